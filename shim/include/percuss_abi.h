@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The one boundary between an image (the percpu allocator of a tree, compiled with the shim headers) and the host (the
+ * World, through shim/src). Plain C types only: the kernel side of an image never sees a libc header and the host never
+ * sees a kernel header, so both include just this file. bindgen reads it.
+ *
+ * Addresses cross as uint64_t, absolute (pointers into the host's arena). Flags are the tree's own gfp bits.
+ * Every host function gets `ctx` first. A host function may never return: the fiber that called it is then abandoned
+ * and the image's writable state is restored from a snapshot, so image code must not keep anything outside that state
+ * and the arena.
+ */
+#ifndef PERCUSS_ABI_H
+#define PERCUSS_ABI_H
+
+#include <stdint.h>
+
+#define PERCUSS_ABI_VERSION 1
+
+/* Locks are small numbers; others found at run time get PERCUSS_LOCK_OTHER + index, in order of first use. */
+#define PERCUSS_LOCK_PCPU 1        /* pcpu_lock */
+#define PERCUSS_LOCK_ALLOC_MUTEX 2 /* pcpu_alloc_mutex */
+#define PERCUSS_LOCK_OTHER 16
+
+/* How a spinlock call treats interrupts. */
+#define PERCUSS_IRQ_NONE 0 /* spin_lock / spin_unlock */
+#define PERCUSS_IRQ_OFF 1  /* spin_lock_irq / spin_unlock_irq: off, then unconditionally on */
+#define PERCUSS_IRQ_SAVE 2 /* spin_lock_irqsave / spin_unlock_irqrestore */
+
+/* Diagnostics. */
+#define PERCUSS_DIAG_PRINTK 0 /* level = kernel log level 0..7, or -1 for a continuation line */
+#define PERCUSS_DIAG_WARN 1   /* WARN, WARN_ON and their once forms */
+#define PERCUSS_DIAG_BUG 2    /* BUG, BUG_ON: does not return */
+#define PERCUSS_DIAG_PANIC 3  /* panic(): does not return */
+#define PERCUSS_DIAG_STACK 4  /* dump_stack() */
+#define PERCUSS_DIAG_LOUD 5   /* a path the shim does not model: does not return; text names it */
+
+/* gfp scopes (memalloc_*_save) as bits; a mask of those in force for the current task. */
+#define PERCUSS_SCOPE_NOIO 1
+#define PERCUSS_SCOPE_NOFS 2
+#define PERCUSS_SCOPE_MEMALLOC 4
+
+/* Up to this many integer arguments of a diagnostic are passed on; strings are not. */
+#define PERCUSS_DIAG_ARGS 4
+
+struct percuss_diag {
+	uint32_t kind;
+	int32_t level;
+	uint32_t nargs;
+	uint32_t line;              /* source line, 0 when not known; for display only */
+	uint64_t args[PERCUSS_DIAG_ARGS];
+	const char *text;           /* formatted, NUL-terminated; for display only */
+};
+
+struct percuss_trace_alloc {
+	uint64_t base_addr;
+	uint64_t ptr;
+	uint64_t size;
+	uint64_t align;
+	uint64_t bytes_alloc;
+	uint64_t gfp;
+	int32_t off;
+	uint8_t reserved;
+	uint8_t is_atomic;
+	uint8_t pad[2];
+};
+
+/* What the host provides. One call per kernel service; the kernel name is in the comment where it differs. */
+struct percuss_host {
+	void *ctx;
+
+	/* task context */
+	uint32_t (*scopes)(void *ctx);                      /* PERCUSS_SCOPE_* in force: current->flags */
+	uint32_t (*scope_save)(void *ctx, uint32_t scope);  /* memalloc_*_save: returns the previous state of that bit */
+	void (*scope_restore)(void *ctx, uint32_t scope, uint32_t old);
+	uint32_t (*cpu)(void *ctx);                         /* raw_smp_processor_id */
+	uint32_t (*cpu_to_node)(void *ctx, uint32_t cpu);
+	void (*cond_resched)(void *ctx);
+
+	/* locks */
+	void (*mutex_lock)(void *ctx, uint32_t lock);
+	int32_t (*mutex_lock_killable)(void *ctx, uint32_t lock); /* 0, or -4 (-EINTR) */
+	void (*mutex_unlock)(void *ctx, uint32_t lock);
+	uint64_t (*spin_lock)(void *ctx, uint32_t lock, uint32_t irq);
+	void (*spin_unlock)(void *ctx, uint32_t lock, uint32_t irq, uint64_t flags, uint64_t digest);
+	int32_t (*is_held)(void *ctx, uint32_t lock);       /* lockdep_assert_held */
+
+	/* metadata memory: address, or 0 */
+	uint64_t (*kzalloc)(void *ctx, uint64_t size, uint32_t gfp);
+	uint64_t (*vmalloc)(void *ctx, uint64_t size, uint32_t gfp);
+	void (*kvfree)(void *ctx, uint64_t addr);
+
+	/* pages: a page frame number, or PERCUSS_NO_PFN. Frame n's struct page is at mem_map + n * page_struct_size. */
+	uint32_t (*alloc_page)(void *ctx, int32_t node, uint32_t gfp);
+	void (*free_page)(void *ctx, uint32_t pfn);
+
+	/*
+	 * vm areas. get: reserves congruent areas for all groups; *base is where a group at offset 0 would stand. Returns a
+	 * handle: zeroed memory of extra bytes for the vm_struct array, or 0. free takes the handle back.
+	 */
+	uint64_t (*get_vm_areas)(void *ctx, const uint64_t *offsets, const uint64_t *sizes, uint32_t nr, uint64_t align,
+				 uint32_t gfp, uint64_t extra, uint64_t *base);
+	void (*free_vm_areas)(void *ctx, uint64_t handle);
+	/* vm_area_register_early: reserves size bytes of vmalloc space at boot, returns the address */
+	uint64_t (*vm_area_early)(void *ctx, uint64_t size, uint64_t align);
+
+	/* page tables */
+	int32_t (*map_pages)(void *ctx, uint64_t addr, const uint32_t *pfns, uint32_t nr, uint32_t gfp); /* 0 or -errno */
+	void (*unmap_pages)(void *ctx, uint64_t addr, uint32_t nr);
+	void (*populate_pte)(void *ctx, uint64_t addr);     /* boot: make the page table of addr */
+	uint32_t (*vmalloc_to_page)(void *ctx, uint64_t addr); /* pfn or PERCUSS_NO_PFN */
+	void (*flush_cache)(void *ctx, uint64_t start, uint64_t end, uint32_t unmap);
+	void (*flush_tlb)(void *ctx, uint64_t start, uint64_t end);
+
+	/* boot memory: address or 0; from_node: -1 none. kind 0: memblock_alloc (metadata), 1: the unit areas (pcpu_fc_alloc) */
+	uint64_t (*memblock_alloc)(void *ctx, uint64_t size, uint64_t align, int32_t node, uint32_t kind);
+	void (*memblock_free)(void *ctx, uint64_t addr, uint64_t size);
+
+	/* work queue: schedule_work(pcpu_balance_work) */
+	void (*schedule_work)(void *ctx);
+
+	/* memcg. An obj_cgroup is 1-based number disguised as a pointer by the image. */
+	uint32_t (*memcg_current)(void *ctx);               /* obj_cgroup of current, 0 for none */
+	void (*memcg_ref)(void *ctx, uint32_t objcg, int32_t delta);
+	int32_t (*memcg_charge)(void *ctx, uint32_t objcg, uint32_t gfp, uint64_t bytes); /* 0 or -errno */
+	void (*memcg_uncharge)(void *ctx, uint32_t objcg, uint64_t bytes);
+	void (*memcg_stat)(void *ctx, uint32_t objcg, int64_t delta); /* mod_memcg_state(MEMCG_PERCPU_B) */
+
+	/* memset(addr, 0, len) on per-CPU memory */
+	void (*zero)(void *ctx, uint64_t addr, uint64_t len);
+
+	/* tracepoints percpu:* */
+	void (*trace_alloc)(void *ctx, const struct percuss_trace_alloc *t);
+	void (*trace_alloc_fail)(void *ctx, uint32_t reserved, uint32_t is_atomic, uint64_t size, uint64_t align);
+	void (*trace_free)(void *ctx, uint64_t base_addr, int32_t off, uint64_t ptr);
+	void (*trace_create)(void *ctx, uint64_t base_addr);
+	void (*trace_destroy)(void *ctx, uint64_t base_addr);
+
+	/* BUG, PANIC and LOUD do not return */
+	void (*diag)(void *ctx, const struct percuss_diag *d);
+
+	/*
+	 * Where things are in the arena (absolute), set before boot.
+	 */
+	uint64_t mem_map;       /* struct page array, page_struct_size bytes per frame, zeroed */
+	uint64_t linear;        /* address of frame 0: page_address(pfn) = linear + pfn * 4096, __pa(x) = x - linear */
+	uint64_t linear_end;
+	uint64_t vmalloc_start;
+	uint64_t vmalloc_end;
+	uint64_t static_image;  /* __per_cpu_start == __per_cpu_load; 4K aligned */
+};
+
+#define PERCUSS_NO_PFN 0xffffffffu
+
+/* Boot parameters. */
+#define PERCUSS_FIRST_EMBED 0
+#define PERCUSS_FIRST_PAGE 1
+#define PERCUSS_FIRST_INFO 2 /* pcpu_setup_first_chunk() with a hand-made pcpu_alloc_info, one group per node */
+
+struct percuss_boot {
+	uint64_t possible;      /* mask of possible CPUs, at least one */
+	uint64_t static_size;
+	uint64_t reserved_size;
+	uint64_t dyn_size;
+	uint64_t atom_size;
+	uint64_t unit_size;     /* PERCUSS_FIRST_INFO only */
+	uint32_t first;         /* PERCUSS_FIRST_* */
+	uint32_t kmem;          /* kmem accounting enabled (memcg_kmem_online, !mem_cgroup_kmem_disabled) */
+};
+
+/* What boot made; also the Boot event. */
+struct percuss_layout {
+	uint64_t base_addr;     /* pcpu_base_addr */
+	uint64_t unit_size;
+	uint64_t atom_size;
+	uint32_t nr_units;
+	uint32_t nr_groups;
+	uint32_t nr_slots;
+	uint32_t low_cpu, high_cpu;
+	uint32_t pad;
+	int32_t unit_map[64];   /* CPU -> unit, -1 when not possible */
+	uint64_t unit_offsets[64]; /* CPU -> offset from base_addr, 0 when not possible */
+	uint64_t group_offsets[64];
+	uint64_t group_sizes[64];
+};
+
+/* Facts of the tree and config that the Model takes as inputs. */
+struct percuss_facts {
+	uint32_t page_shift;
+	uint32_t nr_cpus;           /* NR_CPUS */
+	uint32_t chunk_fixed_size;  /* offset of the populated bitmap in struct pcpu_chunk */
+	uint32_t block_md_size;     /* sizeof(struct pcpu_block_md) */
+	uint32_t obj_ext_size;      /* bytes per object in the obj_exts/obj_cgroups vector, 0 without memcg */
+	uint32_t page_struct_size;
+	uint32_t vm_struct_size;
+	uint32_t dyn_early_size;    /* PERCPU_DYNAMIC_EARLY_SIZE */
+	uint32_t min_unit_size;     /* PCPU_MIN_UNIT_SIZE */
+	uint32_t min_alloc_size;    /* PCPU_MIN_ALLOC_SIZE */
+	uint32_t block_bits;        /* PCPU_BITMAP_BLOCK_BITS */
+	uint32_t slot_base_shift;
+	uint32_t slot_fail_threshold;
+	uint32_t empty_pop_low, empty_pop_high;
+	uint32_t has_memcg, has_stats, has_numa, is_km;
+	uint32_t alloc_info_size;   /* sizeof(struct pcpu_alloc_info) without groups */
+	uint32_t group_info_size;   /* sizeof(struct pcpu_group_info) */
+	uint32_t cache_line;        /* SMP_CACHE_BYTES */
+	uint32_t vm_areas_take_gfp; /* the tree's pcpu_get_vm_areas() has a gfp parameter */
+	/* the tree's gfp bits, to prove that they are the World's */
+	uint32_t gfp_highmem, gfp_high, gfp_io, gfp_fs, gfp_zero, gfp_direct_reclaim, gfp_kswapd_reclaim, gfp_nowarn,
+		gfp_retry_mayfail, gfp_nofail, gfp_noretry, gfp_account, gfp_nolockdep;
+};
+
+/* One chunk as the image sees it, while the callback runs. */
+struct percuss_chunk {
+	uint64_t base_addr;
+	int32_t slot;           /* list it is on; -1: reserved chunk; -2: on no list that can be reached */
+	int32_t position;       /* from the head of that list */
+	int32_t free_bytes;
+	int32_t nr_pages, nr_populated, nr_empty_pop_pages;
+	int32_t start_offset, end_offset;
+	int32_t nr_alloc;
+	uint32_t immutable, isolated, is_first, is_reserved;
+	uint64_t max_alloc_size;
+	int32_t md[8];          /* scan_hint, scan_hint_start, contig_hint, contig_hint_start, left_free, right_free, first_free, nr_bits */
+	const int32_t *blocks;  /* nr_blocks records of 8 ints, laid out like md */
+	uint32_t nr_blocks;
+	uint32_t touched_lo, touched_hi; /* blocks touched since the last visit of touched chunks; lo > hi: header only */
+	uint32_t pad;
+	const uint64_t *alloc_map, *bound_map, *populated;
+	uint32_t alloc_map_bits, pad2; /* bound_map has one bit more; populated nr_pages bits */
+};
+
+struct percuss_globals {
+	int32_t nr_empty_pop_pages;
+	uint32_t async_enabled, atomic_alloc_failed;
+	uint32_t nr_chunks, nr_max_chunks;     /* pcpu_stats */
+	int32_t nr_slots, free_slot, sidelined_slot, to_depopulate_slot;
+	uint32_t pad;
+	uint64_t nr_populated;
+	uint64_t nr_alloc, nr_dealloc, nr_cur_alloc, nr_max_alloc;
+	uint64_t min_alloc_size, max_alloc_size;
+};
+
+typedef void (*percuss_visit_fn)(void *ctx, const struct percuss_chunk *chunk);
+
+struct percuss_range {
+	void *start;
+	uint64_t len;
+};
+
+/* What an image provides. */
+struct percuss_image {
+	uint32_t abi_version;
+	struct percuss_facts facts;
+
+	/* Called once, before anything else; the host table stays owned by the caller and may be changed between programs. */
+	void (*attach)(struct percuss_host *host);
+
+	/* Sets up the first chunk and enables async work. 0, or the -errno of the first-chunk builder. */
+	int32_t (*boot)(const struct percuss_boot *boot, struct percuss_layout *out);
+
+	uint64_t (*alloc)(uint64_t size, uint64_t align, uint32_t reserved, uint32_t gfp); /* per-CPU pointer, 0 = NULL */
+	void (*free)(uint64_t ptr);
+	void (*balance)(void); /* the body of the work item: pcpu_balance_workfn */
+	int32_t (*is_static)(uint64_t addr, uint64_t *can_addr); /* __is_kernel_percpu_address */
+	uint64_t (*to_phys)(uint64_t addr);                      /* per_cpu_ptr_to_phys */
+	uint64_t (*nr_pages)(void);                              /* pcpu_nr_pages */
+
+	/* State, never called while image code runs on another fiber between lock and unlock of pcpu_lock. */
+	void (*globals)(struct percuss_globals *out);
+	void (*visit_all)(percuss_visit_fn fn, void *ctx);
+	void (*visit_touched)(percuss_visit_fn fn, void *ctx);   /* chunks touched since the last call, then forgets */
+	uint64_t (*digest_all)(void);
+
+	/* Writable state of the image, for snapshot and restore. */
+	const struct percuss_range *ranges;
+	uint32_t nr_ranges;
+};
+
+/*
+ * The digest of a release of pcpu_lock, the same in C and Rust. All arithmetic is on uint64_t and wraps; addresses are
+ * relative to the arena (host->static_image's region base is subtracted by adding `0 - arena`): see struct percuss_host.
+ *
+ *   mix(h, v)     = rotl((h ^ v) * 0x9e3779b97f4a7c15, 29)
+ *   pair(a, b)    = (uint32_t)a | (uint64_t)(uint32_t)b << 32
+ *   md(h, m)      = h mixed with pair(m[0], m[1]), pair(m[2], m[3]), pair(m[4], m[5]), pair(m[6], m[7])
+ *   id(chunk)     = base_addr - static_image, plus 1 for the reserved chunk
+ *   header(chunk) = mix(0x63, id), pair(free_bytes, nr_empty_pop_pages), pair(nr_populated, nr_pages),
+ *                   pair(nr_alloc, immutable | isolated << 1), max_alloc_size, md(chunk_md)
+ *
+ * The digest of a release starts from h = 0x70 and mixes
+ *   1. pair(nr_empty_pop_pages, atomic_alloc_failed), nr_populated, nr_alloc, nr_dealloc, nr_cur_alloc, nr_max_alloc,
+ *      pair(nr_chunks, nr_max_chunks), pair(min_alloc_size, max_alloc_size);
+ *   2. for every slot from 0 and every chunk on it from the head: slot << 48 ^ id(chunk);
+ *   3. the wrapping sum, over the chunks touched since the last release, of header(chunk) mixed with md() of each block
+ *      from touched_lo to touched_hi.
+ * Touched: an area operation (bits [a, b) of the allocation map set or cleared) touches blocks
+ * max(0, block(a) - 1) ..= block(b - 1), because the scan may update hints one block before; several on one chunk touch
+ * the smallest range that holds all. Setting or clearing populated pages touches the header only.
+ *
+ * digest_all: the same with every chunk (lists in slot order, then the reserved chunk) touched in whole, header() followed
+ * by all blocks, then all words of alloc_map (as many as hold alloc_map_bits), of bound_map (one bit more) and populated.
+ */
+
+/* The one entry point of an image. */
+const struct percuss_image *percuss_image(void);
+
+#endif /* PERCUSS_ABI_H */

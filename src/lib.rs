@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! percuss: the kernel's unmodified percpu allocator in lockstep with a Rust Model on one simulated kernel.
+#![forbid(unsafe_op_in_unsafe_fn)]
+
+pub mod model;
+pub mod program;
+pub mod tenant;
+pub mod world;
