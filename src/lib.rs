@@ -3,6 +3,8 @@
 #![forbid(unsafe_op_in_unsafe_fn)]
 
 pub mod model;
+pub mod oracle;
 pub mod program;
+pub mod run;
 pub mod tenant;
 pub mod world;

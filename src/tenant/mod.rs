@@ -3,7 +3,7 @@
 
 mod state;
 
-pub use state::{Block, ChunkState, Globals, State, Touched};
+pub use state::{Block, ChunkState, ChunkView, Globals, State, Touched};
 
 use crate::program::Geometry;
 use crate::world::gfp::Gfp;
@@ -58,8 +58,10 @@ pub trait Tenant {
     fn digest_all(&self) -> u64;
     /// Copies globals and either all chunks or those touched since the last call into `out`, reusing its memory.
     fn state(&self, which: Touched, out: &mut State);
+    /// Looks at globals and chunks in place, without copying maps.
+    fn visit(&self, which: Touched, see: &mut dyn FnMut(&Globals, &ChunkView<'_>));
     /// Remembers the state after boot.
-    fn save(&mut self);
+    fn save(&self);
     /// Back to the saved state.
-    fn restore(&mut self);
+    fn restore(&self);
 }

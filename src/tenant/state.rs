@@ -81,6 +81,34 @@ pub struct ChunkState {
     pub populated: Vec<u64>,
 }
 
+/// One chunk, looked at in place.
+#[derive(Clone, Copy, Debug)]
+pub struct ChunkView<'a> {
+    /// Everything but the vectors, which are empty here.
+    pub head: &'a ChunkState,
+    /// Metadata of each block.
+    pub blocks: &'a [Block],
+    /// Allocation map, 64 bits a word.
+    pub alloc_map: &'a [u64],
+    /// Boundary map, one bit more.
+    pub bound_map: &'a [u64],
+    /// Populated pages.
+    pub populated: &'a [u64],
+}
+
+impl ChunkState {
+    /// The chunk as a view.
+    pub fn view(&self) -> ChunkView<'_> {
+        ChunkView {
+            head: self,
+            blocks: &self.blocks,
+            alloc_map: &self.alloc_map,
+            bound_map: &self.bound_map,
+            populated: &self.populated,
+        }
+    }
+}
+
 /// State outside chunks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Globals {

@@ -87,8 +87,8 @@ pub enum Event {
     PageFree { pfn: Pfn },
     /// vm areas reserved: base, or 0
     VmAreas { align: u64, gfp: Gfp, base: Addr },
-    /// vm areas given back
-    VmFree { base: Addr },
+    /// vm areas given back, by handle
+    VmFree { handle: Addr },
     /// a page-table page was needed
     PageTable { gfp: Gfp, addr: Addr, ok: bool },
     /// pages mapped

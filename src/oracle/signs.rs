@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Events that are wrong by themselves, whoever made them.
+
+use super::finding::{Finding, Oracle};
+use crate::program::{Op, Program};
+use crate::run::{DRAIN, op_at};
+use crate::world::event::{Event, Stop};
+use crate::world::kernel::Diag;
+use crate::world::log::Log;
+
+/// The kernel function an op enters, for titles.
+pub fn function(program: &Program, op: u32) -> &'static str {
+    match op_at(program, op) {
+        Some(Op::Alloc { .. }) => "pcpu_alloc",
+        Some(Op::Free { .. }) => "free_percpu",
+        Some(Op::Balance) => "pcpu_balance_workfn",
+        Some(Op::IsStatic { .. }) => "is_kernel_percpu_address",
+        Some(Op::Phys { .. }) => "per_cpu_ptr_to_phys",
+        _ if op == DRAIN => "free_percpu or pcpu_balance_workfn",
+        _ => "percpu",
+    }
+}
+
+/// An alloc whose arguments percpu.c documents as illegal: its warning is the documented answer.
+fn illegal_arguments(program: &Program, op: u32) -> bool {
+    match op_at(program, op) {
+        Some(Op::Alloc { size, align, .. }) => {
+            let align = align.max(4);
+            size == 0 || size > (32 << 10) || align > 4096 || !align.is_power_of_two()
+        }
+        _ => false,
+    }
+}
+
+/// All signs in a log, in order.
+pub fn scan(program: &Program, log: &Log) -> Vec<Finding> {
+    let mut out = Vec::new();
+    let mut op = 0;
+    let mut in_worker = false;
+    for (i, event) in log.events().iter().enumerate() {
+        match event {
+            Event::OpBegin { op: n } => op = *n,
+            Event::WorkBegin => in_worker = true,
+            Event::WorkEnd => in_worker = false,
+            _ => {}
+        }
+        let place = if in_worker { "pcpu_balance_workfn" } else { function(program, op) };
+        if let Some((oracle, title)) = sign(program, op, event, place) {
+            let text = log.text_of(i).unwrap_or_default();
+            out.push(Finding::new(oracle, op, title, format!("{event:x?} {text}").trim().to_owned()));
+        }
+    }
+    out
+}
+
+fn sign(program: &Program, op: u32, event: &Event, place: &str) -> Option<(Oracle, String)> {
+    Some(match event {
+        Event::SleepInAtomic { .. } => {
+            (Oracle::Context, format!("BUG: sleeping function called from invalid context in {place}"))
+        }
+        Event::ContextLeak { held, .. } if *held > 0 => {
+            (Oracle::Context, format!("WARNING: {place} still has locks held!"))
+        }
+        Event::ContextLeak { .. } => {
+            (Oracle::Context, format!("percuss: {place} changes the caller's interrupt state"))
+        }
+        Event::LockMisuse { unlock: false, .. } => {
+            (Oracle::Context, format!("WARNING: possible recursive locking detected in {place}"))
+        }
+        Event::LockMisuse { .. } => (Oracle::Context, format!("WARNING: bad unlock balance detected! in {place}")),
+        Event::StaleTranslation { .. } => {
+            (Oracle::Mapping, format!("percuss: address used while an old translation may be cached in {place}"))
+        }
+        Event::PageFreedMapped { .. } => {
+            (Oracle::Mapping, format!("percuss: page freed while still mapped in {place}"))
+        }
+        Event::MapOverPresent { .. } => (Oracle::Mapping, format!("percuss: mapping over a present entry in {place}")),
+        Event::Fault { .. } => (Oracle::Mapping, format!("BUG: unable to handle page fault in {place}")),
+        Event::BadPageFree { .. } => {
+            (Oracle::Ledger, format!("percuss: free of a page that is not allocated in {place}"))
+        }
+        Event::BadKvfree { .. } => (Oracle::Ledger, format!("percuss: kvfree of memory not allocated in {place}")),
+        Event::Diag { kind: Diag::Warn, .. } if !illegal_arguments(program, op) => {
+            (Oracle::Crash, format!("WARNING in {place}"))
+        }
+        Event::Stopped { reason } => match reason {
+            Stop::Bug => (Oracle::Crash, format!("kernel BUG in {place}")),
+            Stop::Panic => (Oracle::Crash, format!("kernel panic in {place}")),
+            Stop::Loud => (Oracle::Crash, format!("percuss: path not modelled in {place}")),
+            Stop::Deadlock => (Oracle::Context, format!("percuss: deadlock in {place}")),
+            Stop::StepLimit => (Oracle::Crash, format!("percuss: endless loop in {place}")),
+            Stop::Internal => (Oracle::Crash, "percuss: internal error".to_owned()),
+        },
+        _ => return None,
+    })
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The areas a program holds: variables, and what every CPU's copy should contain.
+
+use crate::program::{VARS, Var};
+use crate::world::kernel::Addr;
+
+/// A live area.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Area {
+    /// The per-CPU pointer.
+    pub ptr: Addr,
+    /// Bytes, rounded up to the allocator's granule.
+    pub size: u32,
+    /// Seed of the pattern written last; None: still zero.
+    pub seed: Option<u8>,
+}
+
+/// Variables and live areas, those no variable holds any more included.
+#[derive(Debug)]
+pub struct Areas {
+    vars: [Addr; VARS],
+    live: Vec<Area>,
+}
+
+impl Areas {
+    pub fn new() -> Areas {
+        Areas { vars: [0; VARS], live: Vec::with_capacity(VARS) }
+    }
+
+    pub fn clear(&mut self) {
+        self.vars.fill(0);
+        self.live.clear();
+    }
+
+    /// What the variable holds.
+    pub fn get(&self, var: Var) -> Addr {
+        self.vars[var.0 as usize]
+    }
+
+    pub fn set(&mut self, var: Var, ptr: Addr) {
+        self.vars[var.0 as usize] = ptr;
+    }
+
+    /// Live areas.
+    pub fn live(&self) -> &[Area] {
+        &self.live
+    }
+
+    /// The live area at `ptr`.
+    pub fn find(&mut self, ptr: Addr) -> Option<&mut Area> {
+        self.live.iter_mut().rev().find(|a| a.ptr == ptr)
+    }
+
+    /// A live area that shares a byte with `[ptr, ptr + size)`.
+    pub fn overlapping(&self, ptr: Addr, size: u32) -> Option<Area> {
+        self.live.iter().find(|a| a.ptr < ptr + size as u64 && ptr < a.ptr + a.size as u64).copied()
+    }
+
+    pub fn add(&mut self, area: Area) {
+        self.live.push(area);
+    }
+
+    pub fn remove(&mut self, ptr: Addr) -> Option<Area> {
+        let i = self.live.iter().rposition(|a| a.ptr == ptr)?;
+        Some(self.live.swap_remove(i))
+    }
+}
+
+/// The pattern written to one CPU's copy, word by word: tells CPUs, areas and places in the area apart.
+pub fn pattern(seed: u8, cpu: u32, word: u32) -> u32 {
+    let x = (seed as u32) << 24 ^ cpu << 16 ^ word;
+    x.wrapping_mul(0x9e37_79b1) | 1
+}

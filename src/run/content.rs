@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Content of per-CPU memory: zero after allocation, then what the program wrote, on every possible CPU.
+
+use super::areas::{Area, pattern};
+use crate::world::kernel::Addr;
+use crate::world::{Host, World};
+
+/// A wrong byte in somebody's per-CPU memory, or a pointer that cannot be right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContentError {
+    /// The area's copy for `cpu` differs from what it must be at byte `at`.
+    Differs { ptr: Addr, cpu: u32, at: u32, expected: u8, found: u8 },
+    /// The area overlaps a live one.
+    Overlap { ptr: Addr, size: u32, other: Addr },
+    /// The pointer is not aligned as asked.
+    Misaligned { ptr: Addr, align: u32 },
+    /// The area's copy for `cpu` is not mapped.
+    Unmapped { ptr: Addr, cpu: u32 },
+    /// An illegal request was granted.
+    Granted { size: u32, align: u32 },
+    /// A query answered wrongly.
+    Answer { ptr: Addr, cpu: u32, expected: u64, found: u64 },
+}
+
+/// Fills every CPU's copy with the pattern of `seed`.
+pub fn write(w: &World, area: &Area, seed: u8) {
+    let mut chunk = [0u8; 256];
+    for cpu in w.cpus() {
+        let base = w.copy_of(area.ptr, cpu);
+        let mut at = 0;
+        while at < area.size {
+            let n = (area.size - at).min(256);
+            for (i, word) in chunk[..n as usize].chunks_mut(4).enumerate() {
+                let bytes = pattern(seed, cpu, at / 4 + i as u32).to_le_bytes();
+                word.copy_from_slice(&bytes[..word.len()]);
+            }
+            w.write_unit(base + at as u64, &chunk[..n as usize]);
+            at += n;
+        }
+    }
+}
+
+/// Checks every CPU's copy.
+pub fn verify(w: &World, area: &Area) -> Result<(), ContentError> {
+    for cpu in w.cpus() {
+        let base = w.copy_of(area.ptr, cpu);
+        let Some(bytes) = w.read_unit(base, area.size as u64) else {
+            return Err(ContentError::Unmapped { ptr: area.ptr, cpu });
+        };
+        let wrong = match area.seed {
+            None => first_nonzero(bytes).map(|at| (at, 0)),
+            Some(seed) => first_differing(bytes, seed, cpu),
+        };
+        if let Some((at, expected)) = wrong {
+            return Err(ContentError::Differs { ptr: area.ptr, cpu, at: at as u32, expected, found: bytes[at] });
+        }
+    }
+    Ok(())
+}
+
+fn first_nonzero(bytes: &[u8]) -> Option<usize> {
+    let (words, tail) = bytes.as_chunks::<16>();
+    if words.iter().all(|w| u128::from_ne_bytes(*w) == 0) && tail.iter().all(|b| *b == 0) {
+        return None;
+    }
+    bytes.iter().position(|b| *b != 0)
+}
+
+fn first_differing(bytes: &[u8], seed: u8, cpu: u32) -> Option<(usize, u8)> {
+    for (i, word) in bytes.chunks(4).enumerate() {
+        let expected = pattern(seed, cpu, i as u32).to_le_bytes();
+        if let Some(k) = word.iter().zip(&expected).position(|(a, b)| a != b) {
+            return Some((i * 4 + k, expected[k]));
+        }
+    }
+    None
+}
+
+/// Overwrites an area that is about to be freed, so that whoever gets it next without zeroing is seen.
+pub fn scribble(host: &Host, area: &Area) {
+    let w = host.world();
+    for cpu in w.cpus() {
+        w.fill_unit(w.copy_of(area.ptr, cpu), area.size as u64);
+    }
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What each op does. Runs on a fiber: nothing that needs a drop may be alive across a tenant call.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::areas::{Area, Areas};
+use super::content::{self, ContentError};
+use crate::program::{Op, Var};
+use crate::tenant::Tenant;
+use crate::world::Host;
+use crate::world::event::Event;
+use crate::world::gfp::Gfp;
+use crate::world::kernel::{Addr, Kernel, Scope};
+
+/// Gfp scopes a task can nest.
+pub const SCOPES: usize = 8;
+
+/// What the fibers of a run share.
+#[derive(Debug)]
+pub struct Shared<T> {
+    pub host: Rc<Host>,
+    pub tenant: T,
+    pub ops: RefCell<Vec<Vec<Op>>>,
+    pub areas: RefCell<Areas>,
+    pub scopes: RefCell<Vec<Vec<(Scope, bool)>>>,
+    /// Content errors with the op (task, index) at which they were seen.
+    pub content: RefCell<Vec<(usize, u32, ContentError)>>,
+    /// Contents are written, checked and poisoned.
+    pub check_content: std::cell::Cell<bool>,
+}
+
+/// Number of an op in events: task in the upper byte.
+pub fn op_number(task: usize, index: usize) -> u32 {
+    (task as u32) << 24 | index as u32
+}
+
+impl<T: Tenant> Shared<T> {
+    /// Runs one op between its OpBegin and OpEnd events.
+    pub fn execute(&self, task: usize, index: usize, op: Op) {
+        let number = op_number(task, index);
+        let context = self.host.world_mut().op_begin(number);
+        let result = self.perform(task, number, op);
+        self.host.world_mut().op_end(number, result, context, changes_context(op));
+    }
+
+    fn perform(&self, task: usize, number: u32, op: Op) -> u64 {
+        match op {
+            Op::Alloc { dst, size, align, reserved, gfp } => self.alloc(number, dst, (size, align, reserved, gfp)),
+            Op::Free { var } => self.free(number, var),
+            Op::Enter { scope } => {
+                if self.scopes.borrow()[task].len() < SCOPES {
+                    let old = self.host.world_mut().task_mut().enter(scope);
+                    self.scopes.borrow_mut()[task].push((scope, old));
+                }
+                0
+            }
+            Op::Leave => {
+                let last = self.scopes.borrow_mut()[task].pop();
+                if let Some((scope, old)) = last {
+                    self.host.world_mut().task_mut().restore(scope, old);
+                }
+                0
+            }
+            Op::AtomicBegin => {
+                self.host.world_mut().task_mut().preempt += 1;
+                0
+            }
+            Op::AtomicEnd => {
+                let mut w = self.host.world_mut();
+                let t = w.task_mut();
+                t.preempt = t.preempt.saturating_sub(1);
+                0
+            }
+            Op::IrqOff => {
+                self.host.world_mut().task_mut().irqs_off = true;
+                0
+            }
+            Op::IrqOn => {
+                self.host.world_mut().task_mut().irqs_off = false;
+                0
+            }
+            Op::Balance => self.balance() as u64,
+            Op::Memcg { id } => {
+                self.host.world_mut().set_memcg(id as u32);
+                0
+            }
+            Op::Write { var, seed } => self.write(var, seed),
+            Op::Verify { var } => self.verify(number, var),
+            Op::IsStatic { var, cpu, delta } => self.is_static(number, self.address(var, cpu, delta)),
+            Op::Phys { var, cpu, delta } => self.phys(number, self.address(var, cpu, delta)),
+            Op::NrPages => self.tenant.nr_pages(),
+            Op::Signal => {
+                self.host.world_mut().task_mut().signal = true;
+                0
+            }
+        }
+    }
+
+    fn wrong(&self, number: u32, e: ContentError) {
+        let at = self.host.world().events().len();
+        let mut list = self.content.borrow_mut();
+        if list.len() < 16 {
+            list.push((at, number, e));
+        }
+    }
+
+    fn alloc(&self, number: u32, dst: Var, (size, align, reserved, gfp): (u32, u32, bool, Gfp)) -> u64 {
+        let ptr = self.tenant.alloc(size as u64, align as u64, reserved, gfp);
+        self.areas.borrow_mut().set(dst, ptr);
+        if ptr != 0 {
+            let rounded = size.next_multiple_of(4);
+            let area = Area { ptr, size: rounded, seed: None };
+            if self.check_content.get() {
+                self.check_new(number, &area, size, align.max(4));
+            }
+            self.areas.borrow_mut().add(area);
+        }
+        ptr
+    }
+
+    fn check_new(&self, number: u32, area: &Area, size: u32, align: u32) {
+        let ptr = area.ptr;
+        if size == 0 || size > 32 << 10 || !align.is_power_of_two() || align > 4096 {
+            return self.wrong(number, ContentError::Granted { size, align });
+        }
+        // The static image is page aligned, so alignment of the pointer is alignment of the area.
+        if ptr % align as u64 != 0 {
+            self.wrong(number, ContentError::Misaligned { ptr, align });
+        }
+        let other = self.areas.borrow().overlapping(ptr, area.size);
+        if let Some(other) = other {
+            return self.wrong(number, ContentError::Overlap { ptr, size: area.size, other: other.ptr });
+        }
+        let found = content::verify(&self.host.world(), area);
+        if let Err(e) = found {
+            self.wrong(number, e);
+        }
+    }
+
+    fn free(&self, number: u32, var: Var) -> u64 {
+        let ptr = self.areas.borrow().get(var);
+        self.areas.borrow_mut().set(var, 0);
+        self.free_ptr(number, ptr);
+        0
+    }
+
+    /// Frees a pointer, its content checked and scribbled over before.
+    pub fn free_ptr(&self, number: u32, ptr: Addr) {
+        let area = self.areas.borrow_mut().remove(ptr);
+        if let Some(area) = area
+            && self.check_content.get()
+        {
+            let found = content::verify(&self.host.world(), &area);
+            if let Err(e) = found {
+                self.wrong(number, e);
+            }
+            content::scribble(&self.host, &area);
+        }
+        self.tenant.free(ptr);
+    }
+
+    /// Runs the balance work on the worker's context when it is pending; whether it ran.
+    pub fn balance(&self) -> bool {
+        let Some(task) = self.host.world_mut().work_begin() else { return false };
+        self.tenant.balance();
+        self.host.world_mut().work_end(task);
+        true
+    }
+
+    fn write(&self, var: Var, seed: u8) -> u64 {
+        let ptr = self.areas.borrow().get(var);
+        let area = self.areas.borrow_mut().find(ptr).map(|a| {
+            a.seed = Some(seed);
+            *a
+        });
+        if let Some(area) = area
+            && self.check_content.get()
+        {
+            content::write(&self.host.world(), &area, seed);
+        }
+        0
+    }
+
+    fn verify(&self, number: u32, var: Var) -> u64 {
+        let ptr = self.areas.borrow().get(var);
+        let area = self.areas.borrow_mut().find(ptr).copied();
+        if let Some(area) = area
+            && self.check_content.get()
+        {
+            let found = content::verify(&self.host.world(), &area);
+            if let Err(e) = found {
+                self.wrong(number, e);
+            }
+        }
+        0
+    }
+
+    /// Address a query asks about: a CPU's copy of a live variable, or of the static area.
+    fn address(&self, var: Var, cpu: u8, delta: u16) -> (Addr, u32) {
+        let ptr = self.areas.borrow().get(var);
+        let w = self.host.world();
+        let cpus = w.geometry().nr_cpus();
+        let cpu = w.geometry().possible().nth(cpu as usize % cpus as usize).unwrap_or(0);
+        let room = match self.areas.borrow().live().iter().find(|a| a.ptr == ptr) {
+            Some(area) => area.size as u64,
+            None => w.geometry().static_size as u64,
+        };
+        let base = if ptr == 0 { self.host.static_image() } else { ptr };
+        (w.copy_of(base, cpu) + delta as u64 % room.max(1), cpu)
+    }
+
+    fn is_static(&self, number: u32, (addr, cpu): (Addr, u32)) -> u64 {
+        let found = self.tenant.is_static(addr).unwrap_or(0);
+        let expected = self.host.world().static_offset(addr, cpu);
+        if self.check_content.get() && (found != 0) != expected.is_some() {
+            self.wrong(number, ContentError::Answer { ptr: addr, cpu, expected: expected.unwrap_or(0), found });
+        }
+        found
+    }
+
+    fn phys(&self, number: u32, (addr, cpu): (Addr, u32)) -> u64 {
+        let found = self.tenant.to_phys(addr);
+        let expected = self.host.world().phys(addr);
+        if self.check_content.get() && Some(found) != expected {
+            self.wrong(number, ContentError::Answer { ptr: addr, cpu, expected: expected.unwrap_or(0), found });
+        }
+        found
+    }
+}
+
+fn changes_context(op: Op) -> bool {
+    matches!(op, Op::AtomicBegin | Op::AtomicEnd | Op::IrqOff | Op::IrqOn)
+}
+
+/// Number of the ops that drain a program at its end.
+pub const DRAIN: u32 = u32::MAX;
+
+/// Marks the drain in the log.
+pub fn drain_begin(host: &Host) {
+    host.world_mut().push_event(Event::OpBegin { op: DRAIN });
+}

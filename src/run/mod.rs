@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Running a Program: a tenant, its World, fibers for its tasks, and the meaning of each op.
+
+mod areas;
+mod content;
+mod exec;
+mod session;
+
+pub use areas::{Area, Areas, pattern};
+pub use content::ContentError;
+pub use exec::{DRAIN, Shared, op_number};
+pub use session::{Ended, Session, Unwatched, Watch, op_at};

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A session: one tenant on one World, which runs programs one after the other.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+
+use super::areas::Areas;
+use super::exec::{DRAIN, Shared, drain_begin};
+use crate::program::{Geometry, Op, Program, limits};
+use crate::tenant::{Layout, Tenant};
+use crate::world::Host;
+use crate::world::event::Site;
+use crate::world::fiber::{Fiber, Pause};
+
+/// A tenant on its World with the fibers its calls run on.
+#[derive(Debug)]
+pub struct Session<T> {
+    shared: Rc<Shared<T>>,
+    fibers: Vec<Fiber>,
+    /// Geometry of the boot that can be gone back to.
+    booted: Option<Geometry>,
+    boot_result: Rc<Cell<BootResult>>,
+    layout: Rc<RefCell<Layout>>,
+    next: Vec<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum BootResult {
+    Running,
+    Fine,
+    Failed(i32),
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// All ops ran and the drain after them.
+    Whole,
+    /// The first-chunk builder failed with this errno: nothing ran.
+    BootFailed(i32),
+    /// The World stopped it; the last event says why.
+    Stopped,
+}
+
+/// What a program did between ops, for those who watch.
+pub trait Watch<T: Tenant> {
+    /// An op (or the drain, `op == DRAIN`) has ended; the tenant is not running.
+    fn op_done(&mut self, shared: &Shared<T>, op: u32);
+}
+
+/// Watches nothing.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Unwatched;
+
+impl<T: Tenant> Watch<T> for Unwatched {
+    fn op_done(&mut self, _: &Shared<T>, _: u32) {}
+}
+
+impl<T: Tenant + 'static> Session<T> {
+    /// Puts a tenant on its World.
+    ///
+    /// # Errors
+    /// The system has no memory for a stack.
+    pub fn new(host: Rc<Host>, tenant: T) -> io::Result<Session<T>> {
+        let shared = Shared {
+            host,
+            tenant,
+            ops: RefCell::new(Vec::new()),
+            areas: RefCell::new(Areas::new()),
+            scopes: RefCell::new(vec![Vec::with_capacity(super::exec::SCOPES); limits::TASKS + 1]),
+            content: RefCell::new(Vec::new()),
+            check_content: Cell::new(true),
+        };
+        Ok(Session {
+            shared: Rc::new(shared),
+            fibers: vec![Fiber::new()?],
+            booted: None,
+            boot_result: Rc::new(Cell::new(BootResult::Running)),
+            layout: Rc::default(),
+            next: Vec::new(),
+        })
+    }
+
+    /// What the fibers share: World, tenant, areas.
+    pub fn shared(&self) -> &Shared<T> {
+        &self.shared
+    }
+
+    /// Forgets the boot, so that the next program boots.
+    pub fn power_off(&mut self) {
+        self.booted = None;
+    }
+
+    /// Runs a program to its end.
+    ///
+    /// # Errors
+    /// The system has no memory for the stacks of the tasks.
+    pub fn run(&mut self, program: &Program, watch: &mut impl Watch<T>) -> io::Result<Ended> {
+        self.load(program)?;
+        if let Some(ended) = self.boot(program) {
+            self.finish();
+            return Ok(ended);
+        }
+        let ended = self.schedule(program, watch);
+        self.finish();
+        Ok(ended)
+    }
+
+    fn load(&mut self, program: &Program) -> io::Result<()> {
+        while self.fibers.len() < program.tasks.len().max(1) {
+            self.fibers.push(Fiber::new()?);
+        }
+        let mut ops = self.shared.ops.borrow_mut();
+        ops.resize_with(program.tasks.len(), Vec::new);
+        for (mine, theirs) in ops.iter_mut().zip(&program.tasks) {
+            mine.clone_from(theirs);
+        }
+        self.shared.areas.borrow_mut().clear();
+        self.shared.scopes.borrow_mut().iter_mut().for_each(Vec::clear);
+        self.shared.content.borrow_mut().clear();
+        Ok(())
+    }
+
+    /// Boots, or goes back to the end of the last boot; Some when nothing can run.
+    fn boot(&mut self, program: &Program) -> Option<Ended> {
+        let host = &self.shared.host;
+        let boot_faults = program.faults.iter().any(|f| f.site == Site::Memblock);
+        if self.booted == Some(program.boot) && !boot_faults && !host.world().wants_boot() {
+            host.world_mut().reset(&program.faults);
+            self.shared.tenant.restore();
+            return None;
+        }
+        self.booted = None;
+        host.world_mut().power_on(&program.boot, &program.faults);
+        self.boot_result.set(BootResult::Running);
+        let (shared, result, layout) = (self.shared.clone(), self.boot_result.clone(), self.layout.clone());
+        let geometry = program.boot;
+        self.fibers[0].start(move || match shared.tenant.boot(&geometry) {
+            Ok(l) => {
+                layout.replace(l);
+                result.set(BootResult::Fine);
+            }
+            Err(errno) => result.set(BootResult::Failed(errno)),
+        });
+        while self.fibers[0].resume() == Pause::Yielded {}
+        match self.boot_result.get() {
+            BootResult::Fine => {
+                host.world_mut().booted(Ok(self.layout.take()));
+                self.shared.tenant.save();
+                self.booted = (!boot_faults).then_some(program.boot);
+                None
+            }
+            BootResult::Failed(errno) => {
+                host.world_mut().booted(Err(errno));
+                Some(Ended::BootFailed(errno))
+            }
+            BootResult::Running => Some(Ended::Stopped),
+        }
+    }
+
+    fn start_task(&mut self, task: usize) {
+        let shared = self.shared.clone();
+        self.fibers[task].start(move || {
+            for index in 0.. {
+                let Some(op) = shared.ops.borrow()[task].get(index).copied() else { break };
+                shared.execute(task, index, op);
+                crate::world::fiber::pause(Pause::Yielded);
+            }
+        });
+    }
+
+    /// Runs the tasks in the order of the schedule, then those left in order of their index, then the drain.
+    fn schedule(&mut self, program: &Program, watch: &mut impl Watch<T>) -> Ended {
+        let tasks = program.tasks.len();
+        self.next.clear();
+        self.next.resize(tasks, 0);
+        (0..tasks).for_each(|t| self.start_task(t));
+        let mut finished = 0u32;
+        let mut blocked = 0u32;
+        let mut steps = program.schedule.iter().map(|t| *t as usize);
+        while finished.count_ones() < tasks as u32 {
+            let free = |t: &usize| finished >> t & 1 == 0 && blocked >> t & 1 == 0;
+            let Some(task) = steps.next().filter(free).or_else(|| (0..tasks).find(free)) else {
+                // Whoever is left waits, and nobody is left to let them go on.
+                self.shared.host.world_mut().deadlock();
+                return Ended::Stopped;
+            };
+            match self.step(task, watch) {
+                Pause::Finished => {
+                    finished |= 1 << task;
+                    blocked = 0;
+                }
+                Pause::Blocked => blocked |= 1 << task,
+                Pause::Stopped => return Ended::Stopped,
+                Pause::Yielded => blocked = 0,
+            }
+        }
+        self.drain(watch)
+    }
+
+    fn step(&mut self, task: usize, watch: &mut impl Watch<T>) -> Pause {
+        self.shared.host.world_mut().switch_to(task);
+        let pause = self.fibers[task].resume();
+        if pause == Pause::Yielded {
+            watch.op_done(&self.shared, super::exec::op_number(task, self.next[task]));
+            self.next[task] += 1;
+        }
+        pause
+    }
+
+    /// Frees what is left and lets the worker finish: what remains then is the allocator's.
+    fn drain(&mut self, watch: &mut impl Watch<T>) -> Ended {
+        let shared = self.shared.clone();
+        self.fibers[0].start(move || {
+            drain_begin(&shared.host);
+            loop {
+                let last = shared.areas.borrow().live().last().map(|a| a.ptr);
+                let Some(ptr) = last else { break };
+                shared.free_ptr(DRAIN, ptr);
+            }
+            while shared.balance() {}
+        });
+        self.shared.host.world_mut().calm();
+        match self.fibers[0].resume() {
+            Pause::Finished => {
+                watch.op_done(&self.shared, DRAIN);
+                Ended::Whole
+            }
+            _ => Ended::Stopped,
+        }
+    }
+
+    fn finish(&mut self) {
+        let stopped = {
+            let mut w = self.shared.host.world_mut();
+            w.settle();
+            w.stopped().is_some()
+        };
+        self.fibers.iter_mut().for_each(Fiber::abandon);
+        if stopped {
+            // The state snapshot is still good: it was taken after boot and the restore covers everything since.
+            self.shared.areas.borrow_mut().clear();
+        }
+    }
+}
+
+/// Ops of a program in the order they are numbered, for reports.
+pub fn op_at(program: &Program, number: u32) -> Option<Op> {
+    program.tasks.get((number >> 24) as usize)?.get((number & 0xff_ffff) as usize).copied()
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The memory of one World instance: a single reservation, committed lazily, in which every address has a fixed place.
+//!
+//! This is the only file of the World with unsafe memory access; everything else works with relative addresses.
+
+use std::io;
+use std::ptr::NonNull;
+
+use super::kernel::Addr;
+
+/// Fills backing pages when they are mapped: what a missing memset leaves behind.
+pub const POISON_FRESH: u8 = 0xa5;
+/// Fills areas when they are freed.
+pub const POISON_FREED: u8 = 0x6b;
+
+/// Where things are, relative to the arena.
+pub mod place {
+    /// The static image, `__per_cpu_start`; page aligned.
+    pub const STATIC: u64 = 0x0010_0000;
+    /// Bytes of the static image at most.
+    pub const STATIC_MAX: u64 = 1 << 20;
+    /// Metadata (`kzalloc`, `vmalloc`).
+    pub const HEAP: u64 = 0x1000_0000;
+    /// End of metadata.
+    pub const HEAP_END: u64 = 0x2000_0000;
+    /// `struct page` array.
+    pub const MEM_MAP: u64 = 0x2000_0000;
+    /// Linear map: frame 0.
+    pub const LINEAR: u64 = 0x4000_0000;
+    /// Bytes of linear map a node has.
+    pub const NODE: u64 = 0x1000_0000;
+    /// Nodes.
+    pub const NODES: u64 = 4;
+    /// End of the linear map.
+    pub const LINEAR_END: u64 = LINEAR + NODE * NODES;
+    /// vmalloc space.
+    pub const VMALLOC: u64 = 0x1_0000_0000;
+    /// End of vmalloc space and of the arena.
+    pub const VMALLOC_END: u64 = VMALLOC + (16 << 30);
+}
+
+/// log2 of the page size.
+pub const PAGE_SHIFT: u32 = 12;
+/// Bytes of a page.
+pub const PAGE: u64 = 1 << PAGE_SHIFT;
+
+/// A reservation of [`place::VMALLOC_END`] bytes, readable and writable, that costs memory only where it is touched.
+#[derive(Debug)]
+pub struct Arena {
+    /// Start of the mapping, which is [`SLACK`] longer than the arena.
+    mapping: NonNull<u8>,
+    /// First address of the arena: 2 MiB aligned, so that relative and absolute alignment agree.
+    base: NonNull<u8>,
+}
+
+/// Alignment of the arena's base in bytes.
+const SLACK: usize = 2 << 20;
+
+impl Arena {
+    /// Reserves the address space.
+    ///
+    /// # Errors
+    /// The system refuses the reservation (address-space limit).
+    pub fn new() -> io::Result<Arena> {
+        // SAFETY: an anonymous private mapping at an address of the kernel's choice touches no memory of ours.
+        let p = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                place::VMALLOC_END as usize + SLACK,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                -1,
+                0,
+            )
+        };
+        match NonNull::new(p.cast::<u8>()) {
+            Some(mapping) if p != libc::MAP_FAILED => {
+                let skip = mapping.as_ptr().align_offset(SLACK);
+                // SAFETY: skip is below SLACK, by which the mapping is longer than the arena.
+                Ok(Arena { mapping, base: unsafe { mapping.add(skip) } })
+            }
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
+    /// Absolute address of relative address 0.
+    pub fn base(&self) -> u64 {
+        self.base.as_ptr() as u64
+    }
+
+    fn check(addr: Addr, len: u64) {
+        assert!(
+            addr >= place::STATIC && len <= place::VMALLOC_END && addr <= place::VMALLOC_END - len,
+            "arena access at {addr:#x}+{len:#x} is outside the arena"
+        );
+    }
+
+    /// Fills `len` bytes.
+    #[inline]
+    pub fn fill(&self, addr: Addr, len: u64, byte: u8) {
+        Arena::check(addr, len);
+        // SAFETY: checked to lie inside the reservation, which is mapped read-write; no Rust reference into it is alive
+        // (slices handed out by `bytes` borrow self only while the World is not running a tenant).
+        unsafe { std::ptr::write_bytes(self.base.as_ptr().add(addr as usize), byte, len as usize) }
+    }
+
+    /// Copies `len` bytes; the ranges do not overlap.
+    pub fn copy(&self, src: Addr, dst: Addr, len: u64) {
+        Arena::check(src, len);
+        Arena::check(dst, len);
+        assert!(src + len <= dst || dst + len <= src, "overlapping copy inside the arena");
+        // SAFETY: both ranges lie inside the reservation and do not overlap (asserted).
+        unsafe {
+            let base = self.base.as_ptr();
+            std::ptr::copy_nonoverlapping(base.add(src as usize), base.add(dst as usize), len as usize);
+        }
+    }
+
+    /// Writes bytes.
+    pub fn write(&self, addr: Addr, bytes: &[u8]) {
+        Arena::check(addr, bytes.len() as u64);
+        // SAFETY: the destination lies inside the reservation; the source is a live slice elsewhere.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.base.as_ptr().add(addr as usize), bytes.len()) }
+    }
+
+    /// Looks at bytes; the slice must be dropped before a tenant runs again.
+    #[inline]
+    pub fn bytes(&self, addr: Addr, len: u64) -> &[u8] {
+        Arena::check(addr, len);
+        // SAFETY: inside the reservation, initialised (anonymous memory reads as zero); tenants write only while they
+        // run, and callers drop the slice before they let one run.
+        unsafe { std::slice::from_raw_parts(self.base.as_ptr().add(addr as usize), len as usize) }
+    }
+
+    /// Gives committed memory of a page-aligned range back; it reads as zero afterwards.
+    pub fn release(&self, addr: Addr, len: u64) {
+        Arena::check(addr, len);
+        // SAFETY: the range is inside our own anonymous mapping and page aligned; losing its content is the purpose.
+        unsafe { libc::madvise(self.base.as_ptr().add(addr as usize).cast(), len as usize, libc::MADV_DONTNEED) };
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        // SAFETY: unmaps exactly what `new` mapped; nothing refers to it any more.
+        unsafe { libc::munmap(self.mapping.as_ptr().cast(), place::VMALLOC_END as usize + SLACK) };
+    }
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The World's state, and how it is set up for a program.
+
+use super::arena::{Arena, place};
+use super::digest::mix;
+use super::event::{Event, Stop};
+use super::fault::Faults;
+use super::heap::Heap;
+use super::kernel::Addr;
+use super::log::{EVENTS_MAX, Log};
+use super::memblock::Memblock;
+use super::memcg::Memcg;
+use super::pages::Pages;
+use super::task::Task;
+use super::vm::Vm;
+use crate::program::{Fault, Geometry, limits};
+use crate::tenant::Layout;
+
+/// Index of the worker's task context, behind those of the program.
+pub const WORKER: usize = limits::TASKS;
+
+/// Locks a World knows: pcpu_lock, pcpu_alloc_mutex and others in order of first use.
+pub(super) const LOCKS: usize = 18;
+
+/// Mapped pages after which vmalloc space gives its memory back between programs (32 MiB).
+const RELEASE_AFTER: u64 = 8192;
+
+/// A zeroing that may go on to the next CPU.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Zeroing {
+    pub addr: Addr,
+    pub len: u32,
+    pub other: u32,
+    pub cpus: u64,
+    /// Rank of the CPU expected next.
+    pub rank: u32,
+}
+
+/// A simulated kernel. `Host` is its face towards tenants.
+#[derive(Debug)]
+pub struct World {
+    pub(super) arena: Arena,
+    pub(super) log: Log,
+    pub(super) heap: Heap,
+    pub(super) pages: Pages,
+    pub(super) memblock: Memblock,
+    pub(super) vm: Vm,
+    pub(super) memcg: Memcg,
+    pub(super) faults: Faults,
+    pub(super) geometry: Geometry,
+    pub(super) layout: Layout,
+    /// Possible CPUs in order.
+    pub(super) possible: Vec<u8>,
+    pub(super) tasks: [Task; limits::TASKS + 1],
+    pub(super) current: usize,
+    pub(super) owner: [Option<u8>; LOCKS],
+    pub(super) work_pending: bool,
+    pub(super) zeroing: Option<Zeroing>,
+    pub(super) booting: bool,
+    pub(super) stopped: Option<Stop>,
+    pub(super) mapped_since_release: u64,
+    /// Bytes of a `struct page`, cleared when its page is handed out; 0 for tenants that have none.
+    pub(super) page_struct: u32,
+    saved: Saved,
+}
+
+/// What boot left, to go back to without booting again.
+#[derive(Debug, Default)]
+struct Saved {
+    metadata: Vec<(Addr, Vec<u8>)>,
+    work_pending: bool,
+}
+
+impl World {
+    /// A World with nothing booted. `page_struct`: bytes of the tenant's `struct page`, 0 when it has none.
+    ///
+    /// # Errors
+    /// The system refuses the address space.
+    pub fn new(page_struct: u32) -> std::io::Result<World> {
+        let arena = Arena::new()?;
+        let image: Vec<u8> = (0..place::STATIC_MAX).map(static_byte).collect();
+        arena.write(place::STATIC, &image);
+        Ok(World {
+            arena,
+            log: Log::new(),
+            heap: Heap::new(),
+            pages: Pages::new(),
+            memblock: Memblock::default(),
+            vm: Vm::new(),
+            memcg: Memcg::default(),
+            faults: Faults::default(),
+            geometry: Geometry::default(),
+            layout: Layout::default(),
+            possible: Vec::with_capacity(64),
+            tasks: [Task::default(); limits::TASKS + 1],
+            current: 0,
+            owner: [None; LOCKS],
+            work_pending: false,
+            zeroing: None,
+            booting: false,
+            stopped: None,
+            mapped_since_release: 0,
+            page_struct,
+            saved: Saved::default(),
+        })
+    }
+
+    /// Empties the World for a boot of `geometry`; boot memory is filled with garbage.
+    pub fn power_on(&mut self, geometry: &Geometry, faults: &[Fault]) {
+        self.geometry = *geometry;
+        self.possible.clear();
+        self.possible.extend(geometry.possible().map(|c| c as u8));
+        self.memblock.reset();
+        self.vm.clear();
+        self.work_pending = false;
+        self.layout = Layout::default();
+        self.reset_volatile(faults);
+        if self.wants_boot() {
+            self.arena.release(place::VMALLOC, place::VMALLOC_END - place::VMALLOC);
+            self.arena.release(place::HEAP, place::HEAP_END - place::HEAP);
+            self.mapped_since_release = 0;
+        }
+        self.booting = true;
+    }
+
+    /// So much memory has been committed that the next program should boot, which gives it back.
+    pub fn wants_boot(&self) -> bool {
+        self.mapped_since_release > RELEASE_AFTER
+    }
+
+    /// Everything that boot does not touch, as after boot.
+    fn reset_volatile(&mut self, faults: &[Fault]) {
+        self.log.clear();
+        self.heap.reset();
+        self.pages.reset(self.geometry.pages);
+        self.memcg = Memcg::default();
+        self.faults.arm(faults);
+        self.tasks = [Task::default(); limits::TASKS + 1];
+        self.current = 0;
+        self.owner = [None; LOCKS];
+        self.zeroing = None;
+        self.stopped = None;
+    }
+
+    /// Boot ended: logs the Boot event and, when it went well, keeps the layout and what `reset` goes back to.
+    pub fn booted(&mut self, result: Result<Layout, i32>) {
+        self.booting = false;
+        match result {
+            Ok(layout) => {
+                self.layout = layout;
+                let digest = mix(layout_digest(&self.layout), self.memblock.digest());
+                self.emit(Event::Boot { digest, error: 0 });
+                self.vm.save();
+                self.saved.work_pending = self.work_pending;
+                self.saved.metadata.clear();
+                if self.page_struct != 0 {
+                    for (addr, len) in self.memblock.metadata() {
+                        self.saved.metadata.push((*addr, self.arena.bytes(*addr, *len).to_vec()));
+                    }
+                }
+            }
+            Err(error) => self.emit(Event::Boot { digest: 0, error }),
+        }
+    }
+
+    /// Back to the end of the last boot, with a new fault plan.
+    pub fn reset(&mut self, faults: &[Fault]) {
+        let boot = self.log.events().first().copied();
+        self.reset_volatile(faults);
+        self.vm.restore();
+        self.work_pending = self.saved.work_pending;
+        for (addr, bytes) in &self.saved.metadata {
+            self.arena.write(*addr, bytes);
+        }
+        self.log.push(boot.expect("a booted World has a Boot event"));
+    }
+
+    /// Appends an event, after a zeroing that it ends.
+    #[inline]
+    pub(super) fn emit(&mut self, e: Event) {
+        if self.booting {
+            return;
+        }
+        if self.zeroing.is_some() {
+            self.end_zeroing();
+        }
+        self.log.push(e);
+    }
+
+    pub(super) fn end_zeroing(&mut self) {
+        if let Some(z) = self.zeroing.take() {
+            self.log.push(Event::Zero { addr: z.addr, len: z.len, other: z.other, cpus: z.cpus });
+        }
+    }
+
+    /// True when the program has made more events than any sane one.
+    pub(super) fn endless(&self) -> bool {
+        self.log.events().len() > EVENTS_MAX
+    }
+
+    pub(super) fn task(&mut self) -> &mut Task {
+        &mut self.tasks[self.current]
+    }
+}
+
+/// The n-th byte of the static image: never 0, so that a copy can be told from zeroes.
+pub fn static_byte(n: u64) -> u8 {
+    (n.wrapping_mul(37) ^ n >> 8) as u8 | 1
+}
+
+fn layout_digest(l: &Layout) -> u64 {
+    let mut h = 0x6c;
+    for v in [l.base_addr, l.unit_size, l.atom_size, l.nr_units as u64, l.nr_slots as u64] {
+        h = mix(h, v);
+    }
+    h = mix(h, (l.low_cpu as u64) << 32 | l.high_cpu as u64);
+    for (unit, offset) in l.unit_map.iter().zip(&l.unit_offsets) {
+        h = mix(mix(h, *unit as u32 as u64), *offset);
+    }
+    for (offset, size) in l.group_offsets.iter().zip(&l.group_sizes) {
+        h = mix(mix(h, *offset), *size);
+    }
+    h
+}

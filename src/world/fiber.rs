@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Fibers: every tenant call runs on one, so that a World call can switch tasks or end the program from any depth.
+//!
+//! Ending a program early *abandons* its fibers: their stacks are reused without unwinding, since C frames may lie on
+//! them. What runs on a fiber must therefore own nothing that needs a drop across a World call.
+
+use std::cell::Cell;
+use std::ptr;
+
+use corosensei::stack::DefaultStack;
+use corosensei::{Coroutine, CoroutineResult, Yielder};
+
+/// Bytes of a fiber's stack: percpu.c needs less than 16 KiB; the rest is for Rust and sanitizers.
+const STACK: usize = 512 << 10;
+
+/// Why a fiber stopped running.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pause {
+    /// It lets others run.
+    Yielded,
+    /// It waits for a lock.
+    Blocked,
+    /// The program is over.
+    Stopped,
+    /// Its body returned.
+    Finished,
+}
+
+thread_local! {
+    static CURRENT: Cell<*const Yielder<(), Pause>> = const { Cell::new(ptr::null()) };
+}
+
+/// A reusable stack with, while it is used, a body running on it.
+pub struct Fiber {
+    coroutine: Option<Coroutine<(), Pause, (), DefaultStack>>,
+    stack: Option<DefaultStack>,
+}
+
+impl Fiber {
+    /// Makes a stack.
+    ///
+    /// # Errors
+    /// The system has no memory for it.
+    pub fn new() -> std::io::Result<Fiber> {
+        Ok(Fiber { coroutine: None, stack: Some(DefaultStack::new(STACK)?) })
+    }
+
+    /// Puts a body on the stack; it starts at the first [`Fiber::resume`]. A body left suspended before is abandoned.
+    pub fn start(&mut self, body: impl FnOnce() + 'static) {
+        self.abandon();
+        let stack = self.stack.take().expect("a fiber without a coroutine owns its stack");
+        self.coroutine = Some(Coroutine::with_stack(stack, move |yielder, ()| {
+            CURRENT.set(yielder);
+            body();
+        }));
+    }
+
+    /// Runs the body until it pauses.
+    pub fn resume(&mut self) -> Pause {
+        let Some(coroutine) = self.coroutine.as_mut() else { return Pause::Finished };
+        let outer = CURRENT.get();
+        let result = coroutine.resume(());
+        CURRENT.set(outer);
+        match result {
+            CoroutineResult::Yield(pause) => pause,
+            CoroutineResult::Return(()) => {
+                self.stack = self.coroutine.take().map(Coroutine::into_stack);
+                Pause::Finished
+            }
+        }
+    }
+
+    /// Forgets what runs on the stack, without unwinding.
+    pub fn abandon(&mut self) {
+        if let Some(mut coroutine) = self.coroutine.take() {
+            // SAFETY: frames on the stack are C frames or Rust frames between a World call and the fiber's body; by the
+            // rule at the top they own nothing with a drop, so skipping their destructors leaks and breaks nothing.
+            unsafe { coroutine.force_reset() };
+            self.stack = Some(coroutine.into_stack());
+        }
+    }
+}
+
+impl Drop for Fiber {
+    fn drop(&mut self) {
+        self.abandon();
+    }
+}
+
+impl std::fmt::Debug for Fiber {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Fiber(busy: {})", self.coroutine.is_some())
+    }
+}
+
+/// Pauses the fiber that calls; returns when it is resumed.
+///
+/// # Panics
+/// Outside a fiber.
+pub fn pause(why: Pause) {
+    let yielder = CURRENT.get();
+    assert!(!yielder.is_null(), "a World call that must wait or end the program needs a fiber");
+    // SAFETY: CURRENT points to the yielder of the fiber that runs on this thread now: set when it starts and again
+    // below each time it is resumed, reset to the outer one whenever it pauses or ends. A yielder lives as long as its body.
+    unsafe { (*yielder).suspend(why) };
+    CURRENT.set(yielder);
+}
+
+/// Ends the program: pauses for good.
+pub fn stop() -> ! {
+    loop {
+        pause(Pause::Stopped);
+    }
+}

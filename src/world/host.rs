@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `Host`: a World behind the [`Kernel`] interface, shared by all fibers of a run.
+//!
+//! A call borrows the World, does its work, gives the borrow back and only then switches or ends the program.
+
+use std::cell::{Ref, RefCell, RefMut};
+
+use super::arena::{PAGE_SHIFT, place};
+use super::core::World;
+use super::event::{Event, Site, Stop};
+use super::fiber::{self, Pause};
+use super::gfp::Gfp;
+use super::kernel::{Addr, Diag, Irq, Kernel, Lock, Pfn, Scope, TraceAlloc};
+use super::locks::Take;
+use super::vm;
+
+/// A World that tenants can call.
+#[derive(Debug)]
+pub struct Host(RefCell<World>);
+
+impl Host {
+    /// Wraps a World.
+    pub fn new(world: World) -> Host {
+        Host(RefCell::new(world))
+    }
+
+    /// Looks at the World between tenant calls.
+    pub fn world(&self) -> Ref<'_, World> {
+        self.0.borrow()
+    }
+
+    /// Changes the World between tenant calls.
+    pub fn world_mut(&self) -> RefMut<'_, World> {
+        self.0.borrow_mut()
+    }
+
+    /// Absolute address of relative address 0.
+    pub fn arena_base(&self) -> u64 {
+        self.0.borrow().arena.base()
+    }
+
+    /// Ends the program.
+    pub fn stop(&self, reason: Stop) -> ! {
+        self.0.borrow_mut().end(reason);
+        fiber::stop()
+    }
+
+    fn emit(&self, e: Event) {
+        let mut w = self.0.borrow_mut();
+        w.emit(e);
+        if w.endless() {
+            drop(w);
+            self.stop(Stop::StepLimit);
+        }
+    }
+}
+
+fn page_of(addr: Addr) -> Option<Pfn> {
+    (place::LINEAR..place::LINEAR_END).contains(&addr).then(|| ((addr - place::LINEAR) >> PAGE_SHIFT) as Pfn)
+}
+
+impl Kernel for Host {
+    fn possible(&self) -> u64 {
+        self.0.borrow().geometry.cpus
+    }
+
+    fn cpu(&self) -> u32 {
+        let w = self.0.borrow();
+        w.possible[w.current % w.possible.len()] as u32
+    }
+
+    fn cpu_to_node(&self, cpu: u32) -> u32 {
+        self.0.borrow().geometry.node(cpu)
+    }
+
+    fn linear(&self) -> Addr {
+        place::LINEAR
+    }
+
+    fn is_vmalloc(&self, addr: Addr) -> bool {
+        vm::is_vmalloc(addr)
+    }
+
+    fn static_image(&self) -> Addr {
+        place::STATIC
+    }
+
+    fn gfp_context(&self, gfp: Gfp) -> Gfp {
+        let w = self.0.borrow();
+        w.tasks[w.current].gfp_context(gfp)
+    }
+
+    fn scope_save(&self, scope: Scope) -> bool {
+        let mut w = self.0.borrow_mut();
+        let old = w.task().enter(scope);
+        w.emit(Event::ScopeSave { scope, old });
+        old
+    }
+
+    fn scope_restore(&self, scope: Scope, old: bool) {
+        let mut w = self.0.borrow_mut();
+        w.task().restore(scope, old);
+        w.emit(Event::ScopeRestore { scope, old });
+    }
+
+    fn cond_resched(&self) {
+        self.0.borrow_mut().may_sleep();
+        self.emit(Event::CondResched);
+    }
+
+    fn mutex_lock(&self, lock: Lock) {
+        self.0.borrow_mut().may_sleep();
+        loop {
+            let take = self.0.borrow_mut().try_mutex(lock, false);
+            match take {
+                Take::Taken => return,
+                Take::Recursive => self.stop(Stop::Deadlock),
+                Take::Wait | Take::Killed => fiber::pause(Pause::Blocked),
+            }
+        }
+    }
+
+    fn mutex_lock_killable(&self, lock: Lock) -> bool {
+        self.0.borrow_mut().may_sleep();
+        loop {
+            let take = self.0.borrow_mut().try_mutex(lock, true);
+            match take {
+                Take::Taken => return true,
+                Take::Killed => return false,
+                Take::Recursive => self.stop(Stop::Deadlock),
+                Take::Wait => fiber::pause(Pause::Blocked),
+            }
+        }
+    }
+
+    fn mutex_unlock(&self, lock: Lock) {
+        self.0.borrow_mut().release_mutex(lock);
+    }
+
+    fn spin_lock(&self, lock: Lock, irq: Irq) -> u64 {
+        loop {
+            let mut w = self.0.borrow_mut();
+            let taken = w.try_spin(lock, irq);
+            let endless = w.endless();
+            drop(w);
+            match taken {
+                Ok(_) if endless => self.stop(Stop::StepLimit),
+                Ok(flags) => return flags,
+                Err(Take::Recursive) => self.stop(Stop::Deadlock),
+                Err(_) => fiber::pause(Pause::Blocked),
+            }
+        }
+    }
+
+    fn spin_unlock(&self, lock: Lock, irq: Irq, flags: u64, digest: u64) {
+        self.0.borrow_mut().release_spin(lock, irq, flags, digest);
+    }
+
+    fn kzalloc(&self, size: u64, gfp: Gfp) -> Addr {
+        self.0.borrow_mut().metadata_alloc(Site::Kmalloc, size, gfp)
+    }
+
+    fn vmalloc(&self, size: u64, gfp: Gfp) -> Addr {
+        self.0.borrow_mut().metadata_alloc(Site::Vmalloc, size, gfp)
+    }
+
+    fn kvfree(&self, addr: Addr) {
+        self.0.borrow_mut().metadata_free(addr);
+    }
+
+    fn alloc_page(&self, node: u32, gfp: Gfp) -> Option<Pfn> {
+        self.0.borrow_mut().page_alloc(node, gfp)
+    }
+
+    fn free_page(&self, pfn: Pfn) {
+        self.0.borrow_mut().page_free(pfn);
+    }
+
+    fn get_vm_areas(&self, offsets: &[u64], sizes: &[u64], align: u64, gfp: Gfp, extra: u64) -> Option<(Addr, Addr)> {
+        self.0.borrow_mut().areas_reserve(offsets, sizes, align, gfp, extra)
+    }
+
+    fn free_vm_areas(&self, handle: Addr) {
+        self.0.borrow_mut().areas_free(handle);
+    }
+
+    fn vm_area_early(&self, size: u64, align: u64) -> Addr {
+        self.0.borrow_mut().area_early(size, align)
+    }
+
+    fn map_pages(&self, addr: Addr, pfns: &[Pfn], gfp: Gfp) -> bool {
+        self.0.borrow_mut().map(addr, pfns, gfp)
+    }
+
+    fn unmap_pages(&self, addr: Addr, nr: u32) {
+        self.0.borrow_mut().unmap(addr, nr);
+    }
+
+    fn populate_pte(&self, addr: Addr) {
+        self.0.borrow_mut().vm.make_table(addr);
+    }
+
+    fn vmalloc_to_page(&self, addr: Addr) -> Option<Pfn> {
+        if vm::is_vmalloc(addr) { self.0.borrow().page_at(addr) } else { page_of(addr) }
+    }
+
+    fn flush_cache(&self, start: Addr, end: Addr, unmap: bool) {
+        self.emit(Event::FlushCache { start, end, unmap });
+    }
+
+    fn flush_tlb(&self, start: Addr, end: Addr) {
+        self.0.borrow_mut().flush_tlb(start, end);
+    }
+
+    fn memblock_alloc(&self, size: u64, align: u64) -> Addr {
+        let mut w = self.0.borrow_mut();
+        if w.faults.hit(Site::Memblock) {
+            return 0;
+        }
+        let addr = w.memblock.alloc(size, align, 0, true);
+        if addr != 0 && w.page_struct != 0 {
+            w.arena.fill(addr, size, 0);
+        }
+        addr
+    }
+
+    fn memblock_alloc_node(&self, size: u64, align: u64, node: u32) -> Addr {
+        let mut w = self.0.borrow_mut();
+        if w.faults.hit(Site::Memblock) {
+            return 0;
+        }
+        w.memblock.alloc(size, align, node, false)
+    }
+
+    fn memblock_free(&self, addr: Addr, size: u64) {
+        self.0.borrow_mut().memblock.free(addr, size);
+    }
+
+    fn copy_static(&self, dst: Addr, size: u64) {
+        self.0.borrow().arena.copy(place::STATIC, dst, size);
+    }
+
+    fn schedule_work(&self) {
+        let mut w = self.0.borrow_mut();
+        let queued = !std::mem::replace(&mut w.work_pending, true);
+        w.emit(Event::ScheduleWork { queued });
+    }
+
+    fn kmem_online(&self) -> bool {
+        self.0.borrow().geometry.kmem
+    }
+
+    fn memcg_current(&self) -> u32 {
+        self.0.borrow().memcg.current
+    }
+
+    fn memcg_ref(&self, objcg: u32, delta: i32) {
+        if let Some(r) = self.0.borrow_mut().memcg.refs.get_mut(objcg as usize) {
+            *r += delta as i64;
+        }
+    }
+
+    fn memcg_charge(&self, objcg: u32, gfp: Gfp, bytes: u64) -> bool {
+        let mut w = self.0.borrow_mut();
+        let ok = !w.faults.hit(Site::Charge);
+        if ok && let Some(c) = w.memcg.charged.get_mut(objcg as usize) {
+            *c += bytes as i64;
+        }
+        w.emit(Event::Charge { objcg, gfp, bytes, ok });
+        ok
+    }
+
+    fn memcg_uncharge(&self, objcg: u32, bytes: u64) {
+        let mut w = self.0.borrow_mut();
+        if let Some(c) = w.memcg.charged.get_mut(objcg as usize) {
+            *c -= bytes as i64;
+        }
+        w.emit(Event::Uncharge { objcg, bytes });
+    }
+
+    fn memcg_stat(&self, objcg: u32, delta: i64) {
+        let mut w = self.0.borrow_mut();
+        if let Some(s) = w.memcg.stat.get_mut(objcg as usize) {
+            *s += delta;
+        }
+        w.emit(Event::MemcgStat { objcg, delta });
+    }
+
+    fn zero(&self, addr: Addr, len: u64) {
+        self.0.borrow_mut().zero(addr, len);
+    }
+
+    fn trace_alloc(&self, t: TraceAlloc) {
+        self.emit(Event::TraceAlloc(t));
+    }
+
+    fn trace_alloc_fail(&self, reserved: bool, is_atomic: bool, size: u64, align: u64) {
+        self.emit(Event::TraceAllocFail { reserved, is_atomic, size, align });
+    }
+
+    fn trace_free(&self, base_addr: Addr, off: i32, ptr: Addr) {
+        self.emit(Event::TraceFree { base_addr, off, ptr });
+    }
+
+    fn trace_create(&self, base_addr: Addr) {
+        self.emit(Event::TraceCreate { base_addr });
+    }
+
+    fn trace_destroy(&self, base_addr: Addr) {
+        self.emit(Event::TraceDestroy { base_addr });
+    }
+
+    fn diag(&self, kind: Diag, args: &[u64], text: &str) {
+        let stop = match kind {
+            Diag::Bug => Some(Stop::Bug),
+            Diag::Panic => Some(Stop::Panic),
+            Diag::Loud => Some(Stop::Loud),
+            _ => None,
+        };
+        let mut w = self.0.borrow_mut();
+        if !w.booting {
+            let mut shown = [0; 3];
+            shown.iter_mut().zip(args).for_each(|(s, a)| *s = *a);
+            w.end_zeroing();
+            w.log.text(text);
+            w.emit(Event::Diag { kind, nargs: args.len() as u8, args: shown });
+        }
+        if let Some(reason) = stop {
+            w.booting = false;
+            drop(w);
+            self.stop(reason);
+        }
+    }
+}

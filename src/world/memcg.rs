@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! memcg: what is charged to whom.
+
+/// Memory cgroups a program can switch between; 0 is none.
+pub const MEMCGS: usize = 4;
+
+/// Charges, statistics and references of each obj_cgroup.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Memcg {
+    /// obj_cgroup of current, 0 for none.
+    pub current: u32,
+    /// Bytes charged.
+    pub charged: [i64; MEMCGS],
+    /// `MEMCG_PERCPU_B`
+    pub stat: [i64; MEMCGS],
+    /// References beyond the first.
+    pub refs: [i64; MEMCGS],
+}

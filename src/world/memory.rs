@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The World's memory calls: metadata, pages, areas, mappings, zeroing.
+
+use super::arena::{PAGE, POISON_FREED, POISON_FRESH, place};
+use super::core::{World, Zeroing};
+use super::event::{Event, Site};
+use super::gfp::Gfp;
+use super::kernel::{Addr, Pfn};
+use super::pages::Freed;
+use super::vm::{self, Mapped};
+
+impl World {
+    /// Context of an allocation that may sleep.
+    fn might_alloc(&mut self, gfp: Gfp) {
+        if gfp.allows_blocking() {
+            self.may_sleep();
+        }
+    }
+
+    pub(super) fn metadata_alloc(&mut self, site: Site, size: u64, gfp: Gfp) -> Addr {
+        self.might_alloc(gfp);
+        let addr = if self.faults.hit(site) { 0 } else { self.heap.alloc(size) };
+        if addr != 0 && self.page_struct != 0 {
+            self.arena.fill(addr, size, 0);
+        }
+        self.emit(match site {
+            Site::Vmalloc => Event::Vmalloc { size, gfp, addr },
+            _ => Event::Kzalloc { size, gfp, addr },
+        });
+        addr
+    }
+
+    pub(super) fn metadata_free(&mut self, addr: Addr) {
+        if addr == 0 {
+            return;
+        }
+        match self.heap.free(addr) {
+            Some(size) => {
+                if self.page_struct != 0 {
+                    self.arena.fill(addr, size, POISON_FREED);
+                }
+                self.emit(Event::Kvfree { addr });
+            }
+            None => self.emit(Event::BadKvfree { addr }),
+        }
+    }
+
+    pub(super) fn page_alloc(&mut self, node: u32, gfp: Gfp) -> Option<Pfn> {
+        self.might_alloc(gfp);
+        let pfn = if self.faults.hit(Site::Pages) { None } else { self.pages.alloc(node) };
+        if let Some(pfn) = pfn
+            && self.page_struct != 0
+        {
+            let len = self.page_struct as u64;
+            self.arena.fill(place::MEM_MAP + pfn as u64 * len, len, 0);
+        }
+        self.emit(Event::PageAlloc { node, gfp, pfn });
+        pfn
+    }
+
+    pub(super) fn page_free(&mut self, pfn: Pfn) {
+        let event = match self.pages.free(pfn) {
+            Freed::Fine => Event::PageFree { pfn },
+            Freed::NotAllocated => Event::BadPageFree { pfn },
+            Freed::StillMapped => Event::PageFreedMapped { pfn },
+        };
+        self.emit(event);
+    }
+
+    pub(super) fn areas_reserve(
+        &mut self,
+        offsets: &[u64],
+        sizes: &[u64],
+        align: u64,
+        gfp: Gfp,
+        extra: u64,
+    ) -> Option<(Addr, Addr)> {
+        self.might_alloc(gfp);
+        let mut found = None;
+        if !self.faults.hit(Site::VmAreas) {
+            let handle = self.heap.alloc(extra.max(1));
+            let base = if handle == 0 { 0 } else { self.vm.reserve(offsets, sizes, align, handle) };
+            if base != 0 {
+                if self.page_struct != 0 {
+                    self.arena.fill(handle, extra, 0);
+                }
+                found = Some((handle, base));
+            } else if handle != 0 {
+                self.heap.free(handle);
+            }
+        }
+        self.emit(Event::VmAreas { align, gfp, base: found.map_or(0, |(_, base)| base) });
+        found
+    }
+
+    pub(super) fn areas_free(&mut self, handle: Addr) {
+        let pages = &mut self.pages;
+        if self.heap.free(handle).is_some() && self.vm.release(handle, |pfn| pages.mapped(pfn, -1)) {
+            self.emit(Event::VmFree { handle });
+        } else {
+            self.emit(Event::BadKvfree { addr: handle });
+        }
+    }
+
+    pub(super) fn area_early(&mut self, size: u64, align: u64) -> Addr {
+        self.vm.reserve(&[0], &[size], align, 0)
+    }
+
+    pub(super) fn map(&mut self, addr: Addr, pfns: &[Pfn], gfp: Gfp) -> bool {
+        let mut ok = true;
+        for (i, pfn) in pfns.iter().enumerate() {
+            let at = addr + i as u64 * PAGE;
+            if !vm::is_vmalloc(at) {
+                self.emit(Event::Fault { addr: at });
+                ok = false;
+                break;
+            }
+            if !self.vm.has_table(at) {
+                let fails = self.faults.hit(Site::PageTables);
+                self.emit(Event::PageTable { gfp, addr: at, ok: !fails });
+                if fails {
+                    ok = false;
+                    break;
+                }
+                self.vm.make_table(at);
+            }
+            match self.vm.map(at, *pfn) {
+                Mapped::Fine => {}
+                Mapped::OverStale => self.emit(Event::StaleTranslation { addr: at }),
+                Mapped::Present | Mapped::NoTable => {
+                    self.emit(Event::MapOverPresent { addr: at });
+                    ok = false;
+                    break;
+                }
+            }
+            self.pages.mapped(*pfn, 1);
+            self.arena.fill(at, PAGE, POISON_FRESH);
+            self.mapped_since_release += 1;
+        }
+        self.emit(Event::Map { addr, nr: pfns.len() as u32, ok });
+        ok
+    }
+
+    pub(super) fn unmap(&mut self, addr: Addr, nr: u32) {
+        for i in 0..nr as u64 {
+            let at = addr + i * PAGE;
+            if !vm::is_vmalloc(at) {
+                self.emit(Event::Fault { addr: at });
+                break;
+            }
+            if let Some(pfn) = self.vm.unmap(at) {
+                self.pages.mapped(pfn, -1);
+            }
+        }
+        self.emit(Event::Unmap { addr, nr });
+    }
+
+    pub(super) fn flush_tlb(&mut self, start: Addr, end: Addr) {
+        self.vm.flush(start, end);
+        self.emit(Event::FlushTlb { start, end });
+    }
+
+    pub(super) fn page_at(&self, addr: Addr) -> Option<Pfn> {
+        if vm::is_vmalloc(addr) { self.vm.lookup(addr) } else { None }
+    }
+
+    /// Checks that memory may be touched; false (with an event) when not.
+    pub(super) fn touch(&mut self, addr: Addr, len: u64) -> bool {
+        if vm::is_vmalloc(addr) && vm::is_vmalloc(addr + len.max(1) - 1) {
+            return match self.vm.first_hole(addr, len) {
+                None => true,
+                Some((at, stale)) => {
+                    self.emit(if stale { Event::StaleTranslation { addr: at } } else { Event::Fault { addr: at } });
+                    false
+                }
+            };
+        }
+        let end = addr.saturating_add(len);
+        let linear = (place::LINEAR..place::LINEAR_END).contains(&addr) && end <= place::LINEAR_END;
+        if !linear {
+            self.emit(Event::Fault { addr });
+        }
+        linear
+    }
+
+    /// memset(addr, 0, len); consecutive calls for the CPUs of one area become one event.
+    pub(super) fn zero(&mut self, addr: Addr, len: u64) {
+        if !self.touch(addr, len) {
+            return;
+        }
+        self.arena.fill(addr, len, 0);
+        if self.booting {
+            return;
+        }
+        if let Some(z) = &mut self.zeroing
+            && z.len as u64 == len
+        {
+            let expected = self.possible.get(z.rank as usize).filter(|cpu| {
+                let first = self.possible[0] as usize;
+                let offsets = &self.layout.unit_offsets;
+                z.addr.wrapping_add(offsets[**cpu as usize]).wrapping_sub(offsets[first]) == addr
+            });
+            match expected {
+                Some(cpu) => {
+                    z.cpus |= 1 << cpu;
+                    z.rank += 1;
+                }
+                None => z.other += 1,
+            }
+            return;
+        }
+        self.end_zeroing();
+        let cpus = 1 << self.possible[0];
+        self.zeroing = Some(Zeroing { addr, len: len as u32, other: 0, cpus, rank: 1 });
+    }
+}
+
+/// Per-CPU memory as a caller of the allocator sees it.
+impl World {
+    /// Possible CPUs in ascending order.
+    pub fn cpus(&self) -> impl Iterator<Item = u32> + '_ {
+        self.possible.iter().map(|c| *c as u32)
+    }
+
+    /// `per_cpu_ptr(ptr, cpu)`
+    pub fn copy_of(&self, ptr: Addr, cpu: u32) -> Addr {
+        let offset = self.layout.unit_offsets.get(cpu as usize).copied().unwrap_or(0);
+        ptr.wrapping_sub(place::STATIC).wrapping_add(self.layout.base_addr).wrapping_add(offset)
+    }
+
+    fn accessible(&self, addr: Addr, len: u64) -> bool {
+        if vm::is_vmalloc(addr) && vm::is_vmalloc(addr.wrapping_add(len)) {
+            return self.vm.first_hole(addr, len).is_none();
+        }
+        (place::LINEAR..place::LINEAR_END).contains(&addr) && addr + len <= place::LINEAR_END
+    }
+
+    /// Bytes of a CPU's copy, or None where nothing is mapped.
+    pub fn read_unit(&self, addr: Addr, len: u64) -> Option<&[u8]> {
+        self.accessible(addr, len).then(|| self.arena.bytes(addr, len))
+    }
+
+    /// Writes to a CPU's copy; nothing happens where nothing is mapped (verify reports it).
+    pub fn write_unit(&self, addr: Addr, bytes: &[u8]) {
+        if self.accessible(addr, bytes.len() as u64) {
+            self.arena.write(addr, bytes);
+        }
+    }
+
+    /// Fills a CPU's copy with the poison of freed memory.
+    pub fn fill_unit(&self, addr: Addr, len: u64) {
+        if self.accessible(addr, len) {
+            self.arena.fill(addr, len, POISON_FREED);
+        }
+    }
+}

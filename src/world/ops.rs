@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The World's side of running a program: ops begin and end, the worker runs, oracles look.
+
+use super::arena::{PAGE, PAGE_SHIFT, place};
+use super::core::{WORKER, World};
+use super::event::{Event, Stop};
+use super::kernel::{Addr, Lock};
+use super::log::Log;
+use super::memcg::Memcg;
+use super::task::Task;
+use super::vm;
+use crate::program::Geometry;
+use crate::tenant::Layout;
+
+/// Context at the start of an op, to compare with the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Context {
+    irqs_off: bool,
+    preempt: u32,
+}
+
+impl World {
+    /// Notes that an op starts.
+    pub fn op_begin(&mut self, op: u32) -> Context {
+        self.emit(Event::OpBegin { op });
+        let t = self.task();
+        Context { irqs_off: t.irqs_off, preempt: t.preempt }
+    }
+
+    /// Notes that an op ended; `free` ops are those whose purpose is to change the context.
+    pub fn op_end(&mut self, op: u32, result: u64, before: Context, free: bool) {
+        let t = *self.task();
+        let held = t.held().count() as u32;
+        if held > 0 || t.spinning > 0 || (!free && (t.irqs_off, t.preempt) != (before.irqs_off, before.preempt)) {
+            self.emit(Event::ContextLeak { irqs_off: t.irqs_off, held });
+        }
+        self.emit(Event::OpEnd { op, result });
+    }
+
+    /// Starts the work item on the worker when it is pending; the task to go back to.
+    pub fn work_begin(&mut self) -> Option<usize> {
+        if !std::mem::take(&mut self.work_pending) {
+            return None;
+        }
+        let task = std::mem::replace(&mut self.current, WORKER);
+        self.tasks[WORKER] = Task::default();
+        self.emit(Event::WorkBegin);
+        Some(task)
+    }
+
+    /// Ends the work item.
+    pub fn work_end(&mut self, task: usize) {
+        let t = self.tasks[WORKER];
+        let held = t.held().count() as u32;
+        if held > 0 || t.atomic() {
+            self.emit(Event::ContextLeak { irqs_off: t.irqs_off, held });
+        }
+        self.emit(Event::WorkEnd);
+        self.current = task;
+    }
+
+    /// The work item is queued.
+    pub fn work_pending(&self) -> bool {
+        self.work_pending
+    }
+
+    /// Makes task `index` run; logs the switch when there is one.
+    pub fn switch_to(&mut self, index: usize) {
+        if self.current != index {
+            self.current = index;
+            self.emit(Event::Switch { task: index as u8 });
+        }
+    }
+
+    /// The running task's context.
+    pub fn task_mut(&mut self) -> &mut Task {
+        self.task()
+    }
+
+    /// Makes a memcg current; 0 is none.
+    pub fn set_memcg(&mut self, id: u32) {
+        self.memcg.current = id.min(super::MEMCGS as u32 - 1);
+    }
+
+    /// Appends an event of the runner.
+    pub fn push_event(&mut self, e: Event) {
+        self.emit(e);
+    }
+
+    /// Ends a zeroing that is still open, so that the log is whole.
+    pub fn settle(&mut self) {
+        self.end_zeroing();
+    }
+
+    /// Task 0 runs again, with nothing that forbids sleeping: the drain is nobody's op.
+    pub fn calm(&mut self) {
+        self.switch_to(0);
+        *self.task() = Task::default();
+    }
+
+    /// Notes that all tasks wait for each other.
+    pub fn deadlock(&mut self) {
+        self.end(Stop::Deadlock);
+    }
+
+    /// Why the program ended early.
+    pub fn stopped(&self) -> Option<Stop> {
+        self.stopped
+    }
+
+    /// Events so far.
+    pub fn events(&self) -> &[Event] {
+        self.log.events()
+    }
+
+    /// The log with its texts.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// The machine.
+    pub fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    /// What boot made of it.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Charges and references.
+    pub fn memcg(&self) -> &Memcg {
+        &self.memcg
+    }
+
+    /// Backing pages in use.
+    pub fn pages_used(&self) -> u32 {
+        self.pages.used()
+    }
+
+    /// Live metadata objects, handles of vm areas included.
+    pub fn metadata_live(&self) -> u32 {
+        self.heap.count()
+    }
+
+    /// Reserved ranges of vm areas.
+    pub fn ranges_live(&self) -> usize {
+        self.vm.live_ranges()
+    }
+
+    /// Failures injected.
+    pub fn injected(&self) -> u32 {
+        self.faults.injected()
+    }
+
+    /// True when the running or any task holds `lock`.
+    pub fn is_held(&self, lock: Lock) -> bool {
+        self.owner(lock).is_some()
+    }
+
+    /// Physical address of per-CPU memory, by the World's own books.
+    pub fn phys(&self, addr: Addr) -> Option<u64> {
+        if vm::is_vmalloc(addr) {
+            return self.page_at(addr).map(|pfn| ((pfn as u64) << PAGE_SHIFT) + addr % PAGE);
+        }
+        (place::LINEAR..place::LINEAR_END).contains(&addr).then(|| addr - place::LINEAR)
+    }
+
+    /// Offset in the static image when `addr` is in the static area of `cpu`.
+    pub fn static_offset(&self, addr: Addr, cpu: u32) -> Option<u64> {
+        let start = self.copy_of(place::STATIC, cpu);
+        addr.checked_sub(start).filter(|off| *off < self.geometry.static_size as u64)
+    }
+
+    /// Bytes of every possible CPU's static area differ from the image at this (CPU, offset).
+    pub fn static_damage(&self) -> Option<(u32, u64)> {
+        let size = self.geometry.static_size as u64;
+        let image = self.arena.bytes(place::STATIC, size);
+        self.cpus().find_map(|cpu| {
+            let copy = self.read_unit(self.copy_of(place::STATIC, cpu), size)?;
+            copy.iter().zip(image).position(|(a, b)| a != b).map(|at| (cpu, at as u64))
+        })
+    }
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Tasks: context, gfp scopes and the locks they hold.
+
+use super::gfp::Gfp;
+use super::kernel::{Lock, Scope};
+
+/// Locks a task can hold at once.
+const HELD: usize = 8;
+
+/// One task as the kernel sees it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Task {
+    /// Interrupts are off on its CPU.
+    pub irqs_off: bool,
+    /// `preempt_disable()` depth, spinlocks not counted.
+    pub preempt: u32,
+    /// Spinlocks held.
+    pub spinning: u32,
+    /// A fatal signal is pending.
+    pub signal: bool,
+    scopes: u8,
+    held: [Option<Lock>; HELD],
+}
+
+fn bit(scope: Scope) -> u8 {
+    1 << scope as u8
+}
+
+impl Task {
+    /// True when the task must not sleep.
+    pub fn atomic(&self) -> bool {
+        self.irqs_off || self.preempt > 0 || self.spinning > 0
+    }
+
+    /// Scopes in force, as a mask in the order of [`Scope`].
+    pub fn scopes(&self) -> u8 {
+        self.scopes
+    }
+
+    /// Enters a scope; true when it was in force.
+    pub fn enter(&mut self, scope: Scope) -> bool {
+        let old = self.scopes & bit(scope) != 0;
+        self.scopes |= bit(scope);
+        old
+    }
+
+    /// Puts a scope back to what it was.
+    pub fn restore(&mut self, scope: Scope, old: bool) {
+        self.scopes = self.scopes & !bit(scope) | if old { bit(scope) } else { 0 };
+    }
+
+    /// `current_gfp_context()`
+    pub fn gfp_context(&self, gfp: Gfp) -> Gfp {
+        if self.scopes & bit(Scope::Noio) != 0 {
+            gfp.without(Gfp::IO | Gfp::FS)
+        } else if self.scopes & bit(Scope::Nofs) != 0 {
+            gfp.without(Gfp::FS)
+        } else {
+            gfp
+        }
+    }
+
+    /// True when the task holds `lock`.
+    pub fn holds(&self, lock: Lock) -> bool {
+        self.held.contains(&Some(lock))
+    }
+
+    /// Locks held, in no order.
+    pub fn held(&self) -> impl Iterator<Item = Lock> {
+        self.held.iter().flatten().copied()
+    }
+
+    /// Notes a lock taken; false when there is no room.
+    pub fn took(&mut self, lock: Lock) -> bool {
+        match self.held.iter_mut().find(|h| h.is_none()) {
+            Some(h) => {
+                *h = Some(lock);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Notes a lock released; false when it was not held.
+    pub fn released(&mut self, lock: Lock) -> bool {
+        match self.held.iter_mut().find(|h| **h == Some(lock)) {
+            Some(h) => {
+                *h = None;
+                true
+            }
+            None => false,
+        }
+    }
+}
