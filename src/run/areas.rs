@@ -22,11 +22,19 @@ pub struct Areas {
     live: Vec<Area>,
 }
 
+impl Default for Areas {
+    fn default() -> Areas {
+        Areas::new()
+    }
+}
+
 impl Areas {
+    /// Nothing held.
     pub fn new() -> Areas {
         Areas { vars: [0; VARS], live: Vec::with_capacity(VARS) }
     }
 
+    /// Forgets everything.
     pub fn clear(&mut self) {
         self.vars.fill(0);
         self.live.clear();
@@ -37,6 +45,7 @@ impl Areas {
         self.vars[var.0 as usize]
     }
 
+    /// Makes the variable hold `ptr`.
     pub fn set(&mut self, var: Var, ptr: Addr) {
         self.vars[var.0 as usize] = ptr;
     }
@@ -56,10 +65,12 @@ impl Areas {
         self.live.iter().find(|a| a.ptr < ptr + size as u64 && ptr < a.ptr + a.size as u64).copied()
     }
 
+    /// Notes a new area.
     pub fn add(&mut self, area: Area) {
         self.live.push(area);
     }
 
+    /// Forgets the area at `ptr`.
     pub fn remove(&mut self, ptr: Addr) -> Option<Area> {
         let i = self.live.iter().rposition(|a| a.ptr == ptr)?;
         Some(self.live.swap_remove(i))

@@ -7,6 +7,7 @@ use crate::world::{Host, World};
 
 /// A wrong byte in somebody's per-CPU memory, or a pointer that cannot be right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the fields are described with each error
 pub enum ContentError {
     /// The area's copy for `cpu` differs from what it must be at byte `at`.
     Differs { ptr: Addr, cpu: u32, at: u32, expected: u8, found: u8 },
@@ -20,6 +21,21 @@ pub enum ContentError {
     Granted { size: u32, align: u32 },
     /// A query answered wrongly.
     Answer { ptr: Addr, cpu: u32, expected: u64, found: u64 },
+}
+
+impl ContentError {
+    /// Stable headline.
+    pub fn title(&self) -> &'static str {
+        match self {
+            ContentError::Differs { expected: 0, .. } => "percuss: per-CPU memory is not zeroed",
+            ContentError::Differs { .. } => "percuss: per-CPU memory changed under its owner",
+            ContentError::Overlap { .. } => "percuss: area granted twice",
+            ContentError::Misaligned { .. } => "percuss: misaligned area",
+            ContentError::Unmapped { .. } => "percuss: granted area is not mapped",
+            ContentError::Granted { .. } => "percuss: illegal request granted",
+            ContentError::Answer { .. } => "percuss: wrong answer to an address query",
+        }
+    }
 }
 
 /// Fills every CPU's copy with the pattern of `seed`.

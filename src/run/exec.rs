@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What each op does. Runs on a fiber: nothing that needs a drop may be alive across a tenant call.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use super::areas::{Area, Areas};
@@ -19,15 +19,22 @@ pub const SCOPES: usize = 8;
 /// What the fibers of a run share.
 #[derive(Debug)]
 pub struct Shared<T> {
+    /// The World.
     pub host: Rc<Host>,
+    /// The tenant.
     pub tenant: T,
+    /// Ops of each task.
     pub ops: RefCell<Vec<Vec<Op>>>,
+    /// What the program holds.
     pub areas: RefCell<Areas>,
+    /// Scopes each task is in.
     pub scopes: RefCell<Vec<Vec<(Scope, bool)>>>,
     /// Content errors with the op (task, index) at which they were seen.
     pub content: RefCell<Vec<(usize, u32, ContentError)>>,
     /// Contents are written, checked and poisoned.
-    pub check_content: std::cell::Cell<bool>,
+    pub check_content: Cell<bool>,
+    /// `pcpu_nr_populated` after boot: pages of one unit of the first chunk.
+    pub first_pages: Cell<u64>,
 }
 
 /// Number of an op in events: task in the upper byte.

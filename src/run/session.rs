@@ -8,9 +8,9 @@ use std::rc::Rc;
 use super::areas::Areas;
 use super::exec::{DRAIN, Shared, drain_begin};
 use crate::program::{Geometry, Op, Program, limits};
-use crate::tenant::{Layout, Tenant};
+use crate::tenant::{Layout, Tenant, Touched};
 use crate::world::Host;
-use crate::world::event::Site;
+use crate::world::event::{Event, Site};
 use crate::world::fiber::{Fiber, Pause};
 
 /// A tenant on its World with the fibers its calls run on.
@@ -23,7 +23,12 @@ pub struct Session<T> {
     boot_result: Rc<Cell<BootResult>>,
     layout: Rc<RefCell<Layout>>,
     next: Vec<usize>,
+    /// Ops run, for the digests of the whole state.
+    ran: u64,
 }
+
+/// Every how many ops the log gets a digest of the whole state; one more follows the drain.
+const STATE_EVERY: u64 = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum BootResult {
@@ -71,6 +76,7 @@ impl<T: Tenant + 'static> Session<T> {
             scopes: RefCell::new(vec![Vec::with_capacity(super::exec::SCOPES); limits::TASKS + 1]),
             content: RefCell::new(Vec::new()),
             check_content: Cell::new(true),
+            first_pages: Cell::new(0),
         };
         Ok(Session {
             shared: Rc::new(shared),
@@ -79,6 +85,7 @@ impl<T: Tenant + 'static> Session<T> {
             boot_result: Rc::new(Cell::new(BootResult::Running)),
             layout: Rc::default(),
             next: Vec::new(),
+            ran: 0,
         })
     }
 
@@ -148,6 +155,8 @@ impl<T: Tenant + 'static> Session<T> {
             BootResult::Fine => {
                 host.world_mut().booted(Ok(self.layout.take()));
                 self.shared.tenant.save();
+                let first_pages = &self.shared.first_pages;
+                self.shared.tenant.visit(Touched::All, &mut |g, _| first_pages.set(g.nr_populated));
                 self.booted = (!boot_faults).then_some(program.boot);
                 None
             }
@@ -173,6 +182,7 @@ impl<T: Tenant + 'static> Session<T> {
     /// Runs the tasks in the order of the schedule, then those left in order of their index, then the drain.
     fn schedule(&mut self, program: &Program, watch: &mut impl Watch<T>) -> Ended {
         let tasks = program.tasks.len();
+        self.ran = 0;
         self.next.clear();
         self.next.resize(tasks, 0);
         (0..tasks).for_each(|t| self.start_task(t));
@@ -203,10 +213,19 @@ impl<T: Tenant + 'static> Session<T> {
         self.shared.host.world_mut().switch_to(task);
         let pause = self.fibers[task].resume();
         if pause == Pause::Yielded {
+            self.ran += 1;
+            if self.ran.is_multiple_of(STATE_EVERY) {
+                self.note_state();
+            }
             watch.op_done(&self.shared, super::exec::op_number(task, self.next[task]));
             self.next[task] += 1;
         }
         pause
+    }
+
+    fn note_state(&self) {
+        let digest = self.shared.tenant.digest_all();
+        self.shared.host.world_mut().push_event(Event::State { digest });
     }
 
     /// Frees what is left and lets the worker finish: what remains then is the allocator's.
@@ -224,6 +243,7 @@ impl<T: Tenant + 'static> Session<T> {
         self.shared.host.world_mut().calm();
         match self.fibers[0].resume() {
             Pause::Finished => {
+                self.note_state();
                 watch.op_done(&self.shared, DRAIN);
                 Ended::Whole
             }

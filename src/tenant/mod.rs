@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Tenants: percpu allocators that a World can host, and what can be seen of their state.
 
+mod bridge;
+mod kernel_c;
 mod state;
 
+pub use kernel_c::{KernelC, ReleaseHook, Violations};
 pub use state::{Block, ChunkState, ChunkView, Globals, State, Touched};
 
 use crate::program::Geometry;

@@ -13,7 +13,7 @@ pub enum Touched {
 }
 
 /// Metadata of a block or of a whole chunk (`struct pcpu_block_md`); all in allocation units (bits).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub struct Block {
     /// Largest known area before the contig hint.
@@ -97,6 +97,18 @@ pub struct ChunkView<'a> {
 }
 
 impl ChunkState {
+    /// Takes over everything but the vectors.
+    pub fn copy_head(&mut self, from: &ChunkState) {
+        let vectors = ChunkState {
+            blocks: std::mem::take(&mut self.blocks),
+            alloc_map: std::mem::take(&mut self.alloc_map),
+            bound_map: std::mem::take(&mut self.bound_map),
+            populated: std::mem::take(&mut self.populated),
+            ..*from
+        };
+        *self = vectors;
+    }
+
     /// The chunk as a view.
     pub fn view(&self) -> ChunkView<'_> {
         ChunkView {

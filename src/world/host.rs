@@ -39,6 +39,12 @@ impl Host {
         self.0.borrow().arena.base()
     }
 
+    /// Scopes in force, as a mask in the order of [`Scope`].
+    pub fn scopes(&self) -> u8 {
+        let w = self.0.borrow();
+        w.tasks[w.current].scopes()
+    }
+
     /// Ends the program.
     pub fn stop(&self, reason: Stop) -> ! {
         self.0.borrow_mut().end(reason);

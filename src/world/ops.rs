@@ -23,6 +23,7 @@ impl World {
     /// Notes that an op starts.
     pub fn op_begin(&mut self, op: u32) -> Context {
         self.emit(Event::OpBegin { op });
+        self.current_op = op;
         let t = self.task();
         Context { irqs_off: t.irqs_off, preempt: t.preempt }
     }
@@ -35,6 +36,11 @@ impl World {
             self.emit(Event::ContextLeak { irqs_off: t.irqs_off, held });
         }
         self.emit(Event::OpEnd { op, result });
+    }
+
+    /// Number of the op that runs.
+    pub fn current_op(&self) -> u32 {
+        self.current_op
     }
 
     /// Starts the work item on the worker when it is pending; the task to go back to.

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A worker process as the campaign sees it: requests with a time limit, and what became of it when it dies.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::message::{Reply, Request, Setup};
+
+/// Why a request has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Lost {
+    /// The process died; the signal's or exit's name.
+    #[error("the worker ended with {0}")]
+    Died(String),
+    /// It did not answer in time and was killed.
+    #[error("the worker did not answer within {0:?}")]
+    TimedOut(Duration),
+    /// It could not start its work.
+    #[error("{0}")]
+    Refused(String),
+    /// The system failed us.
+    #[error("cannot talk to a worker: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// A running worker.
+#[derive(Debug)]
+pub struct Worker {
+    child: Child,
+    requests: ChildStdin,
+    replies: BufReader<ChildStdout>,
+    line: String,
+}
+
+impl Worker {
+    /// Starts our own executable as a worker.
+    ///
+    /// # Errors
+    /// The executable cannot be started, or refuses the set-up (image, memory).
+    pub fn start(setup: &Setup) -> Result<Worker, Lost> {
+        let mut child = Command::new(super::worker_executable()?)
+            .arg("worker")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let requests = child.stdin.take().expect("stdin is piped");
+        let replies = BufReader::new(child.stdout.take().expect("stdout is piped"));
+        let mut worker = Worker { child, requests, replies, line: String::new() };
+        worker.send(setup)?;
+        match worker.receive(Duration::from_secs(30))? {
+            Reply::Ready => Ok(worker),
+            Reply::Failed { why } => Err(Lost::Refused(why)),
+            other => Err(Lost::Refused(format!("unexpected reply {other:?}"))),
+        }
+    }
+
+    fn send(&mut self, what: &impl serde::Serialize) -> Result<(), Lost> {
+        let mut line = serde_json::to_string(what).map_err(io::Error::other)?;
+        line.push('\n');
+        match self.requests.write_all(line.as_bytes()).and_then(|()| self.requests.flush()) {
+            Ok(()) => Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Err(self.post_mortem()),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Sends a request; answers come by [`Worker::receive`].
+    ///
+    /// # Errors
+    /// The worker is gone.
+    pub fn ask(&mut self, request: &Request) -> Result<(), Lost> {
+        self.send(request)
+    }
+
+    /// The next reply.
+    ///
+    /// # Errors
+    /// The worker died, or said nothing within `limit` and was killed.
+    pub fn receive(&mut self, limit: Duration) -> Result<Reply, Lost> {
+        let until = Instant::now() + limit;
+        self.line.clear();
+        loop {
+            if self.replies.buffer().is_empty() {
+                let left = until.saturating_duration_since(Instant::now());
+                let timeout = PollTimeout::try_from(left.as_millis().max(1)).unwrap_or(PollTimeout::MAX);
+                let mut fds = [PollFd::new(self.replies.get_ref().as_fd(), PollFlags::POLLIN)];
+                match poll(&mut fds, timeout) {
+                    Ok(0) => {
+                        let _ = self.child.kill();
+                        let _ = self.child.wait();
+                        return Err(Lost::TimedOut(limit));
+                    }
+                    Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+                    Err(e) => return Err(io::Error::from(e).into()),
+                }
+            }
+            // Replies are whole lines written at once; a partial one only waits for its rest.
+            if self.replies.read_line(&mut self.line)? == 0 {
+                return Err(self.post_mortem());
+            }
+            if self.line.ends_with('\n') {
+                return serde_json::from_str(&self.line).map_err(|e| io::Error::other(e).into());
+            }
+        }
+    }
+
+    fn post_mortem(&mut self) -> Lost {
+        match self.child.wait() {
+            Ok(status) => Lost::Died(match status.signal() {
+                Some(n) => nix::sys::signal::Signal::try_from(n).map_or(format!("signal {n}"), |s| s.to_string()),
+                None => format!("exit code {}", status.code().unwrap_or(-1)),
+            }),
+            Err(e) => Lost::Io(e),
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Examining one program: run it on the image and on the Model, ask every oracle.
+
+use std::rc::Rc;
+
+use super::attribute::{ModelRun, Tally, Variants};
+use crate::model::{Facts, Quirks};
+use crate::oracle::finding::{Finding, Oracle};
+use crate::oracle::invariants::{self, Totals};
+use crate::oracle::ledger::{self, PerChunk};
+use crate::oracle::{lockstep, signs};
+use crate::program::Program;
+use crate::run::{DRAIN, Ended, Session, Shared, Watch};
+use crate::tenant::{KernelC, State, Tenant, Touched, Violations};
+use crate::world::{Host, World};
+
+/// Every how many ops all of the state is judged.
+const DEEP: u64 = 64;
+
+/// Every how many ops the sums over all chunks are judged.
+const SUMS: u64 = 8;
+
+/// Which oracles run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Oracles {
+    /// The Model runs too and must agree.
+    pub lockstep: bool,
+    /// State rules at every release of pcpu_lock.
+    pub invariants: bool,
+    /// Content of per-CPU memory.
+    pub content: bool,
+}
+
+impl Default for Oracles {
+    fn default() -> Oracles {
+        Oracles { lockstep: true, invariants: true, content: true }
+    }
+}
+
+/// What examining a program gave.
+#[derive(Debug, Clone, Default)]
+pub struct Verdict {
+    /// Findings, the image's first, each kind once.
+    pub findings: Vec<Finding>,
+    /// Events of the image's run.
+    pub events: u64,
+    /// Ops that ran.
+    pub ops: u64,
+    /// Hints below the truth, by who accounts for them.
+    pub tally: Tally,
+    /// The first-chunk builder refused the geometry.
+    pub boot_failed: bool,
+}
+
+/// An image and the Model, ready to run programs.
+#[derive(Debug)]
+pub struct Examiner {
+    image: Session<KernelC>,
+    model: ModelRun,
+    variants: Variants,
+    oracles: Oracles,
+    per_chunk_ext: u32,
+    state: State,
+}
+
+impl Examiner {
+    /// Puts an image and a Model with these quirks side by side.
+    ///
+    /// # Errors
+    /// The system refuses address space or stacks.
+    pub fn new(image: Session<KernelC>, facts: Facts, quirks: Quirks, oracles: Oracles) -> std::io::Result<Examiner> {
+        Ok(Examiner {
+            per_chunk_ext: (facts.obj_ext_size > 0) as u32,
+            image,
+            model: ModelRun::new(facts, quirks)?,
+            variants: Variants::new(facts, quirks),
+            oracles,
+            state: State::default(),
+        })
+    }
+
+    /// The image's session.
+    pub fn image(&mut self) -> &mut Session<KernelC> {
+        &mut self.image
+    }
+
+    /// The Model's session.
+    pub fn model(&mut self) -> &mut ModelRun {
+        &mut self.model
+    }
+
+    /// Runs a program everywhere and asks the oracles.
+    ///
+    /// # Errors
+    /// The system has no memory for stacks.
+    pub fn examine(&mut self, program: &Program) -> std::io::Result<Verdict> {
+        let mut verdict = Verdict::default();
+        let mut watch = ImageWatch { deep: self.oracles.invariants, ..ImageWatch::default() };
+        let shared = self.image.shared();
+        shared.check_content.set(self.oracles.content);
+        shared.tenant.watch_releases(self.oracles.invariants);
+        let ended = self.image.run(program, &mut watch)?;
+        self.judge_image(program, ended, watch, &mut verdict);
+        if self.oracles.lockstep {
+            self.lockstep(program, &mut verdict)?;
+        }
+        verdict.boot_failed = matches!(ended, Ended::BootFailed(_));
+        Ok(verdict)
+    }
+
+    fn judge_image(&mut self, program: &Program, ended: Ended, watch: ImageWatch, verdict: &mut Verdict) {
+        let shared = self.image.shared();
+        let world = shared.host.world();
+        verdict.events = world.events().len() as u64;
+        verdict.ops = watch.ops;
+        let mut add = |f: Finding| {
+            if !verdict.findings.iter().any(|o| o.key() == f.key()) {
+                verdict.findings.push(f);
+            }
+        };
+        signs::scan(program, world.log()).into_iter().for_each(&mut add);
+        let Violations { first } = shared.tenant.take_violations();
+        for (op, v) in first.into_iter().chain(watch.violation) {
+            add(Finding::new(Oracle::Invariants, op, format!("percuss: {}", v.rule), v.to_string()));
+        }
+        for (_, op, e) in shared.content.borrow().iter() {
+            add(Finding::new(Oracle::Content, *op, e.title(), format!("{e:x?}")));
+        }
+        if ended == Ended::Whole {
+            if let Some((cpu, at)) = world.static_damage() {
+                let detail = format!("CPU {cpu}, byte {at}");
+                add(Finding::new(Oracle::Content, DRAIN, "percuss: the static area of a CPU was overwritten", detail));
+            }
+            shared.tenant.state(Touched::All, &mut self.state);
+            let metadata = 4 + if world.geometry().kmem { self.per_chunk_ext } else { 0 };
+            let per = PerChunk { metadata, ranges: world.layout().group_offsets.len() as u32 };
+            ledger::judge(&world, &self.state, per, &mut add);
+        }
+    }
+
+    fn lockstep(&mut self, program: &Program, verdict: &mut Verdict) -> std::io::Result<()> {
+        self.model.session.shared().check_content.set(self.oracles.content);
+        self.model.run(program)?;
+        let image = self.image.shared().host.world();
+        let model = self.model.session.shared().host.world();
+        if let Some(d) = lockstep::compare(image.events(), model.events()) {
+            let f = lockstep::finding(program, image.events(), model.events(), d);
+            verdict.findings.insert(0, f);
+            return Ok(());
+        }
+        if !verdict.findings.is_empty() {
+            let shown = signs::scan(program, model.log());
+            self.variants.others(program, &mut verdict.findings, &shown)?;
+        }
+        drop(model);
+        let hints = self.variants.hints(program, &self.model.watch, &mut verdict.tally)?;
+        verdict.findings.extend(hints);
+        Ok(())
+    }
+}
+
+/// Watches the image: counts ops, and judges the whole state now and then.
+#[derive(Debug, Default)]
+struct ImageWatch {
+    ops: u64,
+    deep: bool,
+    violation: Option<(u32, invariants::Violation)>,
+}
+
+impl<T: Tenant> Watch<T> for ImageWatch {
+    fn op_done(&mut self, shared: &Shared<T>, op: u32) {
+        self.ops += (op != DRAIN) as u64;
+        if !self.deep || self.violation.is_some() {
+            return;
+        }
+        let all = self.ops.is_multiple_of(DEEP) || op == DRAIN;
+        if !all && !self.ops.is_multiple_of(SUMS) {
+            return;
+        }
+        let mut totals = Totals::default();
+        let mut result = Ok(());
+        let mut globals = None;
+        shared.tenant.visit(Touched::All, &mut |g, c| {
+            totals.add(c);
+            globals = Some(*g);
+            if all && result.is_ok() {
+                result = invariants::chunk(g, c, true);
+            }
+        });
+        if let Some(g) = globals {
+            result = result.and_then(|()| totals.judge(&g, shared.first_pages.get()));
+        }
+        self.violation = result.err().map(|v| (op, v));
+    }
+}
+
+/// A World for an image whose `struct page` has this many bytes.
+///
+/// # Errors
+/// The system refuses the address space.
+pub fn image_host(page_struct: u32) -> std::io::Result<Rc<Host>> {
+    Ok(Rc::new(Host::new(World::new(page_struct)?)))
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What a campaign and its worker processes say to each other: one JSON object a line.
+
+use serde::{Deserialize, Serialize};
+
+use super::attribute::Tally;
+use super::examine::Oracles;
+use crate::oracle::finding::{Finding, Oracle};
+
+/// What a worker is started with.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Setup {
+    /// The image's shared object.
+    pub image: std::path::PathBuf,
+    /// Name of the image in reports.
+    pub name: String,
+    /// Quirks of the Model, by name.
+    pub quirks: Vec<String>,
+    /// Oracles that run.
+    pub oracles: Oracles,
+    /// Seed of generated programs.
+    pub seed: u64,
+}
+
+/// A request to a worker.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Request {
+    /// Examine generated programs `from..to`; with `step`, announce each before it runs.
+    Batch { from: u64, to: u64, step: bool },
+    /// Examine one program in byte form.
+    One { program: Vec<u8> },
+    /// Find a small program that gives the same finding.
+    Minimize { program: Vec<u8>, like: Like, budget_ms: u64 },
+    /// Run one program and send both event logs as text, `context` events before the first difference or the end.
+    Logs { program: Vec<u8>, context: usize },
+}
+
+/// What makes a finding "the same" while a program is minimised.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Like {
+    /// Its oracle.
+    pub oracle: Oracle,
+    /// Its title.
+    pub title: String,
+    /// The quirk that accounts for it.
+    pub quirk: Option<String>,
+}
+
+impl Like {
+    /// What `f` is like.
+    pub fn of(f: &Finding) -> Like {
+        Like { oracle: f.oracle, title: f.title.clone(), quirk: f.quirk.clone() }
+    }
+
+    /// True when `f` is the same finding.
+    pub fn matches(&self, f: &Finding) -> bool {
+        (self.oracle, &self.title, &self.quirk) == (f.oracle, &f.title, &f.quirk)
+    }
+}
+
+/// A worker's answer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Reply {
+    /// The worker is up.
+    Ready,
+    /// It could not start.
+    Failed { why: String },
+    /// Program `index` is about to run.
+    At { index: u64 },
+    /// A batch is done.
+    Batch(Box<Batch>),
+    /// One program is done.
+    One(Box<Batch>),
+    /// The smallest program found, and how many were tried.
+    Minimized { program: Vec<u8>, tried: u64 },
+    /// Event logs as text, one line an event.
+    Logs { image: Vec<String>, model: Vec<String>, differs_at: Option<usize> },
+}
+
+/// What examining some programs gave.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Batch {
+    /// Programs examined.
+    pub programs: u64,
+    /// Ops that ran.
+    pub ops: u64,
+    /// Events of the image.
+    pub events: u64,
+    /// Programs whose first-chunk builder refused the geometry.
+    pub boot_failed: u64,
+    /// Hints below the truth, by who accounts for them.
+    pub tally: Tally,
+    /// Findings, each kind once, in order of the first program that shows it.
+    pub found: Vec<Found>,
+}
+
+/// A kind of finding with its first program.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Found {
+    /// The finding in the first program that shows it.
+    pub finding: Finding,
+    /// Number of that program.
+    pub index: u64,
+    /// Programs that show it.
+    pub count: u64,
+    /// That program, in byte form.
+    pub program: Vec<u8>,
+}
+
+impl Batch {
+    /// Adds one finding of program `index`.
+    pub fn add(&mut self, finding: &Finding, index: u64, program: impl FnOnce() -> Vec<u8>) {
+        match self.found.iter_mut().find(|f| f.finding.key() == finding.key()) {
+            Some(f) => f.count += 1,
+            None => {
+                let found = Found { finding: finding.clone(), index, count: 1, program: program() };
+                self.found.push(found);
+            }
+        }
+    }
+
+    /// Adds the result of other programs; which of the two ran first does not matter.
+    pub fn merge(&mut self, other: Batch) {
+        self.programs += other.programs;
+        self.ops += other.ops;
+        self.events += other.events;
+        self.boot_failed += other.boot_failed;
+        self.tally.merge(&other.tally);
+        for o in other.found {
+            match self.found.iter_mut().find(|f| f.finding.key() == o.finding.key()) {
+                Some(f) => {
+                    let count = f.count + o.count;
+                    if o.index < f.index {
+                        *f = o;
+                    }
+                    f.count = count;
+                }
+                None => self.found.push(o),
+            }
+        }
+    }
+
+    /// Puts findings in order of the first program that shows them, then of their titles.
+    pub fn sort(&mut self) {
+        self.found.sort_by(|a, b| {
+            (a.index, a.finding.oracle, &a.finding.title, &a.finding.quirk).cmp(&(
+                b.index,
+                b.finding.oracle,
+                &b.finding.title,
+                &b.finding.quirk,
+            ))
+        });
+    }
+}
