@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Examining one program: run it on the image and on the Model, ask every oracle.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::attribute::{ModelRun, Tally, Variants};
@@ -11,7 +12,7 @@ use crate::oracle::ledger::{self, PerChunk};
 use crate::oracle::{lockstep, signs};
 use crate::program::Program;
 use crate::run::{DRAIN, Ended, Session, Shared, Watch};
-use crate::tenant::{KernelC, State, Tenant, Touched, Violations};
+use crate::tenant::{Judge, KernelC, State, Tenant, Touched};
 use crate::world::{Host, World};
 
 /// Every how many ops all of the state is judged.
@@ -21,7 +22,7 @@ const DEEP: u64 = 64;
 const SUMS: u64 = 8;
 
 /// Which oracles run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Oracles {
     /// The Model runs too and must agree.
     pub lockstep: bool,
@@ -61,6 +62,8 @@ pub struct Examiner {
     oracles: Oracles,
     per_chunk_ext: u32,
     state: State,
+    /// The first rule broken at a release of pcpu_lock, with the op.
+    broken: Rc<RefCell<Option<(u32, invariants::Violation)>>>,
 }
 
 impl Examiner {
@@ -69,7 +72,11 @@ impl Examiner {
     /// # Errors
     /// The system refuses address space or stacks.
     pub fn new(image: Session<KernelC>, facts: Facts, quirks: Quirks, oracles: Oracles) -> std::io::Result<Examiner> {
+        let broken = Rc::default();
+        let judge = oracles.invariants.then(|| judge_releases(image.shared().host.clone(), Rc::clone(&broken)));
+        image.shared().tenant.watch_releases(judge);
         Ok(Examiner {
+            broken,
             per_chunk_ext: (facts.obj_ext_size > 0) as u32,
             image,
             model: ModelRun::new(facts, quirks)?,
@@ -98,7 +105,6 @@ impl Examiner {
         let mut watch = ImageWatch { deep: self.oracles.invariants, ..ImageWatch::default() };
         let shared = self.image.shared();
         shared.check_content.set(self.oracles.content);
-        shared.tenant.watch_releases(self.oracles.invariants);
         let ended = self.image.run(program, &mut watch)?;
         self.judge_image(program, ended, watch, &mut verdict);
         if self.oracles.lockstep {
@@ -119,8 +125,8 @@ impl Examiner {
             }
         };
         signs::scan(program, world.log()).into_iter().for_each(&mut add);
-        let Violations { first } = shared.tenant.take_violations();
-        for (op, v) in first.into_iter().chain(watch.violation) {
+        let at_release = self.broken.borrow_mut().take();
+        for (op, v) in at_release.into_iter().chain(watch.violation) {
             add(Finding::new(Oracle::Invariants, op, format!("percuss: {}", v.rule), v.to_string()));
         }
         for (_, op, e) in shared.content.borrow().iter() {
@@ -157,6 +163,18 @@ impl Examiner {
         verdict.findings.extend(hints);
         Ok(())
     }
+}
+
+/// Keeps the first rule that a chunk breaks when pcpu_lock is released.
+fn judge_releases(host: Rc<Host>, broken: Rc<RefCell<Option<(u32, invariants::Violation)>>>) -> Rc<Judge> {
+    Rc::new(move |g, c| {
+        let mut broken = broken.borrow_mut();
+        if broken.is_none()
+            && let Err(v) = invariants::chunk(g, c, false)
+        {
+            *broken = Some((host.world().current_op(), v));
+        }
+    })
 }
 
 /// Watches the image: counts ops, and judges the whole state now and then.

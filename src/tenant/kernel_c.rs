@@ -10,7 +10,6 @@ use shim::abi;
 
 use super::bridge::Bridge;
 use super::{Block, ChunkState, ChunkView, Globals, Layout, State, Tenant, Touched};
-use crate::oracle::invariants::{self, Violation};
 use crate::program::{First, Geometry};
 use crate::world::Host;
 use crate::world::gfp::Gfp;
@@ -31,17 +30,13 @@ impl fmt::Debug for KernelC {
     }
 }
 
-/// Rules broken at a release of pcpu_lock: the first of the program.
-#[derive(Debug, Default)]
-pub struct Violations {
-    /// Number of the op and the rule.
-    pub first: Option<(u32, Violation)>,
-}
+/// Looks at a chunk that was touched since the last release of pcpu_lock.
+pub type Judge = dyn Fn(&Globals, &ChunkView<'_>);
 
-/// Judges the chunks touched since the last release, with pcpu_lock still held.
+/// Shows the chunks touched since the last release to a judge, with pcpu_lock still held.
 pub struct ReleaseHook {
     instance: Weak<Instance>,
-    violations: RefCell<Violations>,
+    judge: RefCell<Option<Rc<Judge>>>,
     head: RefCell<ChunkState>,
 }
 
@@ -52,24 +47,13 @@ impl fmt::Debug for ReleaseHook {
 }
 
 impl ReleaseHook {
-    /// Judges.
+    /// Shows them.
     pub fn run(&self) {
-        let Some(instance) = self.instance.upgrade() else { return };
-        let mut violations = self.violations.borrow_mut();
-        if violations.first.is_some() {
-            return;
-        }
-        let bridge = instance.host();
+        let judge = self.judge.borrow();
+        let (Some(instance), Some(judge)) = (self.instance.upgrade(), judge.as_ref()) else { return };
         let g = globals(&instance.globals());
         let mut head = self.head.borrow_mut();
-        instance.visit_touched(|c| {
-            let result = invariants::chunk(&g, &view(bridge, &c, &mut head), false);
-            if let Err(v) = result
-                && violations.first.is_none()
-            {
-                violations.first = Some((bridge.world.world().current_op(), v));
-            }
-        });
+        instance.visit_touched(|c| judge(&g, &view(instance.host(), &c, &mut head)));
     }
 }
 
@@ -83,21 +67,17 @@ impl KernelC {
         let instance = Rc::new(instance);
         let hook = ReleaseHook {
             instance: Rc::downgrade(&instance),
-            violations: RefCell::default(),
+            judge: RefCell::default(),
             head: RefCell::default(),
         };
         KernelC { name, instance, hook: Rc::new(hook) }
     }
 
-    /// Judges the state at every release of pcpu_lock from now on, or no longer.
-    pub fn watch_releases(&self, on: bool) {
-        self.instance.host().before_release.set(on.then(|| self.hook.clone()));
-        *self.hook.violations.borrow_mut() = Violations::default();
-    }
-
-    /// What was found since the last call.
-    pub fn take_violations(&self) -> Violations {
-        self.hook.violations.take()
+    /// Shows touched chunks to `judge` at every release of pcpu_lock from now on; None: no longer.
+    pub fn watch_releases(&self, judge: Option<Rc<Judge>>) {
+        let hook = judge.is_some().then(|| self.hook.clone());
+        *self.hook.judge.borrow_mut() = judge;
+        self.instance.host().before_release.set(hook);
     }
 
     fn bridge(&self) -> &Bridge {

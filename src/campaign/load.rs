@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Loading an image, and finding out which quirks it has.
+
+use std::path::Path;
+use std::rc::Rc;
+
+use percuss_shim as shim;
+
+use super::attribute::ModelRun;
+use super::examine::{Examiner, image_host};
+use super::message::Setup;
+use crate::model::{Facts, Quirks};
+use crate::program::Program;
+use crate::run::{Session, Unwatched};
+use crate::tenant::KernelC;
+use crate::world::event::Event;
+
+/// Why an image cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The shared object is not an image we can run.
+    #[error("cannot load the image {path}: {source}")]
+    Image {
+        /// The shared object.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        source: shim::LoadError,
+    },
+    /// The image's facts are not ones the Model covers.
+    #[error("the Model does not cover this image: {0}")]
+    Unsupported(String),
+    /// A quirk name that the Model does not know.
+    #[error(transparent)]
+    Quirk(#[from] crate::model::UnknownQuirk),
+    /// The system refuses memory.
+    #[error("cannot set up a World: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// An image on a World of its own.
+///
+/// # Errors
+/// The file is no image, or the system refuses memory.
+pub fn image_session(path: &Path, name: &str) -> Result<(Session<KernelC>, Facts), LoadError> {
+    let image = shim::Image::load(path).map_err(|source| LoadError::Image { path: path.to_owned(), source })?;
+    on_world(image, name)
+}
+
+/// A loaded or linked image on a World of its own.
+///
+/// # Errors
+/// The Model does not cover it, or the system refuses memory.
+pub fn on_world(image: shim::Image, name: &str) -> Result<(Session<KernelC>, Facts), LoadError> {
+    let facts = facts(image.facts());
+    if !facts.supported() {
+        return Err(LoadError::Unsupported(format!("{facts:?}")));
+    }
+    let host = image_host(facts.page_struct_size)?;
+    let tenant = KernelC::new(image, host.clone(), name.to_owned());
+    Ok((Session::new(host, tenant)?, facts))
+}
+
+/// An examiner as a worker's set-up describes it.
+///
+/// # Errors
+/// See [`LoadError`].
+pub fn examiner(setup: &Setup) -> Result<Examiner, LoadError> {
+    let (session, facts) = image_session(&setup.image, &setup.name)?;
+    let mut quirks = Quirks::none();
+    for name in &setup.quirks {
+        quirks.set(name, true)?;
+    }
+    Ok(Examiner::new(session, facts, quirks, setup.oracles)?)
+}
+
+/// The programs that tell quirks apart, by name of the quirk.
+pub const PROBES: &[(&str, &str)] = &[];
+
+/// Finds the quirks of an image: each has a program on which the Model with and without it differs.
+///
+/// A quirk whose program agrees with neither is left as it is in 6.12 and named in the second result.
+///
+/// # Errors
+/// The system refuses memory.
+pub fn probe(image: &mut Session<KernelC>, facts: Facts) -> Result<(Quirks, Vec<&'static str>), LoadError> {
+    let mut quirks = Quirks::default();
+    let mut undecided = Vec::new();
+    // What a probe shows may depend on quirks decided after it: the second round has them right.
+    for _ in 0..2 {
+        undecided.clear();
+        for (name, text) in PROBES {
+            let program = Program::parse(text).expect("probe programs are tested");
+            image.run(&program, &mut Unwatched)?;
+            let seen: Vec<Event> = image.shared().host.world().events().to_vec();
+            let mut with = [quirks, quirks];
+            with[0].set(name, false)?;
+            with[1].set(name, true)?;
+            let mut agrees = [false; 2];
+            for (agree, quirks) in agrees.iter_mut().zip(with) {
+                let mut model = ModelRun::new(facts, quirks)?;
+                model.run(&program)?;
+                *agree = model.session.shared().host.world().events() == seen;
+            }
+            match agrees {
+                [true, false] => quirks = with[0],
+                [false, true] => quirks = with[1],
+                _ => undecided.push(*name),
+            }
+        }
+    }
+    Ok((quirks, undecided))
+}
+
+fn facts(f: &shim::Facts) -> Facts {
+    Facts { ..Facts::default() }
+}
+
+/// Keeps `Rc` in scope for the session's host.
+type _Host = Rc<crate::world::Host>;
