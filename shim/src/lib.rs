@@ -1,2 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The compiled percpu allocator of a tree behind a safe interface.
+//!
+//! [`compile`] makes an image of a kernel tree, [`Image`] is one loaded, and [`Instance`] ties it to a [`Host`], which
+//! plays the kernel around it. Addresses are absolute.
+
+pub mod abi;
+pub mod compile;
+mod driver;
+mod host;
+mod image;
+mod instance;
+mod trampoline;
+
+pub use compile::{CompileError, CompileRequest, Compiled, Config, compile};
+pub use host::{Diag, Host, VmAreas};
+pub use image::{Facts, Image, LoadError};
+pub use instance::{Arena, Boot, Chunk, Globals, Instance, Layout, TraceAlloc};

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Kernel services that need more than a call to the host. */
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/vmalloc.h>
+#include <linux/workqueue.h>
+#include "image.h"
+
+struct percuss_host *percuss_h;
+struct work_struct *percuss_balance;
+
+/* Locks that a patch adds are numbered in order of first use. */
+static u32 percuss_other_locks;
+
+u32 percuss_name_lock(struct percuss_lock *lock)
+{
+	lock->id = PERCUSS_LOCK_OTHER + percuss_other_locks++;
+	return lock->id;
+}
+
+bool percuss_schedule_work(struct work_struct *work)
+{
+	if (work != percuss_balance)
+		percuss_loud("schedule_work of another work item than pcpu_balance_work");
+	PERCUSS(schedule_work);
+	return true;
+}
+
+/* The array of pointers and the vm_structs it points to are one piece of host memory, which is also the handle. */
+struct vm_struct **percuss_get_vm_areas(const unsigned long *offsets, const size_t *sizes, int nr, size_t align,
+					gfp_t gfp)
+{
+	u64 extra = nr * (sizeof(struct vm_struct *) + sizeof(struct vm_struct));
+	u64 base = 0;
+	struct vm_struct **vms;
+	struct vm_struct *vm;
+	int i;
+
+	vms = (void *)PERCUSS(get_vm_areas, (const uint64_t *)offsets, (const uint64_t *)sizes, nr, align,
+			      (__force u32)gfp, extra, &base);
+	if (!vms)
+		return NULL;
+	vm = (struct vm_struct *)(vms + nr);
+	for (i = 0; i < nr; i++) {
+		vms[i] = &vm[i];
+		vm[i].addr = (void *)(base + offsets[i]);
+		vm[i].size = sizes[i];
+		vm[i].flags = VM_ALLOC;
+	}
+	return vms;
+}
+
+int percuss_map_pages(unsigned long addr, unsigned long end, struct page **pages, unsigned int page_shift)
+{
+	u32 nr = (end - addr) >> PAGE_SHIFT;
+	u32 pfns[nr ?: 1];
+	u32 i;
+
+	if (page_shift != PAGE_SHIFT)
+		percuss_loud("mapping of huge pages");
+	for (i = 0; i < nr; i++)
+		pfns[i] = pages[i] ? percuss_pfn(pages[i]) : PERCUSS_NO_PFN;
+	return PERCUSS(map_pages, addr, pfns, nr, (__force u32)(GFP_KERNEL | __GFP_ZERO));
+}
+
+/* Takes the place of the weak function in percpu.c, which walks page tables. */
+void pcpu_populate_pte(unsigned long addr)
+{
+	PERCUSS(populate_pte, addr);
+}

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* custom: flushes are events, although x86 needs none */
+#ifndef PERCUSS_ASM_CACHEFLUSH_H
+#define PERCUSS_ASM_CACHEFLUSH_H
+#include <percuss/host.h>
+#define flush_cache_vmap(start, end) PERCUSS(flush_cache, (start), (end), 0)
+#define flush_cache_vmap_early(start, end) do { (void)(start); (void)(end); } while (0)
+#define flush_cache_vunmap(start, end) PERCUSS(flush_cache, (start), (end), 1)
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* custom: the host table and the ways an image reports to it; every other custom header is built on this one */
+#ifndef PERCUSS_HOST_H
+#define PERCUSS_HOST_H
+#include <linux/compiler.h>
+#include <linux/types.h>
+#include "percuss_abi.h"
+
+/* Set by attach(). */
+extern struct percuss_host *percuss_h;
+/* Boot parameters that kernel macros read. */
+extern unsigned long percuss_static_size;
+extern bool percuss_kmem;
+
+/* PERCUSS(call, args...) calls one service of the host. */
+#define PERCUSS(fn, ...) (percuss_h->fn(percuss_h->ctx, ##__VA_ARGS__))
+
+/* A path that is not modelled: ends the program and names itself. */
+void percuss_loud(const char *name) __attribute__((noreturn, cold));
+/* The same where an expression with a value is wanted. */
+static inline unsigned long percuss_loud_ul(const char *name)
+{
+	percuss_loud(name);
+}
+void percuss_bug(const char *file, int line) __attribute__((noreturn, cold));
+
+/* Names a lock on first use. */
+struct percuss_lock {
+	u32 id;
+};
+u32 percuss_name_lock(struct percuss_lock *lock) __attribute__((cold));
+static __always_inline u32 percuss_lock_id(struct percuss_lock *lock)
+{
+	return likely(lock->id) ? lock->id : percuss_name_lock(lock);
+}
+void percuss_assert_held(struct percuss_lock *lock, const char *file, int line);
+#endif

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Compiles the percpu allocator of a kernel tree to an image, a shared object with one entry.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+pub use crate::driver::CompileError;
+use crate::driver::{Job, build_object, find_compiler, io_error, link_shared};
+
+// The C sources and headers of this crate, so that an installed binary needs no source directory.
+include!(concat!(env!("OUT_DIR"), "/shim_files.rs"));
+
+/// Kernel configuration of an image.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Config {
+    /// SMP, NUMA, chunks in vmalloc space, memory control groups.
+    #[default]
+    Smp,
+    /// The same without memory control groups.
+    SmpNomemcg,
+}
+
+impl Config {
+    /// All configurations.
+    pub const ALL: [Config; 2] = [Config::Smp, Config::SmpNomemcg];
+
+    /// The name used on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Config::Smp => "smp",
+            Config::SmpNomemcg => "smp-nomemcg",
+        }
+    }
+
+    fn defines(self) -> &'static [&'static str] {
+        match self {
+            Config::Smp => &["-DPERCUSS_MEMCG=1"],
+            Config::SmpNomemcg => &[],
+        }
+    }
+}
+
+impl std::str::FromStr for Config {
+    type Err = CompileError;
+
+    fn from_str(name: &str) -> Result<Config, CompileError> {
+        let found = Config::ALL.into_iter().find(|c| c.name() == name);
+        found.ok_or_else(|| CompileError::UnknownConfig(name.to_owned()))
+    }
+}
+
+/// What to compile.
+#[derive(Clone, Debug)]
+pub struct CompileRequest {
+    /// Kernel source tree: mm/, include/ and lib/ are read.
+    pub tree: PathBuf,
+    /// A directory laid out like a tree (patched copies of some files) that stands in front of it.
+    pub overlay: Option<PathBuf>,
+    /// Configuration.
+    pub config: Config,
+    /// The shared object to make.
+    pub output: PathBuf,
+    /// A directory for intermediate files, made if missing; it may be removed afterwards.
+    pub scratch: PathBuf,
+    /// More compiler flags, such as `-fsanitize=undefined`.
+    pub flags: Vec<OsString>,
+}
+
+/// A compiled image.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// The shared object, for [`Image::load`](crate::Image::load).
+    pub path: PathBuf,
+    /// The compiler that was used.
+    pub compiler: PathBuf,
+}
+
+/// Compiles an image.
+pub fn compile(req: &CompileRequest) -> Result<Compiled, CompileError> {
+    let compiler = find_compiler()?;
+    let shim = req.scratch.join("shim");
+    write_shim(&shim)?;
+    let tree = absolute(&req.tree)?;
+    let overlay = req.overlay.as_deref().map(absolute).transpose()?;
+    let job = Job {
+        tree: &tree,
+        overlay: overlay.as_deref(),
+        defines: req.config.defines(),
+        shim: &shim,
+        scratch: &req.scratch,
+        compiler: &compiler,
+        flags: &req.flags,
+    };
+    let object = build_object(&job)?;
+    link_shared(&job, &object, &req.output)?;
+    Ok(Compiled { path: req.output.clone(), compiler })
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, CompileError> {
+    std::path::absolute(path).map_err(io_error("resolving", path))
+}
+
+fn write_shim(dir: &Path) -> Result<(), CompileError> {
+    for (name, text) in SHIM_FILES {
+        let path = dir.join(name);
+        let parent = path.parent().unwrap_or(dir);
+        std::fs::create_dir_all(parent).map_err(io_error("creating", parent))?;
+        std::fs::write(&path, text).map_err(io_error("writing", &path))?;
+    }
+    Ok(())
+}
+
+/// The shadow headers with their kind and reason, for the documentation: path, `stub` or `custom`, reason.
+pub fn shadow_headers() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    SHIM_FILES.iter().filter_map(|(name, text)| {
+        let (kind, path) = ["stub", "custom"]
+            .into_iter()
+            .find_map(|kind| Some((kind, name.strip_prefix("include/")?.strip_prefix(kind)?.strip_prefix('/')?)))?;
+        let reason = text.lines().nth(1)?.strip_prefix("/* ")?.strip_prefix(kind)?.strip_prefix(": ")?;
+        Some((path, kind, reason.trim_end_matches("*/").trim()))
+    })
+}
+
+/// Names of the kernel services that are not modelled: a call ends the program with its name.
+pub fn not_modelled() -> Vec<&'static str> {
+    let mut names: Vec<&str> = SHIM_FILES
+        .iter()
+        .flat_map(|(_, text)| text.split("percuss_loud_ul(\"").skip(1).chain(text.split("percuss_loud(\"").skip(1)))
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}

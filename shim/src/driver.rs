@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Drives the C compiler and the linker. Shared by the library (images at run time) and build.rs (the static image).
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Why an image could not be compiled.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CompileError {
+    /// The directory is no kernel tree.
+    #[error("{} has no {missing}; a kernel source tree with mm/, include/ and lib/ is needed", tree.display())]
+    NotATree {
+        /// The directory given.
+        tree: PathBuf,
+        /// The first file that is missing.
+        missing: &'static str,
+    },
+    /// No such configuration.
+    #[error("there is no configuration `{0}`; there are smp and smp-nomemcg")]
+    UnknownConfig(String),
+    /// No C compiler.
+    #[error("no C compiler found (tried {tried}); install clang-19 and lld-19, or set PERCUSS_CC")]
+    NoCompiler {
+        /// The names tried.
+        tried: String,
+    },
+    /// The tree does not build: what the compiler said.
+    #[error("{} does not compile:\n{stderr}", source_file.display())]
+    Compile {
+        /// The file.
+        source_file: PathBuf,
+        /// The compiler's messages.
+        stderr: String,
+    },
+    /// The objects do not link.
+    #[error("linking the image failed:\n{0}")]
+    Link(String),
+    /// A file could not be read or written, or a program not be started.
+    #[error("{what}: {error}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// Why it failed.
+        error: std::io::Error,
+    },
+}
+
+/// Architecture headers for which the tree's asm-generic one serves unchanged.
+const GENERIC: [&str; 7] = ["div64", "errno", "ioctl", "posix_types", "rwonce", "swab", "types"];
+
+/// Files of the tree's lib/ that percpu.c needs, where the tree has them.
+const LIB: [&str; 5] = ["find_bit.c", "bitmap.c", "hweight.c", "math/lcm.c", "math/gcd.c"];
+
+/// One image to compile.
+pub(crate) struct Job<'a> {
+    pub tree: &'a Path,
+    /// Directories laid out like the tree whose files win.
+    pub overlay: Option<&'a Path>,
+    /// Preprocessor definitions of the configuration.
+    pub defines: &'static [&'static str],
+    /// Holds `include/` and `c/` of the shim.
+    pub shim: &'a Path,
+    /// For objects and generated headers.
+    pub scratch: &'a Path,
+    pub compiler: &'a Path,
+    /// The caller's flags: last, so that they win.
+    pub flags: &'a [OsString],
+}
+
+/// Finds a compiler: `PERCUSS_CC`, else the newest clang known to work.
+pub(crate) fn find_compiler() -> Result<PathBuf, CompileError> {
+    if let Some(cc) = std::env::var_os("PERCUSS_CC") {
+        return Ok(cc.into());
+    }
+    let names = ["clang-19", "clang-20", "clang-21", "clang-22", "clang"];
+    let works = |name: &&str| Command::new(name).arg("--version").output().is_ok_and(|o| o.status.success());
+    match names.iter().find(|n| works(n)) {
+        Some(name) => Ok(name.into()),
+        None => Err(CompileError::NoCompiler { tried: names.join(", ") }),
+    }
+}
+
+/// The linker that belongs to the compiler: lld, else the system's.
+pub(crate) fn find_linker(compiler: &Path) -> PathBuf {
+    if let Some(ld) = std::env::var_os("PERCUSS_LD") {
+        return ld.into();
+    }
+    let out = Command::new(compiler).arg("-print-prog-name=ld.lld").output();
+    let path = out.ok().and_then(|o| String::from_utf8(o.stdout).ok()).map(|s| PathBuf::from(s.trim()));
+    match path {
+        // When clang does not know it, it answers with the bare name.
+        Some(p) if p.is_absolute() && p.exists() => p,
+        _ => "ld".into(),
+    }
+}
+
+/// Compiles everything and merges it into one object whose writable state is one section.
+pub(crate) fn build_object(job: &Job<'_>) -> Result<PathBuf, CompileError> {
+    for missing in ["mm/percpu.c", "include/linux/percpu.h", "lib/find_bit.c"] {
+        if !job.tree.join(missing).exists() {
+            return Err(CompileError::NotATree { tree: job.tree.into(), missing });
+        }
+    }
+    write_generic(job.scratch)?;
+    let common = common_flags(job);
+    let mut objects = Vec::new();
+    for name in ["unit", "services", "printk"] {
+        objects.push(compile_one(job, &common, &job.shim.join("c").join(name).with_extension("c"), name)?);
+    }
+    for name in LIB {
+        let in_overlay = job.overlay.map(|o| o.join("lib").join(name)).filter(|p| p.exists());
+        let source = in_overlay.unwrap_or_else(|| job.tree.join("lib").join(name));
+        if source.exists() {
+            objects.push(compile_one(job, &common, &source, &name.replace(['/', '.'], "_"))?);
+        }
+    }
+    let merged = job.scratch.join("image.o");
+    let mut ld = Command::new(find_linker(job.compiler));
+    ld.arg("-r").arg("-T").arg(job.shim.join("c/merge.ld")).arg("-o").arg(&merged).args(&objects);
+    run(&mut ld).map_err(link_error)?;
+    Ok(merged)
+}
+
+/// Makes a shared object of a merged object.
+pub(crate) fn link_shared(job: &Job<'_>, object: &Path, output: &Path) -> Result<(), CompileError> {
+    let mut cc = Command::new(job.compiler);
+    cc.args(["-shared", "-fPIC", "-Wl,-Bsymbolic"]).arg("-o").arg(output).arg(object);
+    let linker = find_linker(job.compiler);
+    if linker.is_absolute() {
+        cc.arg(format!("--ld-path={}", linker.display()));
+    }
+    // memcpy and memset are found in the program that loads the image; a sanitizer's run time must be linked.
+    if !job.flags.iter().any(|f| f.to_string_lossy().starts_with("-fsanitize")) {
+        cc.arg("-nostdlib");
+    }
+    cc.args(job.flags);
+    run(&mut cc).map_err(link_error)
+}
+
+fn link_error(e: CommandError) -> CompileError {
+    match e {
+        CommandError::Start(error) => CompileError::Io { what: "starting the linker".into(), error },
+        CommandError::Failed(stderr) => CompileError::Link(stderr),
+    }
+}
+
+fn common_flags(job: &Job<'_>) -> Vec<OsString> {
+    let mut flags: Vec<OsString> = [
+        "-std=gnu11",
+        "-nostdinc",
+        "-O2",
+        "-g1",
+        "-fno-omit-frame-pointer",
+        "-fPIC",
+        "-fvisibility=hidden",
+        // As the kernel is built.
+        "-fno-strict-aliasing",
+        "-fwrapv",
+        "-fno-common",
+        "-funsigned-char",
+        "-fno-delete-null-pointer-checks",
+        // Warnings are the tree's business, but these mean that the shim lacks something.
+        "-w",
+        "-Werror=implicit-function-declaration",
+        "-Werror=implicit-int",
+        "-Werror=int-conversion",
+        "-Werror=incompatible-pointer-types",
+        "-D__KERNEL__",
+        "-DKBUILD_MODNAME=\"percpu\"",
+        // mm/internal.h drags in most of mm; its include guard makes it empty.
+        "-D__MM_INTERNAL_H=1",
+    ]
+    .map(OsString::from)
+    .to_vec();
+    let mut pair = |flag: &str, value: &OsStr| flags.extend([flag.into(), value.to_owned()]);
+    for dir in ["include/stub", "include/custom", "include", "c"] {
+        pair("-I", job.shim.join(dir).as_os_str());
+    }
+    pair("-I", job.scratch.join("generic").as_os_str());
+    let roots: Vec<&Path> = job.overlay.into_iter().chain([job.tree]).collect();
+    for root in &roots {
+        pair("-I", root.join("include").as_os_str());
+        pair("-I", root.join("include/uapi").as_os_str());
+    }
+    for root in &roots {
+        pair("-iquote", root.as_os_str());
+        pair("-iquote", root.join("mm").as_os_str());
+        pair("-iquote", root.join("lib").as_os_str());
+    }
+    pair("-include", "linux/kconfig.h".as_ref());
+    pair("-include", "linux/compiler_types.h".as_ref());
+    for root in &roots {
+        // Reports name files as the kernel does.
+        let mut map = OsString::from("-fmacro-prefix-map=");
+        map.push(root);
+        map.push("/=");
+        flags.push(map);
+    }
+    flags.extend(job.defines.iter().map(OsString::from));
+    flags.extend(job.flags.iter().cloned());
+    flags
+}
+
+fn compile_one(job: &Job<'_>, flags: &[OsString], source: &Path, name: &str) -> Result<PathBuf, CompileError> {
+    let object = job.scratch.join(name).with_extension("o");
+    let mut cc = Command::new(job.compiler);
+    cc.args(flags).arg("-c").arg(source).arg("-o").arg(&object);
+    match run(&mut cc) {
+        Ok(()) => Ok(object),
+        Err(CommandError::Start(_)) => Err(CompileError::NoCompiler { tried: job.compiler.display().to_string() }),
+        Err(CommandError::Failed(stderr)) => Err(CompileError::Compile { source_file: source.into(), stderr }),
+    }
+}
+
+fn write_generic(scratch: &Path) -> Result<(), CompileError> {
+    let dir = scratch.join("generic/asm");
+    std::fs::create_dir_all(&dir).map_err(io_error("creating", &dir))?;
+    for name in GENERIC {
+        let path = dir.join(name).with_extension("h");
+        std::fs::write(&path, format!("#include <asm-generic/{name}.h>\n")).map_err(io_error("writing", &path))?;
+    }
+    Ok(())
+}
+
+/// Adds what was tried to an I/O error.
+pub(crate) fn io_error(verb: &str, path: &Path) -> impl FnOnce(std::io::Error) -> CompileError {
+    let what = format!("{verb} {}", path.display());
+    move |error| CompileError::Io { what, error }
+}
+
+enum CommandError {
+    Start(std::io::Error),
+    Failed(String),
+}
+
+fn run(command: &mut Command) -> Result<(), CommandError> {
+    let out = command.output().map_err(CommandError::Start)?;
+    if out.status.success() {
+        return Ok(());
+    }
+    Err(CommandError::Failed(String::from_utf8_lossy(&out.stderr).into_owned()))
+}

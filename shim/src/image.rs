@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A loaded image and the snapshot of its writable state.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::abi::{self, percuss_image};
+
+/// Facts of the tree and configuration an image was compiled from; documented in percuss_abi.h.
+pub type Facts = abi::percuss_facts;
+
+/// Why an image cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The private copy could not be made.
+    #[error("copying the image {}: {error}", path.display())]
+    Copy {
+        /// The image.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The dynamic linker refused it.
+    #[error("loading the image {}: {error}", path.display())]
+    Link {
+        /// The image.
+        path: PathBuf,
+        /// Why.
+        error: libloading::Error,
+    },
+    /// Made by another version of percuss.
+    #[error("the image has ABI version {found}, this program needs {needed}; compile it again")]
+    Version {
+        /// Version of the image.
+        found: u32,
+        /// Version of this program.
+        needed: u32,
+    },
+    /// The tree numbers its gfp flags differently from the World.
+    #[error("the tree's {name} is {found:#x}, the simulated kernel's is {needed:#x}")]
+    Gfp {
+        /// The flag.
+        name: &'static str,
+        /// Value in the tree.
+        found: u32,
+        /// Value in the World.
+        needed: u32,
+    },
+    /// No image is linked in.
+    #[error("no image is linked into this program; build with a kernel tree (PERCUSS_TREE) and feature static-image")]
+    NotLinked,
+    /// The linked image has one set of statics.
+    #[error("the linked image is in use; it has only one instance")]
+    InUse,
+}
+
+/// An image with statics of its own.
+pub struct Image {
+    raw: &'static percuss_image,
+    /// Writable state as it was before anything ran.
+    pristine: Box<[u8]>,
+    /// What keeps the code mapped; dropped last.
+    _origin: Origin,
+}
+
+#[allow(dead_code)] // held for their Drop
+enum Origin {
+    Library(libloading::Library),
+    #[cfg(percuss_static)]
+    Linked(LinkedGuard),
+}
+
+impl Image {
+    /// Loads a shared object made by [`compile`](crate::compile()). Each call gets statics of its own.
+    pub fn load(path: &Path) -> Result<Image, LoadError> {
+        // The dynamic linker shares one mapping per inode, so every instance gets a file of its own. It can go as soon
+        // as it is mapped.
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let name = format!("percuss-{}-{}.so", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let copy = std::env::temp_dir().join(name);
+        std::fs::copy(path, &copy).map_err(|error| LoadError::Copy { path: path.into(), error })?;
+        // SAFETY: an image has no initialisers of its own; the file was made by compile().
+        let library = unsafe { libloading::Library::new(&copy) };
+        let _ = std::fs::remove_file(&copy);
+        let library = library.map_err(|error| LoadError::Link { path: path.into(), error })?;
+        // SAFETY: the type of the one entry point is fixed by percuss_abi.h and its version is checked below.
+        let entry: Result<libloading::Symbol<'_, unsafe extern "C" fn() -> *const percuss_image>, _> =
+            unsafe { library.get(c"percuss_image") };
+        let entry = *entry.map_err(|error| LoadError::Link { path: path.into(), error })?;
+        // SAFETY: the entry returns a static of the image, which stays mapped as long as the library is held.
+        let raw = unsafe { &*entry() };
+        Image::new(raw, Origin::Library(library))
+    }
+
+    /// The image that is linked into this program. There is one set of statics, so one instance at a time.
+    pub fn linked() -> Result<Image, LoadError> {
+        #[cfg(percuss_static)]
+        {
+            let guard = LinkedGuard::take().ok_or(LoadError::InUse)?;
+            // SAFETY: linked in; returns a static.
+            let raw = unsafe { &*abi::percuss_image() };
+            Image::new(raw, Origin::Linked(guard))
+        }
+        #[cfg(not(percuss_static))]
+        Err(LoadError::NotLinked)
+    }
+
+    fn new(raw: &'static percuss_image, origin: Origin) -> Result<Image, LoadError> {
+        if raw.abi_version != abi::PERCUSS_ABI_VERSION {
+            return Err(LoadError::Version { found: raw.abi_version, needed: abi::PERCUSS_ABI_VERSION });
+        }
+        check_gfp(&raw.facts)?;
+        let mut image = Image { raw, pristine: Box::new([]), _origin: origin };
+        let mut pristine = Vec::new();
+        image.save(&mut pristine);
+        image.pristine = pristine.into();
+        Ok(image)
+    }
+
+    /// Facts of the tree and configuration.
+    pub fn facts(&self) -> &Facts {
+        &self.raw.facts
+    }
+
+    /// The functions of the image.
+    pub(crate) fn raw(&self) -> &'static percuss_image {
+        self.raw
+    }
+
+    /// The writable ranges: address and length.
+    pub fn ranges(&self) -> Vec<(usize, usize)> {
+        self.raw_ranges().iter().map(|r| (r.start as usize, r.len as usize)).collect()
+    }
+
+    fn raw_ranges(&self) -> &[abi::percuss_range] {
+        // SAFETY: the image says so; the array is a static of it.
+        unsafe { std::slice::from_raw_parts(self.raw.ranges, self.raw.nr_ranges as usize) }
+    }
+
+    /// Copies the writable state into `out`, reusing its memory.
+    pub(crate) fn save(&self, out: &mut Vec<u8>) {
+        let total = self.raw_ranges().iter().map(|r| r.len as usize).sum();
+        out.clear();
+        out.resize(total, 0);
+        let mut at = 0;
+        for r in self.raw_ranges() {
+            // SAFETY: the range is memory of the image and `out` has room for the sum of all.
+            unsafe { copy(r.start.cast(), out.as_mut_ptr().add(at), r.len as usize) };
+            at += r.len as usize;
+        }
+    }
+
+    /// Copies the state of [`Image::save`] back.
+    pub(crate) fn restore(&self, saved: &[u8]) {
+        let mut at = 0;
+        // The table of ranges is itself in a range: read it before writing there.
+        for i in 0..self.raw.nr_ranges as usize {
+            let (start, len) = (self.raw_ranges()[i].start, self.raw_ranges()[i].len as usize);
+            assert!(at + len <= saved.len(), "snapshot of another image");
+            // SAFETY: the range is writable memory of the image, of which no Rust reference exists but to fields that
+            // are the same in every snapshot.
+            unsafe { copy(saved.as_ptr().add(at), start.cast(), len) };
+            at += len;
+        }
+    }
+
+    /// Back to the state before anything ran.
+    pub(crate) fn restore_pristine(&self) {
+        self.restore(&self.pristine);
+    }
+}
+
+impl Drop for Image {
+    fn drop(&mut self) {
+        // The linked image is taken again by the next instance.
+        if !self.pristine.is_empty() {
+            self.restore_pristine();
+        }
+    }
+}
+
+/// Copies bytes without calling memcpy: a sanitizer's version would see the red zones between an image's variables.
+///
+/// # Safety
+/// As for [`std::ptr::copy_nonoverlapping`].
+unsafe fn copy(src: *const u8, dst: *mut u8, len: usize) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the caller's promise; the direction flag is clear by the ABI.
+    unsafe {
+        std::arch::asm!(
+            "rep movsb",
+            inout("rcx") len => _, inout("rsi") src => _, inout("rdi") dst => _,
+            options(nostack, preserves_flags)
+        );
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    for i in 0..len {
+        // SAFETY: the caller's promise.
+        unsafe { dst.add(i).write_volatile(src.add(i).read_volatile()) };
+    }
+}
+
+fn check_gfp(f: &Facts) -> Result<(), LoadError> {
+    let flags = [
+        ("__GFP_HIGHMEM", f.gfp_highmem, 1 << 1),
+        ("__GFP_HIGH", f.gfp_high, 1 << 5),
+        ("__GFP_IO", f.gfp_io, 1 << 6),
+        ("__GFP_FS", f.gfp_fs, 1 << 7),
+        ("__GFP_ZERO", f.gfp_zero, 1 << 8),
+        ("__GFP_DIRECT_RECLAIM", f.gfp_direct_reclaim, 1 << 10),
+        ("__GFP_KSWAPD_RECLAIM", f.gfp_kswapd_reclaim, 1 << 11),
+        ("__GFP_NOWARN", f.gfp_nowarn, 1 << 13),
+        ("__GFP_RETRY_MAYFAIL", f.gfp_retry_mayfail, 1 << 14),
+        ("__GFP_NOFAIL", f.gfp_nofail, 1 << 15),
+        ("__GFP_NORETRY", f.gfp_noretry, 1 << 16),
+        ("__GFP_ACCOUNT", f.gfp_account, 1 << 22),
+    ];
+    match flags.into_iter().find(|(_, found, needed)| found != needed) {
+        Some((name, found, needed)) => Err(LoadError::Gfp { name, found, needed }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(percuss_static)]
+struct LinkedGuard;
+
+#[cfg(percuss_static)]
+static LINKED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+#[cfg(percuss_static)]
+impl LinkedGuard {
+    fn take() -> Option<LinkedGuard> {
+        (!LINKED.swap(true, Ordering::AcqRel)).then_some(LinkedGuard)
+    }
+}
+
+#[cfg(percuss_static)]
+impl Drop for LinkedGuard {
+    fn drop(&mut self) {
+        LINKED.store(false, Ordering::Release);
+    }
+}

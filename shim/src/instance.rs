@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! An image tied to a host: a percpu allocator that can be booted and called.
+
+use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use crate::abi::{self, percuss_chunk, percuss_host};
+use crate::host::Host;
+use crate::image::{Facts, Image};
+use crate::trampoline;
+
+/// Boot parameters; documented in percuss_abi.h.
+pub type Boot = abi::percuss_boot;
+/// What boot made; documented in percuss_abi.h.
+pub type Layout = abi::percuss_layout;
+/// State outside chunks; documented in percuss_abi.h.
+pub type Globals = abi::percuss_globals;
+/// The tracepoint of an allocation; documented in percuss_abi.h.
+pub type TraceAlloc = abi::percuss_trace_alloc;
+
+/// Where things are in the host's memory. All memory named must stay mapped as long as the instance is called.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Arena {
+    /// Array of struct page, [`Facts::page_struct_size`] bytes per frame, zeroed.
+    pub mem_map: u64,
+    /// Address of frame 0.
+    pub linear: u64,
+    /// End of the directly mapped memory.
+    pub linear_end: u64,
+    /// Start of vmalloc space.
+    pub vmalloc_start: u64,
+    /// End of vmalloc space.
+    pub vmalloc_end: u64,
+    /// The static per-CPU image, 4 KiB aligned.
+    pub static_image: u64,
+}
+
+/// One chunk while a visitor looks at it.
+#[derive(Clone, Copy)]
+pub struct Chunk<'a>(&'a percuss_chunk);
+
+impl std::ops::Deref for Chunk<'_> {
+    type Target = percuss_chunk;
+
+    fn deref(&self) -> &percuss_chunk {
+        self.0
+    }
+}
+
+impl<'a> Chunk<'a> {
+    /// Metadata of each block: scan_hint, scan_hint_start, contig_hint, contig_hint_start, left_free, right_free,
+    /// first_free, nr_bits.
+    pub fn blocks(&self) -> &'a [[i32; 8]] {
+        // SAFETY: the image shows nr_blocks records of eight ints for the length of the visit.
+        unsafe { std::slice::from_raw_parts(self.0.blocks.cast(), self.0.nr_blocks as usize) }
+    }
+
+    /// Allocation map.
+    pub fn alloc_map(&self) -> &'a [u64] {
+        self.words(self.0.alloc_map, self.0.alloc_map_bits)
+    }
+
+    /// Boundary map: one bit more than the allocation map.
+    pub fn bound_map(&self) -> &'a [u64] {
+        self.words(self.0.bound_map, self.0.alloc_map_bits + 1)
+    }
+
+    /// Populated pages.
+    pub fn populated(&self) -> &'a [u64] {
+        self.words(self.0.populated, self.0.nr_pages as u32)
+    }
+
+    fn words(&self, map: *const u64, bits: u32) -> &'a [u64] {
+        // SAFETY: the image shows maps of that many bits, rounded up to words, for the length of the visit.
+        unsafe { std::slice::from_raw_parts(map, bits.div_ceil(64) as usize) }
+    }
+}
+
+/// An image with its host. Calls are made from one thread, but may nest: a host call can switch to another stack that
+/// calls in again.
+pub struct Instance<H: Host> {
+    // Raw because the image holds these pointers too.
+    table: *mut percuss_host,
+    host: *mut H,
+    saved: Vec<u8>,
+    image: Image,
+}
+
+macro_rules! function {
+    ($self:ident.$name:ident) => {
+        $self.image.raw().$name.expect(concat!("the image provides ", stringify!($name)))
+    };
+}
+
+impl<H: Host> Instance<H> {
+    /// Ties an image to a host. The image stays unbooted until [`Instance::boot`].
+    ///
+    /// # Safety
+    /// From here on the addresses in `arena` and those that the host's methods return must be memory that the image
+    /// may use as the ABI header says.
+    pub unsafe fn new(image: Image, host: H, arena: Arena) -> Instance<H> {
+        let host = Box::into_raw(Box::new(host));
+        let table = Box::into_raw(Box::new(trampoline::table(host)));
+        let mut instance = Instance { table, host, saved: Vec::new(), image };
+        // SAFETY: the caller's promise.
+        unsafe { instance.set_arena(arena) };
+        instance.attach();
+        instance
+    }
+
+    fn attach(&mut self) {
+        // SAFETY: the table lives as long as self, which owns the image.
+        unsafe { function!(self.attach)(self.table) }
+    }
+
+    /// Changes where things are; only right before a boot.
+    ///
+    /// # Safety
+    /// As for [`Instance::new`], from here on for the new arena.
+    pub unsafe fn set_arena(&mut self, arena: Arena) {
+        // SAFETY: no call into the image is active on this borrow's path, and the table is ours.
+        let table = unsafe { &mut *self.table };
+        table.mem_map = arena.mem_map;
+        table.linear = arena.linear;
+        table.linear_end = arena.linear_end;
+        table.vmalloc_start = arena.vmalloc_start;
+        table.vmalloc_end = arena.vmalloc_end;
+        table.static_image = arena.static_image;
+    }
+
+    /// The host.
+    pub fn host(&self) -> &H {
+        // SAFETY: made by Box::into_raw, freed in drop, only ever borrowed shared.
+        unsafe { &*self.host }
+    }
+
+    /// Facts of the image.
+    pub fn facts(&self) -> &Facts {
+        self.image.facts()
+    }
+
+    /// The image.
+    pub fn image(&self) -> &Image {
+        &self.image
+    }
+
+    /// Sets up the first chunk; the error is the builder's negative errno. Once per [`Instance::reset`].
+    pub fn boot(&self, boot: &Boot) -> Result<Layout, i32> {
+        let mut layout = Layout::default();
+        // SAFETY: attached; both records live during the call.
+        match unsafe { function!(self.boot)(boot, &mut layout) } {
+            0 => Ok(layout),
+            errno => Err(errno),
+        }
+    }
+
+    /// `pcpu_alloc`: the per-CPU pointer, or 0.
+    pub fn alloc(&self, size: u64, align: u64, reserved: bool, gfp: u32) -> u64 {
+        // SAFETY: attached; percpu.c checks sizes and alignment itself.
+        unsafe { function!(self.alloc)(size, align, reserved as u32, gfp) }
+    }
+
+    /// `free_percpu`. An address that is not allocated does what it does in the kernel, a crash included.
+    pub fn free(&self, ptr: u64) {
+        // SAFETY: attached; see above.
+        unsafe { function!(self.free)(ptr) }
+    }
+
+    /// The body of the balance work item.
+    pub fn balance(&self) {
+        // SAFETY: attached.
+        unsafe { function!(self.balance)() }
+    }
+
+    /// `__is_kernel_percpu_address`: the canonical address when `addr` is in a static area.
+    pub fn is_static(&self, addr: u64) -> Option<u64> {
+        let mut can = 0;
+        // SAFETY: attached; the image only compares addresses.
+        let is = unsafe { function!(self.is_static)(addr, &mut can) };
+        (is != 0).then_some(can)
+    }
+
+    /// `per_cpu_ptr_to_phys`
+    pub fn to_phys(&self, addr: u64) -> u64 {
+        // SAFETY: attached; an address of no chunk does what it does in the kernel.
+        unsafe { function!(self.to_phys)(addr) }
+    }
+
+    /// `pcpu_nr_pages`
+    pub fn nr_pages(&self) -> u64 {
+        // SAFETY: attached.
+        unsafe { function!(self.nr_pages)() }
+    }
+
+    /// State outside chunks.
+    pub fn globals(&self) -> Globals {
+        let mut out = Globals::default();
+        // SAFETY: attached; `out` lives during the call.
+        unsafe { function!(self.globals)(&mut out) };
+        out
+    }
+
+    /// Shows every chunk that can be reached, list by list, then the reserved chunk. Not while a stack is suspended
+    /// between lock and unlock of pcpu_lock.
+    pub fn visit_all(&self, mut f: impl FnMut(Chunk<'_>)) {
+        visit(&mut f, |fun, ctx| {
+            // SAFETY: attached; `ctx` is what `fun` expects.
+            unsafe { function!(self.visit_all)(Some(fun), ctx) }
+        });
+    }
+
+    /// Shows the chunks touched since the last call, then forgets them. Condition as for [`Instance::visit_all`].
+    pub fn visit_touched(&self, mut f: impl FnMut(Chunk<'_>)) {
+        visit(&mut f, |fun, ctx| {
+            // SAFETY: attached; `ctx` is what `fun` expects.
+            unsafe { function!(self.visit_touched)(Some(fun), ctx) }
+        });
+    }
+
+    /// Digest of the whole state. Condition as for [`Instance::visit_all`].
+    pub fn digest_all(&self) -> u64 {
+        // SAFETY: attached.
+        unsafe { function!(self.digest_all)() }
+    }
+
+    /// Remembers the image's state, for [`Instance::restore`]. The host's memory is the host's business.
+    pub fn save(&mut self) {
+        self.image.save(&mut self.saved);
+    }
+
+    /// Back to the state of the last [`Instance::save`]. Stacks suspended inside the image are abandoned by this: they
+    /// must not be resumed.
+    pub fn restore(&mut self) {
+        self.image.restore(&self.saved);
+    }
+
+    /// Back to the unbooted state.
+    pub fn reset(&mut self) {
+        self.image.restore_pristine();
+        self.attach();
+    }
+}
+
+impl<H: Host> Drop for Instance<H> {
+    fn drop(&mut self) {
+        // SAFETY: both were made by Box::into_raw in new() and nobody calls into the image any more.
+        unsafe {
+            drop(Box::from_raw(self.table));
+            drop(Box::from_raw(self.host));
+        }
+    }
+}
+
+struct Visitor<'a> {
+    f: &'a mut dyn FnMut(Chunk<'_>),
+    panic: Option<Box<dyn std::any::Any + Send>>,
+}
+
+type VisitFn = unsafe extern "C" fn(*mut c_void, *const percuss_chunk);
+
+/// Calls `go` with a C callback around `f`; a panic of `f` is carried over the C frames.
+fn visit(f: &mut dyn FnMut(Chunk<'_>), go: impl FnOnce(VisitFn, *mut c_void)) {
+    let mut visitor = Visitor { f, panic: None };
+    go(visit_one, (&raw mut visitor).cast());
+    if let Some(payload) = visitor.panic {
+        resume_unwind(payload);
+    }
+}
+
+unsafe extern "C" fn visit_one(ctx: *mut c_void, chunk: *const percuss_chunk) {
+    // SAFETY: visit() passes its Visitor, and the image a record that lives during the call.
+    let (visitor, chunk) = unsafe { (&mut *ctx.cast::<Visitor<'_>>(), &*chunk) };
+    if visitor.panic.is_none() {
+        let f = &mut visitor.f;
+        visitor.panic = catch_unwind(AssertUnwindSafe(|| f(Chunk(chunk)))).err();
+    }
+}
