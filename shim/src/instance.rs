@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! An image tied to a host: a percpu allocator that can be booted and called.
 
+use std::cell::RefCell;
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -82,7 +83,7 @@ pub struct Instance<H: Host> {
     // Raw because the image holds these pointers too.
     table: *mut percuss_host,
     host: *mut H,
-    saved: Vec<u8>,
+    saved: RefCell<Vec<u8>>,
     image: Image,
 }
 
@@ -101,14 +102,14 @@ impl<H: Host> Instance<H> {
     pub unsafe fn new(image: Image, host: H, arena: Arena) -> Instance<H> {
         let host = Box::into_raw(Box::new(host));
         let table = Box::into_raw(Box::new(trampoline::table(host)));
-        let mut instance = Instance { table, host, saved: Vec::new(), image };
+        let mut instance = Instance { table, host, saved: RefCell::default(), image };
         // SAFETY: the caller's promise.
         unsafe { instance.set_arena(arena) };
         instance.attach();
         instance
     }
 
-    fn attach(&mut self) {
+    fn attach(&self) {
         // SAFETY: the table lives as long as self, which owns the image.
         unsafe { function!(self.attach)(self.table) }
     }
@@ -224,18 +225,18 @@ impl<H: Host> Instance<H> {
     }
 
     /// Remembers the image's state, for [`Instance::restore`]. The host's memory is the host's business.
-    pub fn save(&mut self) {
-        self.image.save(&mut self.saved);
+    pub fn save(&self) {
+        self.image.save(&mut self.saved.borrow_mut());
     }
 
     /// Back to the state of the last [`Instance::save`]. Stacks suspended inside the image are abandoned by this: they
     /// must not be resumed.
-    pub fn restore(&mut self) {
-        self.image.restore(&self.saved);
+    pub fn restore(&self) {
+        self.image.restore(&self.saved.borrow());
     }
 
     /// Back to the unbooted state.
-    pub fn reset(&mut self) {
+    pub fn reset(&self) {
         self.image.restore_pristine();
         self.attach();
     }

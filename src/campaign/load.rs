@@ -2,7 +2,6 @@
 //! Loading an image, and finding out which quirks it has.
 
 use std::path::Path;
-use std::rc::Rc;
 
 use percuss_shim as shim;
 
@@ -51,11 +50,11 @@ pub fn image_session(path: &Path, name: &str) -> Result<(Session<KernelC>, Facts
 /// # Errors
 /// The Model does not cover it, or the system refuses memory.
 pub fn on_world(image: shim::Image, name: &str) -> Result<(Session<KernelC>, Facts), LoadError> {
-    let facts = facts(image.facts());
+    let (facts, page_struct) = (facts(image.facts()), image.facts().page_struct_size);
     if !facts.supported() {
         return Err(LoadError::Unsupported(format!("{facts:?}")));
     }
-    let host = image_host(facts.page_struct_size)?;
+    let host = image_host(page_struct)?;
     let tenant = KernelC::new(image, host.clone(), name.to_owned());
     Ok((Session::new(host, tenant)?, facts))
 }
@@ -111,9 +110,26 @@ pub fn probe(image: &mut Session<KernelC>, facts: Facts) -> Result<(Quirks, Vec<
     Ok((quirks, undecided))
 }
 
+/// The facts of an image as the Model takes them.
 fn facts(f: &shim::Facts) -> Facts {
-    Facts { ..Facts::default() }
+    Facts {
+        page_size: 1 << f.page_shift,
+        chunk_fixed_size: f.chunk_fixed_size,
+        block_md_size: f.block_md_size,
+        obj_ext_size: f.obj_ext_size,
+        vm_struct_size: f.vm_struct_size,
+        dyn_early_size: f.dyn_early_size,
+        min_unit_size: f.min_unit_size,
+        min_alloc_size: f.min_alloc_size,
+        block_bits: f.block_bits,
+        slot_base_shift: f.slot_base_shift,
+        slot_fail_threshold: f.slot_fail_threshold,
+        empty_pop_low: f.empty_pop_low,
+        empty_pop_high: f.empty_pop_high,
+        has_memcg: f.has_memcg != 0,
+        has_stats: f.has_stats != 0,
+        alloc_info_size: f.alloc_info_size,
+        group_info_size: f.group_info_size,
+        cache_line: f.cache_line,
+    }
 }
-
-/// Keeps `Rc` in scope for the session's host.
-type _Host = Rc<crate::world::Host>;

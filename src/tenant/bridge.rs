@@ -14,7 +14,6 @@ use crate::world::gfp::Gfp;
 use crate::world::kernel::{Addr, Diag, Irq, Kernel, Lock, Scope, TraceAlloc};
 
 /// Translates between an image and the World.
-#[derive(Debug)]
 pub struct Bridge {
     pub world: Rc<World>,
     base: u64,
