@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The Model as a tenant.
+
+use std::cell::RefCell;
+
+use super::core::{Core, Place};
+use super::facts::Facts;
+use super::populate::cpus;
+use super::quirks::Quirks;
+use crate::program::Geometry;
+use crate::tenant::{Layout, State, Tenant, Touched};
+use crate::world::gfp::Gfp;
+use crate::world::kernel::{Addr, Irq, Kernel, Lock};
+
+/// A percpu allocator on a [`Kernel`], the same as the C one of the tree whose [`Facts`] and [`Quirks`] it is given.
+#[derive(Debug)]
+pub struct Allocator<K: Kernel> {
+    kernel: K,
+    facts: Facts,
+    quirks: Quirks,
+    core: RefCell<Core>,
+}
+
+impl<K: Kernel> Allocator<K> {
+    /// An allocator before boot.
+    ///
+    /// # Panics
+    ///
+    /// When the facts are not [`Facts::supported`].
+    pub fn new(kernel: K, facts: Facts, quirks: Quirks) -> Allocator<K> {
+        assert!(facts.supported(), "the Model cannot follow an image with {facts:?}");
+        let mut core = Core { facts, quirks, ..Core::default() };
+        core.clear();
+        Allocator { kernel, facts, quirks, core: RefCell::new(core) }
+    }
+
+    /// The kernel the allocator runs on.
+    pub fn kernel(&self) -> &K {
+        &self.kernel
+    }
+
+    /// The facts it was made with.
+    pub fn facts(&self) -> Facts {
+        self.facts
+    }
+
+    /// Its quirks.
+    pub fn quirks(&self) -> Quirks {
+        self.quirks
+    }
+
+    /// Takes other quirks from now on.
+    pub fn set_quirks(&mut self, quirks: Quirks) {
+        self.quirks = quirks;
+        self.core.get_mut().quirks = quirks;
+    }
+
+    /// A step on the state; `f` must call no kernel function.
+    #[inline]
+    pub(super) fn with<R>(&self, f: impl FnOnce(&mut Core) -> R) -> R {
+        f(&mut self.core.borrow_mut())
+    }
+
+    /// A look at the state; `f` must call no kernel function.
+    #[inline]
+    pub(super) fn look<R>(&self, f: impl FnOnce(&Core) -> R) -> R {
+        f(&self.core.borrow())
+    }
+
+    /// Mask of possible CPUs.
+    #[inline]
+    pub(super) fn possible(&self) -> u64 {
+        self.look(|core| core.place.possible)
+    }
+
+    /// Releases pcpu_lock with the digest of what changed.
+    pub(super) fn unlock(&self, irq: Irq, flags: u64) {
+        let digest = self.with(Core::release_digest);
+        self.kernel.spin_unlock(Lock::Pcpu, irq, flags, digest);
+    }
+
+    /// Queues the balance work, once boot is over (`pcpu_schedule_balance_work`).
+    pub(super) fn schedule_balance(&self) {
+        if self.look(|core| core.count.async_enabled) {
+            self.kernel.schedule_work();
+        }
+    }
+}
+
+impl Place {
+    /// The per-CPU pointer of an address relative to unit offset 0 (`__addr_to_pcpu_ptr`).
+    pub fn to_ptr(&self, addr: Addr) -> Addr {
+        addr.wrapping_sub(self.base).wrapping_add(self.static_image)
+    }
+
+    /// The way back (`__pcpu_ptr_to_addr`).
+    pub fn from_ptr(&self, ptr: Addr) -> Addr {
+        ptr.wrapping_add(self.base).wrapping_sub(self.static_image)
+    }
+
+    /// `__is_kernel_percpu_address`, with the lowest possible CPU as the boot CPU.
+    fn canonical(&self, addr: Addr) -> Option<Addr> {
+        let start = |cpu: u32| self.page_addr(self.base, cpu, 0);
+        let boot_cpu = self.possible.trailing_zeros();
+        cpus(self.possible)
+            .map(|cpu| addr.wrapping_sub(start(cpu)))
+            .find(|&off| off < self.static_size)
+            .map(|off| start(boot_cpu) + off)
+    }
+}
+
+impl<K: Kernel> Tenant for Allocator<K> {
+    fn name(&self) -> &str {
+        "Model"
+    }
+
+    fn boot(&self, geometry: &Geometry) -> Result<Layout, i32> {
+        self.with(Core::clear);
+        self.build_first_chunk(geometry)?;
+        Ok(self.with(|core| {
+            core.count.async_enabled = true;
+            core.forget_changes();
+            core.place.layout()
+        }))
+    }
+
+    fn alloc(&self, size: u64, align: u64, reserved: bool, gfp: Gfp) -> Addr {
+        self.allocate(size, align, reserved, gfp)
+    }
+
+    fn free(&self, ptr: Addr) {
+        self.release(ptr);
+    }
+
+    fn balance(&self) {
+        self.balance_work();
+    }
+
+    fn is_static(&self, addr: Addr) -> Option<Addr> {
+        self.look(|core| core.place.canonical(addr))
+    }
+
+    fn to_phys(&self, addr: Addr) -> u64 {
+        self.phys(addr)
+    }
+
+    fn nr_pages(&self) -> u64 {
+        self.look(|core| core.count.nr_populated * core.place.nr_units as u64)
+    }
+
+    fn digest_all(&self) -> u64 {
+        self.look(Core::whole_digest)
+    }
+
+    fn state(&self, which: Touched, out: &mut State) {
+        self.with(|core| core.copy_state(which, out));
+    }
+
+    fn save(&mut self) {
+        self.core.get_mut().save();
+    }
+
+    fn restore(&mut self) {
+        self.core.get_mut().restore();
+    }
+}

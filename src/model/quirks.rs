@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Behaviours that some trees have and others lack, live bugs included.
+
+use std::fmt;
+
+/// One behaviour: its name, its story, and what ends it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Quirk {
+    /// Name in reports and on the command line.
+    pub name: &'static str,
+    /// What the tree does, and what a caller can see of it.
+    pub story: &'static str,
+    /// Title of the change that ends it, when one is known.
+    pub fix: Option<&'static str>,
+}
+
+/// The name that is no quirk's.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("`{0}` is not a quirk; `percuss tree` lists them")]
+pub struct UnknownQuirk(pub String);
+
+macro_rules! quirks {
+    ($($field:ident = $name:literal, v6_12: $new:literal, v6_1: $old:literal, fix: $fix:expr, $story:literal;)*) => {
+        /// Which quirks a tree has. A quirk that is off shows the behaviour we hold to be right.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub struct Quirks {
+            $(#[doc = $story] pub $field: bool,)*
+        }
+
+        impl Quirks {
+            /// Every quirk, in the order of the fields.
+            pub const ALL: &'static [Quirk] = &[$(Quirk { name: $name, story: $story, fix: $fix },)*];
+
+            /// What `linux-source-6.12` does.
+            pub const fn v6_12() -> Quirks {
+                Quirks { $($field: $new,)* }
+            }
+
+            /// What `linux-source-6.1` does.
+            pub const fn v6_1() -> Quirks {
+                Quirks { $($field: $old,)* }
+            }
+
+            /// No quirk at all.
+            pub const fn none() -> Quirks {
+                Quirks { $($field: false,)* }
+            }
+
+            /// Whether the quirk of this name is on.
+            pub fn get(&self, name: &str) -> Result<bool, UnknownQuirk> {
+                match name {
+                    $($name => Ok(self.$field),)*
+                    _ => Err(UnknownQuirk(name.to_owned())),
+                }
+            }
+
+            /// Turns the quirk of this name on or off.
+            pub fn set(&mut self, name: &str, on: bool) -> Result<(), UnknownQuirk> {
+                match name {
+                    $($name => self.$field = on,)*
+                    _ => return Err(UnknownQuirk(name.to_owned())),
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+quirks! {
+    b24 = "B24", v6_12: true, v6_1: true,
+    fix: Some("percpu: fix wrong chunk hints update"),
+    "A free that stays inside one block tells the chunk about the freed area with a start counted from the chunk and an \
+     end counted from the block. In every block but the first the length comes out negative and the chunk learns \
+     nothing: it keeps saying that it is full, atomic allocations fail beside free space, and sleeping ones create \
+     chunks.";
+    b25 = "B25", v6_12: true, v6_1: true,
+    fix: Some("percpu: fix hint invariant breakage"),
+    "When a free area as large as the contig hint turns up, the loser of the two may become the scan hint although it \
+     lies before the winner, or an equally large scan hint stays before a better aligned winner. Equal hints are \
+     promised to stand the other way round, and scans that rely on it skip free areas.";
+    b26 = "B26", v6_12: true, v6_1: true,
+    fix: Some("percpu: do not trust hint starts when they are not set"),
+    "A hint whose length is 0 has no start, but the old one is still compared. A full refresh of a chunk begins with \
+     contig hint 0 and an untouched scan hint, which survives or not depending on where the contig hint used to be.";
+    b50 = "B50", v6_12: true, v6_1: true,
+    fix: None,
+    "A block refresh that promotes a scan hint clears right_free and looks only behind the promoted area. When that \
+     area ends at the block's right edge nothing sets right_free again, and the chunk no longer sees the space.";
+    b51 = "B51", v6_12: true, v6_1: true,
+    fix: None,
+    "A scan hint used up by an allocation is replaced by a smaller, later area; when the contig hint breaks, that one \
+     is promoted and everything before it is forgotten until a free. The kernel documents it as a limit.";
+    b36 = "B36", v6_12: false, v6_1: true,
+    fix: Some("percpu: clean up all mappings when pcpu_map_pages() fails"),
+    "When mapping fails for a CPU, the CPUs before it are unmapped but the pages already mapped for the failing one are \
+     not. They are freed while still mapped, and the next attempt finds the entries present.";
+    warn_limit_sleepable = "warn-limit-sleepable", v6_12: false, v6_1: true,
+    fix: Some("mm/percpu.c: print error message too if atomic alloc failed"),
+    "Only sleeping callers are told that an allocation failed, and only they use up the limit of warnings.";
+    b41 = "B41", v6_12: false, v6_1: true,
+    fix: Some("mm: percpu: fix incorrect size in pcpu_obj_full_size()"),
+    "The size of an area counts its obj_cgroup pointers although kmem accounting is disabled and there are none.";
+    b14 = "B14", v6_12: true, v6_1: true,
+    fix: Some("percpu: fix data race with pcpu_nr_empty_pop_pages"),
+    "Whether too few empty pages are left is asked after pcpu_lock and the mutex were dropped. Later trees ask, and \
+     schedule the work, before the lock is released: earlier, and before the pages of this allocation are there.";
+}
+
+impl Default for Quirks {
+    fn default() -> Quirks {
+        Quirks::v6_12()
+    }
+}
+
+impl fmt::Display for Quirks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut sep = "";
+        for quirk in Quirks::ALL {
+            if self.get(quirk.name) == Ok(true) {
+                write!(f, "{sep}{}", quirk.name)?;
+                sep = " ";
+            }
+        }
+        if sep.is_empty() { f.write_str("none") } else { Ok(()) }
+    }
+}

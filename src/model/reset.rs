@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Saving the state after boot and going back to it, at a cost that follows what changed.
+
+use super::bitmap;
+use super::block::BLOCK_WORDS;
+use super::chunk::{Chunk, ChunkId, Mark};
+use super::core::{Core, Counters};
+use super::slots::Slots;
+
+/// What [`Core::restore`] goes back to.
+#[derive(Default, Debug)]
+pub(super) struct Saved {
+    count: Counters,
+    slots: Slots,
+    /// Live chunks with their ids.
+    chunks: Vec<(ChunkId, Chunk)>,
+    has_pages: bool,
+}
+
+impl Core {
+    /// Remembers the state.
+    pub fn save(&mut self) {
+        let mut saved = Vec::new();
+        for (id, chunk) in self.chunks.iter_mut().enumerate().filter(|(_, chunk)| chunk.head.live) {
+            chunk.head.save = Mark::CLEAN;
+            saved.push((id as ChunkId, chunk.clone()));
+        }
+        let has_pages = self.count.pages_array != 0;
+        self.saved = Saved { count: self.count, slots: self.slots.clone(), chunks: saved, has_pages };
+    }
+
+    /// Goes back to the remembered state. Chunks made since then give their memory to later ones.
+    pub fn restore(&mut self) {
+        let saved = std::mem::take(&mut self.saved);
+        self.count = saved.count;
+        self.slots.copy_from(&saved.slots);
+        self.released.clear();
+        self.copied.clear();
+        self.spare.clear();
+        for (id, chunk) in self.chunks.iter_mut().enumerate() {
+            let id = id as ChunkId;
+            match saved.chunks.iter().find(|(other, _)| *other == id) {
+                Some((_, old)) => chunk.go_back(old),
+                None => {
+                    chunk.head.live = false;
+                    self.spare.push(id);
+                }
+            }
+        }
+        for (id, chunk) in saved.chunks.iter().map(|(id, chunk)| (*id, &chunk.head)) {
+            if chunk.release.touched {
+                self.released.push(id);
+            }
+            if chunk.copy.touched {
+                self.copied.push(id);
+            }
+        }
+        if !saved.has_pages {
+            self.page_chunk.clear();
+        }
+        self.charged.clear();
+        self.saved = saved;
+    }
+}
+
+impl Chunk {
+    /// Copies what may differ from `old`, which this chunk was when it was saved.
+    fn go_back(&mut self, old: &Chunk) {
+        let mark = self.head.save;
+        let kept = self.blocks.len() == old.blocks.len() && self.head.live;
+        self.head = old.head;
+        if !kept {
+            self.blocks.clone_from(&old.blocks);
+            self.alloc_map.clone_from(&old.alloc_map);
+            self.bound_map.clone_from(&old.bound_map);
+            self.populated.clone_from(&old.populated);
+            return;
+        }
+        if !mark.touched {
+            return;
+        }
+        let blocks = mark.span.range(old.blocks.len());
+        let words = blocks.start * BLOCK_WORDS..blocks.end * BLOCK_WORDS;
+        // An area's end is marked one bit behind it.
+        let bounds = words.start..bitmap::words(words.end * 64 + 1).min(old.bound_map.len());
+        self.blocks[blocks.clone()].copy_from_slice(&old.blocks[blocks]);
+        self.alloc_map[words.clone()].copy_from_slice(&old.alloc_map[words]);
+        self.bound_map[bounds.clone()].copy_from_slice(&old.bound_map[bounds]);
+        self.populated.copy_from_slice(&old.populated);
+    }
+}
