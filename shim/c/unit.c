@@ -142,7 +142,7 @@ __attribute__((visibility("default"))) const struct percuss_image *percuss_image
 		.facts = {
 			.page_shift = PAGE_SHIFT,
 			.nr_cpus = NR_CPUS,
-			.chunk_fixed_size = offsetof(struct pcpu_chunk, populated),
+			.chunk_fixed_size = sizeof(struct pcpu_chunk),
 			.block_md_size = sizeof(struct pcpu_block_md),
 			.obj_ext_size = PERCUSS_OBJ_EXT,
 			.page_struct_size = sizeof(struct page),

@@ -187,7 +187,7 @@ struct percuss_layout {
 struct percuss_facts {
 	uint32_t page_shift;
 	uint32_t nr_cpus;           /* NR_CPUS */
-	uint32_t chunk_fixed_size;  /* offset of the populated bitmap in struct pcpu_chunk */
+	uint32_t chunk_fixed_size;  /* sizeof(struct pcpu_chunk), to which the populated bitmap is added */
 	uint32_t block_md_size;     /* sizeof(struct pcpu_block_md) */
 	uint32_t obj_ext_size;      /* bytes per object in the obj_exts/obj_cgroups vector, 0 without memcg */
 	uint32_t page_struct_size;

@@ -15,7 +15,7 @@ use crate::world::{Host, World};
 #[derive(Debug)]
 pub struct ModelRun {
     /// The session.
-    pub session: Session<Allocator<Rc<Host>>>,
+    pub session: Session<Allocator<Host>>,
     /// What was seen in the last program.
     pub watch: HintWatch,
 }
@@ -26,7 +26,7 @@ impl ModelRun {
     /// # Errors
     /// The system refuses address space or stacks.
     pub fn new(facts: Facts, quirks: Quirks) -> std::io::Result<ModelRun> {
-        let host = Rc::new(Host::new(World::new(0)?));
+        let host = Host::new(World::new(0)?);
         let session = Session::new(host.clone(), Allocator::new(host, facts, quirks))?;
         Ok(ModelRun { session, watch: HintWatch::default() })
     }

@@ -166,7 +166,7 @@ impl Examiner {
 }
 
 /// Keeps the first rule that a chunk breaks when pcpu_lock is released.
-fn judge_releases(host: Rc<Host>, broken: Rc<RefCell<Option<(u32, invariants::Violation)>>>) -> Rc<Judge> {
+fn judge_releases(host: Host, broken: Rc<RefCell<Option<(u32, invariants::Violation)>>>) -> Rc<Judge> {
     Rc::new(move |g, c| {
         let mut broken = broken.borrow_mut();
         if broken.is_none()
@@ -216,6 +216,6 @@ impl<T: Tenant> Watch<T> for ImageWatch {
 ///
 /// # Errors
 /// The system refuses the address space.
-pub fn image_host(page_struct: u32) -> std::io::Result<Rc<Host>> {
-    Ok(Rc::new(Host::new(World::new(page_struct)?)))
+pub fn image_host(page_struct: u32) -> std::io::Result<Host> {
+    Ok(Host::new(World::new(page_struct)?))
 }

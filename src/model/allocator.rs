@@ -8,7 +8,7 @@ use super::facts::Facts;
 use super::populate::cpus;
 use super::quirks::Quirks;
 use crate::program::Geometry;
-use crate::tenant::{Layout, State, Tenant, Touched};
+use crate::tenant::{ChunkView, Globals, Layout, State, Tenant, Touched};
 use crate::world::gfp::Gfp;
 use crate::world::kernel::{Addr, Irq, Kernel, Lock};
 
@@ -156,11 +156,15 @@ impl<K: Kernel> Tenant for Allocator<K> {
         self.with(|core| core.copy_state(which, out));
     }
 
-    fn save(&mut self) {
-        self.core.get_mut().save();
+    fn visit(&self, which: Touched, see: &mut dyn FnMut(&Globals, &ChunkView<'_>)) {
+        self.with(|core| core.visit(which, see));
     }
 
-    fn restore(&mut self) {
-        self.core.get_mut().restore();
+    fn save(&self) {
+        self.with(Core::save);
+    }
+
+    fn restore(&self) {
+        self.with(Core::restore);
     }
 }

@@ -144,11 +144,8 @@ impl Block {
 
     /// An equal scan hint must lie behind the contig hint, a smaller one before it.
     fn learn_equal_in_order(&mut self, start: i32, len: i32) {
-        let (best, other) = if self.better_aligned(start) {
-            (start, self.contig_hint_start)
-        } else {
-            (self.contig_hint_start, start)
-        };
+        let (best, other) =
+            if self.better_aligned(start) { (start, self.contig_hint_start) } else { (self.contig_hint_start, start) };
         self.contig_hint_start = best;
         let equal = self.scan_hint == len;
         if other > best {

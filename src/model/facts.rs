@@ -73,8 +73,6 @@ impl Default for Facts {
 impl Facts {
     /// Whether the Model can follow an image with these facts: page, block and unit sizes are compiled in.
     pub fn supported(&self) -> bool {
-        self.page_size as u64 == PAGE
-            && self.block_bits as i32 == BLOCK_BITS
-            && self.min_alloc_size as i32 == MIN_ALLOC
+        self.page_size as u64 == PAGE && self.block_bits as i32 == BLOCK_BITS && self.min_alloc_size as i32 == MIN_ALLOC
     }
 }

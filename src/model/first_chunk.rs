@@ -40,8 +40,7 @@ impl<K: Kernel> Allocator<K> {
 
     /// Units in one piece for each group, used where they are (`pcpu_embed_first_chunk`).
     fn embed(&self, geometry: &Geometry) -> Result<(), i32> {
-        let request =
-            Request { dyn_size: geometry.dyn_size as u64, atom_size: geometry.atom as u64, by_node: true };
+        let request = Request { dyn_size: geometry.dyn_size as u64, atom_size: geometry.atom as u64, by_node: true };
         let mut info = alloc_info::build(geometry, &self.facts(), request);
         self.place_info(&mut info)?;
         let result = self.embed_groups(&mut info);
@@ -133,7 +132,7 @@ impl<K: Kernel> Allocator<K> {
             for page in 0..unit_pages as u64 {
                 kernel.populate_pte(unit + page * PAGE);
             }
-            if !kernel.map_pages(unit, pfns, Gfp::KERNEL) {
+            if !kernel.map_pages(unit, pfns, Gfp::KERNEL | Gfp::ZERO) {
                 kernel.diag(Diag::Panic, &[ENOMEM as u64], "failed to map percpu area");
                 return Err(ENOMEM);
             }
@@ -166,32 +165,21 @@ impl<K: Kernel> Allocator<K> {
     /// A hand-made description, one group for each node, as an architecture's own setup code would bring it.
     fn by_hand(&self, geometry: &Geometry) -> Result<(), i32> {
         let mut info = alloc_info::by_hand(geometry, &self.facts());
-        let base = self.place_all_groups(&mut info)?;
+        self.place_info(&mut info)?;
+        let result = self.hand_made_groups(&mut info);
+        self.drop_info(&info);
+        result
+    }
+
+    /// The part of [`Allocator::by_hand`] between getting and giving back scratch memory.
+    fn hand_made_groups(&self, info: &mut AllocInfo) -> Result<(), i32> {
+        let base = self.place_groups(info)?;
         for group in &info.groups {
             for (index, _) in group.cpus.iter().enumerate() {
                 let unit = base + group.base_offset + index as u64 * info.unit_size;
                 self.kernel().copy_static(unit, info.static_size);
             }
         }
-        self.setup_first_chunk(&info, base)
-    }
-
-    /// [`Allocator::place_groups`], but what was allocated before a failure is left alone.
-    fn place_all_groups(&self, info: &mut AllocInfo) -> Result<Addr, i32> {
-        let kernel = self.kernel();
-        let mut areas = Vec::new();
-        for group in &info.groups {
-            let cpu = group.cpus.iter().flatten().next().copied().unwrap_or(0);
-            let size = group.cpus.len() as u64 * info.unit_size;
-            areas.push(kernel.memblock_alloc_node(size, info.atom_size, kernel.cpu_to_node(cpu)));
-            if areas.last() == Some(&0) {
-                return Err(ENOMEM);
-            }
-        }
-        let base = areas.iter().copied().min().unwrap_or(0);
-        for (area, group) in areas.iter().zip(&mut info.groups) {
-            group.base_offset = area - base;
-        }
-        Ok(base)
+        self.setup_first_chunk(info, base)
     }
 }

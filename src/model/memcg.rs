@@ -52,9 +52,8 @@ impl<K: Kernel> Allocator<K> {
 
     /// Gives back what was charged for the area at byte `off` (`pcpu_memcg_free_hook`).
     pub(super) fn end_charge(&self, id: ChunkId, off: i32, size: u64) {
-        let objcg = self.with(|core| {
-            if core.charged.is_empty() { None } else { core.charged.remove(&(id, off / MIN_ALLOC)) }
-        });
+        let objcg =
+            self.with(|core| if core.charged.is_empty() { None } else { core.charged.remove(&(id, off / MIN_ALLOC)) });
         let Some(objcg) = objcg else { return };
         self.kernel().memcg_uncharge(objcg, self.full_size(size));
         self.kernel().memcg_stat(objcg, -(self.full_size(size) as i64));

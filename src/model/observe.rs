@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Copies of the state for oracles and reports.
+//! Views and copies of the state for oracles and reports.
 
 use super::chunk::{ChunkId, Mark, NONE, Span};
 use super::core::Core;
-use crate::tenant::{ChunkState, Globals, State, Touched};
+use crate::tenant::{ChunkState, ChunkView, Globals, State, Touched};
 
 /// `slot` of the reserved chunk.
 const SLOT_RESERVED: i32 = -1;
@@ -15,29 +15,47 @@ impl Core {
     pub fn copy_state(&mut self, which: Touched, out: &mut State) {
         out.globals = self.copy_globals();
         out.used = 0;
+        self.visit(which, &mut |_, c| {
+            let to = out.next_chunk();
+            to.copy_head(c.head);
+            to.blocks.clear();
+            to.blocks.extend_from_slice(c.blocks);
+            for (to, from) in
+                [(&mut to.alloc_map, c.alloc_map), (&mut to.bound_map, c.bound_map), (&mut to.populated, c.populated)]
+            {
+                to.clear();
+                to.extend_from_slice(from);
+            }
+        });
+    }
+
+    /// See [`crate::tenant::Tenant::visit`].
+    pub fn visit(&mut self, which: Touched, see: &mut dyn FnMut(&Globals, &ChunkView<'_>)) {
+        let globals = self.copy_globals();
+        let mut head = ChunkState::default();
         match which {
-            Touched::All => self.copy_all(out),
+            Touched::All => self.visit_all(&globals, &mut head, see),
             Touched::Recent => {
                 for at in 0..self.copied.len() {
                     let id = self.copied[at];
                     let mark = std::mem::replace(&mut self.chunks[id as usize].head.copy, Mark::CLEAN);
                     let (slot, position) = self.whereabouts(id);
-                    self.copy_chunk(id, slot, position, mark.span, out.next_chunk());
+                    see(&globals, &self.view(id, (slot, position), mark.span, &mut head));
                 }
                 self.copied.clear();
             }
         }
     }
 
-    fn copy_all(&self, out: &mut State) {
+    fn visit_all(&self, globals: &Globals, head: &mut ChunkState, see: &mut dyn FnMut(&Globals, &ChunkView<'_>)) {
         let (mut last, mut position) = (NONE, 0);
         self.each_listed(|list, id| {
             position = if list == last { position + 1 } else { 0 };
             last = list;
-            self.copy_chunk(id, list as i32, position, Span::ALL, out.next_chunk());
+            see(globals, &self.view(id, (list as i32, position), Span::ALL, head));
         });
         if self.reserved != NONE {
-            self.copy_chunk(self.reserved, SLOT_RESERVED, 0, Span::ALL, out.next_chunk());
+            see(globals, &self.view(self.reserved, (SLOT_RESERVED, 0), Span::ALL, head));
         }
     }
 
@@ -59,7 +77,14 @@ impl Core {
         (head.list as i32, position)
     }
 
-    fn copy_chunk(&self, id: ChunkId, slot: i32, position: i32, span: Span, out: &mut ChunkState) {
+    /// A chunk in place; `out` lends the memory of its plain fields.
+    fn view<'a>(
+        &'a self,
+        id: ChunkId,
+        (slot, position): (i32, i32),
+        span: Span,
+        out: &'a mut ChunkState,
+    ) -> ChunkView<'a> {
         let chunk = self.chunk(id);
         let head = &chunk.head;
         let touched = span.range(chunk.blocks.len());
@@ -80,10 +105,13 @@ impl Core {
         out.is_reserved = id == self.reserved;
         out.md = head.md;
         out.touched = if touched.is_empty() { (1, 0) } else { (touched.start as u32, touched.end as u32 - 1) };
-        out.blocks.clone_from(&chunk.blocks);
-        out.alloc_map.clone_from(&chunk.alloc_map);
-        out.bound_map.clone_from(&chunk.bound_map);
-        out.populated.clone_from(&chunk.populated);
+        ChunkView {
+            head: out,
+            blocks: &chunk.blocks,
+            alloc_map: &chunk.alloc_map,
+            bound_map: &chunk.bound_map,
+            populated: &chunk.populated,
+        }
     }
 
     fn copy_globals(&self) -> Globals {

@@ -146,7 +146,7 @@ impl<K: Kernel> Allocator<K> {
                 let first = core.place.page_index(cpu, pages.start);
                 pfns.copy_from_slice(&core.pages[first..first + pfns.len()]);
             });
-            if !self.kernel().map_pages(addr, pfns, Gfp::KERNEL) {
+            if !self.kernel().map_pages(addr, pfns, Gfp::KERNEL | Gfp::ZERO) {
                 self.undo_map(pages, cpu);
                 return false;
             }

@@ -197,7 +197,8 @@ impl Kernel for Mock {
         if self.fails(Fail::Page) {
             return None;
         }
-        let pfn = self.free_pages.borrow_mut().pop().unwrap_or_else(|| self.page_next.replace(self.page_next.get() + 1));
+        let pfn =
+            self.free_pages.borrow_mut().pop().unwrap_or_else(|| self.page_next.replace(self.page_next.get() + 1));
         self.pages.borrow_mut().insert(pfn);
         Some(pfn)
     }

@@ -205,7 +205,8 @@ fn step() -> impl Strategy<Value = Step> {
         Just(Gfp::ATOMIC),
         Just(Gfp::NOWAIT)
     ];
-    let site = prop_oneof![Just(Fail::Metadata), Just(Fail::Page), Just(Fail::Map), Just(Fail::Areas), Just(Fail::Charge)];
+    let site =
+        prop_oneof![Just(Fail::Metadata), Just(Fail::Page), Just(Fail::Map), Just(Fail::Areas), Just(Fail::Charge)];
     prop_oneof![
         8 => (size, prop_oneof![4 => Just(0u32), 1 => 0u32..11], gfp, prop::bool::weighted(0.1))
             .prop_map(|(size, align, gfp, reserved)| Step::Alloc { size, align: 2 + align, gfp, reserved }),

@@ -2,7 +2,6 @@
 //! What each op does. Runs on a fiber: nothing that needs a drop may be alive across a tenant call.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
 
 use super::areas::{Area, Areas};
 use super::content::{self, ContentError};
@@ -20,7 +19,7 @@ pub const SCOPES: usize = 8;
 #[derive(Debug)]
 pub struct Shared<T> {
     /// The World.
-    pub host: Rc<Host>,
+    pub host: Host,
     /// The tenant.
     pub tenant: T,
     /// Ops of each task.

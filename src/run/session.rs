@@ -67,7 +67,7 @@ impl<T: Tenant + 'static> Session<T> {
     ///
     /// # Errors
     /// The system has no memory for a stack.
-    pub fn new(host: Rc<Host>, tenant: T) -> io::Result<Session<T>> {
+    pub fn new(host: Host, tenant: T) -> io::Result<Session<T>> {
         let shared = Shared {
             host,
             tenant,

@@ -15,14 +15,14 @@ use crate::world::kernel::{Addr, Diag, Irq, Kernel, Lock, Scope, TraceAlloc};
 
 /// Translates between an image and the World.
 pub struct Bridge {
-    pub world: Rc<World>,
+    pub world: World,
     base: u64,
     /// Called before each release of pcpu_lock: the state is whole then.
     pub before_release: Cell<Option<Rc<super::kernel_c::ReleaseHook>>>,
 }
 
 impl Bridge {
-    pub fn new(world: Rc<World>) -> Bridge {
+    pub fn new(world: World) -> Bridge {
         Bridge { base: world.arena_base(), world, before_release: Cell::new(None) }
     }
 

@@ -59,17 +59,14 @@ impl ReleaseHook {
 
 impl KernelC {
     /// Ties an image to a World.
-    pub fn new(image: shim::Image, world: Rc<Host>, name: String) -> KernelC {
+    pub fn new(image: shim::Image, world: Host, name: String) -> KernelC {
         let bridge = Bridge::new(world);
         let arena = bridge.arena();
         // SAFETY: the bridge hands out addresses of the World's arena only, which is one mapping that lives as long as the
         // World, which the bridge owns a share of; nothing but the image keeps data in the ranges handed to it.
         let instance = Rc::new(unsafe { Instance::new(image, bridge, arena) });
-        let hook = ReleaseHook {
-            instance: Rc::downgrade(&instance),
-            judge: RefCell::default(),
-            head: RefCell::default(),
-        };
+        let hook =
+            ReleaseHook { instance: Rc::downgrade(&instance), judge: RefCell::default(), head: RefCell::default() };
         KernelC { name, instance, hook: Rc::new(hook) }
     }
 

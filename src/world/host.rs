@@ -4,6 +4,7 @@
 //! A call borrows the World, does its work, gives the borrow back and only then switches or ends the program.
 
 use std::cell::{Ref, RefCell, RefMut};
+use std::rc::Rc;
 
 use super::arena::{PAGE_SHIFT, place};
 use super::core::World;
@@ -14,14 +15,14 @@ use super::kernel::{Addr, Diag, Irq, Kernel, Lock, Pfn, Scope, TraceAlloc};
 use super::locks::Take;
 use super::vm;
 
-/// A World that tenants can call.
-#[derive(Debug)]
-pub struct Host(RefCell<World>);
+/// A World that tenants can call; clones are the same World.
+#[derive(Debug, Clone)]
+pub struct Host(Rc<RefCell<World>>);
 
 impl Host {
     /// Wraps a World.
     pub fn new(world: World) -> Host {
-        Host(RefCell::new(world))
+        Host(Rc::new(RefCell::new(world)))
     }
 
     /// Looks at the World between tenant calls.
