@@ -22,8 +22,8 @@ pub const WORKER: usize = limits::TASKS;
 /// Locks a World knows: pcpu_lock, pcpu_alloc_mutex and others in order of first use.
 pub(super) const LOCKS: usize = 18;
 
-/// Mapped pages after which vmalloc space gives its memory back between programs (32 MiB).
-const RELEASE_AFTER: u64 = 8192;
+/// Mapped pages after which vmalloc space gives its memory back between programs (128 MiB).
+const RELEASE_AFTER: u64 = 32_768;
 
 /// A zeroing that may go on to the next CPU.
 #[derive(Debug, Clone, Copy)]
