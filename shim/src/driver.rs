@@ -126,7 +126,7 @@ pub(crate) fn build_object(job: &Job<'_>) -> Result<PathBuf, CompileError> {
 /// Makes a shared object of a merged object.
 pub(crate) fn link_shared(job: &Job<'_>, object: &Path, output: &Path) -> Result<(), CompileError> {
     let mut cc = Command::new(job.compiler);
-    cc.args(["-shared", "-fPIC", "-Wl,-Bsymbolic"]).arg("-o").arg(output).arg(object);
+    cc.args(["-shared", "-fPIC", "-Wl,-Bsymbolic", "-Wl,--gc-sections"]).arg("-o").arg(output).arg(object);
     let linker = find_linker(job.compiler);
     if linker.is_absolute() {
         cc.arg(format!("--ld-path={}", linker.display()));
@@ -155,6 +155,8 @@ fn common_flags(job: &Job<'_>) -> Vec<OsString> {
         "-fno-omit-frame-pointer",
         "-fPIC",
         "-fvisibility=hidden",
+        // Unused functions of lib/ may call what is not there; the final link drops them.
+        "-ffunction-sections",
         // As the kernel is built.
         "-fno-strict-aliasing",
         "-fwrapv",

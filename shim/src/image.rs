@@ -57,7 +57,9 @@ pub enum LoadError {
 
 /// An image with statics of its own.
 pub struct Image {
-    raw: &'static percuss_image,
+    /// A copy: the original lies in the writable state.
+    raw: percuss_image,
+    ranges: Vec<abi::percuss_range>,
     /// Writable state as it was before anything ran.
     pristine: Box<[u8]>,
     /// What keeps the code mapped; dropped last.
@@ -88,8 +90,8 @@ impl Image {
         let entry: Result<libloading::Symbol<'_, unsafe extern "C" fn() -> *const percuss_image>, _> =
             unsafe { library.get(c"percuss_image") };
         let entry = *entry.map_err(|error| LoadError::Link { path: path.into(), error })?;
-        // SAFETY: the entry returns a static of the image, which stays mapped as long as the library is held.
-        let raw = unsafe { &*entry() };
+        // SAFETY: the entry returns a static of the image, which is mapped.
+        let raw = unsafe { *entry() };
         Image::new(raw, Origin::Library(library))
     }
 
@@ -99,19 +101,21 @@ impl Image {
         {
             let guard = LinkedGuard::take().ok_or(LoadError::InUse)?;
             // SAFETY: linked in; returns a static.
-            let raw = unsafe { &*abi::percuss_image() };
+            let raw = unsafe { *abi::percuss_image() };
             Image::new(raw, Origin::Linked(guard))
         }
         #[cfg(not(percuss_static))]
         Err(LoadError::NotLinked)
     }
 
-    fn new(raw: &'static percuss_image, origin: Origin) -> Result<Image, LoadError> {
+    fn new(raw: percuss_image, origin: Origin) -> Result<Image, LoadError> {
         if raw.abi_version != abi::PERCUSS_ABI_VERSION {
             return Err(LoadError::Version { found: raw.abi_version, needed: abi::PERCUSS_ABI_VERSION });
         }
         check_gfp(&raw.facts)?;
-        let mut image = Image { raw, pristine: Box::new([]), _origin: origin };
+        // SAFETY: the image says how many there are.
+        let ranges = unsafe { std::slice::from_raw_parts(raw.ranges, raw.nr_ranges as usize) }.to_vec();
+        let mut image = Image { raw, ranges, pristine: Box::new([]), _origin: origin };
         let mut pristine = Vec::new();
         image.save(&mut pristine);
         image.pristine = pristine.into();
@@ -124,27 +128,22 @@ impl Image {
     }
 
     /// The functions of the image.
-    pub(crate) fn raw(&self) -> &'static percuss_image {
-        self.raw
+    pub(crate) fn raw(&self) -> &percuss_image {
+        &self.raw
     }
 
     /// The writable ranges: address and length.
     pub fn ranges(&self) -> Vec<(usize, usize)> {
-        self.raw_ranges().iter().map(|r| (r.start as usize, r.len as usize)).collect()
-    }
-
-    fn raw_ranges(&self) -> &[abi::percuss_range] {
-        // SAFETY: the image says so; the array is a static of it.
-        unsafe { std::slice::from_raw_parts(self.raw.ranges, self.raw.nr_ranges as usize) }
+        self.ranges.iter().map(|r| (r.start as usize, r.len as usize)).collect()
     }
 
     /// Copies the writable state into `out`, reusing its memory.
     pub(crate) fn save(&self, out: &mut Vec<u8>) {
-        let total = self.raw_ranges().iter().map(|r| r.len as usize).sum();
+        let total = self.ranges.iter().map(|r| r.len as usize).sum();
         out.clear();
         out.resize(total, 0);
         let mut at = 0;
-        for r in self.raw_ranges() {
+        for r in &self.ranges {
             // SAFETY: the range is memory of the image and `out` has room for the sum of all.
             unsafe { copy(r.start.cast(), out.as_mut_ptr().add(at), r.len as usize) };
             at += r.len as usize;
@@ -154,13 +153,11 @@ impl Image {
     /// Copies the state of [`Image::save`] back.
     pub(crate) fn restore(&self, saved: &[u8]) {
         let mut at = 0;
-        // The table of ranges is itself in a range: read it before writing there.
-        for i in 0..self.raw.nr_ranges as usize {
-            let (start, len) = (self.raw_ranges()[i].start, self.raw_ranges()[i].len as usize);
+        for r in &self.ranges {
+            let len = r.len as usize;
             assert!(at + len <= saved.len(), "snapshot of another image");
-            // SAFETY: the range is writable memory of the image, of which no Rust reference exists but to fields that
-            // are the same in every snapshot.
-            unsafe { copy(saved.as_ptr().add(at), start.cast(), len) };
+            // SAFETY: the range is writable memory of the image, to which no Rust reference exists.
+            unsafe { copy(saved.as_ptr().add(at), r.start.cast(), len) };
             at += len;
         }
     }
