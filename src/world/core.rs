@@ -155,7 +155,7 @@ impl World {
                 self.vm.save();
                 self.saved.work_pending = self.work_pending;
                 self.saved.metadata.clear();
-                if self.page_struct != 0 {
+                if self.backed() {
                     for (addr, len) in self.memblock.metadata() {
                         self.saved.metadata.push((*addr, self.arena.bytes(*addr, *len).to_vec()));
                     }
@@ -198,6 +198,12 @@ impl World {
     /// True when the program has made more events than any sane one.
     pub(super) fn endless(&self) -> bool {
         self.log.events().len() > EVENTS_MAX
+    }
+
+    /// Memory has content: the tenant is C and uses it. A Model keeps its state in Rust, and what it does to memory is
+    /// all in its events.
+    pub(super) fn backed(&self) -> bool {
+        self.page_struct != 0
     }
 
     pub(super) fn task(&mut self) -> &mut Task {

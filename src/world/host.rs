@@ -225,7 +225,7 @@ impl Kernel for Host {
             return 0;
         }
         let addr = w.memblock.alloc(size, align, 0, true);
-        if addr != 0 && w.page_struct != 0 {
+        if addr != 0 && w.backed() {
             w.arena.fill(addr, size, 0);
         }
         addr

@@ -20,7 +20,7 @@ impl World {
     pub(super) fn metadata_alloc(&mut self, site: Site, size: u64, gfp: Gfp) -> Addr {
         self.might_alloc(gfp);
         let addr = if self.faults.hit(site) { 0 } else { self.heap.alloc(size) };
-        if addr != 0 && self.page_struct != 0 {
+        if addr != 0 && self.backed() {
             self.arena.fill(addr, size, 0);
         }
         self.emit(match site {
@@ -36,7 +36,7 @@ impl World {
         }
         match self.heap.free(addr) {
             Some(size) => {
-                if self.page_struct != 0 {
+                if self.backed() {
                     self.arena.fill(addr, size, POISON_FREED);
                 }
                 self.emit(Event::Kvfree { addr });
@@ -49,7 +49,7 @@ impl World {
         self.might_alloc(gfp);
         let pfn = if self.faults.hit(Site::Pages) { None } else { self.pages.alloc(node) };
         if let Some(pfn) = pfn
-            && self.page_struct != 0
+            && self.backed()
         {
             let len = self.page_struct as u64;
             self.arena.fill(place::MEM_MAP + pfn as u64 * len, len, 0);
@@ -81,7 +81,7 @@ impl World {
             let handle = self.heap.alloc(extra.max(1));
             let base = if handle == 0 { 0 } else { self.vm.reserve(offsets, sizes, align, handle) };
             if base != 0 {
-                if self.page_struct != 0 {
+                if self.backed() {
                     self.arena.fill(handle, extra, 0);
                 }
                 found = Some((handle, base));
@@ -134,8 +134,10 @@ impl World {
                 }
             }
             self.pages.mapped(*pfn, 1);
-            self.arena.fill(at, PAGE, POISON_FRESH);
-            self.mapped_since_release += 1;
+            if self.backed() {
+                self.arena.fill(at, PAGE, POISON_FRESH);
+                self.mapped_since_release += 1;
+            }
         }
         self.emit(Event::Map { addr, nr: pfns.len() as u32, ok });
         ok
@@ -188,7 +190,9 @@ impl World {
         if !self.touch(addr, len) {
             return;
         }
-        self.arena.fill(addr, len, 0);
+        if self.backed() {
+            self.arena.fill(addr, len, 0);
+        }
         if self.booting {
             return;
         }
