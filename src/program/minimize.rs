@@ -92,10 +92,7 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
             let Some(at) = (self.best.tasks[opener.0].iter().skip(opener.1)).position(|&op| op == closer) else {
                 continue;
             };
-            self.attempt(|p| {
-                drop_op(p, (opener.0, opener.1 + at));
-                drop_op(p, opener);
-            });
+            self.attempt(|p| drop_places(p, &[opener, (opener.0, opener.1 + at)]));
         }
     }
 
@@ -209,7 +206,7 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
                     }
                 });
             }
-            for candidate in 0..4 {
+            for candidate in 0..5 {
                 set(&|op| {
                     if let Op::Alloc { size, .. } = op {
                         *size = simpler_size(*size, candidate);
@@ -255,6 +252,7 @@ fn simpler_size(size: u32, candidate: u32) -> u32 {
         1 if size > 4096 => size & !4095,
         1 => size,
         2 => size.checked_ilog2().map_or(size, |log| 1 << log),
+        3 => size / 2,
         _ => size & !7,
     };
     if below > 0 && below < size { below } else { size }
@@ -293,17 +291,23 @@ fn run_order(p: &Program) -> Vec<Place> {
 
 /// Drops ops `start..end` of the order they run in, so that chunks are neighbours in time, whatever task they are of.
 fn drop_ops(p: &mut Program, start: usize, end: usize) {
-    let mut dropped = run_order(p)[start..end].to_vec();
-    dropped.sort_unstable();
-    dropped.into_iter().rev().for_each(|place| drop_op(p, place));
+    let dropped = run_order(p)[start..end].to_vec();
+    drop_places(p, &dropped);
 }
 
-/// Drops an op with its schedule entry, so that the others keep their order.
-fn drop_op(p: &mut Program, (task, i): Place) {
-    p.tasks[task].remove(i);
-    let entry = p.schedule.iter().enumerate().filter(|e| usize::from(*e.1) == task).nth(i).map(|e| e.0);
-    if let Some(entry) = entry {
-        p.schedule.remove(entry);
+/// Drops ops with their schedule entries, so that the others keep their order.
+fn drop_places(p: &mut Program, dropped: &[Place]) {
+    let mut keep: Vec<Vec<bool>> = p.tasks.iter().map(|ops| vec![true; ops.len()]).collect();
+    dropped.iter().for_each(|&(task, i)| keep[task][i] = false);
+    let mut next = vec![0; p.tasks.len()];
+    p.schedule.retain(|&task| {
+        let task = usize::from(task);
+        next[task] += 1;
+        keep[task].get(next[task] - 1).copied().unwrap_or(true)
+    });
+    for (ops, keep) in p.tasks.iter_mut().zip(keep) {
+        let mut keep = keep.into_iter();
+        ops.retain(|_| keep.next().unwrap_or(true));
     }
 }
 

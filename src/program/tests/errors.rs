@@ -52,14 +52,14 @@ fn geometry() {
     insta::assert_snapshot!(error("boot unit=64K\ntask a"), @"line 1, column 11: impossible geometry: unit is 65536; can be chosen with first=info only [64K]");
     insta::assert_snapshot!(error("boot first=info unit=32K static=16K\ntask a"), @"line 1, column 22: impossible geometry: unit is 32768; must hold static, reserved and dyn (at least 20K) and 32K, or be 0 for the smallest that does [32K]");
     insta::assert_snapshot!(error("boot first=embd\ntask a"), @"line 1, column 12: expected embed, page or info, found `embd` [embd] (did you mean `embed`?)");
-    insta::assert_snapshot!(error("boot dyn=1M static=1M\ntask a"), @"line 1, column 10: impossible geometry: dyn is 1048576; must leave static, reserved and dyn together at most 2M [1M]");
+    insta::assert_snapshot!(error("boot dyn=1M static=1M reserved=4K\ntask a"), @"line 1, column 10: impossible geometry: dyn is 1048576; must leave static, reserved and dyn together at most 2M [1M]");
 }
 
 #[test]
 fn contract() {
-    insta::assert_snapshot!(error("task a\n atomic-begin\n x = alloc 64\n atomic-end"), @"");
-    insta::assert_snapshot!(error("task a\n enter noio"), @"");
-    insta::assert_snapshot!(error("boot cpus=2-3\ntask a\n phys x cpu 1"), @"");
+    insta::assert_snapshot!(error("task a\n atomic-begin\n x = alloc 64\n atomic-end"), @"line 3, column 6: caller error, rule 1: no allocation that may sleep (`__GFP_DIRECT_RECLAIM`) with preemption disabled [alloc] (mark the program `unsafe-caller` if it means to break the caller contract)");
+    insta::assert_snapshot!(error("task a\n enter noio"), @"line 2, column 2: caller error, rule 6: gfp scopes are left innermost first, none is left that was not entered, all are left before the task ends, and they are at most 8 deep [enter] (mark the program `unsafe-caller` if it means to break the caller contract)");
+    insta::assert_snapshot!(error("boot cpus=2-3\ntask a\n phys x cpu 1"), @"line 3, column 2: caller error, rule 9: only copies of possible CPUs are addressed [phys] (mark the program `unsafe-caller` if it means to break the caller contract)");
     let marked: Program = "unsafe-caller\ntask a\n irq-off\n x = alloc 64\n balance".parse().unwrap();
     let broken: Vec<(u8, usize)> = marked.violations().iter().map(|v| (v.rule.number, v.op)).collect();
     assert_eq!(broken, [(2, 1), (3, 2), (8, 3)]);
@@ -75,5 +75,16 @@ fn caret() {
     let mut out = String::new();
     let theme = miette::GraphicalTheme::unicode_nocolor();
     miette::GraphicalReportHandler::new_themed(theme).with_links(false).render_report(&mut out, &e).unwrap();
-    insta::assert_snapshot!(out, @"");
+    insta::assert_snapshot!(out, @"
+    percuss::program
+
+      × line 2, column 20: expected a gfp flag or a mask, found `GFP_KERNL`
+       ╭─[2:20]
+     1 │ task a
+     2 │   x = alloc 64 gfp GFP_KERNL
+       ·                    ────┬────
+       ·                        ╰── here
+       ╰────
+      help: did you mean `GFP_KERNEL`?
+    ");
 }

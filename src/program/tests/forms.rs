@@ -21,7 +21,8 @@ proptest! {
     #[test]
     fn bytes_give_the_program_back(program in any_repaired()) {
         let bytes = program.encode();
-        prop_assert_eq!(Program::decode_strict(&bytes).as_ref(), Ok(&program));
+        let decoded = Program::decode_strict(&bytes);
+        prop_assert_eq!(decoded.as_ref(), Ok(&program));
         // text -> bytes -> text
         let text = program.to_string();
         let parsed: Program = text.parse().unwrap();

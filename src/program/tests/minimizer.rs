@@ -23,7 +23,11 @@ fn one_large_atomic_allocation() {
     };
     let result = minimize(find(keep), keep, 10_000);
     assert!(result.minimal && keep(&result.program));
-    insta::assert_snapshot!(result.program, @"");
+    insta::assert_snapshot!(result.program, @"
+    boot cpus=1 groups=1 static=8K reserved=0 dyn=20K atom=2M first=embed kmem=on pages=4096
+    task a
+      v0 = alloc 8192 align 8 gfp GFP_NOWAIT
+    ");
 }
 
 #[test]
@@ -39,7 +43,14 @@ fn a_free_between_two_allocations() {
     let program = find(keep);
     let result = minimize(program.clone(), keep, 10_000);
     assert!(result.minimal);
-    insta::assert_snapshot!(result.program, @"");
+    insta::assert_snapshot!(result.program, @"
+    boot cpus=3 groups=1 static=8K reserved=0 dyn=20K atom=2M first=embed kmem=on pages=4096
+    task a
+      v0 = alloc 2048 align 8 gfp GFP_KERNEL
+      free v1
+      v2 = alloc 1 align 8 gfp GFP_KERNEL
+    fault pages nth=1
+    ");
     assert_eq!(minimize(program, keep, 10_000).program, result.program, "deterministic");
 }
 
@@ -83,7 +94,13 @@ fn callers_stay_unsafe_and_results_legal() {
         "unsafe-caller\ntask a\n balance\n atomic-begin\n nr-pages\n x = alloc 64\n balance\n".parse().unwrap();
     let keep = |p: &Program| p.violations().iter().any(|v| v.rule.number == 1);
     let result = minimize(program, keep, 1000);
-    insta::assert_snapshot!(result.program, @"");
+    insta::assert_snapshot!(result.program, @"
+    boot cpus=1 groups=1 static=8K reserved=0 dyn=20K atom=2M first=embed kmem=on pages=4096
+    unsafe-caller
+    task a
+      atomic-begin
+      v0 = alloc 1 align 8 gfp GFP_KERNEL
+    ");
 
     let program = find(|p| p.nr_ops() > 200);
     minimize(
