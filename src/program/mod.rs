@@ -1,16 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Programs: what a run does, op by op. One type, three forms: Rust, bytes and text.
 
+pub mod axes;
+mod bytes;
+pub mod contract;
+mod draw;
+mod generate;
 mod geometry;
+mod minimize;
 mod op;
+mod operand;
+mod parse;
+mod print;
+mod repair;
+pub mod rng;
+#[cfg(test)]
+mod tests;
+mod words;
 
+pub use bytes::{BytesError, VERSION};
+pub use generate::Generator;
 pub use geometry::{First, Geometry, GeometryError};
-pub use op::{Op, VARS, Var};
+pub use minimize::{Reduction, minimize};
+pub use op::{Op, OpInfo, TABLE, VARS, Var};
+pub use operand::DEFAULT_ALIGN;
+pub use words::TextError;
 
 use crate::world::event::Site;
 
 /// A geometry, tasks with their ops, faults to inject and a schedule.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Program {
     /// The machine and its first chunk.
     pub boot: Geometry,
@@ -22,6 +41,26 @@ pub struct Program {
     pub faults: Vec<Fault>,
     /// Which task runs the next op, by index; tasks not named follow in order once it is used up.
     pub schedule: Vec<u8>,
+}
+
+impl Default for Program {
+    /// One task that does nothing.
+    fn default() -> Program {
+        Program {
+            boot: Geometry::default(),
+            unsafe_caller: false,
+            tasks: vec![Vec::new()],
+            faults: Vec::new(),
+            schedule: Vec::new(),
+        }
+    }
+}
+
+impl Program {
+    /// Ops of all tasks together.
+    pub fn nr_ops(&self) -> usize {
+        self.tasks.iter().map(Vec::len).sum()
+    }
 }
 
 /// Makes backing allocations at one site fail.
@@ -45,4 +84,8 @@ pub mod limits {
     pub const FAULTS: usize = 16;
     /// Schedule entries.
     pub const SCHEDULE: usize = 65_536;
+    /// Depth of gfp scopes, and of atomic sections.
+    pub const DEPTH: usize = 8;
+    /// Highest memcg.
+    pub const MEMCG: u8 = 3;
 }

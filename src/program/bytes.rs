@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Programs as bytes: what fuzzers mutate and corpora hold.
+//!
+//! ```text
+//! header   version flags caller cpus groups static reserved dyn atom unit pages 0 0 0      (14 bytes)
+//!          version flags caller cpus:8 static:4 reserved:4 dyn:4 atom:4 unit:4 pages:4     (35, flags & 0xc0 == 0xc0)
+//! record   code operands                                                                   (7)
+//! ```
+//!
+//! Everything is little endian. A record is an op of the current task, the start of the next task, a fault, up to ten
+//! schedule entries, or *wide*: an op or fault with its operands in long form, over as many records as it takes. Both
+//! headers are whole records long, so a mutation that drops or copies records keeps the rest aligned. Short forms are
+//! indices into tables of values worth trying; what has none is written wide, so every program has a byte form.
+//!
+//! Every byte string decodes: unknown codes are `alloc`, indices are taken modulo, what is missing is 0, and
+//! [`Program::repair`] does the rest.
+
+use super::axes::{ATOMS, CPUS, DYNS, PAGES, RESERVED, STATICS, UNITS};
+use super::geometry::{First, Geometry};
+use super::op::{Op, TABLE};
+use super::{Fault, Program, limits};
+use crate::world::event::Site;
+use crate::world::gfp::Gfp;
+
+/// The version this code writes.
+pub const VERSION: u8 = 1;
+
+const HEADER: usize = 14;
+const WIDE_HEADER: usize = 35;
+const RECORD: usize = 7;
+/// Value of the caller byte that marks `unsafe-caller`; any other is a safe caller, so random bytes are.
+const UNSAFE: u8 = 0xa5;
+
+// Codes of records that are no ops, at the end of the 64 so that ops can be added before them.
+const CODES: u8 = 64;
+const TASK: u8 = 60;
+const FAULT: u8 = 61;
+const SCHEDULE: u8 = 62;
+const WIDE: u8 = 63;
+/// Schedule entries a record holds, two a byte behind the count.
+const ENTRIES: usize = 10;
+
+/// Row of each code; codes nobody has are `alloc`.
+const ROW_OF: [u8; CODES as usize] = {
+    let mut rows = [0; CODES as usize];
+    let mut row = 0;
+    while row < TABLE.len() {
+        let mut code = TABLE[row].codes.0;
+        while code <= TABLE[row].codes.1 {
+            assert!(code < TASK && rows[code as usize] == 0, "two ops with one code");
+            rows[code as usize] = row as u8;
+            code += 1;
+        }
+        row += 1;
+    }
+    rows
+};
+
+/// Sizes with a short form: common ones, small ones, any up to 16K, and the surroundings of limits.
+pub(super) struct Sizes;
+
+/// The short forms of sizes.
+pub(super) const SIZES: Sizes = Sizes;
+
+/// What per-CPU data has: counters, statistics, queues, and some tables.
+pub(super) const COMMON_SIZES: [u32; 24] =
+    [4, 8, 8, 8, 16, 16, 24, 32, 32, 40, 48, 64, 64, 96, 128, 192, 256, 384, 512, 1024, 2048, 4096, 8192, 12032];
+/// Where a rule changes: page, block, unit, largest size.
+pub(super) const EDGE_SIZES: [u32; 8] = [4096, 8192, 12288, 16384, 20480, 24576, 28672, 32768];
+
+impl Sizes {
+    /// The short form of a size.
+    pub fn code(&self, size: u32) -> Option<u16> {
+        if let Some(i) = COMMON_SIZES.iter().position(|&s| s == size) {
+            return Some(i as u16);
+        }
+        if size < 0x4000 {
+            return Some(0x4000 | size as u16);
+        }
+        let i = EDGE_SIZES.iter().position(|&edge| (edge - 32..edge + 32).contains(&size))?;
+        Some(0x8000 | (i as u16) << 6 | (size + 32 - EDGE_SIZES[i]) as u16)
+    }
+
+    /// The size of a short form.
+    pub fn value(&self, code: u16) -> u32 {
+        let low = u32::from(code & 0x3fff);
+        match code >> 14 {
+            0 => COMMON_SIZES[low as usize % COMMON_SIZES.len()],
+            1 => low,
+            2 => EDGE_SIZES[(low >> 6) as usize % EDGE_SIZES.len()] + (low & 63) - 32,
+            _ => 1 + low % 512,
+        }
+    }
+}
+
+/// Alignments with a short form; the last three are illegal.
+pub(super) const ALIGNS: [u32; 20] =
+    [8, 4, 8, 16, 8, 32, 4, 64, 8, 128, 16, 256, 512, 1024, 2048, 4096, 64, 0, 3, 8192];
+
+/// Masks with a short form, common ones more than once.
+pub(super) const GFPS: [Gfp; 24] = [
+    Gfp::KERNEL,
+    Gfp::KERNEL,
+    Gfp::KERNEL,
+    Gfp::KERNEL,
+    Gfp::KERNEL_ACCOUNT,
+    Gfp::KERNEL_ACCOUNT,
+    Gfp::KERNEL_ACCOUNT,
+    Gfp::NOWAIT,
+    Gfp::NOWAIT,
+    Gfp::NOWAIT,
+    Gfp::ATOMIC,
+    Gfp::ATOMIC,
+    Gfp::NOFS,
+    Gfp::NOFS,
+    Gfp::NOIO,
+    Gfp::NOIO,
+    Gfp(Gfp::KERNEL.0 | Gfp::NOWARN.0),
+    Gfp(Gfp::KERNEL.0 | Gfp::NORETRY.0),
+    Gfp(Gfp::NOWAIT.0 | Gfp::ACCOUNT.0),
+    Gfp(Gfp::ATOMIC.0 | Gfp::NOWARN.0 | Gfp::ACCOUNT.0),
+    Gfp(Gfp::NOFS.0 | Gfp::ACCOUNT.0),
+    Gfp(Gfp::KERNEL.0 | Gfp::ZERO.0),
+    Gfp(Gfp::KERNEL.0 | Gfp::NOFAIL.0),
+    Gfp::NONE,
+];
+
+/// Operands of a record in short form.
+#[derive(Default)]
+pub(super) struct Short {
+    bytes: [u8; RECORD - 1],
+    at: usize,
+}
+
+impl Short {
+    /// Adds an operand of `n` bytes; false when it has no short form.
+    pub fn put(&mut self, n: usize, code: Option<u16>) -> bool {
+        let Some(code) = code else { return false };
+        self.bytes[self.at..self.at + n].copy_from_slice(&code.to_le_bytes()[..n]);
+        self.at += n;
+        true
+    }
+
+    /// The same operands, to be read from the start.
+    #[cfg(test)]
+    pub fn rewound(self) -> Short {
+        Short { at: 0, ..self }
+    }
+
+    /// Takes an operand of `n` bytes.
+    pub fn get(&mut self, n: usize) -> u16 {
+        self.at += n;
+        let at = &self.bytes[self.at - n..self.at];
+        at.iter().rev().fold(0, |code, &b| code << 8 | u16::from(b))
+    }
+}
+
+/// Operands in long form; what is missing is 0.
+pub(super) struct Long<'b> {
+    bytes: &'b [u8],
+    at: usize,
+}
+
+impl Long<'_> {
+    /// Takes an operand of `n` bytes.
+    pub fn get(&mut self, n: usize) -> u32 {
+        self.at += n;
+        (self.at - n..self.at).rev().fold(0, |code, i| code << 8 | u32::from(self.bytes.get(i).copied().unwrap_or(0)))
+    }
+}
+
+/// Why bytes are not a program file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BytesError {
+    /// No byte at all.
+    #[error("empty: a program starts with its version, {VERSION:#04x}")]
+    Empty,
+    /// Written by another percuss, or not by percuss.
+    #[error("the version is {0:#04x}, expected {VERSION:#04x}: written by another percuss, or no program")]
+    Version(u8),
+    /// The header ends early.
+    #[error("the header has {found} of its {expected} bytes")]
+    Header {
+        /// Bytes there are.
+        found: usize,
+        /// Bytes there should be.
+        expected: usize,
+    },
+    /// The last record is not whole.
+    #[error("{extra} bytes of trailing garbage at offset {offset}")]
+    Trailing {
+        /// Where they start.
+        offset: usize,
+        /// How many there are.
+        extra: usize,
+    },
+}
+
+fn put_geometry(boot: &Geometry, flags: u8, caller: u8, out: &mut Vec<u8>) {
+    let Geometry {
+        cpus,
+        groups,
+        interleaved: _,
+        static_size,
+        reserved,
+        dyn_size,
+        atom,
+        unit,
+        first: _,
+        kmem: _,
+        pages,
+    } = *boot;
+    let find = |table: &[u32], value| table.iter().position(|&v| v == value).map(|i| i as u8);
+    let short = || {
+        Some([
+            CPUS.iter().position(|&m| m == cpus)? as u8,
+            groups.saturating_sub(1) & 3,
+            find(&STATICS, static_size)?,
+            find(&RESERVED, reserved)?,
+            find(&DYNS, dyn_size)?,
+            find(&ATOMS, atom)?,
+            find(&UNITS, unit)?,
+            find(&PAGES, pages)?,
+        ])
+    };
+    match short() {
+        Some(codes) => {
+            out.extend([VERSION, flags, caller]);
+            out.extend(codes);
+            out.resize(HEADER, 0);
+        }
+        None => {
+            out.extend([VERSION, flags | 0xc0 | (groups.saturating_sub(1) & 3) << 4, caller]);
+            out.extend(cpus.to_le_bytes());
+            for value in [static_size, reserved, dyn_size, atom, unit, pages] {
+                out.extend(value.to_le_bytes());
+            }
+        }
+    }
+}
+
+fn get_geometry(bytes: &[u8]) -> Geometry {
+    let byte = |i: usize| bytes.get(i).copied().unwrap_or(0);
+    let flags = byte(1);
+    let first = [First::Embed, First::Page, First::Info, First::Embed][usize::from(flags & 3)];
+    let (interleaved, kmem) = (flags & 4 != 0, flags & 8 == 0);
+    if flags & 0xc0 == 0xc0 {
+        let word = |i: usize| u32::from_le_bytes(std::array::from_fn(|n| byte(i + n)));
+        return Geometry {
+            cpus: u64::from(word(3)) | u64::from(word(7)) << 32,
+            groups: 1 + (flags >> 4 & 3),
+            interleaved,
+            static_size: word(11),
+            reserved: word(15),
+            dyn_size: word(19),
+            atom: word(23),
+            unit: word(27),
+            first,
+            kmem,
+            pages: word(31),
+        };
+    }
+    let pick = |table: &[u32], i: usize| table[usize::from(byte(i)) % table.len()];
+    Geometry {
+        cpus: CPUS[usize::from(byte(3)) % CPUS.len()],
+        groups: 1 + byte(4) % 4,
+        interleaved,
+        static_size: pick(&STATICS, 5),
+        reserved: pick(&RESERVED, 6),
+        dyn_size: pick(&DYNS, 7),
+        atom: pick(&ATOMS, 8),
+        unit: pick(&UNITS, 9),
+        first,
+        kmem,
+        pages: pick(&PAGES, 10),
+    }
+}
+
+fn header_len(bytes: &[u8]) -> usize {
+    if bytes.get(1).is_some_and(|flags| flags & 0xc0 == 0xc0) { WIDE_HEADER } else { HEADER }
+}
+
+/// Fills the last record.
+fn pad(out: &mut Vec<u8>) {
+    out.resize(out.len().next_multiple_of(RECORD), 0);
+}
+
+fn put_fault(fault: Fault, out: &mut Vec<u8>) {
+    let Fault { site, nth, times } = fault;
+    let short_times = if times == u32::MAX { Some(255) } else { u8::try_from(times).ok().filter(|&t| t < 255) };
+    match (u16::try_from(nth), short_times) {
+        (Ok(nth), Some(times)) => {
+            out.extend([FAULT, site as u8]);
+            out.extend(nth.to_le_bytes());
+            out.push(times);
+        }
+        _ => {
+            out.extend([WIDE, FAULT, site as u8]);
+            out.extend(nth.to_le_bytes());
+            out.extend(times.to_le_bytes());
+        }
+    }
+    pad(out);
+}
+
+impl Program {
+    /// The byte form. Decoding gives the program back if [`Program::repair`] would leave it as it is.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(HEADER + RECORD * (self.nr_ops() + self.tasks.len()));
+        let boot = &self.boot;
+        let flags = boot.first as u8 | u8::from(boot.interleaved) << 2 | u8::from(!boot.kmem) << 3;
+        put_geometry(boot, flags, if self.unsafe_caller { UNSAFE } else { 0 }, &mut out);
+        for &fault in &self.faults {
+            put_fault(fault, &mut out);
+        }
+        for (i, ops) in self.tasks.iter().enumerate() {
+            if i > 0 {
+                out.push(TASK);
+                pad(&mut out);
+            }
+            for op in ops {
+                let mut short = Short::default();
+                if op.put_short(&mut short) {
+                    out.push(op.info().codes.0);
+                    out.extend(short.bytes);
+                } else {
+                    out.extend([WIDE, op.info().codes.0]);
+                    op.put_long(&mut out);
+                    pad(&mut out);
+                }
+            }
+        }
+        for entries in self.schedule.chunks(ENTRIES) {
+            out.extend([SCHEDULE, entries.len() as u8]);
+            out.extend(entries.chunks(2).map(|pair| pair[0] | pair.get(1).unwrap_or(&0) << 4));
+            pad(&mut out);
+        }
+        out
+    }
+
+    /// The program of any bytes: for fuzzers. A version of another percuss is taken for this one.
+    pub fn decode(bytes: &[u8]) -> Program {
+        let mut program =
+            Program { boot: get_geometry(bytes), unsafe_caller: bytes.get(2) == Some(&UNSAFE), ..Program::default() };
+        let mut rest = bytes.get(header_len(bytes)..).unwrap_or(&[]);
+        let mut nr_ops = 0;
+        while !rest.is_empty() {
+            let code = rest[0] % CODES;
+            let used = program.record(code, &rest[1..], &mut nr_ops);
+            rest = rest.get(used..).unwrap_or(&[]);
+        }
+        program.repair();
+        program
+    }
+
+    /// Adds what a record says; returns its bytes.
+    fn record(&mut self, code: u8, operands: &[u8], nr_ops: &mut usize) -> usize {
+        let byte = |i: usize| operands.get(i).copied().unwrap_or(0);
+        let site = |code: u8| Site::ALL[usize::from(code) % Site::ALL.len()].0;
+        let mut used = RECORD;
+        let op = match code {
+            TASK => {
+                if self.tasks.len() < limits::TASKS {
+                    self.tasks.push(Vec::new());
+                }
+                return used;
+            }
+            SCHEDULE => {
+                let count = usize::from(byte(0)) % (ENTRIES + 1);
+                self.schedule.extend((0..count).map(|i| byte(1 + i / 2) >> (i % 2 * 4) & 0xf));
+                return used;
+            }
+            FAULT => {
+                let times = if byte(3) == 255 { u32::MAX } else { u32::from(byte(3)) };
+                self.faults.push(Fault {
+                    site: site(byte(0)),
+                    nth: u32::from_le_bytes([byte(1), byte(2), 0, 0]),
+                    times,
+                });
+                return used;
+            }
+            WIDE => {
+                let inner = byte(0) % CODES;
+                let mut long = Long { bytes: operands, at: 1 };
+                let op = match inner {
+                    FAULT => {
+                        let site = site(long.get(1) as u8);
+                        self.faults.push(Fault { site, nth: long.get(4), times: long.get(4) });
+                        None
+                    }
+                    TASK.. => None,
+                    _ => Some(Op::get_long(usize::from(ROW_OF[usize::from(inner)]), &mut long)),
+                };
+                used = (1 + long.at).next_multiple_of(RECORD);
+                op
+            }
+            _ => {
+                let mut short = Short { bytes: std::array::from_fn(byte), at: 0 };
+                Some(Op::get_short(usize::from(ROW_OF[usize::from(code)]), &mut short))
+            }
+        };
+        if let Some(op) = op.filter(|_| *nr_ops < limits::OPS) {
+            *nr_ops += 1;
+            self.tasks.last_mut().expect("there is always a task").push(op);
+        }
+        used
+    }
+
+    /// The program of a file: refuses another version and what is not whole.
+    pub fn decode_strict(bytes: &[u8]) -> Result<Program, BytesError> {
+        match bytes.first() {
+            None => return Err(BytesError::Empty),
+            Some(&VERSION) => {}
+            Some(&other) => return Err(BytesError::Version(other)),
+        }
+        let header = header_len(bytes);
+        if bytes.len() < header {
+            return Err(BytesError::Header { found: bytes.len(), expected: header });
+        }
+        let extra = (bytes.len() - header) % RECORD;
+        if extra != 0 {
+            return Err(BytesError::Trailing { offset: bytes.len() - extra, extra });
+        }
+        Ok(Program::decode(bytes))
+    }
+}
+
+impl<'a> arbitrary::Arbitrary<'a> for Program {
+    fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Program> {
+        let len = u.len();
+        Ok(Program::from_fuzzer(u.bytes(len)?))
+    }
+
+    fn arbitrary_take_rest(u: arbitrary::Unstructured<'a>) -> arbitrary::Result<Program> {
+        Ok(Program::from_fuzzer(u.take_rest()))
+    }
+}
+
+impl Program {
+    /// What a fuzzer runs: the caller is safe whatever the bytes say, so that every finding is the tree's.
+    fn from_fuzzer(bytes: &[u8]) -> Program {
+        let mut program = Program::decode(bytes);
+        if program.unsafe_caller {
+            program.unsafe_caller = false;
+            program.repair();
+        }
+        program
+    }
+}

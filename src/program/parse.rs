@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Programs from text. The form is described in `docs/programs.md`.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::str::FromStr;
+
+use super::geometry::Geometry;
+use super::op::{Op, TABLE};
+use super::print::FIRSTS;
+use super::words::{Names, TextError, Words, nearest, parse_size};
+use super::{Fault, Program, limits};
+use crate::world::event::Site;
+
+/// Words a line can start with besides ops.
+const DIRECTIVES: [&str; 5] = ["boot", "unsafe-caller", "task", "fault", "schedule"];
+
+/// Parameters of `boot`; their spelling in text and, in [`GeometryError`](super::GeometryError), in rules.
+pub(super) const BOOT: [&str; 10] =
+    ["cpus", "groups", "static", "reserved", "dyn", "atom", "unit", "first", "kmem", "pages"];
+
+/// What was read so far.
+struct Parser<'t> {
+    text: &'t str,
+    program: Program,
+    names: Names,
+    tasks: HashMap<&'t str, usize>,
+    /// The task that ops go to.
+    current: Option<usize>,
+    boot_at: Option<Range<usize>>,
+    /// Bytes of each geometry parameter given.
+    given: HashMap<&'static str, Range<usize>>,
+    ops: usize,
+    /// Bytes of each op's name, by task.
+    op_at: Vec<Vec<Range<usize>>>,
+    /// Names in schedules, which may come before their tasks, with how often each.
+    schedule: Vec<(&'t str, usize, Range<usize>)>,
+}
+
+impl FromStr for Program {
+    type Err = TextError;
+
+    fn from_str(text: &str) -> Result<Program, TextError> {
+        let mut parser = Parser {
+            text,
+            program: Program { tasks: Vec::new(), ..Program::default() },
+            names: Names::new(text),
+            tasks: HashMap::new(),
+            current: None,
+            boot_at: None,
+            given: HashMap::new(),
+            ops: 0,
+            op_at: Vec::new(),
+            schedule: Vec::new(),
+        };
+        let mut start = 0;
+        for line in text.split('\n') {
+            parser.line(start..start + line.len())?;
+            start += line.len() + 1;
+        }
+        parser.finish()
+    }
+}
+
+impl<'t> Parser<'t> {
+    fn line(&mut self, line: Range<usize>) -> Result<(), TextError> {
+        let first_cpu = self.program.boot.cpus.trailing_zeros();
+        let mut names = std::mem::replace(&mut self.names, Names::new(""));
+        let mut words = Words::new(self.text, line, &mut names, first_cpu);
+        words.take_assignment();
+        let result = match words.next() {
+            None => words.finish(&[]),
+            Some((name, at)) => match name {
+                "boot" => self.boot(words, at),
+                "unsafe-caller" => {
+                    self.program.unsafe_caller = true;
+                    words.finish(&[])
+                }
+                "task" => self.task(words),
+                "fault" => self.fault(words, at),
+                "schedule" => self.schedule(words),
+                _ => self.op(words, name, at),
+            },
+        };
+        self.names = names;
+        result
+    }
+
+    fn op(&mut self, mut words: Words<'t, '_>, name: &str, at: Range<usize>) -> Result<(), TextError> {
+        let Some(row) = TABLE.iter().position(|op| op.name == name) else {
+            let known: Vec<&str> = TABLE.iter().map(|op| op.name).chain(DIRECTIVES).collect();
+            return Err(words.unexpected(at, "an op or a directive", &known));
+        };
+        let Some(task) = self.current else {
+            let help = Some("start a task with `task a` before the first op".to_owned());
+            return Err(words.error(at, format!("`{name}` belongs to no task"), help));
+        };
+        if self.ops == limits::OPS {
+            return Err(words.error(at, format!("more than {} ops", limits::OPS), None));
+        }
+        let op = Op::parse(row, &mut words)?;
+        // Optional operands are named by their first word, `[align N]` by `align`.
+        let keywords: Vec<&str> = TABLE[row]
+            .operands
+            .iter()
+            .filter_map(|o| o.strip_prefix('['))
+            .map(|o| o.split([' ', ']']).next().unwrap_or(o))
+            .collect();
+        words.finish(&keywords)?;
+        self.ops += 1;
+        self.program.tasks[task].push(op);
+        self.op_at[task].push(at);
+        Ok(())
+    }
+
+    fn task(&mut self, mut words: Words<'t, '_>) -> Result<(), TextError> {
+        let (name, at) = words.expect("the task's name")?;
+        let next = self.tasks.len();
+        let index = *self.tasks.entry(name).or_insert(next);
+        if index == limits::TASKS {
+            return Err(words.error(at, format!("more than {} tasks", limits::TASKS), None));
+        }
+        if name.contains(['*', '=']) {
+            return Err(words.unexpected(at, "the task's name", &[]));
+        }
+        if index == next {
+            self.program.tasks.push(Vec::new());
+            self.op_at.push(vec![]);
+        }
+        self.current = Some(index); // a task may be continued
+        words.finish(&[])
+    }
+
+    fn fault(&mut self, mut words: Words<'t, '_>, at: Range<usize>) -> Result<(), TextError> {
+        let mut fault = Fault { site: words.one_of("a site", &Site::ALL)?, nth: 1, times: 1 };
+        while let Some((word, at)) = words.next() {
+            let number = |n: &str| n.parse::<u32>().ok().filter(|&n| n > 0);
+            match word.split_once('=') {
+                Some(("nth", n)) if number(n).is_some() => fault.nth = number(n).unwrap_or(1),
+                Some(("times", "all")) => fault.times = u32::MAX,
+                Some(("times", n)) if number(n).is_some() => fault.times = number(n).unwrap_or(1),
+                _ => {
+                    return Err(words.unexpected(
+                        at,
+                        "nth=N or times=N (1 or more; times=all)",
+                        &["nth=1", "times=1", "times=all"],
+                    ));
+                }
+            }
+        }
+        if self.program.faults.len() == limits::FAULTS {
+            return Err(words.error(at, format!("more than {} faults", limits::FAULTS), None));
+        }
+        self.program.faults.push(fault);
+        words.finish(&[])
+    }
+
+    fn schedule(&mut self, mut words: Words<'t, '_>) -> Result<(), TextError> {
+        while let Some((word, at)) = words.next() {
+            let (name, times) = match word.split_once('*') {
+                None => (word, Some(1)),
+                Some((name, n)) => (name, n.parse().ok().filter(|&n: &usize| n > 0)),
+            };
+            let Some(times) = times else {
+                return Err(words.unexpected(at, "a task's name, or NAME*COUNT", &[]));
+            };
+            if times > limits::SCHEDULE {
+                return Err(words.error(at, format!("more than {} schedule entries", limits::SCHEDULE), None));
+            }
+            self.schedule.push((name, times, at));
+        }
+        words.finish(&[])
+    }
+
+    fn boot(&mut self, mut words: Words<'t, '_>, at: Range<usize>) -> Result<(), TextError> {
+        if self.boot_at.is_some() {
+            return Err(words.error(at, "a second `boot`".to_owned(), None));
+        }
+        self.boot_at = Some(at);
+        while let Some((word, at)) = words.next() {
+            if word == "interleaved" {
+                self.program.boot.interleaved = true;
+                continue;
+            }
+            let Some((key, value)) = word.split_once('=') else {
+                return Err(words.unexpected(at, "PARAMETER=VALUE", &BOOT));
+            };
+            let Some(key) = BOOT.into_iter().find(|&k| k == key) else {
+                return Err(words.unexpected(at.start..at.start + key.len(), "a parameter of boot", &BOOT));
+            };
+            let value_at = at.start + key.len() + 1..at.end;
+            if let Err((expected, help)) = set(&mut self.program.boot, key, value) {
+                let message = format!("expected {expected}, found `{value}`");
+                return Err(words.error(value_at, message, help));
+            }
+            if self.given.insert(key, value_at).is_some() {
+                return Err(words.error(at, format!("`{key}` is given twice"), None));
+            }
+        }
+        words.finish(&[])
+    }
+
+    /// Only programs marked `unsafe-caller` may break the caller contract.
+    fn keep_contract(&self) -> Result<(), TextError> {
+        let Some(broken) = self.program.violations().into_iter().next().filter(|_| !self.program.unsafe_caller) else {
+            return Ok(());
+        };
+        let ops = &self.op_at[broken.task];
+        let end = self.text.len()..self.text.len();
+        let at = ops.get(broken.op).or(ops.last()).cloned().unwrap_or(end);
+        let help = Some("mark the program `unsafe-caller` if it means to break the caller contract".to_owned());
+        Err(TextError::new(self.text, at, format!("caller error, {}", broken.rule), help))
+    }
+
+    fn finish(mut self) -> Result<Program, TextError> {
+        let end = self.text.len()..self.text.len();
+        if let Err(e) = self.program.boot.check() {
+            let at = self.given.get(e.field).cloned().or(self.boot_at).unwrap_or(end);
+            return Err(TextError::new(self.text, at, e.to_string(), None));
+        }
+        if self.program.tasks.is_empty() {
+            let help = Some("start one with `task a`".to_owned());
+            return Err(TextError::new(self.text, end, "a program has at least one task".to_owned(), help));
+        }
+        self.keep_contract()?;
+        for (name, times, at) in self.schedule {
+            let Some(&task) = self.tasks.get(name) else {
+                let help = nearest(name, self.tasks.keys().copied()).map(|t| format!("did you mean `{t}`?"));
+                return Err(TextError::new(
+                    self.text,
+                    at,
+                    format!("the schedule names `{name}`, which is no task"),
+                    help,
+                ));
+            };
+            if self.program.schedule.len() + times > limits::SCHEDULE {
+                let message = format!("more than {} schedule entries", limits::SCHEDULE);
+                return Err(TextError::new(self.text, at, message, None));
+            }
+            self.program.schedule.extend(std::iter::repeat_n(task as u8, times));
+        }
+        Ok(self.program)
+    }
+}
+
+/// Sets a parameter of a geometry; the error says what its value should look like.
+fn set(boot: &mut Geometry, key: &str, value: &str) -> Result<(), (&'static str, Option<String>)> {
+    let size = || parse_size(value).ok_or(("a size such as 8192, 8K or 2M", None));
+    let choice = |names: &[&'static str]| nearest(value, names.iter().copied()).map(|n| format!("did you mean `{n}`?"));
+    match key {
+        "cpus" => boot.cpus = parse_cpus(value).ok_or(("a count, 1 to 64, or a list of CPUs such as 0-3,6", None))?,
+        "groups" => {
+            let (count, interleaved) = value.strip_suffix('i').map_or((value, false), |count| (count, true));
+            boot.groups = count.parse().map_err(|_| ("a number of nodes, such as 2, or 2i for interleaved", None))?;
+            boot.interleaved |= interleaved;
+        }
+        "static" => boot.static_size = size()?,
+        "reserved" => boot.reserved = size()?,
+        "dyn" => boot.dyn_size = size()?,
+        "atom" => boot.atom = size()?,
+        "unit" => boot.unit = size()?,
+        "pages" => boot.pages = value.parse().map_err(|_| ("a number of pages", None))?,
+        "kmem" => match value {
+            "on" => boot.kmem = true,
+            "off" => boot.kmem = false,
+            _ => return Err(("on or off", None)),
+        },
+        "first" => {
+            let names = FIRSTS.map(|f| f.1);
+            let known = FIRSTS.iter().find(|f| f.1 == value);
+            boot.first = known.ok_or_else(|| ("embed, page or info", choice(&names)))?.0;
+        }
+        _ => unreachable!("every name in BOOT is set above"),
+    }
+    Ok(())
+}
+
+/// `4` or `0-3,6`.
+fn parse_cpus(value: &str) -> Option<u64> {
+    if let Ok(count) = value.parse::<u32>() {
+        return (1..=64).contains(&count).then(|| u64::MAX >> (64 - count));
+    }
+    let mut mask = 0;
+    for part in value.split(',').filter(|p| !p.is_empty()) {
+        let (low, high) = part.split_once('-').unwrap_or((part, part));
+        let (low, high): (u32, u32) = (low.parse().ok()?, high.parse().ok()?);
+        if low > high || high > 63 {
+            return None;
+        }
+        mask |= u64::MAX >> (63 - (high - low)) << low;
+    }
+    (mask != 0).then_some(mask)
+}

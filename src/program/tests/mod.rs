@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Tests of programs, by theme.
+
+mod docs;
+mod errors;
+mod forms;
+mod generator;
+mod minimizer;
+
+use proptest::prelude::*;
+
+use super::contract::KNOWN_FLAGS;
+use super::{Fault, First, Geometry, Op, Program, TABLE, Var, limits};
+use crate::world::event::Site;
+use crate::world::gfp::Gfp;
+
+/// Any op, operands anywhere in their types.
+fn any_op() -> impl Strategy<Value = Op> {
+    let long = proptest::collection::vec(any::<u8>(), 16);
+    let alloc = (any::<u8>(), any::<u32>(), any::<u32>(), any::<bool>(), any::<u32>()).prop_map(
+        |(dst, size, align, reserved, gfp)| Op::Alloc { dst: Var(dst), size, align, reserved, gfp: Gfp(gfp) },
+    );
+    let known = (any::<u8>(), 0..40_000u32, 0..13u32, any::<u32>()).prop_map(|(dst, size, align, gfp)| Op::Alloc {
+        dst: Var(dst),
+        size,
+        align: 1 << align,
+        reserved: false,
+        gfp: Gfp(gfp) & KNOWN_FLAGS,
+    });
+    let other = (1..TABLE.len(), long).prop_map(|(row, bytes)| {
+        let mut short = super::bytes::Short::default();
+        bytes[..6].iter().all(|&b| short.put(1, Some(b.into())));
+        let mut short = short.rewound();
+        Op::get_short(row, &mut short)
+    });
+    prop_oneof![alloc, known, other.clone(), other]
+}
+
+/// Any geometry, possible or not.
+fn any_geometry() -> impl Strategy<Value = Geometry> {
+    let sizes = (any::<u32>(), any::<u32>(), any::<u32>(), any::<u32>(), any::<u32>(), any::<u32>());
+    (any::<u64>(), any::<u8>(), any::<bool>(), sizes, 0..3usize, any::<bool>()).prop_map(
+        |(cpus, groups, interleaved, (static_size, reserved, dyn_size, atom, unit, pages), first, kmem)| Geometry {
+            cpus,
+            groups,
+            interleaved,
+            static_size,
+            reserved,
+            dyn_size,
+            atom,
+            unit: unit % (4 << 20),
+            first: [First::Embed, First::Page, First::Info][first],
+            kmem,
+            pages,
+        },
+    )
+}
+
+/// Any program, legal or not, within limits or not.
+fn any_program() -> impl Strategy<Value = Program> {
+    let fault = (0..Site::ALL.len(), any::<u32>(), prop_oneof![Just(u32::MAX), 0..300u32, any::<u32>()])
+        .prop_map(|(site, nth, times)| Fault { site: Site::ALL[site].0, nth, times });
+    let tasks = proptest::collection::vec(proptest::collection::vec(any_op(), 0..40), 0..limits::TASKS + 2);
+    let faults = proptest::collection::vec(fault, 0..limits::FAULTS + 2);
+    let schedule = proptest::collection::vec(any::<u8>(), 0..100);
+    (any_geometry(), any::<bool>(), tasks, faults, schedule).prop_map(
+        |(boot, unsafe_caller, tasks, faults, schedule)| Program { boot, unsafe_caller, tasks, faults, schedule },
+    )
+}
+
+/// Any program that may run.
+fn any_repaired() -> impl Strategy<Value = Program> {
+    any_program().prop_map(|mut program| {
+        program.repair();
+        program
+    })
+}
