@@ -5,4 +5,5 @@
 pub mod model;
 pub mod program;
 pub mod tenant;
+pub mod tree;
 pub mod world;
