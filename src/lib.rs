@@ -2,6 +2,7 @@
 //! percuss: the kernel's unmodified percpu allocator in lockstep with a Rust Model on one simulated kernel.
 #![forbid(unsafe_op_in_unsafe_fn)]
 
+pub mod edit;
 pub mod model;
 pub mod program;
 pub mod tenant;
