@@ -4,6 +4,7 @@
 
 pub mod edit;
 pub mod model;
+pub mod patch;
 pub mod program;
 pub mod tenant;
 pub mod tree;
