@@ -233,6 +233,18 @@ static void twice(void) { }
         assert_eq!(line(&done, 21), "static void twice(void) { one(); /* percuss T1 */ two(); }");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_scanned(text in r#"[fé(){};/*"'#\\\n ]{0,60}"#, anchor in "[f(){};*]{1,3}") {
+            let code = code_mask(&text);
+            for body in bodies(&text, &code, "f") {
+                for found in occurrences(&text, &code, body, &anchor) {
+                    proptest::prop_assert!(text.get(found).is_some());
+                }
+            }
+        }
+    }
+
     #[test]
     fn unfinished_text_does_not_panic() {
         for text in ["", "f(", "f() {", "f() { \"", "f() { /*", "#", "'\\", "f() { #\n", "/*/"] {

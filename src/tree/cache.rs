@@ -4,19 +4,15 @@
 //! A tree is unpacked beside its place and renamed into it, under a lock; a stamp in it tells from which tarball it
 //! came, so that an upgraded package is unpacked anew and a tree somebody changed is not taken for the kernel's.
 
-use std::collections::BTreeMap;
 use std::env;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use serde::{Deserialize, Serialize};
-
+use super::stamp::{self, Stamp};
 use super::unpack::{Tools, unpack};
-use super::{Entry, Origin, Tree, TreeError, manifest, origin, sha256_bytes, sha256_file};
-
-const STAMP: &str = ".percuss-tree.json";
+use super::{Entry, Origin, Tree, TreeError, manifest, origin};
 
 /// Finds trees: tarballs in one directory, unpacked trees in another.
 #[derive(Clone, Debug)]
@@ -28,19 +24,6 @@ pub struct Resolver {
     /// Told when something slow begins.
     pub notice: fn(&str),
     tools: Tools,
-}
-
-/// What an unpacked tree was made from.
-#[derive(Serialize, Deserialize, PartialEq, Eq, Debug)]
-struct Stamp {
-    format: u32,
-    /// Hash of the list of what is unpacked.
-    unpack: String,
-    size: u64,
-    mtime_ns: u128,
-    package_version: Option<String>,
-    /// Every allocator file as it was unpacked.
-    sha256: BTreeMap<String, String>,
 }
 
 impl Resolver {
@@ -124,8 +107,7 @@ impl Resolver {
         let ours = self.tarballs == manifest().tarballs;
         let package_version = ours.then(|| origin::package_version(&entry.package)).flatten();
         let stamp = Stamp::new(&unpacked, identity, package_version)?;
-        let json = serde_json::to_vec_pretty(&stamp).expect("a stamp is plain data");
-        fs::write(unpacked.join(STAMP), json).map_err(|source| self.unwritable(source))?;
+        stamp.write(&unpacked).map_err(|source| self.unwritable(source))?;
         if dir.exists() {
             fs::rename(&dir, scratch.path().join("old")).map_err(|source| self.unwritable(source))?;
         }
@@ -169,43 +151,10 @@ impl Resolver {
     }
 }
 
-impl Stamp {
-    const FORMAT: u32 = 1;
-
-    fn new(dir: &Path, (size, mtime_ns): (u64, u128), package_version: Option<String>) -> Result<Stamp, TreeError> {
-        let mut sha256 = BTreeMap::new();
-        for file in &manifest().allocator {
-            sha256.insert(file.clone(), sha256_file(&dir.join(file))?);
-        }
-        Ok(Stamp { format: Self::FORMAT, unpack: Self::unpack_hash(), size, mtime_ns, package_version, sha256 })
-    }
-
-    fn read(dir: &Path) -> Option<Stamp> {
-        serde_json::from_slice(&fs::read(dir.join(STAMP)).ok()?).ok()
-    }
-
-    fn unpack_hash() -> String {
-        sha256_bytes(manifest().unpack.join("\n").as_bytes())
-    }
-
-    /// Whether the tree in `dir` is what this build would unpack; without a tarball an old one will do.
-    fn matches(&self, dir: &Path, tarball: Option<(u64, u128)>) -> bool {
-        self.format == Self::FORMAT
-            && self.unpack == Self::unpack_hash()
-            && tarball.is_none_or(|identity| identity == (self.size, self.mtime_ns))
-            && self.sha256.iter().all(|(file, hash)| sha256_file(&dir.join(file)).is_ok_and(|found| found == *hash))
-    }
-
-    fn open(self, entry: &Entry, dir: PathBuf) -> Result<Tree, TreeError> {
-        let origin = Origin::Package { package: entry.package.clone(), version: self.package_version };
-        Tree::open(&entry.name, dir, origin)
-    }
-}
-
 /// The first file that is in only one of two directories or has another content.
 fn first_difference(fresh: &Path, cached: &Path) -> io::Result<Option<String>> {
     let (fresh_files, mut cached_files) = (files_below(fresh)?, files_below(cached)?);
-    cached_files.retain(|file| file != Path::new(STAMP));
+    cached_files.retain(|file| file != Path::new(stamp::FILE));
     for file in fresh_files.iter().chain(&cached_files) {
         let same = fresh_files.binary_search(file).is_ok()
             && cached_files.binary_search(file).is_ok()

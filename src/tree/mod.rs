@@ -10,6 +10,7 @@ mod hash;
 mod manifest;
 mod origin;
 mod overlay;
+mod stamp;
 mod unpack;
 
 use std::path::{Path, PathBuf};
