@@ -2,9 +2,13 @@
 //! percuss: the kernel's unmodified percpu allocator in lockstep with a Rust Model on one simulated kernel.
 #![forbid(unsafe_op_in_unsafe_fn)]
 
+pub mod campaign;
+pub mod edit;
 pub mod model;
 pub mod oracle;
+pub mod patch;
 pub mod program;
 pub mod run;
 pub mod tenant;
+pub mod tree;
 pub mod world;

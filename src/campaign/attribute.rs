@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Accounting for findings: a quirk accounts for one when the Model without that quirk does not show it.
 
-use std::rc::Rc;
-
 use super::watch::{HintWatch, SeenBelow, SeenRoom};
 use crate::model::{Allocator, Facts, Quirks};
 use crate::oracle::finding::{Finding, Oracle};

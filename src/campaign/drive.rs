@@ -200,7 +200,7 @@ fn minimize_apart(setup: &Setup, program: &Program, like: &Like, budget: Duratio
     let mut tried = 0;
     let mut failure = None;
     let limit = Duration::from_secs(1);
-    let small = crate::program::minimize(program.clone(), |candidate| {
+    let keep = |candidate: &Program| {
         if failure.is_some() || Instant::now() >= until {
             return false;
         }
@@ -214,7 +214,8 @@ fn minimize_apart(setup: &Setup, program: &Program, like: &Like, budget: Duratio
                 false
             }
         }
-    });
+    };
+    let small = crate::program::minimize(program.clone(), keep, u32::MAX).program;
     match failure {
         Some(e) => Err(e),
         None => Ok((small, tried)),

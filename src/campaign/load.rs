@@ -88,7 +88,7 @@ pub fn probe(image: &mut Session<KernelC>, facts: Facts) -> Result<(Quirks, Vec<
     for _ in 0..2 {
         undecided.clear();
         for (name, text) in PROBES {
-            let program = Program::parse(text).expect("probe programs are tested");
+            let program = text.parse::<Program>().expect("probe programs are tested");
             image.run(&program, &mut Unwatched)?;
             let seen: Vec<Event> = image.shared().host.world().events().to_vec();
             let mut with = [quirks, quirks];

@@ -104,13 +104,14 @@ impl Serving {
     fn minimize(&mut self, program: Program, like: &Like, budget: Duration) -> Reply {
         let until = Instant::now() + budget;
         let mut tried = 0;
-        let small = crate::program::minimize(program, |candidate| {
+        let keep = |candidate: &Program| {
             if Instant::now() >= until {
                 return false;
             }
             tried += 1;
             self.examiner.examine(candidate).is_ok_and(|v| v.findings.iter().any(|f| like.matches(f)))
-        });
+        };
+        let small = crate::program::minimize(program, keep, u32::MAX).program;
         Reply::Minimized { program: small.encode(), tried }
     }
 

@@ -46,7 +46,7 @@ pub fn free_runs(map: &[u64], from: u32, to: u32) -> Free {
     let mut out = Free { first: len, ..Free::default() };
     let mut run = 0u32;
     let mut run_at = 0u32;
-    let mut close = |run: u32, at: u32, out: &mut Free| {
+    let close = |run: u32, at: u32, out: &mut Free| {
         if run > out.longest {
             (out.longest, out.longest_at) = (run, at);
         }

@@ -14,10 +14,12 @@ pub struct Log {
 }
 
 impl Log {
+    /// An empty log.
     pub fn new() -> Log {
         Log { events: Vec::with_capacity(4096), texts: Vec::new() }
     }
 
+    /// Forgets all events.
     pub fn clear(&mut self) {
         self.events.clear();
         self.texts.clear();
@@ -27,6 +29,7 @@ impl Log {
         }
     }
 
+    /// Appends an event.
     #[inline]
     pub fn push(&mut self, e: Event) {
         self.events.push(e);

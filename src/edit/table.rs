@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The files of `bugs/`, compiled in; a test compares the list with the directory.
+
+macro_rules! table {
+    ($($name:literal)*) => {
+        const TABLE: &[(&str, &str)] = &[$(($name, include_str!(concat!("../../bugs/", $name, ".toml"))),)*];
+    };
+}
+
+table! {
+    "B01" "B03a" "B11" "B17" "B18" "B21" "B23" "B28" "B30" "B32" "B33a" "B33b" "B33d" "B33f" "B34" "B35" "B36" "B40" "B41"
+    "B43" "B46"
+    "fix-B24" "fix-B25" "fix-B26" "fix-B36" "fix-B50" "fix-B51"
+    "crash-null" "crash-bug" "crash-recursion" "crash-loop"
+}
+
+/// The names of all edits.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|(name, _)| *name)
+}
+
+pub(super) fn find(name: &str) -> Option<(&'static str, &'static str)> {
+    TABLE.iter().copied().find(|(known, _)| known.eq_ignore_ascii_case(name))
+}

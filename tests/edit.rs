@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Every edit of bugs/ has its place in every tree it names; wrong ones say what is wrong.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use percuss::edit::{Action, Edit, EditError, Kind, apply, names};
+use percuss::tree::{Origin, Tree, TreeError, find_checkout, manifest};
+
+fn checkout() -> std::path::PathBuf {
+    find_checkout().expect("tests run in the checkout")
+}
+
+/// A named tree, or a line that says why not.
+fn named(name: &str) -> Option<Tree> {
+    match Tree::resolve(name, &checkout()) {
+        Err(TreeError::NoTarball { package, .. }) => {
+            eprintln!("skipped for {name}: {package} is not installed");
+            None
+        }
+        found => Some(found.unwrap()),
+    }
+}
+
+/// A tree of our own words, with one function in mm/percpu.c.
+fn small(dir: &Path) -> Tree {
+    for file in manifest().required.iter().chain(&manifest().allocator) {
+        let path = dir.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let text = match file.as_str() {
+            "Makefile" => "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 0\n",
+            "mm/percpu.c" => "int f(int a)\n{\n\tif (a)\n\t\ta++;\n\ta++;\n\treturn a;\n}\n",
+            _ => "/* ours */\n",
+        };
+        fs::write(path, text).unwrap();
+    }
+    let tree = Tree::resolve(dir.to_str().unwrap(), dir).unwrap();
+    assert_eq!(tree.origin, Origin::Directory);
+    tree
+}
+
+fn edit(changes: &str) -> Edit {
+    let head =
+        "name = 'T1'\nkind = 'seeded'\ntitle = 't'\nstory = 's'\nclass = 'hints'\noracles = ['lockstep']\ntrees = []\n";
+    Edit::parse("T1", &format!("{head}{changes}")).unwrap()
+}
+
+#[test]
+fn the_table_is_the_directory() {
+    let entries = fs::read_dir(checkout().join("bugs")).unwrap();
+    let files: BTreeSet<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(files, names().map(|name| format!("{name}.toml")).collect());
+}
+
+#[test]
+fn every_edit_is_complete_and_small() {
+    for (edit, name) in Edit::all().unwrap().iter().zip(names()) {
+        assert_eq!(edit.name, name);
+        let prefix = match edit.kind {
+            Kind::Seeded => "B",
+            Kind::Fix => "fix-B",
+            Kind::Crash => "crash-",
+        };
+        assert!(name.starts_with(prefix) && !edit.oracles.is_empty() && !edit.trees.is_empty(), "{name}");
+        assert!(edit.story.trim().len() > edit.title.len(), "{name} tells no story");
+        assert!(edit.trees.iter().all(|tree| manifest().entry(tree).is_some()), "{name} names an unknown tree");
+        for change in &edit.changes {
+            // One statement at most: one semicolon, or none when it is part of one.
+            let statements = change.anchor.trim().matches(';').count();
+            assert!(statements <= 1 && !change.anchor.contains(['{', '}']), "{name}: `{}`", change.anchor);
+            assert!(change.file.starts_with("mm/percpu"), "{name} changes {}", change.file);
+        }
+    }
+    assert!(Edit::load("b03A").is_ok(), "case does not matter");
+}
+
+#[test]
+fn every_edit_applies_to_every_tree_it_names() {
+    let edits = Edit::all().unwrap();
+    for tree in manifest().names().into_iter().filter_map(named) {
+        for edit in edits.iter().filter(|edit| edit.trees.contains(&tree.name)) {
+            let temp = tempfile::tempdir().unwrap();
+            let overlay = apply(std::slice::from_ref(edit), &tree, temp.path()).unwrap();
+            assert_eq!(overlay.applied, [edit.name.as_str()]);
+            let mut marks = 0;
+            for (file, _) in &tree.files {
+                let before = fs::read_to_string(tree.path(file)).unwrap();
+                let after = overlay.read(file).unwrap();
+                assert_eq!(before.lines().count(), after.lines().count(), "{} moves lines of {file}", edit.name);
+                let changed: Vec<_> = before.lines().zip(after.lines()).filter(|(old, new)| old != new).collect();
+                let ours = edit.changes.iter().any(|change| change.file == *file);
+                assert_eq!(ours, !changed.is_empty(), "{} in {file}", edit.name);
+                marks += after.matches(&format!("/* percuss {} */", edit.name)).count();
+            }
+            assert_eq!(marks, edit.changes.len(), "{}", edit.name);
+        }
+    }
+}
+
+/// Edits go one after the other into one overlay, as long as each still finds its place.
+#[test]
+fn edits_combine() {
+    let Some(tree) = named("6.12") else { return };
+    let temp = tempfile::tempdir().unwrap();
+    let edits = ["B01", "B11", "fix-B24", "fix-B50"].map(|name| Edit::load(name).unwrap());
+    let overlay = apply(&edits, &tree, temp.path()).unwrap();
+    assert_eq!(overlay.applied, ["B01", "B11", "fix-B24", "fix-B50"]);
+
+    // B01 and B03a want the same statement: the second finds it gone.
+    let temp = tempfile::tempdir().unwrap();
+    let edits = ["B01", "B03a"].map(|name| Edit::load(name).unwrap());
+    let error = apply(&edits, &tree, temp.path()).unwrap_err();
+    assert!(matches!(&error, EditError::Anchor { edit, found: 0, .. } if edit == "B03a"), "{error}");
+    assert!(error.to_string().contains("pcpu_alloc_noprof() has 0 of `is_atomic ="), "{error}");
+}
+
+#[test]
+fn wrong_edits_say_so_and_change_nothing() {
+    let temp = tempfile::tempdir().unwrap();
+    let tree = small(&temp.path().join("tree"));
+    let first =
+        "[[edit]]\nfile = 'mm/percpu.c'\nfunction = 'f'\nanchor = 'return a;'\naction = 'before'\ntext = 'a = 0;'\n";
+    let cases = [
+        ("mm/percpu.c", "f", "a++;", "f() has 2 of `a++;`, exactly one is needed"),
+        ("mm/percpu.c", "f", "a--;", "f() has 0 of `a--;`"),
+        ("mm/percpu.c", "g", "a++;", "mm/percpu.c defines no function g"),
+        ("mm/slub.c", "f", "a++;", "the tree has no mm/slub.c"),
+    ];
+    for (number, (file, function, anchor, message)) in cases.into_iter().enumerate() {
+        let second =
+            format!("[[edit]]\nfile = '{file}'\nfunction = '{function}'\nanchor = '{anchor}'\naction = 'delete'\n");
+        let dir = temp.path().join(number.to_string());
+        let error = apply(&[edit(&format!("{first}{second}"))], &tree, &dir).unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+        let left = fs::read_to_string(dir.join("mm/percpu.c")).unwrap();
+        assert_eq!(left, fs::read_to_string(tree.path("mm/percpu.c")).unwrap(), "half an edit was left");
+    }
+    let dir = temp.path().join("good");
+    let done = apply(&[edit(first)], &tree, &dir).unwrap().read("mm/percpu.c").unwrap();
+    assert!(done.contains("\t/* percuss T1 */ a = 0; return a;\n"), "{done}");
+}
+
+#[test]
+fn malformed_files() {
+    let head = "name = 'T1'\nkind = 'seeded'\ntitle = 't'\nstory = 's'\nclass = 'hints'\noracles = []\ntrees = []\n";
+    let change = "[[edit]]\nfile = 'f'\nfunction = 'f'\nanchor = 'x;'\n";
+    let cases = [
+        ("kind = ", "T1: "),
+        (head, "missing field `edit`"),
+        (&format!("{head}{change}action = 'delete'\ntext = 'x'"), "`delete` takes no text"),
+        (&format!("{head}{change}action = 'after'"), "every other action needs one"),
+        (&format!("{head}{change}action = 'after'\ntext = 'x; // y'"), "one line"),
+        (&format!("{head}{change}action = 'delete'\nnth = 0"), "counts from 1"),
+        (&format!("{head}{change}action = 'erase'"), "unknown variant `erase`"),
+        (&format!("{head}{change}action = 'delete'\nnht = 2"), "unknown field `nht`"),
+    ];
+    for (text, message) in cases {
+        let error = Edit::parse("T1", text).unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+    }
+    let error = Edit::load("B99").unwrap_err().to_string();
+    assert!(error.contains("`B99`") && error.contains("B01, B03a"), "{error}");
+    assert_eq!(Edit::load("B01").unwrap().changes[0].action, Action::Replace);
+}
