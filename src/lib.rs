@@ -4,6 +4,7 @@
 
 pub mod campaign;
 pub mod edit;
+pub mod image;
 pub mod model;
 pub mod oracle;
 pub mod patch;

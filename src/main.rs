@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The percuss command.
 
-fn main() {}
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

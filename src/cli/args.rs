@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Arguments.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use percuss::image::ImageSpec;
+
+/// Runs the kernel's unmodified percpu allocator in lockstep with a Rust Model on one simulated kernel.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = "Exit codes: 0 nothing new, 1 new findings, 2 usage or environment error, \
+125 the tree does not build.")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Check a tree, with or without patches: corpus, then generated programs; prints a verdict table
+    Check(CheckArgs),
+    /// Run one program on an image and the Model and show what happens
+    Replay(ReplayArgs),
+    /// Show a program (text, bytes or crash input) as text
+    Show(ShowArgs),
+    /// Find a small program that gives the same finding
+    Minimize(MinimizeArgs),
+    /// Show what is compiled: versions, hashes, facts and quirks
+    Tree(TreeArgs),
+    /// Serve requests on standard input (used by the other verbs)
+    #[command(hide = true)]
+    Worker,
+}
+
+/// Form of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Human,
+    /// For machines: one versioned object.
+    Json,
+}
+
+/// Which image.
+#[derive(Debug, Args)]
+pub struct ImageArgs {
+    /// Kernel tree: 6.12, 6.1 or a directory
+    #[arg(long, default_value = "6.12", value_name = "NAME|DIR")]
+    pub tree: String,
+    /// Patch to apply; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub patch: Vec<PathBuf>,
+    /// Edit of our own to apply (see `bugs/`); may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub edit: Vec<String>,
+    /// Kernel configuration
+    #[arg(long, default_value = "smp", value_name = "smp|smp-nomemcg")]
+    pub config: String,
+}
+
+impl ImageArgs {
+    /// The image they describe.
+    ///
+    /// # Errors
+    /// No such configuration.
+    pub fn spec(&self) -> Result<ImageSpec, super::CliError> {
+        Ok(ImageSpec {
+            tree: self.tree.clone(),
+            patches: self.patch.clone(),
+            edits: self.edit.clone(),
+            config: self.config.parse().map_err(percuss::image::ImageError::from)?,
+        })
+    }
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The image.
+    #[command(flatten)]
+    pub image: ImageArgs,
+    /// Generated programs
+    #[arg(long, default_value_t = 20_000, conflicts_with = "time")]
+    pub programs: u64,
+    /// Generate programs for this long instead, such as 30s, 10m or 2h
+    #[arg(long, value_parser = duration)]
+    pub time: Option<Duration>,
+    /// Seed of the generator
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Worker processes
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
+    /// Do not run these oracles (for trying what an oracle can do alone)
+    #[arg(long, value_name = "ORACLE", value_parser = ["lockstep", "invariants", "content"])]
+    pub without: Vec<String>,
+    /// Where programs of new findings are written
+    #[arg(long, value_name = "DIR", default_value = "percuss-findings")]
+    pub out: PathBuf,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+}
+
+/// Arguments of `replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// The program, as text or bytes
+    pub file: PathBuf,
+    /// The image.
+    #[command(flatten)]
+    pub image: ImageArgs,
+    /// Show all events
+    #[arg(long)]
+    pub events: bool,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+}
+
+/// Arguments of `show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// The program, as text or bytes
+    pub file: PathBuf,
+}
+
+/// Arguments of `minimize`.
+#[derive(Debug, Args)]
+pub struct MinimizeArgs {
+    /// The program, as text or bytes
+    pub file: PathBuf,
+    /// The image.
+    #[command(flatten)]
+    pub image: ImageArgs,
+    /// Only the finding whose title or quirk contains this
+    #[arg(long, value_name = "TEXT")]
+    pub finding: Option<String>,
+    /// At most this long
+    #[arg(long, value_parser = duration, default_value = "30s")]
+    pub time: Duration,
+}
+
+/// Arguments of `tree`.
+#[derive(Debug, Args)]
+pub struct TreeArgs {
+    /// The image.
+    #[command(flatten)]
+    pub image: ImageArgs,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let number = &text[..text.len() - unit.len()];
+    let scale = match unit {
+        "s" | "" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err(format!("`{text}` is no duration; use 30s, 10m or 2h")),
+    };
+    let n: u64 = number.parse().map_err(|_| format!("`{text}` is no duration; use 30s, 10m or 2h"))?;
+    n.checked_mul(scale).map(Duration::from_secs).ok_or_else(|| format!("`{text}` is too long"))
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Errors as the user sees them.
+
+use std::path::PathBuf;
+
+use percuss::campaign::Lost;
+use percuss::image::ImageError;
+use percuss::program::{BytesError, TextError};
+
+/// What ends a command with exit code 2 (or 125).
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// No image.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// No worker.
+    #[error(transparent)]
+    Worker(#[from] Lost),
+    /// A program in text form with a mistake.
+    #[error("{path}: {error}")]
+    Text {
+        /// The file.
+        path: PathBuf,
+        /// The mistake.
+        error: Box<TextError>,
+    },
+    /// A program in byte form that is none.
+    #[error("{path}: {error}")]
+    Bytes {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: BytesError,
+    },
+    /// A file cannot be used.
+    #[error("cannot {what} {path}: {error}")]
+    File {
+        /// What was tried.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why it failed.
+        error: std::io::Error,
+    },
+    /// Something else about the input.
+    #[error("{0}")]
+    Input(String),
+    /// The system failed us.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+impl CliError {
+    /// The exit code it calls for.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            CliError::Image(e) if e.is_build_failure() => super::EXIT_NO_BUILD,
+            _ => super::EXIT_ERROR,
+        }
+    }
+
+    /// Prints it to standard error: a caret under the place for mistakes in text, else one message.
+    pub fn print(self) {
+        match self {
+            CliError::Text { path, error } => {
+                eprintln!("{}:", path.display());
+                eprintln!("{:?}", miette::Report::new(*error));
+            }
+            other => anstream::eprintln!("{}error:{} {other}", super::check::BOLD_RED, super::check::RESET),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `percuss minimize`
+
+use percuss::campaign::{self, Like, Oracles};
+use percuss::image::Image;
+
+use super::args::MinimizeArgs;
+use super::image::read_program;
+use super::{CliError, EXIT_CLEAN};
+
+/// Runs the verb: the small program goes to standard output, what it shows to standard error.
+///
+/// # Errors
+/// The program or the image cannot be had, or the program shows no such finding.
+pub fn run(args: &MinimizeArgs) -> Result<u8, CliError> {
+    let program = read_program(&args.file)?;
+    let image = Image::build(&args.image.spec()?)?;
+    let setup = image.setup(1, Oracles::default());
+    let batch = campaign::one(&setup, &program)?;
+    let wanted = |f: &&campaign::Found| match &args.finding {
+        None => true,
+        Some(t) => f.finding.title.contains(t) || f.finding.quirk.as_deref() == Some(t),
+    };
+    // New findings first: those are what one wants small.
+    let found = batch.found.iter().filter(wanted).min_by_key(|f| f.finding.quirk.is_some());
+    let Some(found) = found else {
+        return Err(CliError::Input(format!("{}: the program shows no such finding on this image", args.file.display())));
+    };
+    let (small, tried) = campaign::minimize(&setup, &program, &Like::of(&found.finding), args.time)?;
+    eprintln!("{} ({} programs tried)", found.finding.title, tried);
+    print!("{small}");
+    Ok(EXIT_CLEAN)
+}

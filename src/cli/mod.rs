@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The command line: one file a verb.
+
+mod args;
+mod check;
+mod error;
+mod image;
+mod minimize;
+mod progress;
+mod replay;
+mod show;
+mod tree;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Verb};
+pub use error::CliError;
+
+/// Nothing new was found.
+pub const EXIT_CLEAN: u8 = 0;
+/// New findings.
+pub const EXIT_FINDINGS: u8 = 1;
+/// Usage or environment error.
+pub const EXIT_ERROR: u8 = 2;
+/// The tree does not build: `git bisect run` skips it.
+pub const EXIT_NO_BUILD: u8 = 125;
+
+/// Runs the command; the exit code is the verdict.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            let _ = e.print();
+            return ExitCode::from(if e.use_stderr() { EXIT_ERROR } else { EXIT_CLEAN });
+        }
+    };
+    let result = match cli.verb {
+        Verb::Check(args) => check::run(&args),
+        Verb::Replay(args) => replay::run(&args),
+        Verb::Show(args) => show::run(&args),
+        Verb::Minimize(args) => minimize::run(&args),
+        Verb::Tree(args) => tree::run(&args),
+        Verb::Worker => percuss::campaign::serve().map(|()| EXIT_CLEAN).map_err(CliError::from),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(e) => {
+            let code = e.exit_code();
+            e.print();
+            ExitCode::from(code)
+        }
+    }
+}
