@@ -221,6 +221,10 @@ fn common_flags(job: &Job<'_>) -> Vec<OsString> {
         map.push("/=");
         flags.push(map);
     }
+    if job.flags.iter().any(|f| f.to_string_lossy().contains("address")) {
+        // Else every variable is a section group of its own, and groups cannot be merged into one section.
+        flags.push("-fno-sanitize-address-globals-dead-stripping".into());
+    }
     flags.extend(job.defines.iter().map(OsString::from));
     flags.extend(job.flags.iter().cloned());
     flags
