@@ -8,10 +8,14 @@
 #define PERCUSS_MAX_TOUCHED 16
 #define PERCUSS_MAX_VISIT 32
 
-/* Keyed by the allocation map, or by the populated map as found inside its chunk. lo > hi: no block. */
+/*
+ * Keyed by the map changed, or by chunk in the list for visits. lo > hi: no block. in_chunk: the map is certainly the
+ * populated map, an array inside its chunk, so the chunk can be found without a list.
+ */
 struct percuss_touch {
 	const void *map;
 	u32 lo, hi;
+	bool in_chunk;
 };
 static struct percuss_touch percuss_touched[PERCUSS_MAX_TOUCHED];
 static u32 percuss_nr_touched;
@@ -29,10 +33,15 @@ static __always_inline void percuss_widen(struct percuss_touch *t, u32 lo, u32 h
 		t->hi = hi;
 }
 
-static __always_inline void percuss_touch(const void *map, u32 lo, u32 hi)
+static __always_inline void percuss_touch(const void *map, long start, long nr, bool in_chunk)
 {
+	long first = start / PCPU_BITMAP_BLOCK_BITS;
+	u32 lo = first ? first - 1 : 0;
+	u32 hi = (start + nr - 1) / PCPU_BITMAP_BLOCK_BITS;
 	u32 i;
 
+	if (nr <= 0)
+		return;
 	for (i = 0; i < percuss_nr_touched; i++) {
 		if (percuss_touched[i].map == map) {
 			percuss_widen(&percuss_touched[i], lo, hi);
@@ -42,32 +51,19 @@ static __always_inline void percuss_touch(const void *map, u32 lo, u32 hi)
 	/* More maps than this under one hold of the lock cannot be recorded without losing some. */
 	if (percuss_nr_touched == PERCUSS_MAX_TOUCHED)
 		percuss_loud("more than 16 maps changed under one hold of pcpu_lock");
-	percuss_touched[percuss_nr_touched++] = (struct percuss_touch){ map, lo, hi };
-}
-
-static __always_inline void percuss_touch_bits(const void *map, long start, long nr, bool blocks)
-{
-	long first;
-
-	if (nr <= 0)
-		return;
-	if (!blocks) {
-		percuss_touch(map, U32_MAX, 0);
-		return;
-	}
-	first = start / PCPU_BITMAP_BLOCK_BITS;
-	percuss_touch(map, first ? first - 1 : 0, (start + nr - 1) / PCPU_BITMAP_BLOCK_BITS);
+	percuss_touched[percuss_nr_touched++] = (struct percuss_touch){ map, lo, hi, in_chunk };
 }
 
 /*
- * The populated map is an array inside the chunk, the others are pointers. The boundary map is left out by name to save
- * an entry; one that gets in under another name matches no chunk and is ignored.
+ * Which map it is turns out at the release, when the chunks are walked anyway; a map of no chunk is ignored then. The
+ * boundary map is left out by name, to save an entry.
  */
 #define PERCUSS_TOUCH(map, start, nr)								\
 	do {											\
 		if (!__builtin_strstr(#map, "bound_map"))					\
-			percuss_touch_bits(map, start, nr,					\
-					   _Generic((typeof(map) *)0, unsigned long **: true, default: false));	\
+			percuss_touch(map, start, nr,						\
+				      _Generic((typeof(map) *)0, unsigned long **: false,	\
+					       default: __builtin_strstr(#map, "->populated") != NULL));	\
 	} while (0)
 
 /* Memory that percpu.c gives back may be handed out again as another chunk: forget it. */

@@ -47,7 +47,7 @@ struct percuss_diag {
 	int32_t level;
 	uint32_t nargs;
 	uint32_t line;              /* source line, 0 when not known; for display only */
-	uint64_t args[PERCUSS_DIAG_ARGS];
+	uint64_t args[PERCUSS_DIAG_ARGS]; /* of %d %i %u %x %o in order, %d sign-extended; widths and pointers left out */
 	const char *text;           /* formatted, NUL-terminated; for display only */
 };
 
@@ -70,7 +70,7 @@ struct percuss_host {
 
 	/* task context */
 	uint32_t (*scopes)(void *ctx);                      /* PERCUSS_SCOPE_* in force: current->flags */
-	uint32_t (*scope_save)(void *ctx, uint32_t scope);  /* memalloc_*_save: returns the previous state of that bit */
+	uint32_t (*scope_save)(void *ctx, uint32_t scope);  /* memalloc_*_save: returns what scope_restore gets back as old */
 	void (*scope_restore)(void *ctx, uint32_t scope, uint32_t old);
 	uint32_t (*cpu)(void *ctx);                         /* raw_smp_processor_id */
 	uint32_t (*cpu_to_node)(void *ctx, uint32_t cpu);
@@ -84,18 +84,19 @@ struct percuss_host {
 	void (*spin_unlock)(void *ctx, uint32_t lock, uint32_t irq, uint64_t flags, uint64_t digest);
 	int32_t (*is_held)(void *ctx, uint32_t lock);       /* lockdep_assert_held */
 
-	/* metadata memory: address, or 0 */
+	/* metadata memory: zeroed, address, or 0; gfp is what percpu.c passes (vmalloc: with __GFP_ZERO), scopes not applied */
 	uint64_t (*kzalloc)(void *ctx, uint64_t size, uint32_t gfp);
 	uint64_t (*vmalloc)(void *ctx, uint64_t size, uint32_t gfp);
 	void (*kvfree)(void *ctx, uint64_t addr);
 
-	/* pages: a page frame number, or PERCUSS_NO_PFN. Frame n's struct page is at mem_map + n * page_struct_size. */
+	/* pages: a page frame number, or PERCUSS_NO_PFN; scopes not applied to gfp. Frame n's struct page is at mem_map + n * page_struct_size. */
 	uint32_t (*alloc_page)(void *ctx, int32_t node, uint32_t gfp);
 	void (*free_page)(void *ctx, uint32_t pfn);
 
 	/*
 	 * vm areas. get: reserves congruent areas for all groups; *base is where a group at offset 0 would stand. Returns a
-	 * handle: zeroed memory of extra bytes for the vm_struct array, or 0. free takes the handle back.
+	 * handle: zeroed memory of extra bytes for the vm_struct array, or 0. free takes the handle back. gfp is GFP_KERNEL
+	 * when the tree passes none.
 	 */
 	uint64_t (*get_vm_areas)(void *ctx, const uint64_t *offsets, const uint64_t *sizes, uint32_t nr, uint64_t align,
 				 uint32_t gfp, uint64_t extra, uint64_t *base);
@@ -103,7 +104,7 @@ struct percuss_host {
 	/* vm_area_register_early: reserves size bytes of vmalloc space at boot, returns the address */
 	uint64_t (*vm_area_early)(void *ctx, uint64_t size, uint64_t align);
 
-	/* page tables */
+	/* page tables; gfp of map_pages is GFP_KERNEL|__GFP_ZERO whatever the tree passes, scopes not applied */
 	int32_t (*map_pages)(void *ctx, uint64_t addr, const uint32_t *pfns, uint32_t nr, uint32_t gfp); /* 0 or -errno */
 	void (*unmap_pages)(void *ctx, uint64_t addr, uint32_t nr);
 	void (*populate_pte)(void *ctx, uint64_t addr);     /* boot: make the page table of addr */
@@ -111,7 +112,7 @@ struct percuss_host {
 	void (*flush_cache)(void *ctx, uint64_t start, uint64_t end, uint32_t unmap);
 	void (*flush_tlb)(void *ctx, uint64_t start, uint64_t end);
 
-	/* boot memory: address or 0; from_node: -1 none. kind 0: memblock_alloc (metadata), 1: the unit areas (pcpu_fc_alloc) */
+	/* boot memory: zeroed, address or 0; node -1: any. kind 0: memblock_alloc (metadata), 1: the unit areas (pcpu_fc_alloc) */
 	uint64_t (*memblock_alloc)(void *ctx, uint64_t size, uint64_t align, int32_t node, uint32_t kind);
 	void (*memblock_free)(void *ctx, uint64_t addr, uint64_t size);
 
@@ -154,7 +155,13 @@ struct percuss_host {
 /* Boot parameters. */
 #define PERCUSS_FIRST_EMBED 0
 #define PERCUSS_FIRST_PAGE 1
-#define PERCUSS_FIRST_INFO 2 /* pcpu_setup_first_chunk() with a hand-made pcpu_alloc_info, one group per node */
+/*
+ * pcpu_setup_first_chunk() with a hand-made pcpu_alloc_info: one group per node, in order of its lowest CPU, one unit per
+ * CPU; dyn_size raised to PERCPU_DYNAMIC_EARLY_SIZE; unit_size 0: max(PCPU_MIN_UNIT_SIZE, the sum in whole pages). Memory
+ * is asked for in this order: the alloc_info (kind 0), each group's area (kind 1, its node, atom_size aligned), first
+ * chunk; then the alloc_info is freed. -ENOMEM when an area cannot be had, the others freed last to first.
+ */
+#define PERCUSS_FIRST_INFO 2
 
 struct percuss_boot {
 	uint64_t possible;      /* mask of possible CPUs, at least one */
@@ -277,8 +284,8 @@ struct percuss_image {
 };
 
 /*
- * The digest of a release of pcpu_lock, the same in C and Rust. All arithmetic is on uint64_t and wraps; addresses are
- * relative to the arena (host->static_image's region base is subtracted by adding `0 - arena`): see struct percuss_host.
+ * The digest of a release of pcpu_lock, the same in C and Rust. All arithmetic is on uint64_t and wraps; addresses enter
+ * only as differences to host->static_image, so a digest does not depend on where the arena is.
  *
  *   mix(h, v)     = rotl((h ^ v) * 0x9e3779b97f4a7c15, 29)
  *   pair(a, b)    = (uint32_t)a | (uint64_t)(uint32_t)b << 32
@@ -293,9 +300,11 @@ struct percuss_image {
  *   2. for every slot from 0 and every chunk on it from the head: slot << 48 ^ id(chunk);
  *   3. the wrapping sum, over the chunks touched since the last release, of header(chunk) mixed with md() of each block
  *      from touched_lo to touched_hi.
- * Touched: an area operation (bits [a, b) of the allocation map set or cleared) touches blocks
+ * Touched: an area operation (bits [a, b) of the allocation map set or cleared, b > a) touches blocks
  * max(0, block(a) - 1) ..= block(b - 1), because the scan may update hints one block before; several on one chunk touch
- * the smallest range that holds all. Setting or clearing populated pages touches the header only.
+ * the smallest range that holds all. Setting or clearing populated pages touches the header only, the boundary map
+ * nothing. A chunk whose memory is given back is touched no more. At boot, hiding the ends of the first and the reserved
+ * chunk are area operations; filling their populated maps is not.
  *
  * digest_all: the same with every chunk (lists in slot order, then the reserved chunk) touched in whole, header() followed
  * by all blocks, then all words of alloc_map (as many as hold alloc_map_bits), of bound_map (one bit more) and populated.

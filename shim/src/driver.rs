@@ -104,6 +104,9 @@ pub(crate) fn build_object(job: &Job<'_>) -> Result<PathBuf, CompileError> {
         }
     }
     write_generic(job.scratch)?;
+    if let Some(overlay) = job.overlay {
+        gather_percpu(job, overlay)?;
+    }
     let common = common_flags(job);
     let mut objects = Vec::new();
     for name in ["unit", "services", "printk"] {
@@ -146,6 +149,23 @@ fn link_error(e: CommandError) -> CompileError {
     }
 }
 
+/// percpu.c includes its parts by quotes, which finds those beside it first. So that a patched part goes with an
+/// unpatched percpu.c, all are put side by side.
+fn gather_percpu(job: &Job<'_>, overlay: &Path) -> Result<(), CompileError> {
+    let dir = job.scratch.join("percpu/mm");
+    std::fs::create_dir_all(&dir).map_err(io_error("creating", &dir))?;
+    for root in [job.tree, overlay] {
+        let mm = root.join("mm");
+        for entry in std::fs::read_dir(&mm).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            if name.to_string_lossy().starts_with("percpu") {
+                std::fs::copy(entry.path(), dir.join(&name)).map_err(io_error("copying", &entry.path()))?;
+            }
+        }
+    }
+    Ok(())
+}
+
 fn common_flags(job: &Job<'_>) -> Vec<OsString> {
     let mut flags: Vec<OsString> = [
         "-std=gnu11",
@@ -186,19 +206,24 @@ fn common_flags(job: &Job<'_>) -> Vec<OsString> {
         pair("-I", root.join("include").as_os_str());
         pair("-I", root.join("include/uapi").as_os_str());
     }
-    for root in &roots {
+    let percpu = job.scratch.join("percpu");
+    for root in job.overlay.map(|_| percpu.as_path()).into_iter().chain(roots.iter().copied()) {
         pair("-iquote", root.as_os_str());
         pair("-iquote", root.join("mm").as_os_str());
         pair("-iquote", root.join("lib").as_os_str());
     }
     pair("-include", "linux/kconfig.h".as_ref());
     pair("-include", "linux/compiler_types.h".as_ref());
-    for root in &roots {
+    for root in roots.iter().copied().chain([percpu.as_path()]) {
         // Reports name files as the kernel does.
         let mut map = OsString::from("-fmacro-prefix-map=");
         map.push(root);
         map.push("/=");
         flags.push(map);
+    }
+    if job.flags.iter().any(|f| f.to_string_lossy().contains("address")) {
+        // Else every variable is a section group of its own, and groups cannot be merged into one section.
+        flags.push("-fno-sanitize-address-globals-dead-stripping".into());
     }
     flags.extend(job.defines.iter().map(OsString::from));
     flags.extend(job.flags.iter().cloned());

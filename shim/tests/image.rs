@@ -11,7 +11,7 @@ use percuss_shim::{Config, Image};
 fn facts_are_the_trees() {
     for (version, tree) in trees() {
         for config in Config::ALL {
-            let (_dir, path) = build(&tree, config, None);
+            let path = build(&tree, config);
             let image = Image::load(&path).expect("loads");
             let f = image.facts();
             assert_eq!((f.page_shift, f.nr_cpus, f.block_md_size, f.min_alloc_size), (12, 256, 32, 4), "{version}");
@@ -28,7 +28,7 @@ fn facts_are_the_trees() {
 #[test]
 fn boots_and_serves_with_every_builder() {
     for (version, tree) in trees() {
-        let (_dir, path) = build(&tree, Config::Smp, None);
+        let path = build(&tree, Config::Smp);
         for cpus in [1, 4, 64] {
             for first in [PERCUSS_FIRST_EMBED, PERCUSS_FIRST_PAGE, PERCUSS_FIRST_INFO] {
                 let (i, layout) = boot(Image::load(&path).expect("loads"), &params(cpus, first));
@@ -68,7 +68,7 @@ fn boots_and_serves_with_every_builder() {
 #[test]
 fn same_calls_give_the_same_digests() {
     for (version, tree) in trees() {
-        let (_dir, path) = build(&tree, Config::Smp, None);
+        let path = build(&tree, Config::Smp);
         let run = || {
             let (i, _) = boot(Image::load(&path).expect("loads"), &params(4, PERCUSS_FIRST_EMBED));
             i.host().keep_digests.set(true);
@@ -84,7 +84,7 @@ fn same_calls_give_the_same_digests() {
 #[test]
 fn instances_have_statics_of_their_own() {
     let Some(tree) = tree("6.12") else { return };
-    let (_dir, path) = build(&tree, Config::Smp, None);
+    let path = build(&tree, Config::Smp);
     let (a, _) = boot(Image::load(&path).expect("loads"), &params(4, PERCUSS_FIRST_EMBED));
     let (b, _) = boot(Image::load(&path).expect("loads"), &params(4, PERCUSS_FIRST_EMBED));
     a.alloc(64, 8, false, GFP_KERNEL);
@@ -94,7 +94,7 @@ fn instances_have_statics_of_their_own() {
 #[test]
 fn touched_chunks_are_shown_once() {
     let Some(tree) = tree("6.12") else { return };
-    let (_dir, path) = build(&tree, Config::Smp, None);
+    let path = build(&tree, Config::Smp);
     let (i, _) = boot(Image::load(&path).expect("loads"), &params(4, PERCUSS_FIRST_EMBED));
     let mut booted = 0;
     i.visit_touched(|_| booted += 1);
@@ -113,7 +113,7 @@ fn touched_chunks_are_shown_once() {
 #[test]
 fn messages_are_formatted() {
     let Some(tree) = tree("6.12") else { return };
-    let (_dir, path) = build(&tree, Config::Smp, None);
+    let path = build(&tree, Config::Smp);
     let (i, _) = boot(Image::load(&path).expect("loads"), &params(4, PERCUSS_FIRST_EMBED));
     let texts: Vec<String> = i.host().diags.borrow().iter().map(|d| d.3.clone()).collect();
     assert!(texts.iter().any(|t| t.starts_with("percpu: Embedded 10 pages/cpu s8190 r8196")), "{texts:?}");
@@ -129,4 +129,55 @@ fn messages_are_formatted() {
     let diags = i.host().diags.borrow().clone();
     assert_eq!(diags[0].3, "percpu: allocation failed, size=4096 align=8 atomic=0, failed to populate\n");
     assert_eq!((diags[0].1, diags[0].2.as_slice(), diags[1].0), (4, &[4096, 8, 0][..], PERCUSS_DIAG_STACK));
+}
+
+fn mix(h: u64, v: u64) -> u64 {
+    (h ^ v).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+}
+
+fn pair(a: i64, b: i64) -> u64 {
+    a as u32 as u64 | (b as u32 as u64) << 32
+}
+
+fn md(h: u64, m: &[i32; 8]) -> u64 {
+    m.chunks(2).fold(h, |h, p| mix(h, pair(p[0].into(), p[1].into())))
+}
+
+#[test]
+fn digest_all_is_the_documented_one() {
+    for (version, tree) in trees() {
+        let (i, _) = boot(Image::load(&build(&tree, Config::Smp)).expect("loads"), &params(4, PERCUSS_FIRST_EMBED));
+        exercise(&i, &mut Rng(11), 3_000, 200, false);
+        let g = i.globals();
+        let words = [
+            pair(g.nr_empty_pop_pages.into(), g.atomic_alloc_failed.into()),
+            g.nr_populated,
+            g.nr_alloc,
+            g.nr_dealloc,
+            g.nr_cur_alloc,
+            g.nr_max_alloc,
+            pair(g.nr_chunks.into(), g.nr_max_chunks.into()),
+            pair(g.min_alloc_size as i64, g.max_alloc_size as i64),
+        ];
+        let mut h = words.into_iter().fold(0x70, mix);
+        let mut sum = 0u64;
+        i.visit_all(|c| {
+            let id = c.base_addr.wrapping_sub(i.host().arena.static_image) + c.is_reserved as u64;
+            if c.slot >= 0 {
+                h = mix(h, (c.slot as u64) << 48 ^ id);
+            }
+            let header = [
+                id,
+                pair(c.free_bytes.into(), c.nr_empty_pop_pages.into()),
+                pair(c.nr_populated.into(), c.nr_pages.into()),
+                pair(c.nr_alloc.into(), (c.immutable | c.isolated << 1).into()),
+                c.max_alloc_size,
+            ];
+            let part = md(header.into_iter().fold(0x63, mix), &c.md);
+            let part = c.blocks().iter().fold(part, md);
+            let maps = c.alloc_map().iter().chain(c.bound_map()).chain(c.populated());
+            sum = sum.wrapping_add(maps.fold(part, |h, w| mix(h, *w)));
+        });
+        assert_eq!(i.digest_all(), mix(h, sum), "{version}");
+    }
 }

@@ -19,7 +19,7 @@ fn bytes(image: &Image) -> Vec<u8> {
 #[test]
 fn restore_undoes_every_writable_byte() {
     for (version, tree) in trees() {
-        let (_dir, path) = build(&tree, Config::Smp, None);
+        let path = build(&tree, Config::Smp);
         let (mut i, _) = boot(Image::load(&path).expect("loads"), &params(4, PERCUSS_FIRST_EMBED));
         exercise(&i, &mut Rng(1), 500, 100, false);
         let digest = i.digest_all();
@@ -45,7 +45,7 @@ fn restore_undoes_every_writable_byte() {
 #[test]
 fn a_program_repeats_after_restore() {
     for (version, tree) in trees() {
-        let (_dir, path) = build(&tree, Config::Smp, None);
+        let path = build(&tree, Config::Smp);
         let (mut i, _) = boot(Image::load(&path).expect("loads"), &params(4, PERCUSS_FIRST_EMBED));
         i.save();
         i.host().keep_digests.set(true);
@@ -62,7 +62,7 @@ fn a_program_repeats_after_restore() {
 #[test]
 fn reset_allows_another_boot() {
     let Some(tree) = tree("6.12") else { return };
-    let (_dir, path) = build(&tree, Config::SmpNomemcg, None);
+    let path = build(&tree, Config::SmpNomemcg);
     let (mut i, a) = boot(Image::load(&path).expect("loads"), &params(4, PERCUSS_FIRST_EMBED));
     exercise(&i, &mut Rng(5), 100, 50, false);
     i.reset();
@@ -100,7 +100,7 @@ fn statics_and_once_flags_are_in_the_state() {
         "extern int (*percuss_keep)(int);\n#define percuss_keep2() percuss_keep(1)\nunsigned long pcpu_nr_pages(void)",
     );
     std::fs::write(overlay.path().join("mm/percpu.c"), text).expect("writable");
-    let (_dir, path) = build(&tree, Config::Smp, Some(overlay.path()));
+    let path = build_in(overlay.path(), &tree, Config::Smp, Some(overlay.path()), None);
     let symbols = symbols(&path);
     let at = |name: &str| {
         let found = symbols.iter().find(|s| s.2.starts_with(name));
@@ -151,8 +151,6 @@ fn a_tree_that_does_not_build_says_why() {
         scratch: dir.path().join("scratch"),
         flags: Vec::new(),
     };
-    // percpu.c includes its parts by quotes, so the file beside it wins over the overlay: both must be there.
-    std::fs::copy(req.tree.join("mm/percpu.c"), dir.path().join("mm/percpu.c")).expect("a tree");
     let error = percuss_shim::compile(&req).expect_err("broken").to_string();
     assert!(error.contains("undeclared_name") && error.contains("mm/percpu-vm.c"), "{error}");
     req.tree = dir.path().join("nowhere");

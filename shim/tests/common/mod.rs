@@ -4,8 +4,9 @@
 
 use std::alloc::{Layout as MemLayout, alloc_zeroed, dealloc};
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use percuss_shim::abi::*;
 use percuss_shim::{Arena, Boot, CompileRequest, Config, Diag, Host, Image, Instance, TraceAlloc, VmAreas, compile};
@@ -34,19 +35,29 @@ pub fn trees() -> Vec<(&'static str, PathBuf)> {
     ["6.12", "6.1"].into_iter().filter_map(|v| Some((v, tree(v)?))).collect()
 }
 
-/// Compiles an image into a directory that lives as long as the result.
-pub fn build(tree: &Path, config: Config, overlay: Option<&Path>) -> (tempfile::TempDir, PathBuf) {
-    let dir = tempfile::tempdir().expect("a temporary directory");
+/// The image of a tree, compiled once per test program.
+pub fn build(tree: &Path, config: Config) -> PathBuf {
+    static BUILT: Mutex<BTreeMap<(PathBuf, &str), PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let count = built.len();
+    let image = built.entry((tree.into(), config.name())).or_insert_with(|| {
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{count}", env!("CARGO_CRATE_NAME")));
+        build_in(&dir, tree, config, None, None)
+    });
+    image.clone()
+}
+
+/// Compiles an image.
+pub fn build_in(dir: &Path, tree: &Path, config: Config, overlay: Option<&Path>, flag: Option<&str>) -> PathBuf {
     let req = CompileRequest {
         tree: tree.into(),
         overlay: overlay.map(Into::into),
         config,
-        output: dir.path().join("image.so"),
-        scratch: dir.path().join("scratch"),
-        flags: Vec::new(),
+        output: dir.join("image.so"),
+        scratch: dir.join("scratch"),
+        flags: flag.into_iter().map(Into::into).collect(),
     };
-    let compiled = compile(&req).unwrap_or_else(|e| panic!("{e}"));
-    (dir, compiled.path)
+    compile(&req).unwrap_or_else(|e| panic!("{e}")).path
 }
 
 pub struct TestHost {
@@ -69,12 +80,15 @@ pub struct TestHost {
     pub digests: RefCell<Vec<u64>>,
     pub keep_digests: Cell<bool>,
     pub check: Cell<bool>,
-    pub diags: RefCell<Vec<(u32, i32, Vec<u64>, String)>>,
+    pub diags: RefCell<Vec<Message>>,
     pub charged: Cell<i64>,
     pub refs: Cell<i64>,
     pub zeroed: Cell<u64>,
     pub fail_pages_after: Cell<u64>,
 }
+
+/// Kind, level, integers and text of a diagnostic.
+pub type Message = (u32, i32, Vec<u64>, String);
 
 pub struct Snapshot {
     meta: Vec<u8>,
@@ -410,7 +424,7 @@ pub fn exercise(i: &Instance<TestHost>, rng: &mut Rng, ops: u32, slots: usize, d
             let align = 1 << rng.below(7);
             let gfp = [GFP_KERNEL, GFP_KERNEL | GFP_ACCOUNT, GFP_ATOMIC][rng.below(3) as usize];
             *slot = i.alloc(size, align, rng.below(32) == 0, gfp);
-            assert!(*slot % align == 0);
+            assert!(slot.is_multiple_of(align));
         }
         if i.host().work.replace(false) {
             i.balance();
