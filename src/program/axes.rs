@@ -105,7 +105,8 @@ pub fn axes(g: &Geometry) -> [(&'static str, &'static str); 13] {
         _ => "odd",
     };
     // Where mapping a unit can need a page table in its middle: B36 of the known bugs.
-    let over = g.first == First::Page && nr > 1 && g.least_unit() >= 300 << 10;
+    let over =
+        g.first == First::Page && u64::from(nr) * u64::from(g.least_unit()) > 2 << 20 && g.least_unit() >= 300 << 10;
     let values = [
         cpus,
         ["other", "1", "2", "3", "4"].get(usize::from(g.groups)).copied().unwrap_or("other"),

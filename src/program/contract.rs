@@ -30,13 +30,13 @@ pub const RULES: &[Rule] = &[
     Rule {
         number: 1,
         text: "no allocation that may sleep (`__GFP_DIRECT_RECLAIM`) with preemption disabled",
-        source: "mm/percpu.c: pcpu_alloc() takes pcpu_alloc_mutex unless the mask is atomic; include/linux/gfp.h: gfpflags_allow_blocking()",
+        source: "mm/percpu.c: the allocation takes pcpu_alloc_mutex unless the mask makes it atomic; include/linux/gfp.h: gfpflags_allow_blocking()",
         kept: "repair takes `__GFP_DIRECT_RECLAIM` out of the mask",
     },
     Rule {
         number: 2,
         text: "no allocation that may sleep (`__GFP_DIRECT_RECLAIM`) with interrupts off",
-        source: "mm/percpu.c: pcpu_alloc() takes pcpu_alloc_mutex and ends a critical section with spin_unlock_irq-restore of the caller's state",
+        source: "mm/percpu.c: as for rule 1; a mutex may sleep",
         kept: "repair takes `__GFP_DIRECT_RECLAIM` out of the mask",
     },
     Rule {
@@ -48,7 +48,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         number: 4,
         text: "`__GFP_NOFAIL` only together with `__GFP_DIRECT_RECLAIM`",
-        source: "mm/page_alloc.c: __alloc_pages_slowpath() warns about a caller that must not fail and cannot sleep",
+        source: "mm/page_alloc.c: __alloc_pages_slowpath() does not support the one without the other",
         kept: "repair takes `__GFP_NOFAIL` out of the mask",
     },
     Rule {
@@ -60,13 +60,13 @@ pub const RULES: &[Rule] = &[
     Rule {
         number: 6,
         text: "gfp scopes are left innermost first, none is left that was not entered, all are left before the task ends, and they are at most 8 deep",
-        source: "include/linux/sched/mm.h: memalloc_noio_restore() and its like \"must be paired\" with the save",
+        source: "include/linux/sched/mm.h: memalloc_noio_restore() and its like take what the pairing save returned; the depth is ours",
         kept: "repair drops what does not pair and leaves what is still entered",
     },
     Rule {
         number: 7,
         text: "preemption is enabled as often as it was disabled before the task ends, and at most 8 deep",
-        source: "include/linux/preempt.h; kernel/sched/core.c: schedule_debug() reports scheduling while atomic",
+        source: "include/linux/preempt.h: preempt_disable() and preempt_enable() count; the depth is ours",
         kept: "repair drops what does not pair and ends what is still begun",
     },
     Rule {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Where the generator gets operands: realistic values that depend on what the program did so far.
 
-use super::bytes::{COMMON_SIZES, EDGE_SIZES};
+use super::codes::{COMMON_SIZES, EDGE_SIZES};
 use super::contract::ContractState;
 use super::geometry::{Geometry, PAGE};
 use super::op::{Op, VARS, Var};

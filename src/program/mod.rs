@@ -3,8 +3,10 @@
 
 pub mod axes;
 mod bytes;
+mod codes;
 pub mod contract;
 mod draw;
+mod error;
 mod generate;
 mod geometry;
 mod minimize;
@@ -19,12 +21,12 @@ mod tests;
 mod words;
 
 pub use bytes::{BytesError, VERSION};
+pub use error::TextError;
 pub use generate::Generator;
 pub use geometry::{First, Geometry, GeometryError};
 pub use minimize::{Reduction, minimize};
 pub use op::{Op, OpInfo, TABLE, VARS, Var};
 pub use operand::DEFAULT_ALIGN;
-pub use words::TextError;
 
 use crate::world::event::Site;
 

@@ -2,12 +2,13 @@
 //! The op alphabet, one table: a row gives an op its variant, documentation, text form, byte form and share of
 //! generated programs. A new op is a row here and its meaning in the runner; give it byte codes nobody has.
 
-use super::bytes::{Long, Short};
+use super::codes::{Long, Short};
 use super::draw::Draw;
+use super::error::TextError;
 use super::operand::{
     Align, Cpu, Delta, Dst, Mask, MemcgId, Operand, Reserved, ScopeName, Seed, Size, VarRef, VarVisitor,
 };
-use super::words::{TextError, Words};
+use super::words::Words;
 use crate::world::gfp::Gfp;
 use crate::world::kernel::Scope;
 

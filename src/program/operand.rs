@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Kinds of operands: how a value looks in text, in bytes, and where the generator gets one.
 
-use super::bytes::{ALIGNS, GFPS, SIZES};
+use super::codes::{ALIGNS, GFPS, SIZES};
 use super::draw::Draw;
+use super::error::TextError;
 use super::op::Var;
-use super::words::{TextError, Words};
+use super::words::Words;
 use crate::world::gfp::Gfp;
 use crate::world::kernel::Scope;
 

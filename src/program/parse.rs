@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::str::FromStr;
 
+use super::error::{TextError, nearest};
 use super::geometry::Geometry;
 use super::op::{Op, TABLE};
 use super::print::FIRSTS;
-use super::words::{Names, TextError, Words, nearest, parse_size};
+use super::words::{Names, Words, parse_size};
 use super::{Fault, Program, limits};
 use crate::world::event::Site;
 

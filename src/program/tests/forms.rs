@@ -4,7 +4,7 @@
 use arbitrary::{Arbitrary, Unstructured};
 use proptest::prelude::*;
 
-use super::super::bytes::SIZES;
+use super::super::codes::SIZES;
 use super::super::{BytesError, First, Generator, Geometry, Op, Program, TABLE, VERSION, limits};
 use super::{any_geometry, any_program, any_repaired};
 use crate::world::kernel::Scope;

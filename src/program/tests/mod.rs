@@ -28,9 +28,7 @@ fn any_op() -> impl Strategy<Value = Op> {
         gfp: Gfp(gfp) & KNOWN_FLAGS,
     });
     let other = (1..TABLE.len(), long).prop_map(|(row, bytes)| {
-        let mut short = super::bytes::Short::default();
-        bytes[..6].iter().all(|&b| short.put(1, Some(b.into())));
-        let mut short = short.rewound();
+        let mut short = super::codes::Short::new(std::array::from_fn(|i| bytes[i]));
         Op::get_short(row, &mut short)
     });
     prop_oneof![alloc, known, other.clone(), other]
