@@ -9,6 +9,7 @@ pub mod model;
 pub mod oracle;
 pub mod patch;
 pub mod program;
+pub mod report;
 pub mod run;
 pub mod tenant;
 pub mod tree;

@@ -81,7 +81,8 @@ impl Variants {
             }
             let (name, run) = self.run(i, program)?;
             for (b, by) in below.iter_mut().filter(|b| b.1.is_none()) {
-                let same = |o: &SeenBelow| o.op == b.op && (o.below.chunk, o.below.block) == (b.below.chunk, b.below.block);
+                let same =
+                    |o: &SeenBelow| o.op == b.op && (o.below.chunk, o.below.block) == (b.below.chunk, b.below.block);
                 if !run.watch.below.iter().any(same) {
                     *by = Some(name);
                 }
@@ -115,7 +116,8 @@ impl Variants {
                 None => "percuss: hint of a chunk below the truth",
             };
             let at = b.below.block.map_or(String::new(), |n| format!(" block {n}"));
-            let detail = format!("chunk {:#x}{at}: hint {} units, truth {}", b.below.chunk, b.below.hint, b.below.truth);
+            let detail =
+                format!("chunk {:#x}{at}: hint {} units, truth {}", b.below.chunk, b.below.hint, b.below.truth);
             add(Finding::new(Oracle::Hints, b.op, title, detail), by);
         }
         Ok(out)

@@ -167,7 +167,11 @@ pub fn one(setup: &Setup, program: &Program) -> Result<Batch, Lost> {
 ///
 /// # Errors
 /// No worker can be started, or the program kills it.
-pub fn logs(setup: &Setup, program: &Program, context: usize) -> Result<(Vec<String>, Vec<String>, Option<usize>), Lost> {
+pub fn logs(
+    setup: &Setup,
+    program: &Program,
+    context: usize,
+) -> Result<(Vec<String>, Vec<String>, Option<usize>), Lost> {
     let request = Request::Logs { program: program.encode(), context };
     match ask(setup, &mut None, &request, PROGRAM_LIMIT)? {
         Reply::Logs { image, model, differs_at } => Ok((image, model, differs_at)),

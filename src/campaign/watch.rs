@@ -78,7 +78,9 @@ impl HintWatch {
             match e {
                 Event::TraceAllocFail { .. } => failed = true,
                 Event::TraceCreate { base_addr } => created = Some(*base_addr),
-                Event::Kzalloc { addr: 0, .. } | Event::Vmalloc { addr: 0, .. } | Event::VmAreas { base: 0, .. } => injected = true,
+                Event::Kzalloc { addr: 0, .. } | Event::Vmalloc { addr: 0, .. } | Event::VmAreas { base: 0, .. } => {
+                    injected = true
+                }
                 Event::PageAlloc { pfn: None, .. } | Event::Map { ok: false, .. } => injected = true,
                 _ => {}
             }

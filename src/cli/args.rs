@@ -9,8 +9,12 @@ use percuss::image::ImageSpec;
 
 /// Runs the kernel's unmodified percpu allocator in lockstep with a Rust Model on one simulated kernel.
 #[derive(Debug, Parser)]
-#[command(version, about, after_help = "Exit codes: 0 nothing new, 1 new findings, 2 usage or environment error, \
-125 the tree does not build.")]
+#[command(
+    version,
+    about,
+    after_help = "Exit codes: 0 nothing new, 1 new findings, 2 usage or environment error, \
+125 the tree does not build."
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

@@ -46,13 +46,24 @@ pub fn run(args: &CheckArgs) -> Result<u8, CliError> {
     batch.merge(corpus);
     batch.sort();
     let cases = cases(&setup, &batch)?;
-    let verdict = Verdict { image: &image, seed: args.seed, batch: &batch, cases, shares, seconds: started.elapsed().as_secs_f64() };
+    let verdict = Verdict {
+        image: &image,
+        seed: args.seed,
+        batch: &batch,
+        cases,
+        shares,
+        seconds: started.elapsed().as_secs_f64(),
+    };
     match args.format {
         Format::Json => println!("{}", report::json(&verdict)),
         Format::Human => anstream::print!("{}", report::human(&verdict)),
     }
     if verdict.new() > 0 {
-        let written = report::save(&verdict, &args.out).map_err(|error| CliError::File { what: "write to", path: args.out.clone(), error })?;
+        let written = report::save(&verdict, &args.out).map_err(|error| CliError::File {
+            what: "write to",
+            path: args.out.clone(),
+            error,
+        })?;
         if args.format == Format::Human {
             written.iter().for_each(|p| println!("wrote {}", p.display()));
         }

@@ -19,17 +19,24 @@ pub fn read_program(path: &Path) -> Result<Program, CliError> {
     let fail = |error| CliError::File { what: "read", path: path.to_owned(), error };
     let meta = std::fs::metadata(path).map_err(fail)?;
     if meta.len() > FILE_MAX {
-        let message = format!("{}: {} bytes are too many for a program; at most {FILE_MAX} are read", path.display(), meta.len());
+        let message =
+            format!("{}: {} bytes are too many for a program; at most {FILE_MAX} are read", path.display(), meta.len());
         return Err(CliError::Input(message));
     }
     let bytes = std::fs::read(path).map_err(fail)?;
     if bytes.is_empty() {
-        return Err(CliError::Input(format!("{}: the file is empty; a program needs at least a `task` line", path.display())));
+        return Err(CliError::Input(format!(
+            "{}: the file is empty; a program needs at least a `task` line",
+            path.display()
+        )));
     }
-    if !bytes.contains(&0) && bytes[0] >= b'\t'
+    if !bytes.contains(&0)
+        && bytes[0] >= b'\t'
         && let Ok(text) = std::str::from_utf8(&bytes)
     {
-        return text.parse().map_err(|error: TextErrorBox| CliError::Text { path: path.to_owned(), error: Box::new(error) });
+        return text
+            .parse()
+            .map_err(|error: TextErrorBox| CliError::Text { path: path.to_owned(), error: Box::new(error) });
     }
     Program::decode_strict(&bytes).map_err(|error| CliError::Bytes { path: path.to_owned(), error })
 }
@@ -39,7 +46,8 @@ type TextErrorBox = percuss::program::TextError;
 /// What was compiled, in one line each: tree, files, what was applied, quirks.
 pub fn describe(image: &Image) -> Vec<String> {
     let tree = &image.tree;
-    let mut out = vec![format!("tree     {} ({}, {}), config {}", tree.name, tree.version, tree.origin, image.config.name())];
+    let mut out =
+        vec![format!("tree     {} ({}, {}), config {}", tree.name, tree.version, tree.origin, image.config.name())];
     for name in &image.applied {
         out.push(format!("applied  {name}"));
     }

@@ -24,7 +24,10 @@ pub fn run(args: &MinimizeArgs) -> Result<u8, CliError> {
     // New findings first: those are what one wants small.
     let found = batch.found.iter().filter(wanted).min_by_key(|f| f.finding.quirk.is_some());
     let Some(found) = found else {
-        return Err(CliError::Input(format!("{}: the program shows no such finding on this image", args.file.display())));
+        return Err(CliError::Input(format!(
+            "{}: the program shows no such finding on this image",
+            args.file.display()
+        )));
     };
     let (small, tried) = campaign::minimize(&setup, &program, &Like::of(&found.finding), args.time)?;
     eprintln!("{} ({} programs tried)", found.finding.title, tried);

@@ -54,7 +54,11 @@ fn show(progress: &Progress, extent: Extent, done: &AtomicBool) {
         let programs = progress.programs.load(Ordering::Relaxed);
         let ops = progress.ops.load(Ordering::Relaxed);
         let findings = progress.findings.load(Ordering::Relaxed);
-        let rate = format!("{:.0}/s, {:.2} M ops/s, {findings} kinds of findings", programs as f64 / seconds, ops as f64 / seconds / 1e6);
+        let rate = format!(
+            "{:.0}/s, {:.2} M ops/s, {findings} kinds of findings",
+            programs as f64 / seconds,
+            ops as f64 / seconds / 1e6
+        );
         bar.set_position(match extent {
             Extent::Programs(_) => programs,
             Extent::Time(_) => seconds as u64,

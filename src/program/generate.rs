@@ -104,7 +104,8 @@ impl Generator {
         values[order[(index % n) as usize]]
     }
 
-    fn geometry(&self, index: u64) -> Geometry {
+    /// Geometry of program `index`.
+    pub fn geometry(&self, index: u64) -> Geometry {
         let first = self.stratum(0, index, &[First::Embed, First::Page, First::Info]);
         let cpus: u64 = self.stratum(1, index, &CPUS);
         let (groups, interleaved) = self.stratum(

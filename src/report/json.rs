@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Reports for machines; docs/json.md describes them.
+
+use serde_json::{Value, json};
+
+use super::{Verdict, fix};
+use crate::campaign::{Batch, Found};
+use crate::image::Image;
+use crate::model::Quirks;
+use crate::program::Program;
+
+/// Version of the objects: raised when a field changes its meaning or goes.
+pub const SCHEMA: u32 = 1;
+
+fn image(i: &Image) -> Value {
+    json!({
+        "name": i.tree.name,
+        "version": i.tree.version,
+        "origin": i.tree.origin.to_string(),
+        "files": i.files.iter().map(|(p, h)| json!({"path": p, "sha256": h})).collect::<Vec<_>>(),
+    })
+}
+
+fn quirks(i: &Image) -> Vec<&'static str> {
+    Quirks::ALL.iter().filter(|q| i.quirks.get(q.name) == Ok(true)).map(|q| q.name).collect()
+}
+
+fn finding(f: &Found, program: &Program) -> Value {
+    json!({
+        "title": f.finding.title,
+        "oracle": f.finding.oracle,
+        "known": f.finding.quirk,
+        "fix": f.finding.quirk.as_deref().and_then(fix),
+        "count": f.count,
+        "index": (f.index != u64::MAX).then_some(f.index),
+        "program": program.to_string(),
+        "report": f.finding.detail,
+    })
+}
+
+/// The verdict of a check as one line.
+pub fn json(v: &Verdict<'_>) -> String {
+    let b = v.batch;
+    json!({
+        "schema": SCHEMA,
+        "tree": image(v.image),
+        "patches": v.image.applied,
+        "config": v.image.config.name(),
+        "quirks": quirks(v.image),
+        "seed": v.seed,
+        "programs": b.programs,
+        "ops": b.ops,
+        "events": b.events,
+        "seconds": v.seconds,
+        "hints": {"by_quirk": b.tally.by_quirk, "unattributed": b.tally.unattributed},
+        "findings": v.cases.iter().map(|c| finding(&c.found, &c.program)).collect::<Vec<_>>(),
+        "summary": {"new": v.new(), "known": v.known()},
+    })
+    .to_string()
+}
+
+/// The result of a replay as one line.
+pub fn replay_json(i: &Image, program: &Program, b: &Batch) -> String {
+    let new = b.found.iter().filter(|f| f.finding.quirk.is_none()).count();
+    json!({
+        "schema": SCHEMA,
+        "tree": image(i),
+        "patches": i.applied,
+        "config": i.config.name(),
+        "quirks": quirks(i),
+        "ops": b.ops,
+        "events": b.events,
+        "findings": b.found.iter().map(|f| finding(f, program)).collect::<Vec<_>>(),
+        "summary": {"new": new, "known": b.found.len() - new},
+    })
+    .to_string()
+}
+
+/// What was compiled, as one line.
+pub fn tree_json(i: &Image) -> String {
+    json!({
+        "schema": SCHEMA,
+        "tree": image(i),
+        "patches": i.applied,
+        "config": i.config.name(),
+        "compiler": i.compiler,
+        "quirks": quirks(i),
+        "undecided": i.undecided,
+    })
+    .to_string()
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Shares of the geometry axes in a campaign.
+
+use crate::campaign::Batch;
+use crate::program::Generator;
+use crate::program::axes::AxisShares;
+
+/// How often each value of each geometry axis was generated.
+#[derive(Debug, Clone)]
+pub struct Shares(pub AxisShares);
+
+impl Shares {
+    /// Shares of a campaign: what was generated depends on seed and number only.
+    pub fn of(seed: u64, batch: &Batch) -> Shares {
+        let mut shares = AxisShares::default();
+        let generator = Generator::new(seed);
+        // The axes are stratified: 20 000 programs show what a million do.
+        for index in 0..batch.programs.min(20_000) {
+            shares.count(&generator.geometry(index));
+        }
+        Shares(shares)
+    }
+}
