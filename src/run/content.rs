@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Content of per-CPU memory: zero after allocation, then what the program wrote, on every possible CPU.
 
-use super::areas::{Area, pattern};
+use super::areas::{Area, pattern, pattern_steps};
 use crate::world::kernel::Addr;
 use crate::world::{Host, World};
 
@@ -74,19 +74,40 @@ pub fn verify(w: &World, area: &Area) -> Result<(), ContentError> {
     Ok(())
 }
 
+/// Bytes looked at before anything is decided: enough for the compiler to use wide registers.
+const STRIDE: usize = 64;
+
 fn first_nonzero(bytes: &[u8]) -> Option<usize> {
-    let (words, tail) = bytes.as_chunks::<16>();
-    if words.iter().all(|w| u128::from_ne_bytes(*w) == 0) && tail.iter().all(|b| *b == 0) {
-        return None;
+    let (strides, tail) = bytes.as_chunks::<STRIDE>();
+    let any = |stride: &[u8; STRIDE]| {
+        let (words, _) = stride.as_chunks::<8>();
+        words.iter().fold(0, |any, w| any | u64::from_ne_bytes(*w)) != 0
+    };
+    match strides.iter().position(any) {
+        None => tail.iter().position(|b| *b != 0).map(|at| strides.len() * STRIDE + at),
+        Some(i) => strides[i].iter().position(|b| *b != 0).map(|at| i * STRIDE + at),
     }
-    bytes.iter().position(|b| *b != 0)
 }
 
 fn first_differing(bytes: &[u8], seed: u8, cpu: u32) -> Option<(usize, u8)> {
-    for (i, word) in bytes.chunks(4).enumerate() {
-        let expected = pattern(seed, cpu, i as u32).to_le_bytes();
+    let (strides, _) = bytes.as_chunks::<STRIDE>();
+    let (mut next, step) = pattern_steps(seed, cpu);
+    // Skips what is as it should be; where it is not, or at the end, each byte is looked at.
+    let same = strides.iter().take_while(|stride| {
+        let (words, _) = stride.as_chunks::<4>();
+        let mut wrong = 0;
+        for word in words {
+            wrong |= u32::from_le_bytes(*word) ^ (next | 1);
+            next = next.wrapping_add(step);
+        }
+        wrong == 0
+    });
+    let skip = same.count() * STRIDE;
+    for (i, word) in bytes[skip..].chunks(4).enumerate() {
+        let at = skip + i * 4;
+        let expected = pattern(seed, cpu, at as u32 / 4).to_le_bytes();
         if let Some(k) = word.iter().zip(&expected).position(|(a, b)| a != b) {
-            return Some((i * 4 + k, expected[k]));
+            return Some((at + k, expected[k]));
         }
     }
     None

@@ -11,6 +11,7 @@ use super::log::{EVENTS_MAX, Log};
 use super::memblock::Memblock;
 use super::memcg::Memcg;
 use super::pages::Pages;
+use super::pageset::PageSet;
 use super::task::Task;
 use super::vm::Vm;
 use crate::program::{Fault, Geometry, limits};
@@ -22,8 +23,8 @@ pub const WORKER: usize = limits::TASKS;
 /// Locks a World knows: pcpu_lock, pcpu_alloc_mutex and others in order of first use.
 pub(super) const LOCKS: usize = 18;
 
-/// Mapped pages after which vmalloc space gives its memory back between programs (128 MiB).
-const RELEASE_AFTER: u64 = 32_768;
+/// Pages in use after which vmalloc space gives its memory back between programs (128 MiB).
+const RELEASE_AFTER: u32 = 32_768;
 
 /// A zeroing that may go on to the next CPU.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +60,12 @@ pub struct World {
     pub(super) zeroing: Option<Zeroing>,
     pub(super) booting: bool,
     pub(super) stopped: Option<Stop>,
-    pub(super) mapped_since_release: u64,
+    /// Pages of vmalloc space that cost memory.
+    pub(super) committed: PageSet,
+    /// Those whose bytes are all poison, but for areas somebody has.
+    pub(super) poisoned: PageSet,
+    /// Contents are checked.
+    pub(super) content: bool,
     /// Bytes of a `struct page`, cleared when its page is handed out; 0 for tenants that have none.
     pub(super) page_struct: u32,
     saved: Saved,
@@ -101,7 +107,9 @@ impl World {
             zeroing: None,
             booting: false,
             stopped: None,
-            mapped_since_release: 0,
+            committed: PageSet::new(),
+            poisoned: PageSet::new(),
+            content: true,
             page_struct,
             saved: Saved::default(),
         })
@@ -120,14 +128,28 @@ impl World {
         if self.wants_boot() {
             self.arena.release(place::VMALLOC, place::VMALLOC_END - place::VMALLOC);
             self.arena.release(place::HEAP, place::HEAP_END - place::HEAP);
-            self.mapped_since_release = 0;
+            self.committed.clear();
+            self.poisoned.clear();
         }
         self.booting = true;
     }
 
+    /// Whether contents are checked from here on: else nothing is poisoned.
+    pub fn check_content(&mut self, on: bool) {
+        if self.content && !on {
+            self.forget_poison();
+        }
+        self.content = on;
+    }
+
+    /// Memory may have been left in any state: a program ended early, or the allocator wrote where it should not.
+    pub fn forget_poison(&mut self) {
+        self.poisoned.clear();
+    }
+
     /// So much memory has been committed that the next program should boot, which gives it back.
     pub fn wants_boot(&self) -> bool {
-        self.mapped_since_release > RELEASE_AFTER
+        self.committed.count() > RELEASE_AFTER
     }
 
     /// Everything that boot does not touch, as after boot.
@@ -139,6 +161,7 @@ impl World {
         self.faults.arm(faults);
         self.tasks = [Task::default(); limits::TASKS + 1];
         self.current = 0;
+        self.current_op = 0;
         self.owner = [None; LOCKS];
         self.zeroing = None;
         self.stopped = None;

@@ -184,6 +184,10 @@ impl World {
         let image = self.arena.bytes(place::STATIC, size);
         self.cpus().find_map(|cpu| {
             let copy = self.read_unit(self.copy_of(place::STATIC, cpu), size)?;
+            // As a rule they are equal, which one comparison tells; byte by byte costs more than the whole program.
+            if copy == image {
+                return None;
+            }
             copy.iter().zip(image).position(|(a, b)| a != b).map(|at| (cpu, at as u64))
         })
     }
