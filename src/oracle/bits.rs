@@ -59,6 +59,20 @@ pub fn free_runs(map: &[u64], from: u32, to: u32) -> Free {
     };
     for (i, word) in map[(from / 64) as usize..(to / 64) as usize].iter().enumerate() {
         let base = i as u32 * 64;
+        // Most words are all free or all taken.
+        if *word == 0 {
+            if run == 0 {
+                run_at = base;
+            }
+            run += 64;
+            out.total += 64;
+            continue;
+        }
+        if *word == u64::MAX {
+            close(run, run_at, &mut out);
+            run = 0;
+            continue;
+        }
         let mut at = 0;
         while at < 64 {
             let rest = word >> at;
