@@ -4,8 +4,8 @@
 
 use std::cell::RefCell;
 
-use libfuzzer_sys::fuzz_target;
-use percuss::campaign::fuzz::Lockstep;
+use libfuzzer_sys::{Corpus, fuzz_target};
+use percuss::campaign::fuzz::{Lockstep, worthwhile};
 use percuss::program::Program;
 
 thread_local! {
@@ -24,12 +24,16 @@ fn start() -> Lockstep {
 
 fuzz_target!(
     init: LOCKSTEP.with(|_| ()),
-    |program: Program| {
+    |program: Program| -> Corpus {
+        if !worthwhile(&program) {
+            return Corpus::Reject;
+        }
         LOCKSTEP.with_borrow_mut(|lockstep| {
             if let Err(crash) = lockstep.run(&program) {
                 eprintln!("{crash}");
                 panic!("{}", crash.findings[0].title);
             }
         });
+        Corpus::Keep
     }
 );

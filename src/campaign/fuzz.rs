@@ -11,6 +11,16 @@ use crate::oracle::Finding;
 use crate::program::Program;
 use crate::run::Unwatched;
 
+/// Bytes of all units of a first chunk together above which a program is not worth a fuzzer's time: copying and comparing
+/// them takes longer than a thousand ops. Generated programs have such machines.
+const HEAVY: u64 = 4 << 20;
+
+/// A program that a fuzzer should run.
+pub fn worthwhile(program: &Program) -> bool {
+    let boot = &program.boot;
+    u64::from(boot.least_unit()) * u64::from(boot.cpus.count_ones()) <= HEAVY
+}
+
 /// Why a fuzz target cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The World's state, and how it is set up for a program.
 
-use super::arena::{Arena, place};
+use super::arena::{Arena, PAGE, place};
 use super::digest::mix;
 use super::event::{Event, Stop};
 use super::fault::Faults;
@@ -23,8 +23,8 @@ pub const WORKER: usize = limits::TASKS;
 /// Locks a World knows: pcpu_lock, pcpu_alloc_mutex and others in order of first use.
 pub(super) const LOCKS: usize = 18;
 
-/// Pages in use after which vmalloc space gives its memory back between programs (128 MiB).
-const RELEASE_AFTER: u32 = 32_768;
+/// Pages in use after which the arena gives its memory back between programs (128 MiB).
+const RELEASE_AFTER: u64 = 32_768;
 
 /// A zeroing that may go on to the next CPU.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +62,8 @@ pub struct World {
     pub(super) stopped: Option<Stop>,
     /// Pages of vmalloc space that cost memory.
     pub(super) committed: PageSet,
+    /// The most boot has taken since memory was given back.
+    boot_bytes: u64,
     /// Those whose bytes are all poison, but for areas somebody has.
     pub(super) poisoned: PageSet,
     /// Contents are checked.
@@ -108,6 +110,7 @@ impl World {
             booting: false,
             stopped: None,
             committed: PageSet::new(),
+            boot_bytes: 0,
             poisoned: PageSet::new(),
             content: true,
             page_struct,
@@ -128,6 +131,8 @@ impl World {
         if self.wants_boot() {
             self.arena.release(place::VMALLOC, place::VMALLOC_END - place::VMALLOC);
             self.arena.release(place::HEAP, place::HEAP_END - place::HEAP);
+            self.arena.release(place::LINEAR, place::LINEAR_END - place::LINEAR);
+            self.boot_bytes = 0;
             self.committed.clear();
             self.poisoned.clear();
         }
@@ -149,7 +154,7 @@ impl World {
 
     /// So much memory has been committed that the next program should boot, which gives it back.
     pub fn wants_boot(&self) -> bool {
-        self.committed.count() > RELEASE_AFTER
+        self.committed.count() as u64 + self.boot_bytes / PAGE > RELEASE_AFTER
     }
 
     /// Everything that boot does not touch, as after boot.
@@ -170,6 +175,9 @@ impl World {
     /// Boot ended: logs the Boot event and, when it went well, keeps the layout and what `reset` goes back to.
     pub fn booted(&mut self, result: Result<Layout, i32>) {
         self.booting = false;
+        if self.backed() {
+            self.boot_bytes = self.boot_bytes.max(self.memblock.bytes());
+        }
         match result {
             Ok(layout) => {
                 self.layout = layout;
