@@ -32,7 +32,8 @@ pub fn tree() -> Result<PathBuf, percuss::tree::TreeError> {
 
 fn image() -> &'static Image {
     static IMAGE: OnceLock<Image> = OnceLock::new();
-    IMAGE.get_or_init(|| Image::build(&ImageSpec { tree: "6.12".to_owned(), ..ImageSpec::default() }).expect("an image"))
+    IMAGE
+        .get_or_init(|| Image::build(&ImageSpec { tree: "6.12".to_owned(), ..ImageSpec::default() }).expect("an image"))
 }
 
 /// The allocator with nothing of percuss in it but the shim's headers.

@@ -8,8 +8,16 @@ use super::{CliError, EXIT_CLEAN};
 /// Runs the verb.
 ///
 /// # Errors
-/// The file is no program.
+/// The file is no program, or the byte form cannot be written.
 pub fn run(args: &ShowArgs) -> Result<u8, CliError> {
-    print!("{}", read_program(&args.file)?);
+    let program = read_program(&args.file)?;
+    match &args.to_bytes {
+        Some(path) => std::fs::write(path, program.encode()).map_err(|error| CliError::File {
+            what: "write",
+            path: path.clone(),
+            error,
+        })?,
+        None => print!("{program}"),
+    }
     Ok(EXIT_CLEAN)
 }
