@@ -132,6 +132,7 @@ impl Image {
             quirks: on.map(|q| q.name.to_owned()).collect(),
             oracles,
             seed,
+            worker: None,
         }
     }
 }
