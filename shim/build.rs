@@ -71,6 +71,8 @@ fn list(dir: &Path, files: &mut Vec<PathBuf>) {
 /// Links the image of one tree. Without a tree the crate still builds; `Image::linked` then says what is missing.
 fn static_image(root: &Path, out: &Path) {
     let default = root.join("../vendor/trees/6.12");
+    // Cargo looks again each time as long as there is none.
+    println!("cargo:rerun-if-changed={}", default.join("mm/percpu.c").display());
     let tree = env::var_os("PERCUSS_TREE").map(PathBuf::from).or_else(|| default.exists().then_some(default));
     let Some(tree) = tree else {
         println!("cargo:warning=no kernel tree: set PERCUSS_TREE or unpack one to vendor/trees/6.12");

@@ -14,7 +14,9 @@ static int percuss_distance(unsigned int from, unsigned int to)
 /* PERCUSS_FIRST_INFO: one group per node in order of its lowest CPU, one unit per CPU. */
 static int percuss_boot_info(const struct percuss_boot *boot)
 {
-	size_t dyn = max_t(size_t, boot->dyn_size, PERCPU_DYNAMIC_EARLY_SIZE);
+	/* padding of the static area is taken from the dynamic one: give it back, so that what is left is whole units */
+	size_t pad = ALIGN(boot->static_size, PCPU_MIN_ALLOC_SIZE) - boot->static_size;
+	size_t dyn = max_t(size_t, boot->dyn_size, PERCPU_DYNAMIC_EARLY_SIZE) + pad;
 	size_t sum = PFN_ALIGN(boot->static_size + boot->reserved_size + dyn);
 	size_t unit = boot->unit_size ?: max_t(size_t, sum, PCPU_MIN_UNIT_SIZE);
 	struct pcpu_alloc_info *ai;

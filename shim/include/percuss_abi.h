@@ -164,7 +164,7 @@ struct percuss_host {
 #define PERCUSS_FIRST_INFO 2
 
 struct percuss_boot {
-	uint64_t possible;      /* mask of possible CPUs, at least one */
+	uint64_t possible;      /* mask of possible CPUs, at least one; the lowest is the boot CPU */
 	uint64_t static_size;
 	uint64_t reserved_size;
 	uint64_t dyn_size;

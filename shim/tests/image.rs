@@ -66,6 +66,22 @@ fn boots_and_serves_with_every_builder() {
 }
 
 #[test]
+fn possible_cpus_may_have_holes() {
+    for (version, tree) in trees() {
+        let path = build(&tree, Config::Smp);
+        for first in [PERCUSS_FIRST_EMBED, PERCUSS_FIRST_PAGE, PERCUSS_FIRST_INFO] {
+            let mut p = params(6, first);
+            p.possible = 0b1_1000_0101 | 1 << 63;
+            let (i, layout) = boot(Image::load(&path).expect("loads"), &p);
+            let possible: Vec<bool> = layout.unit_map.iter().map(|u| *u >= 0).collect();
+            assert!((0..64).all(|c| possible[c] == (p.possible >> c & 1 == 1)), "{version} {first}");
+            exercise(&i, &mut Rng(2), 3_000, 200, true);
+            assert_eq!((i.globals().nr_cur_alloc, i.host().charged.get()), (0, 0));
+        }
+    }
+}
+
+#[test]
 fn same_calls_give_the_same_digests() {
     for (version, tree) in trees() {
         let path = build(&tree, Config::Smp);

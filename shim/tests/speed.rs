@@ -15,9 +15,9 @@ use percuss_shim::{Config, Image};
 fn alloc_and_free() {
     let Some(tree) = tree("6.12") else { return };
     for cpus in [4, 64] {
-        for (name, flag) in [("with digest", None), ("without", Some("-DPERCUSS_NO_DIGEST=1"))] {
+        for (name, flags) in [("with digest", &[][..]), ("without", &["-DPERCUSS_NO_DIGEST=1"])] {
             let dir = tempfile::tempdir().expect("a temporary directory");
-            let path = build_in(dir.path(), &tree, Config::Smp, None, flag);
+            let path = build_in(dir.path(), &tree, Config::Smp, None, flags);
             let (mut i, _) = boot(Image::load(&path).expect("loads"), &params(cpus, PERCUSS_FIRST_EMBED));
             i.host().check.set(false);
             for gfp in [GFP_KERNEL, GFP_ATOMIC] {

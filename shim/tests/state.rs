@@ -100,7 +100,7 @@ fn statics_and_once_flags_are_in_the_state() {
         "extern int (*percuss_keep)(int);\n#define percuss_keep2() percuss_keep(1)\nunsigned long pcpu_nr_pages(void)",
     );
     std::fs::write(overlay.path().join("mm/percpu.c"), text).expect("writable");
-    let path = build_in(overlay.path(), &tree, Config::Smp, Some(overlay.path()), None);
+    let path = build_in(overlay.path(), &tree, Config::Smp, Some(overlay.path()), &[]);
     let symbols = symbols(&path);
     let at = |name: &str| {
         let found = symbols.iter().find(|s| s.2.starts_with(name));
@@ -135,6 +135,17 @@ fn statics_and_once_flags_are_in_the_state() {
     i.restore();
     let warns = || i.host().diags.borrow().iter().filter(|d| d.0 == PERCUSS_DIAG_WARN).count();
     assert_eq!((i.nr_pages(), warns()), (4, 2), "restored: it warns again");
+}
+
+#[test]
+fn undefined_behaviour_traps() {
+    // A shim that the sanitizer objects to would end this test with a signal.
+    let Some(tree) = tree("6.12") else { return };
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let flags = ["-fsanitize=undefined", "-fsanitize-trap=undefined", "-fno-sanitize=pointer-overflow,alignment"];
+    let path = build_in(dir.path(), &tree, Config::Smp, None, &flags);
+    let (i, _) = boot(Image::load(&path).expect("loads"), &params(4, PERCUSS_FIRST_EMBED));
+    exercise(&i, &mut Rng(2), 3_000, 200, true);
 }
 
 #[test]

@@ -39,88 +39,66 @@ impl ModelRun {
     }
 }
 
-/// Models that lack one of the image's quirks each, made when first needed.
+/// Models that lack some of the image's quirks, made when first needed.
 #[derive(Debug)]
 pub struct Variants {
     facts: Facts,
     quirks: Quirks,
-    runs: Vec<(&'static str, Option<ModelRun>)>,
+    /// Quirks the image has, in the order of the table.
+    on: Vec<&'static str>,
+    runs: Vec<(Quirks, ModelRun)>,
 }
+
+/// Something seen, and the quirk that accounts for it.
+type Accounted<S> = (S, Option<&'static str>);
 
 impl Variants {
     /// Variants of an image's quirks.
     pub fn new(facts: Facts, quirks: Quirks) -> Variants {
-        let on = Quirks::ALL.iter().filter(|q| quirks.get(q.name) == Ok(true));
-        Variants { facts, quirks, runs: on.map(|q| (q.name, None)).collect() }
+        let on = Quirks::ALL.iter().map(|q| q.name).filter(|name| quirks.get(name) == Ok(true)).collect();
+        Variants { facts, quirks, on, runs: Vec::new() }
     }
 
-    /// Runs the variant without quirk number `i`.
-    fn run(&mut self, i: usize, program: &Program) -> std::io::Result<(&'static str, &ModelRun)> {
-        let (name, slot) = &mut self.runs[i];
-        if slot.is_none() {
-            let mut quirks = self.quirks;
+    /// Runs the Model without the named quirks.
+    fn without(&mut self, names: &[&str], program: &Program) -> std::io::Result<&ModelRun> {
+        let mut quirks = self.quirks;
+        for name in names {
             quirks.set(name, false).expect("the name comes from the table");
-            *slot = Some(ModelRun::new(self.facts, quirks)?);
         }
-        let run = slot.as_mut().expect("made above");
+        let i = match self.runs.iter().position(|(q, _)| *q == quirks) {
+            Some(i) => i,
+            None => {
+                self.runs.push((quirks, ModelRun::new(self.facts, quirks)?));
+                self.runs.len() - 1
+            }
+        };
+        let run = &mut self.runs[i].1;
         run.run(program)?;
-        Ok((name, run))
+        Ok(run)
     }
 
     /// Finds who accounts for what was seen of hints: one finding for each quirk and kind, and one, without a quirk,
-    /// for each kind of occurrence that nobody accounts for. Returns how many occurrences each quirk accounts for.
+    /// for each kind of occurrence that nobody accounts for.
+    ///
+    /// First each quirk is switched off alone. What is left has more than one cause: quirks are then switched off one
+    /// after the other, and the one with which the occurrence goes accounts for it.
     ///
     /// # Errors
     /// See [`Session::run`].
     pub fn hints(&mut self, program: &Program, seen: &HintWatch, tally: &mut Tally) -> std::io::Result<Vec<Finding>> {
-        let mut below: Vec<(SeenBelow, Option<&'static str>)> = seen.below.iter().map(|b| (*b, None)).collect();
-        let mut room: Vec<(SeenRoom, Option<&'static str>)> = seen.room.iter().map(|r| (*r, None)).collect();
-        for i in 0..self.runs.len() {
+        let mut below: Vec<Accounted<SeenBelow>> = seen.below.iter().map(|b| (*b, None)).collect();
+        let mut room: Vec<Accounted<SeenRoom>> = seen.room.iter().map(|r| (*r, None)).collect();
+        let on = self.on.clone();
+        let alone = (0..on.len()).map(|i| &on[i..=i]);
+        let together = (1..on.len()).map(|i| &on[..=i]);
+        for names in alone.chain(together) {
             if below.iter().all(|b| b.1.is_some()) && room.iter().all(|r| r.1.is_some()) {
                 break;
             }
-            let (name, run) = self.run(i, program)?;
-            for (b, by) in below.iter_mut().filter(|b| b.1.is_none()) {
-                let same =
-                    |o: &SeenBelow| o.op == b.op && (o.below.chunk, o.below.block) == (b.below.chunk, b.below.block);
-                if !run.watch.below.iter().any(same) {
-                    *by = Some(name);
-                }
-            }
-            for (r, by) in room.iter_mut().filter(|r| r.1.is_none()) {
-                if !run.watch.room.iter().any(|o| o.op == r.op) {
-                    *by = Some(name);
-                }
-            }
+            let run = self.without(names, program)?;
+            account(&mut below, &mut room, &run.watch, names[names.len() - 1]);
         }
-        let mut out: Vec<Finding> = Vec::new();
-        let mut add = |mut f: Finding, by: Option<&'static str>| {
-            tally.add(by);
-            f.quirk = by.map(str::to_owned);
-            if !out.iter().any(|o| o.key() == f.key()) {
-                out.push(f);
-            }
-        };
-        for (r, by) in room {
-            let title = if r.created {
-                "percuss: chunk created although there is room"
-            } else {
-                "percuss: allocation fails although there is room"
-            };
-            let detail = format!("block {} of the chunk at {:#x} has room", r.block, r.chunk);
-            add(Finding::new(Oracle::Room, r.op, title, detail), by);
-        }
-        for (b, by) in below {
-            let title = match b.below.block {
-                Some(_) => "percuss: hint of a block below the truth",
-                None => "percuss: hint of a chunk below the truth",
-            };
-            let at = b.below.block.map_or(String::new(), |n| format!(" block {n}"));
-            let detail =
-                format!("chunk {:#x}{at}: hint {} units, truth {}", b.below.chunk, b.below.hint, b.below.truth);
-            add(Finding::new(Oracle::Hints, b.op, title, detail), by);
-        }
-        Ok(out)
+        Ok(findings(below, room, tally))
     }
 
     /// Finds who accounts for findings that the Model shows too, and notes it in them.
@@ -133,8 +111,8 @@ impl Variants {
             if !model.iter().any(same) {
                 continue;
             }
-            for i in 0..self.runs.len() {
-                let (name, run) = self.run(i, program)?;
+            for name in self.on.clone() {
+                let run = self.without(&[name], program)?;
                 let without = signs::scan(program, run.session.shared().host.world().log());
                 if !without.iter().any(same) {
                     f.quirk = Some(name.to_owned());
@@ -144,6 +122,56 @@ impl Variants {
         }
         Ok(())
     }
+}
+
+/// Notes `name` for everything that was seen but is not in `without`.
+fn account(
+    below: &mut [Accounted<SeenBelow>],
+    room: &mut [Accounted<SeenRoom>],
+    without: &HintWatch,
+    name: &'static str,
+) {
+    for (b, by) in below.iter_mut().filter(|b| b.1.is_none()) {
+        let same = |o: &SeenBelow| o.op == b.op && (o.below.chunk, o.below.block) == (b.below.chunk, b.below.block);
+        if !without.below.iter().any(same) {
+            *by = Some(name);
+        }
+    }
+    for (r, by) in room.iter_mut().filter(|r| r.1.is_none()) {
+        if !without.room.iter().any(|o| o.op == r.op) {
+            *by = Some(name);
+        }
+    }
+}
+
+fn findings(below: Vec<Accounted<SeenBelow>>, room: Vec<Accounted<SeenRoom>>, tally: &mut Tally) -> Vec<Finding> {
+    let mut out: Vec<Finding> = Vec::new();
+    let mut add = |mut f: Finding, by: Option<&'static str>| {
+        tally.add(by);
+        f.quirk = by.map(str::to_owned);
+        if !out.iter().any(|o| o.key() == f.key()) {
+            out.push(f);
+        }
+    };
+    for (r, by) in room {
+        let title = if r.created {
+            "percuss: chunk created although there is room"
+        } else {
+            "percuss: allocation fails although there is room"
+        };
+        let detail = format!("block {} of the chunk at {:#x} has room", r.block, r.chunk);
+        add(Finding::new(Oracle::Room, r.op, title, detail), by);
+    }
+    for (b, by) in below {
+        let title = match b.below.block {
+            Some(_) => "percuss: hint of a block below the truth",
+            None => "percuss: hint of a chunk below the truth",
+        };
+        let at = b.below.block.map_or(String::new(), |n| format!(" block {n}"));
+        let detail = format!("chunk {:#x}{at}: hint {} units, truth {}", b.below.chunk, b.below.hint, b.below.truth);
+        add(Finding::new(Oracle::Hints, b.op, title, detail), by);
+    }
+    out
 }
 
 /// How many hints below the truth (and what came of them) each quirk accounts for.

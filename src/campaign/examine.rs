@@ -13,6 +13,7 @@ use crate::oracle::{lockstep, signs};
 use crate::program::Program;
 use crate::run::{DRAIN, Ended, Session, Shared, Watch};
 use crate::tenant::{Judge, KernelC, State, Tenant, Touched};
+use crate::world::event::Event;
 use crate::world::{Host, World};
 
 /// Every how many ops all of the state is judged.
@@ -182,6 +183,10 @@ fn judge_releases(host: Host, broken: Rc<RefCell<Option<(u32, invariants::Violat
 struct ImageWatch {
     ops: u64,
     deep: bool,
+    /// Events before the op.
+    events: usize,
+    /// Chunks that were sidelined before the op.
+    sidelined: Vec<u64>,
     violation: Option<(u32, invariants::Violation)>,
 }
 
@@ -189,6 +194,11 @@ impl<T: Tenant> Watch<T> for ImageWatch {
     fn op_done(&mut self, shared: &Shared<T>, op: u32) {
         self.ops += (op != DRAIN) as u64;
         if !self.deep || self.violation.is_some() {
+            return;
+        }
+        let events = std::mem::replace(&mut self.events, shared.host.world().events().len());
+        if let Err(v) = self.judge_worker(shared, events) {
+            self.violation = Some((op, v));
             return;
         }
         let all = self.ops.is_multiple_of(DEEP) || op == DRAIN;
@@ -209,6 +219,38 @@ impl<T: Tenant> Watch<T> for ImageWatch {
             result = result.and_then(|()| totals.judge(&g, shared.first_pages.get()));
         }
         self.violation = result.err().map(|v| (op, v));
+    }
+}
+
+impl ImageWatch {
+    /// A chunk that the worker has just sidelined keeps an empty page only if it was populated again in the same run.
+    fn judge_worker<T: Tenant>(&mut self, shared: &Shared<T>, from: usize) -> Result<(), invariants::Violation> {
+        let world = shared.host.world();
+        let events = &world.events()[from..];
+        if !events.contains(&Event::WorkEnd) {
+            return Ok(());
+        }
+        let unit = world.layout().unit_size;
+        let first = world.cpus().next().unwrap_or(0) as usize;
+        let first = world.layout().unit_offsets[first];
+        let (before, mut now) = (std::mem::take(&mut self.sidelined), Vec::new());
+        let mut result = Ok(());
+        shared.tenant.visit(Touched::All, &mut |g, c| {
+            let (base, empty) = (c.head.base_addr, c.head.nr_empty_pop_pages);
+            if c.head.slot != g.sidelined_slot {
+                return;
+            }
+            now.push(base);
+            let start = base.wrapping_add(first);
+            let mapped = |e: &Event| matches!(e, Event::Map { addr, .. } if (start..start + unit).contains(addr));
+            if empty > 0 && !before.contains(&base) && !events.iter().any(mapped) {
+                let rule = "the worker sidelines a chunk with empty populated pages";
+                result =
+                    Err(invariants::Violation { rule, chunk: base, block: None, found: empty as i64, expected: 0 });
+            }
+        });
+        self.sidelined = now;
+        result
     }
 }
 

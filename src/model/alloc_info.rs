@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! How CPUs are grouped and units packed into allocations (`pcpu_build_alloc_info`).
 
-use super::block::PAGE;
+use super::block::{MIN_ALLOC, PAGE};
 use super::facts::Facts;
 use crate::program::Geometry;
 use crate::world::kernel::Addr;
@@ -121,7 +121,9 @@ fn units_per_alloc(alloc_size: u64, most: u64, groups: &[Vec<u32>], nr_cpus: u64
 pub(super) fn by_hand(geometry: &Geometry, facts: &Facts) -> AllocInfo {
     let static_size = geometry.static_size as u64;
     let reserved_size = geometry.reserved as u64;
-    let dyn_size = (geometry.dyn_size as u64).max(facts.dyn_early_size as u64);
+    // Padding of the static area is taken from the dynamic one: giving it back leaves whole allocation units.
+    let pad = static_size.next_multiple_of(MIN_ALLOC as u64) - static_size;
+    let dyn_size = (geometry.dyn_size as u64).max(facts.dyn_early_size as u64) + pad;
     let smallest = (static_size + reserved_size + dyn_size).next_multiple_of(PAGE).max(facts.min_unit_size as u64);
     let unit_size = if geometry.unit == 0 { smallest } else { geometry.unit as u64 };
     let mut groups = Vec::new();

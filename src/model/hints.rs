@@ -155,6 +155,9 @@ impl Chunk {
     /// (`pcpu_chunk_refresh_hint`).
     fn refresh(&mut self, full: bool, quirks: &Quirks) {
         let mut md = self.head.md;
+        if !quirks.b51 {
+            md.scan_hint = 0;
+        }
         let mut from = if !full && md.scan_hint != 0 {
             md.promote_scan()
         } else {

@@ -89,7 +89,8 @@ quirks! {
     b51 = "B51", v6_12: true, v6_1: true,
     fix: None,
     "A scan hint used up by an allocation is replaced by a smaller, later area; when the contig hint breaks, that one \
-     is promoted and everything before it is forgotten until a free. The kernel documents it as a limit.";
+     is promoted and everything before it is forgotten until a free. Blocks and whole chunks alike. The kernel \
+     documents it as a limit.";
     b36 = "B36", v6_12: false, v6_1: true,
     fix: Some("percpu: clean up all mappings when pcpu_map_pages() fails"),
     "When mapping fails for a CPU, the CPUs before it are unmapped but the pages already mapped for the failing one are \

@@ -4,7 +4,7 @@
 use super::finding::{Finding, Oracle};
 use crate::program::{Op, Program};
 use crate::run::{DRAIN, op_at};
-use crate::world::event::{Event, Stop};
+use crate::world::event::{Event, Site, Stop};
 use crate::world::kernel::Diag;
 use crate::world::log::Log;
 
@@ -32,14 +32,24 @@ fn illegal_arguments(program: &Program, op: u32) -> bool {
     }
 }
 
+fn boot_memory_fails(program: &Program) -> bool {
+    program.faults.iter().any(|f| f.site == Site::Memblock)
+}
+
 /// All signs in a log, in order.
 pub fn scan(program: &Program, log: &Log) -> Vec<Finding> {
     let mut out = Vec::new();
     let mut op = 0;
     let mut in_worker = false;
+    let mut booted = false;
     for (i, event) in log.events().iter().enumerate() {
         match event {
-            Event::OpBegin { op: n } => op = *n,
+            Event::OpBegin { op: n } => {
+                op = *n;
+                booted = true;
+            }
+            // Boot without memory is documented to panic.
+            Event::Stopped { reason: Stop::Panic } if !booted && boot_memory_fails(program) => continue,
             Event::WorkBegin => in_worker = true,
             Event::WorkEnd => in_worker = false,
             _ => {}

@@ -42,20 +42,20 @@ pub fn build(tree: &Path, config: Config) -> PathBuf {
     let count = built.len();
     let image = built.entry((tree.into(), config.name())).or_insert_with(|| {
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{count}", env!("CARGO_CRATE_NAME")));
-        build_in(&dir, tree, config, None, None)
+        build_in(&dir, tree, config, None, &[])
     });
     image.clone()
 }
 
 /// Compiles an image.
-pub fn build_in(dir: &Path, tree: &Path, config: Config, overlay: Option<&Path>, flag: Option<&str>) -> PathBuf {
+pub fn build_in(dir: &Path, tree: &Path, config: Config, overlay: Option<&Path>, flags: &[&str]) -> PathBuf {
     let req = CompileRequest {
         tree: tree.into(),
         overlay: overlay.map(Into::into),
         config,
         output: dir.join("image.so"),
         scratch: dir.join("scratch"),
-        flags: flag.into_iter().map(Into::into).collect(),
+        flags: flags.iter().map(Into::into).collect(),
     };
     compile(&req).unwrap_or_else(|e| panic!("{e}")).path
 }
