@@ -180,13 +180,7 @@ fn stepwise(setup: &Setup, worker: &mut Option<Worker>, mut from: u64, to: u64) 
 }
 
 /// Runs programs from `from` on, which becomes the one that is running.
-fn steps(
-    setup: &Setup,
-    worker: &mut Option<Worker>,
-    from: &mut u64,
-    to: u64,
-    all: &mut Batch,
-) -> Result<(), Lost> {
+fn steps(setup: &Setup, worker: &mut Option<Worker>, from: &mut u64, to: u64, all: &mut Batch) -> Result<(), Lost> {
     let worker = started(setup, worker)?;
     worker.ask(&Request::Batch { from: *from, to, step: true })?;
     loop {
@@ -256,12 +250,7 @@ pub fn one(setup: &Setup, program: &Program) -> Result<Batch, Lost> {
     one_on(setup, &mut None, program, None)
 }
 
-fn one_on(
-    setup: &Setup,
-    worker: &mut Option<Worker>,
-    program: &Program,
-    limit_ms: Option<u64>,
-) -> Result<Batch, Lost> {
+fn one_on(setup: &Setup, worker: &mut Option<Worker>, program: &Program, limit_ms: Option<u64>) -> Result<Batch, Lost> {
     match insist(setup, worker, &Request::One { program: program.encode(), limit_ms }) {
         Ok(Reply::One(b)) => Ok(*b),
         Ok(other) => Err(unexpected(&other)),

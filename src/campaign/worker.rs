@@ -110,13 +110,7 @@ impl Serving {
         })
     }
 
-    fn examine(
-        &mut self,
-        index: u64,
-        program: &Program,
-        limit: Option<Duration>,
-        batch: &mut Batch,
-    ) -> io::Result<()> {
+    fn examine(&mut self, index: u64, program: &Program, limit: Option<Duration>, batch: &mut Batch) -> io::Result<()> {
         self.clock.allow(limit.unwrap_or_else(|| cpu_limit(program)))?;
         let verdict = self.examiner.examine(program)?;
         batch.programs += 1;

@@ -9,7 +9,7 @@ use crate::program::Program;
 use crate::run::{DRAIN, op_at};
 
 /// An event as workers send it (`Name { field: value }`, numbers in hex) in plainer words: `Name field=0x1f`.
-fn plain(event: &str) -> String {
+pub(super) fn plain(event: &str) -> String {
     let mut out = String::new();
     for token in event.split([' ', '{', '}', ',', '(', ')']).filter(|t| !t.is_empty()) {
         if let Some(field) = token.strip_suffix(':') {
@@ -77,9 +77,15 @@ mod tests {
 
     #[test]
     fn events_in_plain_words() {
-        assert_eq!(plain("SpinUnlock { lock: Pcpu, irq: Save, digest: 4cdb }"), "SpinUnlock lock=Pcpu irq=Save digest=0x4cdb");
+        assert_eq!(
+            plain("SpinUnlock { lock: Pcpu, irq: Save, digest: 4cdb }"),
+            "SpinUnlock lock=Pcpu irq=Save digest=0x4cdb"
+        );
         assert_eq!(plain("CondResched"), "CondResched");
-        assert_eq!(plain("PageAlloc { node: 0, gfp: Gfp(cc2), pfn: Some(a) }"), "PageAlloc node=0 gfp=Gfp 0xcc2 pfn=Some 0xa");
+        assert_eq!(
+            plain("PageAlloc { node: 0, gfp: GFP_KERNEL, pfn: Some(a) }"),
+            "PageAlloc node=0 gfp=GFP_KERNEL pfn=Some 0xa"
+        );
         assert_eq!(plain("Diag { kind: Warn, nargs: 1, args: [10, 0, 0] }"), "Diag kind=Warn nargs=1 args=[0x10 0 0]");
     }
 }
