@@ -18,7 +18,7 @@ use super::{CliError, EXIT_CLEAN, EXIT_ERROR, EXIT_FINDINGS, interrupt, output};
 /// Programs tried to make that of a new finding small.
 const TRIES_NEW: u32 = 3000;
 /// The same for known findings, which have programs of their own in the corpus.
-const TRIES_KNOWN: u32 = 400;
+const TRIES_KNOWN: u32 = 200;
 
 /// Runs the verb.
 ///

@@ -10,6 +10,8 @@ use crate::run::{DRAIN, op_at};
 
 /// An event as workers send it (`Name { field: value }`, numbers in hex) in plainer words: `Name field=0x1f`.
 pub(super) fn plain(event: &str) -> String {
+    // `TraceAlloc(TraceAlloc { .. })` says its name twice.
+    let event = event.split_once('(').filter(|(a, b)| b.starts_with(a)).map_or(event, |(_, b)| b);
     let mut out = String::new();
     for token in event.split([' ', '{', '}', ',', '(', ')']).filter(|t| !t.is_empty()) {
         if let Some(field) = token.strip_suffix(':') {
