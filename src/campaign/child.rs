@@ -72,7 +72,7 @@ impl Worker {
             Ok(Reply::Ready) => Ok(worker),
             Ok(Reply::Failed { why }) => Err(Lost::Refused(why)),
             Ok(other) => Err(Lost::Refused(format!("unexpected reply {other:?}"))),
-            Err(Lost::Io(e)) => Err(Lost::Io(e)),
+            Err(lost @ (Lost::Io(_) | Lost::Killed(_))) => Err(lost),
             Err(lost) => Err(Lost::Refused(format!("a worker does not start: {lost}"))),
         }
     }
