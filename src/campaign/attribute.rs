@@ -6,7 +6,8 @@ use crate::model::{Allocator, Facts, Quirks};
 use crate::oracle::finding::{Finding, Oracle};
 use crate::oracle::signs;
 use crate::program::Program;
-use crate::run::Session;
+use crate::run::{Ended, Session};
+use crate::tenant::State;
 use crate::world::{Host, World};
 
 /// The Model on a World of its own, with what was seen of it.
@@ -16,6 +17,8 @@ pub struct ModelRun {
     pub session: Session<Allocator<Host>>,
     /// What was seen in the last program.
     pub watch: HintWatch,
+    ended: Ended,
+    state: State,
 }
 
 impl ModelRun {
@@ -26,16 +29,28 @@ impl ModelRun {
     pub fn new(facts: Facts, quirks: Quirks) -> std::io::Result<ModelRun> {
         let host = Host::new(World::new(0)?);
         let session = Session::new(host.clone(), Allocator::new(host, facts, quirks))?;
-        Ok(ModelRun { session, watch: HintWatch::default() })
+        // Its World has no content: what the Model does to memory is all in its events.
+        session.shared().check_content.set(false);
+        Ok(ModelRun { session, watch: HintWatch::default(), ended: Ended::Whole, state: State::default() })
     }
 
     /// Runs a program, watched.
     ///
     /// # Errors
     /// See [`Session::run`].
-    pub fn run(&mut self, program: &Program) -> std::io::Result<crate::run::Ended> {
+    pub fn run(&mut self, program: &Program) -> std::io::Result<Ended> {
         self.watch.start(program);
-        self.session.run(program, &mut self.watch)
+        self.ended = self.session.run(program, &mut self.watch)?;
+        Ok(self.ended)
+    }
+
+    /// What the oracles that need no memory say of the last program.
+    pub fn findings(&mut self, program: &Program) -> Vec<Finding> {
+        let shared = self.session.shared();
+        let mut out = signs::scan(program, shared.host.world().log());
+        let ext = (shared.tenant.facts().obj_ext_size > 0) as u32;
+        out.extend(super::examine::judge_end(shared, self.ended, ext, &mut self.state));
+        out
     }
 }
 
@@ -60,7 +75,7 @@ impl Variants {
     }
 
     /// Runs the Model without the named quirks.
-    fn without(&mut self, names: &[&str], program: &Program) -> std::io::Result<&ModelRun> {
+    fn without(&mut self, names: &[&str], program: &Program) -> std::io::Result<&mut ModelRun> {
         let mut quirks = self.quirks;
         for name in names {
             quirks.set(name, false).expect("the name comes from the table");
@@ -113,7 +128,7 @@ impl Variants {
             }
             for name in self.on.clone() {
                 let run = self.without(&[name], program)?;
-                let without = signs::scan(program, run.session.shared().host.world().log());
+                let without = run.findings(program);
                 if !without.iter().any(same) {
                     f.quirk = Some(name.to_owned());
                     break;

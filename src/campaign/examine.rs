@@ -133,37 +133,49 @@ impl Examiner {
         for (_, op, e) in shared.content.borrow().iter() {
             add(Finding::new(Oracle::Content, *op, e.title(), format!("{e:x?}")));
         }
-        if ended == Ended::Whole {
-            if let Some((cpu, at)) = world.static_damage() {
-                let detail = format!("CPU {cpu}, byte {at}");
-                add(Finding::new(Oracle::Content, DRAIN, "percuss: the static area of a CPU was overwritten", detail));
-            }
-            shared.tenant.state(Touched::All, &mut self.state);
-            let metadata = 4 + if world.geometry().kmem { self.per_chunk_ext } else { 0 };
-            let per = PerChunk { metadata, ranges: world.layout().group_offsets.len() as u32 };
-            ledger::judge(&world, &self.state, per, &mut add);
-        }
+        drop(world);
+        judge_end(self.image.shared(), ended, self.per_chunk_ext, &mut self.state).into_iter().for_each(&mut add);
     }
 
     fn lockstep(&mut self, program: &Program, verdict: &mut Verdict) -> std::io::Result<()> {
-        self.model.session.shared().check_content.set(self.oracles.content);
         self.model.run(program)?;
         let image = self.image.shared().host.world();
         let model = self.model.session.shared().host.world();
         if let Some(d) = lockstep::compare(image.events(), model.events()) {
             let f = lockstep::finding(program, image.events(), model.events(), d);
+            drop((image, model));
             verdict.findings.insert(0, f);
             return Ok(());
         }
         if !verdict.findings.is_empty() {
-            let shown = signs::scan(program, model.log());
+            drop(model);
+            let shown = self.model.findings(program);
             self.variants.others(program, &mut verdict.findings, &shown)?;
         }
-        drop(model);
         let hints = self.variants.hints(program, &self.model.watch, &mut verdict.tally)?;
         verdict.findings.extend(hints);
         Ok(())
     }
+}
+
+/// What is wrong with a program that came to its end: somebody wrote where nobody may, or something leaked.
+pub(super) fn judge_end<T: Tenant>(shared: &Shared<T>, ended: Ended, ext: u32, state: &mut State) -> Vec<Finding> {
+    let mut out = Vec::new();
+    if ended != Ended::Whole {
+        return out;
+    }
+    let world = shared.host.world();
+    if shared.check_content.get()
+        && let Some((cpu, at)) = world.static_damage()
+    {
+        let detail = format!("CPU {cpu}, byte {at}");
+        out.push(Finding::new(Oracle::Content, DRAIN, "percuss: the static area of a CPU was overwritten", detail));
+    }
+    shared.tenant.state(Touched::All, state);
+    let metadata = 4 + if world.geometry().kmem { ext } else { 0 };
+    let per = PerChunk { metadata, ranges: world.layout().group_offsets.len() as u32 };
+    ledger::judge(&world, state, per, |f| out.push(f));
+    out
 }
 
 /// Keeps the first rule that a chunk breaks when pcpu_lock is released.

@@ -73,7 +73,17 @@ pub fn examiner(setup: &Setup) -> Result<Examiner, LoadError> {
 }
 
 /// The programs that tell quirks apart, by name of the quirk.
-pub const PROBES: &[(&str, &str)] = &[];
+pub const PROBES: &[(&str, &str)] = &[
+    ("B24", include_str!("../../corpora/quirks/B24.percuss")),
+    ("B25", include_str!("../../corpora/quirks/B25.percuss")),
+    ("B26", include_str!("../../corpora/quirks/B26.percuss")),
+    ("B50", include_str!("../../corpora/quirks/B50.percuss")),
+    ("B51", include_str!("../../corpora/quirks/B51.percuss")),
+    ("B36", include_str!("../../corpora/quirks/B36.percuss")),
+    ("warn-limit-sleepable", include_str!("../../corpora/quirks/warn-limit-sleepable.percuss")),
+    ("B41", include_str!("../../corpora/quirks/B41.percuss")),
+    ("B14", include_str!("../../corpora/quirks/B14.percuss")),
+];
 
 /// Finds the quirks of an image: each has a program on which the Model with and without it differs.
 ///
@@ -103,7 +113,9 @@ pub fn probe(image: &mut Session<KernelC>, facts: Facts) -> Result<(Quirks, Vec<
             match agrees {
                 [true, false] => quirks = with[0],
                 [false, true] => quirks = with[1],
-                _ => undecided.push(*name),
+                // The other quirks leave it no occasion: nothing of it is to be seen.
+                [true, true] => quirks = with[0],
+                [false, false] => undecided.push(*name),
             }
         }
     }

@@ -94,7 +94,7 @@ impl Place {
     }
 
     /// The way back (`__pcpu_ptr_to_addr`).
-    pub fn from_ptr(&self, ptr: Addr) -> Addr {
+    pub fn unit_addr(&self, ptr: Addr) -> Addr {
         ptr.wrapping_add(self.base).wrapping_sub(self.static_image)
     }
 

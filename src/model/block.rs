@@ -98,8 +98,7 @@ impl Block {
         }
         match len.cmp(&self.contig_hint) {
             Ordering::Greater => self.learn_larger(start, len, quirks),
-            Ordering::Equal if quirks.b25 => self.learn_equal(start, len),
-            Ordering::Equal => self.learn_equal_in_order(start, len),
+            Ordering::Equal => self.learn_equal(start, len, quirks),
             Ordering::Less => {
                 let farther = len == self.scan_hint && start > self.scan_hint_start;
                 if start < self.contig_hint_start && (len > self.scan_hint || farther) {
@@ -130,30 +129,20 @@ impl Block {
         old != 0 && (start == 0 || start.trailing_zeros() > old.trailing_zeros())
     }
 
-    /// B25: neither arm looks at which of the two equal areas ends up first.
-    fn learn_equal(&mut self, start: i32, len: i32) {
+    /// An equal scan hint must lie behind the contig hint; with B25 neither arm looks at which of the two comes first.
+    fn learn_equal(&mut self, start: i32, len: i32, quirks: &Quirks) {
+        let in_order = !quirks.b25;
         if self.better_aligned(start) {
             self.contig_hint_start = start;
-            if start < self.scan_hint_start && self.contig_hint > self.scan_hint {
+            let behind = self.scan_hint == len && self.scan_hint_start <= start;
+            if in_order && behind || start < self.scan_hint_start && self.contig_hint > self.scan_hint {
                 self.scan_hint = 0;
             }
         } else if start > self.scan_hint_start || self.contig_hint > self.scan_hint {
             self.set_scan(start, len);
-        }
-    }
-
-    /// An equal scan hint must lie behind the contig hint, a smaller one before it.
-    fn learn_equal_in_order(&mut self, start: i32, len: i32) {
-        let (best, other) =
-            if self.better_aligned(start) { (start, self.contig_hint_start) } else { (self.contig_hint_start, start) };
-        self.contig_hint_start = best;
-        let equal = self.scan_hint == len;
-        if other > best {
-            if !equal || other > self.scan_hint_start {
-                self.set_scan(other, len);
+            if in_order && start <= self.contig_hint_start {
+                self.scan_hint = 0;
             }
-        } else if equal == (self.scan_hint_start < best) {
-            self.scan_hint = 0;
         }
     }
 

@@ -13,7 +13,7 @@ impl<K: Kernel> Allocator<K> {
             return;
         }
         let kernel = self.kernel();
-        let addr = self.look(|core| core.place.from_ptr(ptr));
+        let addr = self.look(|core| core.place.unit_addr(ptr));
         let Some(id) = self.find_chunk(addr) else {
             // The kernel would follow a NULL pointer here.
             kernel.diag(Diag::Bug, &[ptr], "free of an address that no chunk serves");

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::testing::{Fail, Mock, STATIC_IMAGE};
 use super::{Allocator, Facts, Quirks};
 use crate::program::{First, Geometry};
-use crate::tenant::{ChunkState, State, Tenant, Touched};
+use crate::tenant::{Block, ChunkState, State, Tenant, Touched};
 use crate::world::gfp::Gfp;
 use crate::world::kernel::Addr;
 
@@ -278,7 +278,7 @@ proptest! {
     #[test]
     fn restore_brings_everything_back(first in prop::collection::vec(step(), 1..80), second in prop::collection::vec(step(), 1..80)) {
         let geometry = Geometry { reserved: 8 << 10, ..small() };
-        let mut model = boot(geometry);
+        let model = boot(geometry);
         model.save();
         let saved = model.digest_all();
         run(&model, &first, false);
@@ -288,7 +288,7 @@ proptest! {
         model.state(Touched::Recent, &mut touched);
         prop_assert!(touched.chunks().is_empty());
         // A second program sees the same on the used and on a new one.
-        let mut again = Allocator::new(Mock::new(geometry), Facts::default(), Quirks::default());
+        let again = Allocator::new(Mock::new(geometry), Facts::default(), Quirks::default());
         again.boot(&geometry).unwrap();
         again.save();
         model.kernel().calls.set(0);
@@ -462,5 +462,68 @@ fn b14_asks_after_the_locks_are_dropped() {
         model.kernel().calls.get()
     };
     let [on, off] = pair("B14").map(story);
+    assert_ne!(on, off);
+}
+
+/// An allocation of (align, size), or for a negative first number the free of the area of that allocation, from -1 on.
+type Call = (i32, u64);
+
+/// What atomic calls return, and the digest of the state after them.
+fn story(quirks: Quirks, calls: &[Call]) -> (Vec<Addr>, u64) {
+    let model = boot_with(small(), quirks);
+    let mut areas = Vec::new();
+    let mut results = Vec::new();
+    for &(first, size) in calls {
+        if first < 0 {
+            free(&model, areas[(-1 - first) as usize]);
+        } else {
+            areas.push(model.alloc(size, first as u64, false, Gfp::ATOMIC));
+            results.push(areas[areas.len() - 1]);
+            check(&model);
+        }
+    }
+    (results, model.digest_all())
+}
+
+#[test]
+fn b25_leaves_equal_hints_in_the_wrong_order() {
+    let scan = pair("B25").map(|quirks| {
+        let mut block = Block { contig_hint: 4, contig_hint_start: 8, nr_bits: 1024, ..Block::default() };
+        block.learn(1, 5, &quirks);
+        block.scan_hint
+    });
+    assert_eq!(scan, [4, 0], "an equally large area before the contig hint is a scan hint only with B25");
+}
+
+#[test]
+fn b26_a_start_without_a_hint_decides_about_the_scan_hint() {
+    // Told apart without B24, which keeps the chunk from learning of what is freed here.
+    let calls = [
+        (16, 8192),
+        (512, 256),
+        (1024, 1280),
+        (4, 7168),
+        (128, 1792),
+        (1024, 512),
+        (256, 32),
+        (-2, 0),
+        (4, 3072),
+        (-4, 0),
+    ];
+    let [on, off] = pair("B26").map(|quirks| story(Quirks { b24: false, ..quirks }, &calls).1);
+    assert_ne!(on, off);
+}
+
+#[test]
+fn b50_loses_the_right_edge_of_a_block() {
+    let calls = [(128, 1792), (1024, 1792), (32, 32), (16, 2048)];
+    let [on, off] = pair("B50").map(|quirks| story(quirks, &calls).0);
+    assert_ne!(on, off);
+}
+
+#[test]
+fn b51_forgets_what_lies_before_a_promoted_hint() {
+    let calls = [(64, 28), (128, 1792), (-1, 0), (1024, 1536), (16, 2048), (1024, 24)];
+    let [on, off] = pair("B51").map(|quirks| story(Quirks { b50: false, ..quirks }, &calls).0);
     assert_ne!(on, off);
 }

@@ -7,7 +7,7 @@ use owo_colors::OwoColorize;
 
 use super::layout::{count, plural, share, wrap, wrap_items};
 use super::{Case, Verdict, corpus_name, fix, name};
-use crate::campaign::{Batch, Found};
+use crate::campaign::{Batch, Found, PROBES};
 use crate::image::Image;
 use crate::oracle::finding::Oracle;
 use crate::program::Program;
@@ -187,12 +187,18 @@ fn known(v: &Verdict<'_>, width: usize) -> String {
             let title = case.found.finding.title.trim_start_matches("percuss: ");
             out += &wrap(&format!("  {:>8}  ", count(case.found.count)), 12, title, width);
         }
-        let smallest = cases.iter().map(|c| &c.program).min_by_key(|p| p.nr_ops());
-        if let Some(p) = smallest.filter(|p| p.to_string().lines().count() <= KNOWN_LINES) {
-            program(&mut out, p, "    ", None, width);
+        let smallest = cases.iter().map(|c| c.program.clone()).min_by_key(Program::nr_ops);
+        let short = |p: &Program| p.to_string().lines().count() <= KNOWN_LINES;
+        if let Some(p) = smallest.filter(short).or_else(|| tells_apart(quirk).filter(short)) {
+            program(&mut out, &p, "    ", None, width);
         }
     }
     out
+}
+
+/// The program that tells whether a tree has a quirk.
+fn tells_apart(quirk: &str) -> Option<Program> {
+    PROBES.iter().find(|(name, _)| *name == quirk).and_then(|(_, text)| text.parse().ok())
 }
 
 fn new_finding(v: &Verdict<'_>, case: &Case, (i, n): (usize, usize), width: usize) -> String {

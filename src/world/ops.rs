@@ -184,6 +184,9 @@ impl World {
         let image = self.arena.bytes(place::STATIC, size);
         self.cpus().find_map(|cpu| {
             let copy = self.read_unit(self.copy_of(place::STATIC, cpu), size)?;
+            if copy == image {
+                return None;
+            }
             copy.iter().zip(image).position(|(a, b)| a != b).map(|at| (cpu, at as u64))
         })
     }
