@@ -320,3 +320,33 @@ fn minimize_apart(setup: &Setup, program: &Program, like: &Like, tries: u32) -> 
         None => Ok((small.program, small.tries)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(programs: u64, hung: u64) -> Batch {
+        Batch { programs, hung, ..Batch::default() }
+    }
+
+    #[test]
+    fn a_campaign_ends_with_the_same_batch_whoever_is_first() {
+        let batches = [(0, 10), (BATCH, 5), (2 * BATCH, 4), (3 * BATCH, 0), (4 * BATCH, 16)];
+        for order in [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [2, 4, 0, 3, 1]] {
+            let mut merged = Merged::default();
+            order.iter().for_each(|i: &usize| merged.put(batches[*i].0, batch(BATCH, batches[*i].1)));
+            assert!(merged.full());
+            let all = merged.finish(Extent::Programs(5 * BATCH));
+            assert_eq!((all.programs, all.hung, all.not_run), (3 * BATCH, 19, 2 * BATCH));
+        }
+    }
+
+    #[test]
+    fn a_stopped_campaign_keeps_what_ran() {
+        let mut merged = Merged::default();
+        merged.put(0, batch(BATCH, 0));
+        merged.put(2 * BATCH, batch(BATCH, 0));
+        let all = merged.finish(Extent::Programs(4 * BATCH));
+        assert_eq!((all.programs, all.not_run), (2 * BATCH, 2 * BATCH));
+    }
+}

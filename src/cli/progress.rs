@@ -62,7 +62,7 @@ fn show(progress: &Progress, extent: Extent, phase: &Phase) {
     let started = Instant::now();
     let terminal = std::io::stderr().is_terminal();
     let (length, style) = match extent {
-        Extent::Programs(n) => (n, "{wide_bar} {percent}% {msg}, {eta} left"),
+        Extent::Programs(n) => (n, "{wide_bar} {percent}% {msg}"),
         Extent::Time(t) => (t.as_secs(), "{wide_bar} {pos}/{len} s {msg}"),
     };
     let bar = if terminal { ProgressBar::new(length) } else { ProgressBar::hidden() };
@@ -83,24 +83,31 @@ fn show(progress: &Progress, extent: Extent, phase: &Phase) {
         }
         let seconds = started.elapsed().as_secs_f64().max(0.001);
         let programs = progress.programs.load(Ordering::Relaxed);
-        let rate = rate(progress, programs, seconds);
+        let rate = rate(progress, programs, seconds) + &left(extent, programs, seconds);
         bar.set_position(match extent {
             Extent::Programs(_) => programs,
             Extent::Time(_) => seconds as u64,
         });
         bar.set_message(rate.clone());
         if !terminal && started.elapsed() >= next_line {
-            let left = match extent {
-                Extent::Programs(n) if programs > 0 => seconds * n.saturating_sub(programs) as f64 / programs as f64,
-                Extent::Programs(_) => f64::INFINITY,
-                Extent::Time(t) => t.as_secs_f64() - seconds,
-            };
-            let left = if left.is_finite() { format!(", {:.0} s left", left.max(0.0)) } else { String::new() };
-            tell(&format!("{programs} programs, {rate}{left}"));
+            tell(&format!("{programs} programs, {rate}"));
             next_line += LINES;
         }
     }
     bar.finish_and_clear();
+}
+
+/// Time left, when it can be told.
+fn left(extent: Extent, programs: u64, seconds: f64) -> String {
+    let left = match extent {
+        Extent::Programs(n) if programs > 0 => seconds * n.saturating_sub(programs) as f64 / programs as f64,
+        Extent::Programs(_) => return String::new(),
+        Extent::Time(t) => (t.as_secs_f64() - seconds).max(0.0),
+    };
+    match left.round() as u64 {
+        s if s < 120 => format!(", {s} s left"),
+        s => format!(", {} min left", s / 60),
+    }
 }
 
 fn rate(progress: &Progress, programs: u64, seconds: f64) -> String {

@@ -80,7 +80,7 @@ fn geometry(v: &Verdict<'_>, width: usize) -> String {
                 format!("{value} {}{note}", rounded(*n, shares.programs()))
             })
             .collect();
-        out += &wrap_items(&format!("  {:<13} ", axis[0].0), 16, &items, width);
+        out += &wrap_items(&format!("  {:<13}  ", axis[0].0), 17, &items, width);
     }
     out
 }
