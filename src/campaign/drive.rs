@@ -264,18 +264,25 @@ fn one_on(setup: &Setup, worker: &mut Option<Worker>, program: &Program, limit_m
     }
 }
 
-/// Event logs of one program: (image, Model, index of the first difference in what is shown).
+/// Event logs of one program as text, one line an event.
+#[derive(Debug)]
+pub struct Logs {
+    /// The image's.
+    pub image: Vec<String>,
+    /// The Model's.
+    pub model: Vec<String>,
+    /// Place of the first difference.
+    pub differs: Option<usize>,
+}
+
+/// The event logs of a program, `context` events around the first difference.
 ///
 /// # Errors
 /// No worker can be started, or the program kills it.
-pub fn logs(
-    setup: &Setup,
-    program: &Program,
-    context: usize,
-) -> Result<(Vec<String>, Vec<String>, Option<usize>), Lost> {
+pub fn logs(setup: &Setup, program: &Program, context: usize) -> Result<Logs, Lost> {
     let request = Request::Logs { program: program.encode(), context };
     match insist(setup, &mut None, &request)? {
-        Reply::Logs { image, model, differs_at } => Ok((image, model, differs_at)),
+        Reply::Logs { image, model, differs_at } => Ok(Logs { image, model, differs: differs_at }),
         other => Err(unexpected(&other)),
     }
 }

@@ -12,7 +12,7 @@ mod worker;
 
 pub use attribute::{ModelRun, Tally, Variants};
 pub use child::Lost;
-pub use drive::{Extent, Progress, crash, generated, logs, minimize, one, span};
+pub use drive::{Extent, Logs, Progress, crash, generated, logs, minimize, one, span};
 pub use examine::{Examiner, Oracles, Verdict, image_host};
 pub use load::{LoadError, PROBES, examiner, image_session, on_world, probe};
 pub use message::{Batch, Found, Like, Setup, cpu_limit};

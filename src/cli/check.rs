@@ -63,7 +63,7 @@ pub fn run(args: &CheckArgs) -> Result<u8, CliError> {
         Format::Human => report::human(&verdict, output::width()),
     })?;
     saved?;
-    Ok(match verdict.new() {
+    Ok(match verdict.count_new() {
         0 if verdict.interrupted => EXIT_ERROR,
         0 => EXIT_CLEAN,
         _ => EXIT_FINDINGS,

@@ -31,7 +31,7 @@ pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
         if args.events || diverges {
             let context = if args.events { usize::MAX / 2 } else { CONTEXT };
             match campaign::logs(&setup, &program, context) {
-                Ok((left, right, differs)) => text += &report::log(&program, &left, &right, differs),
+                Ok(logs) => text += &report::log(&program, &logs),
                 // Its events went with the worker.
                 Err(Lost::Died(_) | Lost::TimedOut) => text += "no events: the program ends its process\n",
                 Err(e) => return Err(e.into()),

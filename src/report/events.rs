@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use owo_colors::OwoColorize;
 
+use crate::campaign::Logs;
 use crate::program::Program;
 use crate::run::{DRAIN, op_at};
 
@@ -46,11 +47,12 @@ fn begins(event: &str, program: &Program) -> Option<String> {
 }
 
 /// Two event logs as one where they are equal; where they differ, the image's line above the Model's.
-pub fn log(program: &Program, image: &[String], model: &[String], differs: Option<usize>) -> String {
+pub fn log(program: &Program, logs: &Logs) -> String {
+    let Logs { image, model, differs } = logs;
     let mut out = String::new();
     for i in 0..image.len().max(model.len()) {
         let (a, b) = (image.get(i), model.get(i));
-        if differs == Some(i) {
+        if *differs == Some(i) {
             let _ = writeln!(out, "{}", "--- here the image (C) and the Model (M) part".red().bold());
         }
         if let (Some(a), true) = (a, a == b) {

@@ -39,7 +39,7 @@ pub fn human(v: &Verdict<'_>, width: usize) -> String {
         0 => "nothing new".green().bold().to_string(),
         n => plural(n as u64, "new finding").red().bold().to_string(),
     };
-    let _ = writeln!(out, "{verdict}, {} known", v.known());
+    let _ = writeln!(out, "{verdict}, {} known", v.count_known());
     out
 }
 

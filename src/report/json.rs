@@ -68,7 +68,7 @@ pub fn json(v: &Verdict<'_>) -> String {
         "seconds": v.seconds,
         "hints": {"by_quirk": tally.by_quirk, "unattributed": tally.unattributed},
         "findings": v.cases.iter().map(|c| finding(&c.found, &c.program)).collect::<Vec<_>>(),
-        "summary": {"new": v.new(), "known": v.known()},
+        "summary": {"new": v.count_new(), "known": v.count_known()},
     })
     .to_string()
 }

@@ -78,12 +78,12 @@ pub struct Verdict<'a> {
 
 impl Verdict<'_> {
     /// Number of new findings.
-    pub fn new(&self) -> usize {
+    pub fn count_new(&self) -> usize {
         self.cases.iter().filter(|c| c.quirk().is_none()).count()
     }
 
     /// Number of known findings.
-    pub fn known(&self) -> usize {
-        self.cases.len() - self.new()
+    pub fn count_known(&self) -> usize {
+        self.cases.len() - self.count_new()
     }
 }

@@ -24,7 +24,7 @@ pub fn prepare(dir: &Path) -> io::Result<()> {
 /// # Errors
 /// The directory cannot be made or written. No half-written file is left.
 pub fn save(verdict: &mut Verdict<'_>, dir: &Path) -> io::Result<()> {
-    if verdict.new() == 0 {
+    if verdict.count_new() == 0 {
         return Ok(());
     }
     std::fs::create_dir_all(dir)?;
