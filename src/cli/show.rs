@@ -2,14 +2,14 @@
 //! `percuss show`
 
 use super::args::ShowArgs;
-use super::image::read_program;
-use super::{CliError, EXIT_CLEAN};
+use super::input::read_program;
+use super::{CliError, EXIT_CLEAN, output};
 
 /// Runs the verb.
 ///
 /// # Errors
 /// The file is no program.
 pub fn run(args: &ShowArgs) -> Result<u8, CliError> {
-    print!("{}", read_program(&args.file)?);
+    output::print(&read_program(&args.file)?.to_string())?;
     Ok(EXIT_CLEAN)
 }
