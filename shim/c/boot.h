@@ -16,7 +16,7 @@ static int percuss_boot_info(const struct percuss_boot *boot)
 {
 	/* padding of the static area is taken from the dynamic one: give it back, so that what is left is whole units */
 	size_t pad = ALIGN(boot->static_size, PCPU_MIN_ALLOC_SIZE) - boot->static_size;
-	size_t dyn = max_t(size_t, boot->dyn_size, PERCPU_DYNAMIC_EARLY_SIZE) + pad;
+	size_t dyn = ALIGN(max_t(size_t, boot->dyn_size, PERCPU_DYNAMIC_EARLY_SIZE), PCPU_MIN_ALLOC_SIZE) + pad;
 	size_t sum = PFN_ALIGN(boot->static_size + boot->reserved_size + dyn);
 	size_t unit = boot->unit_size ?: max_t(size_t, sum, PCPU_MIN_UNIT_SIZE);
 	struct pcpu_alloc_info *ai;

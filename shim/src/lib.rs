@@ -10,9 +10,11 @@ mod driver;
 mod host;
 mod image;
 mod instance;
+mod sancov;
 mod trampoline;
 
 pub use compile::{CompileError, CompileRequest, Compiled, Config, compile};
 pub use host::{Diag, Host, VmAreas};
 pub use image::{Facts, Image, LoadError};
 pub use instance::{Arena, Boot, Chunk, Globals, Instance, Layout, TraceAlloc};
+pub use sancov::Coverage;

@@ -108,6 +108,9 @@ impl Examiner {
         shared.check_content.set(self.oracles.content);
         let ended = self.image.run(program, &mut watch)?;
         self.judge_image(program, ended, watch, &mut verdict);
+        if !verdict.findings.is_empty() {
+            self.image.shared().host.world_mut().forget_poison();
+        }
         if self.oracles.lockstep {
             self.lockstep(program, &mut verdict)?;
         }

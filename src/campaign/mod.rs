@@ -5,6 +5,7 @@ mod attribute;
 mod child;
 mod drive;
 mod examine;
+pub mod fuzz;
 mod load;
 mod message;
 mod watch;

@@ -130,6 +130,9 @@ pub struct ReplayArgs {
 pub struct ShowArgs {
     /// The program, as text or bytes; `-` is standard input
     pub file: PathBuf,
+    /// Write the byte form, which fuzzers mutate, to this file instead
+    #[arg(long, value_name = "OUT")]
+    pub to_bytes: Option<PathBuf>,
 }
 
 /// Arguments of `minimize`.

@@ -8,8 +8,16 @@ use super::{CliError, EXIT_CLEAN, output};
 /// Runs the verb.
 ///
 /// # Errors
-/// The file is no program.
+/// The file is no program, or the byte form cannot be written.
 pub fn run(args: &ShowArgs) -> Result<u8, CliError> {
-    output::print(&read_program(&args.file)?.to_string())?;
+    let program = read_program(&args.file)?;
+    match &args.to_bytes {
+        Some(path) => std::fs::write(path, program.encode()).map_err(|error| CliError::File {
+            what: "write",
+            path: path.clone(),
+            error,
+        })?,
+        None => output::print(&program.to_string())?,
+    }
     Ok(EXIT_CLEAN)
 }

@@ -123,7 +123,7 @@ pub(super) fn by_hand(geometry: &Geometry, facts: &Facts) -> AllocInfo {
     let reserved_size = geometry.reserved as u64;
     // Padding of the static area is taken from the dynamic one: giving it back leaves whole allocation units.
     let pad = static_size.next_multiple_of(MIN_ALLOC as u64) - static_size;
-    let dyn_size = (geometry.dyn_size as u64).max(facts.dyn_early_size as u64) + pad;
+    let dyn_size = (geometry.dyn_size as u64).max(facts.dyn_early_size as u64).next_multiple_of(MIN_ALLOC as u64) + pad;
     let smallest = (static_size + reserved_size + dyn_size).next_multiple_of(PAGE).max(facts.min_unit_size as u64);
     let unit_size = if geometry.unit == 0 { smallest } else { geometry.unit as u64 };
     let mut groups = Vec::new();

@@ -3,6 +3,7 @@
 
 use super::bitmap;
 use super::block::{BLOCK_BITS, BLOCK_WORDS, Block, MIN_ALLOC, PAGE, align_up};
+use super::quirks::Quirks;
 use crate::world::kernel::Addr;
 
 /// Index of a chunk in the slab; [`NONE`] for no chunk.

@@ -3,17 +3,20 @@
 
 /// True when bits `[from, to)` are all clear.
 pub fn all_clear(map: &[u64], from: u32, to: u32) -> bool {
-    let mut at = from;
-    while at < to {
-        let (word, bit) = (map[(at / 64) as usize], at % 64);
-        let n = (64 - bit).min(to - at);
-        let mask = if n == 64 { u64::MAX } else { ((1 << n) - 1) << bit };
-        if word & mask != 0 {
-            return false;
-        }
-        at += n;
+    if from >= to {
+        return true;
     }
-    true
+    let (first, last) = ((from / 64) as usize, ((to - 1) / 64) as usize);
+    let head = u64::MAX << (from % 64);
+    let tail = u64::MAX >> (63 - (to - 1) % 64);
+    if first == last {
+        return map[first] & head & tail == 0;
+    }
+    let (strides, rest) = map[first + 1..last].as_chunks::<8>();
+    map[first] & head == 0
+        && map[last] & tail == 0
+        && strides.iter().all(|s| s.iter().fold(0, |any, w| any | w) == 0)
+        && rest.iter().all(|w| *w == 0)
 }
 
 /// Number of set bits in `[0, bits)`.
@@ -56,6 +59,20 @@ pub fn free_runs(map: &[u64], from: u32, to: u32) -> Free {
     };
     for (i, word) in map[(from / 64) as usize..(to / 64) as usize].iter().enumerate() {
         let base = i as u32 * 64;
+        // Most words are all free or all taken.
+        if *word == 0 {
+            if run == 0 {
+                run_at = base;
+            }
+            run += 64;
+            out.total += 64;
+            continue;
+        }
+        if *word == u64::MAX {
+            close(run, run_at, &mut out);
+            run = 0;
+            continue;
+        }
         let mut at = 0;
         while at < 64 {
             let rest = word >> at;

@@ -79,6 +79,12 @@ impl Areas {
 
 /// The pattern written to one CPU's copy, word by word: tells CPUs, areas and places in the area apart.
 pub fn pattern(seed: u8, cpu: u32, word: u32) -> u32 {
-    let x = (seed as u32) << 24 ^ cpu << 16 ^ word;
-    x.wrapping_mul(0x9e37_79b1) | 1
+    let (start, step) = pattern_steps(seed, cpu);
+    start.wrapping_add(step.wrapping_mul(word)) | 1
+}
+
+/// The pattern as an arithmetic series, before its lowest bit is set: first term and difference.
+pub fn pattern_steps(seed: u8, cpu: u32) -> (u32, u32) {
+    const STEP: u32 = 0x9e37_79b1;
+    (((seed as u32) << 24 ^ cpu << 16).wrapping_mul(STEP), STEP)
 }

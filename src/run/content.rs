@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Content of per-CPU memory: zero after allocation, then what the program wrote, on every possible CPU.
 
-use super::areas::{Area, pattern};
+use super::areas::{Area, pattern, pattern_steps};
 use crate::world::kernel::Addr;
 use crate::world::{Host, World};
 
@@ -40,15 +40,17 @@ impl ContentError {
 
 /// Fills every CPU's copy with the pattern of `seed`.
 pub fn write(w: &World, area: &Area, seed: u8) {
-    let mut chunk = [0u8; 256];
+    let mut chunk = [0u8; 512];
     for cpu in w.cpus() {
         let base = w.copy_of(area.ptr, cpu);
+        let mut pattern_at = Strides::new(seed, cpu);
         let mut at = 0;
         while at < area.size {
-            let n = (area.size - at).min(256);
-            for (i, word) in chunk[..n as usize].chunks_mut(4).enumerate() {
-                let bytes = pattern(seed, cpu, at / 4 + i as u32).to_le_bytes();
-                word.copy_from_slice(&bytes[..word.len()]);
+            let n = (area.size - at).min(chunk.len() as u32);
+            for stride in chunk[..n.next_multiple_of(STRIDE as u32) as usize].as_chunks_mut::<STRIDE>().0 {
+                for (to, word) in stride.as_chunks_mut::<4>().0.iter_mut().zip(pattern_at.next()) {
+                    *to = word.to_le_bytes();
+                }
             }
             w.write_unit(base + at as u64, &chunk[..n as usize]);
             at += n;
@@ -74,22 +76,61 @@ pub fn verify(w: &World, area: &Area) -> Result<(), ContentError> {
     Ok(())
 }
 
+/// Bytes looked at before anything is decided: enough for the compiler to use wide registers.
+const STRIDE: usize = 64;
+
 fn first_nonzero(bytes: &[u8]) -> Option<usize> {
-    let (words, tail) = bytes.as_chunks::<16>();
-    if words.iter().all(|w| u128::from_ne_bytes(*w) == 0) && tail.iter().all(|b| *b == 0) {
-        return None;
+    let (strides, tail) = bytes.as_chunks::<STRIDE>();
+    let any = |stride: &[u8; STRIDE]| {
+        let (words, _) = stride.as_chunks::<8>();
+        words.iter().fold(0, |any, w| any | u64::from_ne_bytes(*w)) != 0
+    };
+    match strides.iter().position(any) {
+        None => tail.iter().position(|b| *b != 0).map(|at| strides.len() * STRIDE + at),
+        Some(i) => strides[i].iter().position(|b| *b != 0).map(|at| i * STRIDE + at),
     }
-    bytes.iter().position(|b| *b != 0)
 }
 
 fn first_differing(bytes: &[u8], seed: u8, cpu: u32) -> Option<(usize, u8)> {
-    for (i, word) in bytes.chunks(4).enumerate() {
-        let expected = pattern(seed, cpu, i as u32).to_le_bytes();
+    let (strides, _) = bytes.as_chunks::<STRIDE>();
+    let mut pattern_at = Strides::new(seed, cpu);
+    // Skips what is as it should be; where it is not, or at the end, each byte is looked at.
+    let same = strides.iter().take_while(|stride| {
+        let expected = pattern_at.next();
+        let (words, _) = stride.as_chunks::<4>();
+        words.iter().zip(&expected).fold(0, |wrong, (w, e)| wrong | (u32::from_le_bytes(*w) ^ e)) == 0
+    });
+    let skip = same.count() * STRIDE;
+    for (i, word) in bytes[skip..].chunks(4).enumerate() {
+        let at = skip + i * 4;
+        let expected = pattern(seed, cpu, at as u32 / 4).to_le_bytes();
         if let Some(k) = word.iter().zip(&expected).position(|(a, b)| a != b) {
-            return Some((i * 4 + k, expected[k]));
+            return Some((at + k, expected[k]));
         }
     }
     None
+}
+
+/// The pattern, a stride at a time; each word is computed by itself, so that the compiler can do all at once.
+struct Strides {
+    first: u32,
+    steps: [u32; STRIDE / 4],
+    stride: u32,
+}
+
+impl Strides {
+    fn new(seed: u8, cpu: u32) -> Strides {
+        let (first, step) = pattern_steps(seed, cpu);
+        let steps = std::array::from_fn(|i| step.wrapping_mul(i as u32));
+        Strides { first, steps, stride: step.wrapping_mul(STRIDE as u32 / 4) }
+    }
+
+    #[inline]
+    fn next(&mut self) -> [u32; STRIDE / 4] {
+        let words = self.steps.map(|step| self.first.wrapping_add(step) | 1);
+        self.first = self.first.wrapping_add(self.stride);
+        words
+    }
 }
 
 /// Overwrites an area that is about to be freed, so that whoever gets it next without zeroing is seen.
@@ -97,5 +138,28 @@ pub fn scribble(host: &Host, area: &Area) {
     let w = host.world();
     for cpu in w.cpus() {
         w.fill_unit(w.copy_of(area.ptr, cpu), area.size as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every byte of the pattern, and every place at which one can be wrong.
+    #[test]
+    fn wrong_bytes_are_found_where_they_are() {
+        let right: Vec<u8> = (0..75).flat_map(|word| pattern(9, 3, word).to_le_bytes()).collect();
+        assert_eq!(first_differing(&right, 9, 3), None);
+        assert_eq!(first_nonzero(&[0; 300]), None);
+        for at in 0..right.len() {
+            let mut wrong = right.clone();
+            wrong[at] ^= 0x40;
+            assert_eq!(first_differing(&wrong, 9, 3), Some((at, right[at])));
+            let mut zeroes = [0; 300];
+            zeroes[at] = 1;
+            assert_eq!(first_nonzero(&zeroes), Some(at));
+        }
+        assert!(first_differing(&right, 9, 4).is_some());
+        assert!(first_differing(&right, 8, 3).is_some());
     }
 }

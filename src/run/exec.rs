@@ -8,7 +8,6 @@ use super::content::{self, ContentError};
 use crate::program::{Op, Var};
 use crate::tenant::Tenant;
 use crate::world::Host;
-use crate::world::event::Event;
 use crate::world::gfp::Gfp;
 use crate::world::kernel::{Addr, Kernel, Scope};
 
@@ -244,5 +243,5 @@ pub const DRAIN: u32 = u32::MAX;
 
 /// Marks the drain in the log.
 pub fn drain_begin(host: &Host) {
-    host.world_mut().push_event(Event::OpBegin { op: DRAIN });
+    host.world_mut().op_begin(DRAIN);
 }

@@ -123,6 +123,7 @@ impl<T: Tenant + 'static> Session<T> {
         for (mine, theirs) in ops.iter_mut().zip(&program.tasks) {
             mine.clone_from(theirs);
         }
+        self.shared.host.world_mut().check_content(self.shared.check_content.get());
         self.shared.areas.borrow_mut().clear();
         self.shared.scopes.borrow_mut().iter_mut().for_each(Vec::clear);
         self.shared.content.borrow_mut().clear();
@@ -259,6 +260,7 @@ impl<T: Tenant + 'static> Session<T> {
         };
         self.fibers.iter_mut().for_each(Fiber::abandon);
         if stopped {
+            self.shared.host.world_mut().forget_poison();
             // The state snapshot is still good: it was taken after boot and the restore covers everything since.
             self.shared.areas.borrow_mut().clear();
         }

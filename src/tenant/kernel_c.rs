@@ -77,6 +77,11 @@ impl KernelC {
         self.instance.host().before_release.set(hook);
     }
 
+    /// What libFuzzer sees of the image.
+    pub fn coverage(&self) -> shim::Coverage {
+        self.instance.image().coverage()
+    }
+
     fn bridge(&self) -> &Bridge {
         self.instance.host()
     }

@@ -8,10 +8,8 @@ use std::ptr::NonNull;
 
 use super::kernel::Addr;
 
-/// Fills backing pages when they are mapped: what a missing memset leaves behind.
-pub const POISON_FRESH: u8 = 0xa5;
-/// Fills areas when they are freed.
-pub const POISON_FREED: u8 = 0x6b;
+/// Fills backing pages before their first use and areas when they are freed: what a missing memset leaves behind.
+pub const POISON: u8 = 0x6b;
 
 /// Where things are, relative to the arena.
 pub mod place {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The World's state, and how it is set up for a program.
 
-use super::arena::{Arena, place};
+use super::arena::{Arena, PAGE, place};
 use super::digest::mix;
 use super::event::{Event, Stop};
 use super::fault::Faults;
@@ -11,6 +11,7 @@ use super::log::{EVENTS_MAX, Log};
 use super::memblock::Memblock;
 use super::memcg::Memcg;
 use super::pages::Pages;
+use super::pageset::PageSet;
 use super::task::Task;
 use super::vm::Vm;
 use crate::program::{Fault, Geometry, limits};
@@ -22,7 +23,7 @@ pub const WORKER: usize = limits::TASKS;
 /// Locks a World knows: pcpu_lock, pcpu_alloc_mutex and others in order of first use.
 pub(super) const LOCKS: usize = 18;
 
-/// Mapped pages after which vmalloc space gives its memory back between programs (128 MiB).
+/// Pages in use after which the arena gives its memory back between programs (128 MiB).
 const RELEASE_AFTER: u64 = 32_768;
 
 /// A zeroing that may go on to the next CPU.
@@ -59,7 +60,14 @@ pub struct World {
     pub(super) zeroing: Option<Zeroing>,
     pub(super) booting: bool,
     pub(super) stopped: Option<Stop>,
-    pub(super) mapped_since_release: u64,
+    /// Pages of vmalloc space that cost memory.
+    pub(super) committed: PageSet,
+    /// The most boot has taken since memory was given back.
+    boot_bytes: u64,
+    /// Those whose bytes are all poison, but for areas somebody has.
+    pub(super) poisoned: PageSet,
+    /// Contents are checked.
+    pub(super) content: bool,
     /// Bytes of a `struct page`, cleared when its page is handed out; 0 for tenants that have none.
     pub(super) page_struct: u32,
     saved: Saved,
@@ -101,7 +109,10 @@ impl World {
             zeroing: None,
             booting: false,
             stopped: None,
-            mapped_since_release: 0,
+            committed: PageSet::new(),
+            boot_bytes: 0,
+            poisoned: PageSet::new(),
+            content: true,
             page_struct,
             saved: Saved::default(),
         })
@@ -120,14 +131,30 @@ impl World {
         if self.wants_boot() {
             self.arena.release(place::VMALLOC, place::VMALLOC_END - place::VMALLOC);
             self.arena.release(place::HEAP, place::HEAP_END - place::HEAP);
-            self.mapped_since_release = 0;
+            self.arena.release(place::LINEAR, place::LINEAR_END - place::LINEAR);
+            self.boot_bytes = 0;
+            self.committed.clear();
+            self.poisoned.clear();
         }
         self.booting = true;
     }
 
+    /// Whether contents are checked from here on: else nothing is poisoned.
+    pub fn check_content(&mut self, on: bool) {
+        if self.content && !on {
+            self.forget_poison();
+        }
+        self.content = on;
+    }
+
+    /// Memory may have been left in any state: a program ended early, or the allocator wrote where it should not.
+    pub fn forget_poison(&mut self) {
+        self.poisoned.clear();
+    }
+
     /// So much memory has been committed that the next program should boot, which gives it back.
     pub fn wants_boot(&self) -> bool {
-        self.mapped_since_release > RELEASE_AFTER
+        self.committed.count() as u64 + self.boot_bytes / PAGE > RELEASE_AFTER
     }
 
     /// Everything that boot does not touch, as after boot.
@@ -139,6 +166,7 @@ impl World {
         self.faults.arm(faults);
         self.tasks = [Task::default(); limits::TASKS + 1];
         self.current = 0;
+        self.current_op = 0;
         self.owner = [None; LOCKS];
         self.zeroing = None;
         self.stopped = None;
@@ -147,6 +175,9 @@ impl World {
     /// Boot ended: logs the Boot event and, when it went well, keeps the layout and what `reset` goes back to.
     pub fn booted(&mut self, result: Result<Layout, i32>) {
         self.booting = false;
+        if self.backed() {
+            self.boot_bytes = self.boot_bytes.max(self.memblock.bytes());
+        }
         match result {
             Ok(layout) => {
                 self.layout = layout;

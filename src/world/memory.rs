@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The World's memory calls: metadata, pages, areas, mappings, zeroing.
 
-use super::arena::{PAGE, POISON_FREED, POISON_FRESH, place};
+use super::arena::{PAGE, POISON, place};
 use super::core::{World, Zeroing};
 use super::event::{Event, Site};
 use super::gfp::Gfp;
@@ -37,7 +37,7 @@ impl World {
         match self.heap.free(addr) {
             Some(size) => {
                 if self.backed() {
-                    self.arena.fill(addr, size, POISON_FREED);
+                    self.arena.fill(addr, size, POISON);
                 }
                 self.emit(Event::Kvfree { addr });
             }
@@ -135,12 +135,21 @@ impl World {
             }
             self.pages.mapped(*pfn, 1);
             if self.backed() {
-                self.arena.fill(at, PAGE, POISON_FRESH);
-                self.mapped_since_release += 1;
+                self.commit(at);
             }
         }
         self.emit(Event::Map { addr, nr: pfns.len() as u32, ok });
         ok
+    }
+
+    /// A page is about to be used. It is poisoned the first time only: from then on whoever frees an area poisons it
+    /// again, so what nobody has is poisoned already.
+    fn commit(&mut self, at: Addr) {
+        let page = ((at - place::VMALLOC) / PAGE) as u32;
+        self.committed.insert(page);
+        if self.content && self.poisoned.insert(page) {
+            self.arena.fill(at, PAGE, POISON);
+        }
     }
 
     pub(super) fn unmap(&mut self, addr: Addr, nr: u32) {
@@ -254,7 +263,7 @@ impl World {
     /// Fills a CPU's copy with the poison of freed memory.
     pub fn fill_unit(&self, addr: Addr, len: u64) {
         if self.accessible(addr, len) {
-            self.arena.fill(addr, len, POISON_FREED);
+            self.arena.fill(addr, len, POISON);
         }
     }
 }

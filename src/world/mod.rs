@@ -20,6 +20,7 @@ pub mod memcg;
 mod memory;
 mod ops;
 mod pages;
+mod pageset;
 mod task;
 mod vm;
 

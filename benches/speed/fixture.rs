@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Allocators in every setting, and the programs they run.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use percuss::campaign::{Examiner, ModelRun, Oracles, image_session};
+use percuss::image::{Config, Image, ImageSpec};
+use percuss::model::{Facts, Quirks};
+use percuss::program::{Generator, Geometry, Op, Program, VARS};
+use percuss::run::{Session, Unwatched};
+use percuss::tenant::{KernelC, Tenant};
+use percuss_shim::{CompileRequest, Instance, compile};
+
+#[path = "../../shim/tests/common/mod.rs"]
+mod common;
+use common::TestHost;
+
+/// Possible CPUs measured.
+pub const CPUS: [u32; 2] = [4, 64];
+/// Ops of a program.
+pub const OPS: usize = 64;
+/// Programs taken in turn.
+pub const PROGRAMS: usize = 64;
+
+/// The tree measured.
+pub fn tree() -> Result<PathBuf, percuss::tree::TreeError> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    percuss::tree::Tree::resolve("6.12", &root).map(|t| t.dir)
+}
+
+fn image() -> &'static Image {
+    static IMAGE: OnceLock<Image> = OnceLock::new();
+    IMAGE
+        .get_or_init(|| Image::build(&ImageSpec { tree: "6.12".to_owned(), ..ImageSpec::default() }).expect("an image"))
+}
+
+/// The allocator with nothing of percuss in it but the shim's headers.
+fn bare_image() -> &'static PathBuf {
+    static BARE: OnceLock<PathBuf> = OnceLock::new();
+    BARE.get_or_init(|| {
+        let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bare");
+        let request = CompileRequest {
+            tree: tree().expect("checked at the start"),
+            overlay: None,
+            config: Config::default(),
+            output: dir.join("image.so"),
+            scratch: dir.join("scratch"),
+            flags: vec!["-DPERCUSS_NO_DIGEST=1".into()],
+        };
+        compile(&request).expect("an image").path
+    })
+}
+
+/// Everything that runs programs at one number of CPUs.
+pub struct Fixture {
+    programs: Vec<Program>,
+    nothing: Program,
+    bare: Instance<TestHost>,
+    vars: [u64; VARS],
+    live: Vec<u64>,
+    c: Session<KernelC>,
+    model: ModelRun,
+    examiner: Examiner,
+}
+
+impl Fixture {
+    pub fn new(cpus: u32) -> Fixture {
+        let boot = Geometry { cpus: u64::MAX >> (64 - cpus), ..Geometry::default() };
+        let image = image();
+        let (facts, quirks): (Facts, Quirks) = (image.facts, image.quirks);
+        let session = || image_session(&image.path, "C").expect("loads").0;
+        let c = session();
+        c.shared().check_content.set(false);
+        let model = ModelRun::new(facts, quirks).expect("memory");
+        model.session.shared().check_content.set(false);
+        let examiner = Examiner::new(session(), facts, quirks, Oracles::default()).expect("memory");
+        let params = percuss_shim::Boot {
+            possible: boot.cpus,
+            static_size: boot.static_size as u64,
+            reserved_size: boot.reserved as u64,
+            dyn_size: boot.dyn_size as u64,
+            atom_size: boot.atom as u64,
+            unit_size: 0,
+            first: percuss_shim::abi::PERCUSS_FIRST_EMBED,
+            kmem: boot.kmem as u32,
+        };
+        let bare = common::boot(percuss_shim::Image::load(bare_image()).expect("loads"), &params).0;
+        Fixture {
+            programs: programs(boot),
+            nothing: Program { boot, ..Program::default() },
+            bare,
+            vars: [0; VARS],
+            live: Vec::new(),
+            c,
+            model,
+            examiner,
+        }
+    }
+
+    /// Allocs, frees and the work item straight on the allocator, whose chunks stay from program to program.
+    pub fn bare(&mut self, n: usize) {
+        let bare = &self.bare;
+        self.vars.fill(0);
+        for op in &self.programs[n % PROGRAMS].tasks[0] {
+            match *op {
+                Op::Alloc { dst, size, align, reserved, gfp } => {
+                    let ptr = bare.alloc(size as u64, align as u64, reserved, gfp.0);
+                    self.vars[dst.0 as usize] = ptr;
+                    if ptr != 0 {
+                        self.live.push(ptr);
+                    }
+                }
+                Op::Free { var } => {
+                    let ptr = std::mem::take(&mut self.vars[var.0 as usize]);
+                    bare.free(ptr);
+                    if let Some(i) = self.live.iter().rposition(|p| *p == ptr) {
+                        self.live.swap_remove(i);
+                    }
+                }
+                Op::Balance if bare.host().work.replace(false) => bare.balance(),
+                _ => {}
+            }
+        }
+        while let Some(ptr) = self.live.pop() {
+            bare.free(ptr);
+        }
+        while bare.host().work.replace(false) {
+            bare.balance();
+        }
+        bare.host().diags.borrow_mut().clear();
+    }
+
+    pub fn c_alone(&mut self, n: usize) {
+        self.c.run(&self.programs[n % PROGRAMS], &mut Unwatched).expect("memory");
+    }
+
+    pub fn model_alone(&mut self, n: usize) {
+        self.model.session.run(&self.programs[n % PROGRAMS], &mut Unwatched).expect("memory");
+    }
+
+    pub fn lockstep(&mut self, n: usize) {
+        let verdict = self.examiner.examine(&self.programs[n % PROGRAMS]).expect("memory");
+        std::hint::black_box(verdict);
+    }
+
+    /// A program without ops on the C: what is paid whatever the program is.
+    pub fn empty(&mut self, boot: bool) {
+        if boot {
+            self.c.power_off();
+        }
+        self.c.run(&self.nothing, &mut Unwatched).expect("memory");
+    }
+
+    /// A program, then the reset alone, which is timed.
+    pub fn reset(&mut self, n: usize) -> Duration {
+        self.c_alone(n);
+        let shared = self.c.shared();
+        let start = Instant::now();
+        shared.host.world_mut().reset(&[]);
+        shared.tenant.restore();
+        start.elapsed()
+    }
+}
+
+/// Programs of exactly [`OPS`] ops of one task, without faults: as the generator makes them, cut to length.
+fn programs(boot: Geometry) -> Vec<Program> {
+    let mut generator = Generator::new(1);
+    let long = (0..).map(|i| generator.program(i)).filter(|p| p.tasks.len() == 1 && p.nr_ops() >= OPS);
+    let cut = long.filter_map(|mut p| {
+        p.boot = boot;
+        p.faults.clear();
+        p.tasks[0].truncate(OPS);
+        let before = p.clone();
+        p.repair();
+        (p == before).then_some(p)
+    });
+    cut.take(PROGRAMS).collect()
+}

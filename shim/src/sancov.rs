@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Whether libFuzzer sees the C: C that the compiler did not instrument fuzzes blindly and says nothing about it.
+
+use crate::image::Image;
+
+/// What libFuzzer's tables say of the linked image.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Coverage {
+    /// Instrumented places of the whole program, Rust included; 0 when it is no fuzz target.
+    pub places: usize,
+    /// Functions of the image that can be called from outside.
+    pub functions: usize,
+    /// Those of them that are instrumented.
+    pub instrumented: usize,
+    /// Those of them whose counter is not 0: they ran since the fuzzer last looked.
+    pub ran: usize,
+}
+
+impl Image {
+    /// Looks the image's functions up in libFuzzer's tables.
+    #[cfg(percuss_static)]
+    pub fn coverage(&self) -> Coverage {
+        #[repr(C)]
+        struct Pc {
+            pc: usize,
+            flags: usize,
+        }
+        unsafe extern "C" {
+            fn percuss_sancov(pcs: *mut *const Pc, counters: *mut *const u8) -> usize;
+        }
+        let (mut pcs, mut counters) = (std::ptr::null(), std::ptr::null());
+        // SAFETY: both places are ours.
+        let places = unsafe { percuss_sancov(&mut pcs, &mut counters) };
+        let functions = self.functions();
+        let mut out = Coverage { places, functions: functions.len(), ..Coverage::default() };
+        for i in 0..places {
+            // SAFETY: the linker made both tables with as many entries; they stay mapped. Counters change under us only
+            // where this thread runs instrumented code.
+            let (pc, count) = unsafe { ((*pcs.add(i)).pc, counters.add(i).read_volatile()) };
+            if functions.contains(&pc) {
+                out.instrumented += 1;
+                out.ran += (count != 0) as usize;
+            }
+        }
+        out
+    }
+
+    /// Looks the image's functions up in libFuzzer's tables.
+    #[cfg(not(percuss_static))]
+    pub fn coverage(&self) -> Coverage {
+        Coverage::default()
+    }
+
+    #[cfg(percuss_static)]
+    fn functions(&self) -> [usize; 9] {
+        let raw = self.raw();
+        [
+            raw.boot.map_or(0, |f| f as usize),
+            raw.alloc.map_or(0, |f| f as usize),
+            raw.free.map_or(0, |f| f as usize),
+            raw.balance.map_or(0, |f| f as usize),
+            raw.is_static.map_or(0, |f| f as usize),
+            raw.to_phys.map_or(0, |f| f as usize),
+            raw.nr_pages.map_or(0, |f| f as usize),
+            raw.globals.map_or(0, |f| f as usize),
+            raw.digest_all.map_or(0, |f| f as usize),
+        ]
+    }
+}

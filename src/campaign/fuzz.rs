@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What fuzz targets do: programs from bytes, on the image linked into the program, judged by every oracle.
+
+use std::fmt;
+
+use percuss_shim as shim;
+
+use super::examine::{Examiner, Oracles};
+use super::load::{LoadError, on_world, probe};
+use crate::oracle::Finding;
+use crate::program::Program;
+use crate::run::Unwatched;
+
+/// Bytes of all units of a first chunk together above which a program is not worth a fuzzer's time: copying and comparing
+/// them takes longer than a thousand ops. Generated programs have such machines.
+const HEAVY: u64 = 4 << 20;
+
+/// A program that a fuzzer should run.
+pub fn worthwhile(program: &Program) -> bool {
+    let boot = &program.boot;
+    u64::from(boot.least_unit()) * u64::from(boot.cpus.count_ones()) <= HEAVY
+}
+
+/// Why a fuzz target cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There is no image in this program.
+    #[error(transparent)]
+    Image(#[from] shim::LoadError),
+    /// The image cannot be used.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The system refuses memory.
+    #[error("cannot set up a World: {0}")]
+    Io(#[from] std::io::Error),
+    /// The fuzzer would not see what the C does.
+    #[error(
+        "the C is not instrumented for libFuzzer: of {} functions {} have a counter and {} counted ({} counters in all). \
+         It must be compiled by clang with -fsanitize=fuzzer-no-link (unset CC, or set PERCUSS_CC=clang-19)",
+        .0.functions, .0.instrumented, .0.ran, .0.places
+    )]
+    Blind(shim::Coverage),
+}
+
+/// A new finding, with the program that shows it.
+#[derive(Debug, Clone)]
+pub struct Crash {
+    /// What the oracles object to, those that a quirk accounts for left out.
+    pub findings: Vec<Finding>,
+    /// The program.
+    pub program: Program,
+}
+
+impl fmt::Display for Crash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for finding in &self.findings {
+            writeln!(f, "# {}\n# oracle {}, op {:#x}", finding.title, finding.oracle.name(), finding.op)?;
+            writeln!(f, "# {}", finding.detail.replace('\n', " "))?;
+        }
+        writeln!(f, "# From here on the program as text: save it and run `percuss replay FILE`.\n{}", self.program)
+    }
+}
+
+/// The linked image beside the Model, ready for programs. Nothing but what the reset restores lives between two of them.
+#[derive(Debug)]
+pub struct Lockstep {
+    examiner: Examiner,
+    coverage: shim::Coverage,
+}
+
+impl Lockstep {
+    /// Takes the linked image, checks that the fuzzer can see into it, and finds out its quirks.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn start() -> Result<Lockstep, StartError> {
+        let image = shim::Image::linked()?;
+        let (mut session, facts) = on_world(image, "C")?;
+        let text = "task a\nx = alloc 64\nfree x\nbalance\nphys x\nis-static x\nnr-pages\n";
+        let program = text.parse::<Program>().expect("the program above is one");
+        session.run(&program, &mut Unwatched)?;
+        let coverage = session.shared().tenant.coverage();
+        // A build without counters anywhere is no fuzz target but a test or a coverage report.
+        if coverage.places > 0 && (coverage.instrumented < coverage.functions || coverage.ran == 0) {
+            return Err(StartError::Blind(coverage));
+        }
+        let (quirks, _) = probe(&mut session, facts)?;
+        Ok(Lockstep { examiner: Examiner::new(session, facts, quirks, Oracles::default())?, coverage })
+    }
+
+    /// What the fuzzer sees.
+    pub fn coverage(&self) -> shim::Coverage {
+        self.coverage
+    }
+
+    /// Runs a program everywhere; findings that a quirk accounts for are known and do not count.
+    ///
+    /// # Errors
+    /// A new finding.
+    ///
+    /// # Panics
+    /// The system has no memory for a stack.
+    pub fn run(&mut self, program: &Program) -> Result<(), Box<Crash>> {
+        let verdict = self.examiner.examine(program).expect("memory for stacks");
+        let findings: Vec<Finding> = verdict.findings.into_iter().filter(|f| f.quirk.is_none()).collect();
+        if findings.is_empty() { Ok(()) } else { Err(Box::new(Crash { findings, program: program.clone() })) }
+    }
+}
