@@ -8,8 +8,20 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
 
 use super::message::{Reply, Request, Setup};
+
+/// The signal that ends a worker whose program used up its CPU time.
+pub const OVERTIME: Signal = Signal::SIGPROF;
+
+/// A worker that says nothing for so long waits for something that never comes: CPU time is limited otherwise.
+pub const SILENCE: Duration = Duration::from_secs(300);
+
+/// The executable that knows the `worker` command.
+fn executable(setup: &Setup) -> io::Result<std::path::PathBuf> {
+    setup.worker.clone().map_or_else(std::env::current_exe, Ok)
+}
 
 /// Why a request has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -17,9 +29,12 @@ pub enum Lost {
     /// The process died; the signal's or exit's name.
     #[error("the worker ended with {0}")]
     Died(String),
-    /// It did not answer in time and was killed.
-    #[error("the worker did not answer within {0:?}")]
-    TimedOut(Duration),
+    /// Somebody else ended it; the signal's name.
+    #[error("workers are ended from outside by {0}; is there too little memory?")]
+    Killed(String),
+    /// The program used up its CPU time, or the process said nothing for minutes.
+    #[error("the worker did not answer in time")]
+    TimedOut,
     /// It could not start its work.
     #[error("{0}")]
     Refused(String),
@@ -43,7 +58,7 @@ impl Worker {
     /// # Errors
     /// The executable cannot be started, or refuses the set-up (image, memory).
     pub fn start(setup: &Setup) -> Result<Worker, Lost> {
-        let mut child = Command::new(super::worker_executable()?)
+        let mut child = Command::new(executable(setup)?)
             .arg("worker")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -52,11 +67,13 @@ impl Worker {
         let requests = child.stdin.take().expect("stdin is piped");
         let replies = BufReader::new(child.stdout.take().expect("stdout is piped"));
         let mut worker = Worker { child, requests, replies, line: String::new() };
-        worker.send(setup)?;
-        match worker.receive(Duration::from_secs(30))? {
-            Reply::Ready => Ok(worker),
-            Reply::Failed { why } => Err(Lost::Refused(why)),
-            other => Err(Lost::Refused(format!("unexpected reply {other:?}"))),
+        // Whatever goes wrong here is no program's doing.
+        match worker.send(setup).and_then(|()| worker.receive(SILENCE)) {
+            Ok(Reply::Ready) => Ok(worker),
+            Ok(Reply::Failed { why }) => Err(Lost::Refused(why)),
+            Ok(other) => Err(Lost::Refused(format!("unexpected reply {other:?}"))),
+            Err(lost @ (Lost::Io(_) | Lost::Killed(_))) => Err(lost),
+            Err(lost) => Err(Lost::Refused(format!("a worker does not start: {lost}"))),
         }
     }
 
@@ -94,7 +111,7 @@ impl Worker {
                     Ok(0) => {
                         let _ = self.child.kill();
                         let _ = self.child.wait();
-                        return Err(Lost::TimedOut(limit));
+                        return Err(Lost::TimedOut);
                     }
                     Ok(_) | Err(nix::errno::Errno::EINTR) => {}
                     Err(e) => return Err(io::Error::from(e).into()),
@@ -112,10 +129,15 @@ impl Worker {
 
     fn post_mortem(&mut self) -> Lost {
         match self.child.wait() {
-            Ok(status) => Lost::Died(match status.signal() {
-                Some(n) => nix::sys::signal::Signal::try_from(n).map_or(format!("signal {n}"), |s| s.to_string()),
-                None => format!("exit code {}", status.code().unwrap_or(-1)),
-            }),
+            Ok(status) => match status.signal().map(|n| (n, Signal::try_from(n))) {
+                Some((_, Ok(OVERTIME))) => Lost::TimedOut,
+                Some((_, Ok(s @ (Signal::SIGKILL | Signal::SIGTERM | Signal::SIGINT | Signal::SIGHUP)))) => {
+                    Lost::Killed(s.to_string())
+                }
+                Some((_, Ok(s))) => Lost::Died(s.to_string()),
+                Some((n, Err(_))) => Lost::Died(format!("signal {n}")),
+                None => Lost::Died(format!("exit code {}", status.code().unwrap_or(-1))),
+            },
             Err(e) => Lost::Io(e),
         }
     }

@@ -1,21 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Driving a campaign: threads hand batches to worker processes and put the results together.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::child::{Lost, Worker};
-use super::message::{Batch, Like, Reply, Request, Setup};
+use super::child::{Lost, SILENCE, Worker};
+use super::message::{Batch, Like, Reply, Request, Setup, cpu_limit};
 use crate::oracle::finding::{Finding, Oracle};
 use crate::program::{Generator, Program};
 
-/// Programs of one request: about 20 ms of work.
+/// Programs of one request.
 const BATCH: u64 = 256;
-/// Time limit of a batch.
-const BATCH_LIMIT: Duration = Duration::from_secs(60);
-/// Time limit of one program when they are run singly.
-const PROGRAM_LIMIT: Duration = Duration::from_secs(5);
+/// Programs that do not end, after which a campaign does: each costs a second, and one is enough to see why.
+const HANGS: u64 = 16;
+/// How often a program is tried whose worker somebody else ended.
+const RETRIES: u32 = 3;
+/// CPU time of a program while one that does not end is made small.
+const SHORT_MS: u64 = 250;
+/// Programs tried, at most, to make small what kills workers: every attempt may cost one.
+const TRIES_APART: u32 = 600;
 
 /// How long a campaign lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +44,44 @@ pub struct Progress {
     pub stop: AtomicBool,
 }
 
+/// Results, put together in the order of the programs, so that it does not matter who is done first.
+#[derive(Debug, Default)]
+struct Merged {
+    all: Batch,
+    /// The program that the next batch to merge begins with.
+    next: u64,
+    waiting: BTreeMap<u64, Batch>,
+}
+
+impl Merged {
+    fn put(&mut self, from: u64, batch: Batch) {
+        self.waiting.insert(from, batch);
+        while !self.full()
+            && let Some(batch) = self.waiting.remove(&self.next)
+        {
+            self.all.merge(batch);
+            self.next += BATCH;
+        }
+    }
+
+    /// Enough programs did not end.
+    fn full(&self) -> bool {
+        self.all.hung >= HANGS
+    }
+
+    /// The whole; batches behind a gap count only where the campaign was not to be the same every time.
+    fn finish(mut self, extent: Extent) -> Batch {
+        if !self.full() {
+            self.waiting.into_values().for_each(|b| self.all.merge(b));
+        }
+        if let Extent::Programs(n) = extent {
+            self.all.not_run = n.saturating_sub(self.all.programs);
+        }
+        self.all.sort();
+        self.all
+    }
+}
+
 /// Runs generated programs on `jobs` workers.
 ///
 /// # Errors
@@ -50,8 +93,10 @@ pub fn generated(setup: &Setup, extent: Extent, jobs: usize, progress: &Progress
         Extent::Time(_) => u64::MAX,
     };
     let next = AtomicU64::new(0);
-    let merged = Mutex::new(Batch::default());
+    let merged = Mutex::new(Merged::default());
     let failure = Mutex::new(None);
+    // Once a program killed its worker others will: no batch is run twice any more.
+    let step = AtomicBool::new(false);
     let work = || {
         let mut worker = None;
         loop {
@@ -60,13 +105,16 @@ pub fn generated(setup: &Setup, extent: Extent, jobs: usize, progress: &Progress
             if from >= total || over || progress.stop.load(Ordering::Relaxed) {
                 return;
             }
-            match batch(setup, &mut worker, from, (from + BATCH).min(total)) {
+            match batch(setup, &mut worker, from, (from + BATCH).min(total), &step) {
                 Ok(result) => {
                     progress.programs.fetch_add(result.programs, Ordering::Relaxed);
                     progress.ops.fetch_add(result.ops, Ordering::Relaxed);
                     let mut all = merged.lock().expect("no thread panics while it holds the result");
-                    all.merge(result);
-                    progress.findings.store(all.found.len() as u64, Ordering::Relaxed);
+                    all.put(from, result);
+                    progress.findings.store(all.all.found.len() as u64, Ordering::Relaxed);
+                    if all.full() {
+                        return;
+                    }
                 }
                 Err(e) => {
                     failure.lock().expect("as above").get_or_insert(e);
@@ -77,72 +125,121 @@ pub fn generated(setup: &Setup, extent: Extent, jobs: usize, progress: &Progress
     };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.max(1)).build().map_err(std::io::Error::other)?;
     pool.broadcast(|_| work());
-    if let Some(e) = failure.into_inner().expect("as above") {
-        return Err(e);
+    match failure.into_inner().expect("as above") {
+        Some(e) => Err(e),
+        None => Ok(merged.into_inner().expect("as above").finish(extent)),
     }
-    let mut all = merged.into_inner().expect("as above");
-    all.sort();
-    Ok(all)
 }
 
-fn batch(setup: &Setup, worker: &mut Option<Worker>, from: u64, to: u64) -> Result<Batch, Lost> {
-    match ask(setup, worker, &Request::Batch { from, to, step: false }, BATCH_LIMIT) {
+/// Runs generated programs `from..to` on one worker.
+///
+/// # Errors
+/// No worker can be started.
+pub fn span(setup: &Setup, from: u64, to: u64) -> Result<Batch, Lost> {
+    batch(setup, &mut None, from, to, &AtomicBool::new(false))
+}
+
+fn batch(setup: &Setup, worker: &mut Option<Worker>, from: u64, to: u64, step: &AtomicBool) -> Result<Batch, Lost> {
+    if step.load(Ordering::Relaxed) {
+        return stepwise(setup, worker, from, to);
+    }
+    match ask(setup, worker, &Request::Batch { from, to, step: false }) {
         Ok(Reply::Batch(b)) => Ok(*b),
-        Ok(other) => Err(Lost::Refused(format!("unexpected reply {other:?}"))),
-        Err(Lost::Died(_) | Lost::TimedOut(_)) => stepwise(setup, worker, from, to),
+        Ok(other) => Err(unexpected(&other)),
+        Err(Lost::Killed(_)) => stepwise(setup, worker, from, to),
+        Err(Lost::Died(_) | Lost::TimedOut) => {
+            step.store(true, Ordering::Relaxed);
+            stepwise(setup, worker, from, to)
+        }
         Err(e) => Err(e),
     }
 }
 
-/// Runs a batch that killed its worker program by program: who kills one is a finding, the others' results stay.
+/// Runs a batch program by program: who kills its worker is a finding, the others' results stay.
 fn stepwise(setup: &Setup, worker: &mut Option<Worker>, mut from: u64, to: u64) -> Result<Batch, Lost> {
     let mut all = Batch::default();
     let mut generator = Generator::new(setup.seed);
-    while from < to {
-        let request = Request::Batch { from, to: from + 1, step: false };
-        match ask(setup, worker, &request, PROGRAM_LIMIT) {
-            Ok(Reply::Batch(b)) => all.merge(*b),
-            Ok(other) => return Err(Lost::Refused(format!("unexpected reply {other:?}"))),
-            Err(lost @ (Lost::Died(_) | Lost::TimedOut(_))) => {
+    let mut killed = 0;
+    while from < to && all.hung < HANGS {
+        let Err(lost) = steps(setup, worker, &mut from, to, &mut all) else { break };
+        *worker = None;
+        match lost {
+            Lost::Killed(_) if killed < RETRIES => killed += 1,
+            Lost::Died(_) | Lost::TimedOut => {
                 all.programs += 1;
+                all.hung += matches!(lost, Lost::TimedOut) as u64;
                 let program = generator.program(from);
-                all.add(&crash(&lost), from, || program.encode());
+                all.add(&crash(&lost, &program), from, || program.encode());
+                from += 1;
+                killed = 0;
             }
-            Err(e) => return Err(e),
+            e => return Err(e),
         }
-        from += 1;
     }
     Ok(all)
 }
 
-/// The finding that a lost worker is.
-pub fn crash(lost: &Lost) -> Finding {
-    match lost {
-        Lost::TimedOut(limit) => {
-            let detail = format!("a program ran for more than {limit:?}");
-            Finding::new(Oracle::Crash, 0, "percuss: the allocator does not return", detail)
-        }
-        other => {
-            let title = match other {
-                Lost::Died(how) => format!("percuss: the allocator crashed with {how}"),
-                _ => "percuss: the allocator crashed".to_owned(),
-            };
-            Finding::new(Oracle::Crash, 0, title, other.to_string())
+/// Runs programs from `from` on, which becomes the one that is running.
+fn steps(setup: &Setup, worker: &mut Option<Worker>, from: &mut u64, to: u64, all: &mut Batch) -> Result<(), Lost> {
+    let worker = started(setup, worker)?;
+    worker.ask(&Request::Batch { from: *from, to, step: true })?;
+    loop {
+        match worker.receive(SILENCE)? {
+            Reply::Batch(b) if b.programs == 0 => return Ok(()),
+            Reply::Batch(b) => {
+                all.merge(*b);
+                *from += 1;
+            }
+            other => return Err(unexpected(&other)),
         }
     }
 }
 
-/// Sends a request to a worker, started when there is none; a lost worker is forgotten.
-fn ask(setup: &Setup, worker: &mut Option<Worker>, request: &Request, limit: Duration) -> Result<Reply, Lost> {
-    if worker.is_none() {
-        *worker = Some(Worker::start(setup)?);
+/// The finding that a lost worker is.
+pub fn crash(lost: &Lost, program: &Program) -> Finding {
+    let (title, detail) = match lost {
+        Lost::TimedOut => (
+            "percuss: the allocator does not return".to_owned(),
+            format!("the program used more than {:?} of CPU time and was ended", cpu_limit(program)),
+        ),
+        Lost::Died(how) => (format!("percuss: the allocator crashed with {how}"), lost.to_string()),
+        _ => ("percuss: the allocator crashed".to_owned(), lost.to_string()),
+    };
+    Finding::new(Oracle::Crash, 0, title, detail)
+}
+
+fn unexpected(reply: &Reply) -> Lost {
+    Lost::Refused(format!("a worker said what it was not asked: {reply:?}"))
+}
+
+fn started<'w>(setup: &Setup, worker: &'w mut Option<Worker>) -> Result<&'w mut Worker, Lost> {
+    match worker {
+        Some(w) => Ok(w),
+        None => Ok(worker.insert(Worker::start(setup)?)),
     }
-    let w = worker.as_mut().expect("started above");
-    let reply = w.ask(request).and_then(|()| w.receive(limit));
+}
+
+/// Sends a request to a worker, started when there is none; a lost worker is forgotten.
+fn ask(setup: &Setup, worker: &mut Option<Worker>, request: &Request) -> Result<Reply, Lost> {
+    let w = started(setup, worker)?;
+    // CPU time is limited program by program; this ends only what waits for ever.
+    let programs = if let Request::Minimize { .. } = request { 20 } else { 1 };
+    let reply = w.ask(request).and_then(|()| w.receive(SILENCE * programs));
     if reply.is_err() {
         *worker = None;
     }
     reply
+}
+
+/// The same, tried again when somebody else ended the worker.
+fn insist(setup: &Setup, worker: &mut Option<Worker>, request: &Request) -> Result<Reply, Lost> {
+    for _ in 1..RETRIES {
+        match ask(setup, worker, request) {
+            Err(Lost::Killed(_)) => {}
+            other => return other,
+        }
+    }
+    ask(setup, worker, request)
 }
 
 /// Examines one program in a worker of its own; losing the worker is a finding.
@@ -150,78 +247,113 @@ fn ask(setup: &Setup, worker: &mut Option<Worker>, request: &Request, limit: Dur
 /// # Errors
 /// No worker can be started.
 pub fn one(setup: &Setup, program: &Program) -> Result<Batch, Lost> {
-    let mut worker = None;
-    match ask(setup, &mut worker, &Request::One { program: program.encode() }, PROGRAM_LIMIT) {
+    one_on(setup, &mut None, program, None)
+}
+
+fn one_on(setup: &Setup, worker: &mut Option<Worker>, program: &Program, limit_ms: Option<u64>) -> Result<Batch, Lost> {
+    match insist(setup, worker, &Request::One { program: program.encode(), limit_ms }) {
         Ok(Reply::One(b)) => Ok(*b),
-        Ok(other) => Err(Lost::Refused(format!("unexpected reply {other:?}"))),
-        Err(lost @ (Lost::Died(_) | Lost::TimedOut(_))) => {
-            let mut b = Batch { programs: 1, ..Batch::default() };
-            b.add(&crash(&lost), 0, || program.encode());
+        Ok(other) => Err(unexpected(&other)),
+        Err(lost @ (Lost::Died(_) | Lost::TimedOut)) => {
+            let hung = matches!(lost, Lost::TimedOut) as u64;
+            let mut b = Batch { programs: 1, hung, ..Batch::default() };
+            b.add(&crash(&lost, program), 0, || program.encode());
             Ok(b)
         }
         Err(e) => Err(e),
     }
 }
 
-/// Event logs of one program: (image, Model, index of the first difference in what is shown).
+/// Event logs of one program as text, one line an event.
+#[derive(Debug)]
+pub struct Logs {
+    /// The image's.
+    pub image: Vec<String>,
+    /// The Model's.
+    pub model: Vec<String>,
+    /// Place of the first difference.
+    pub differs: Option<usize>,
+}
+
+/// The event logs of a program, `context` events around the first difference.
 ///
 /// # Errors
 /// No worker can be started, or the program kills it.
-pub fn logs(
-    setup: &Setup,
-    program: &Program,
-    context: usize,
-) -> Result<(Vec<String>, Vec<String>, Option<usize>), Lost> {
+pub fn logs(setup: &Setup, program: &Program, context: usize) -> Result<Logs, Lost> {
     let request = Request::Logs { program: program.encode(), context };
-    match ask(setup, &mut None, &request, PROGRAM_LIMIT)? {
-        Reply::Logs { image, model, differs_at } => Ok((image, model, differs_at)),
-        other => Err(Lost::Refused(format!("unexpected reply {other:?}"))),
+    match insist(setup, &mut None, &request)? {
+        Reply::Logs { image, model, differs_at } => Ok(Logs { image, model, differs: differs_at }),
+        other => Err(unexpected(&other)),
     }
 }
 
-/// The smallest program found that gives a finding like this one.
+/// The smallest program found that gives a finding like this one, and how many were tried: at most `tries`, so that
+/// the result is always the same.
 ///
 /// # Errors
 /// No worker can be started.
-pub fn minimize(setup: &Setup, program: &Program, like: &Like, budget: Duration) -> Result<(Program, u64), Lost> {
-    let budget_ms = budget.as_millis() as u64;
-    let request = Request::Minimize { program: program.encode(), like: like.clone(), budget_ms };
+pub fn minimize(setup: &Setup, program: &Program, like: &Like, tries: u32) -> Result<(Program, u32), Lost> {
     if like.oracle != Oracle::Crash || like.title.starts_with("WARNING") || like.title.starts_with("kernel") {
-        match ask(setup, &mut None, &request, budget + PROGRAM_LIMIT) {
+        let request = Request::Minimize { program: program.encode(), like: like.clone(), tries };
+        match insist(setup, &mut None, &request) {
             Ok(Reply::Minimized { program, tried }) => return Ok((Program::decode(&program), tried)),
-            Ok(other) => return Err(Lost::Refused(format!("unexpected reply {other:?}"))),
-            Err(Lost::Died(_) | Lost::TimedOut(_)) => {}
+            Ok(other) => return Err(unexpected(&other)),
+            Err(Lost::Died(_) | Lost::TimedOut) => {}
             Err(e) => return Err(e),
         }
     }
-    minimize_apart(setup, program, like, budget)
+    minimize_apart(setup, program, like, tries.min(TRIES_APART))
 }
 
-/// Minimises what kills workers: every attempt may cost one.
-fn minimize_apart(setup: &Setup, program: &Program, like: &Like, budget: Duration) -> Result<(Program, u64), Lost> {
-    let until = Instant::now() + budget;
+/// Minimises what kills workers.
+fn minimize_apart(setup: &Setup, program: &Program, like: &Like, tries: u32) -> Result<(Program, u32), Lost> {
     let mut worker = None;
-    let mut tried = 0;
     let mut failure = None;
-    let limit = Duration::from_secs(1);
     let keep = |candidate: &Program| {
-        if failure.is_some() || Instant::now() >= until {
+        if failure.is_some() {
             return false;
         }
-        tried += 1;
-        match ask(setup, &mut worker, &Request::One { program: candidate.encode() }, limit) {
-            Ok(Reply::One(b)) => b.found.iter().any(|f| like.matches(&f.finding)),
-            Ok(_) => false,
-            Err(lost @ (Lost::Died(_) | Lost::TimedOut(_))) => like.matches(&crash(&lost)),
+        match one_on(setup, &mut worker, candidate, Some(SHORT_MS)) {
+            Ok(b) => b.found.iter().any(|f| like.matches(&f.finding)),
             Err(e) => {
                 failure = Some(e);
                 false
             }
         }
     };
-    let small = crate::program::minimize(program.clone(), keep, u32::MAX).program;
+    let small = crate::program::minimize(program.clone(), keep, tries);
     match failure {
         Some(e) => Err(e),
-        None => Ok((small, tried)),
+        None => Ok((small.program, small.tries)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(programs: u64, hung: u64) -> Batch {
+        Batch { programs, hung, ..Batch::default() }
+    }
+
+    #[test]
+    fn a_campaign_ends_with_the_same_batch_whoever_is_first() {
+        let batches = [(0, 10), (BATCH, 5), (2 * BATCH, 4), (3 * BATCH, 0), (4 * BATCH, 16)];
+        for order in [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [2, 4, 0, 3, 1]] {
+            let mut merged = Merged::default();
+            order.iter().for_each(|i: &usize| merged.put(batches[*i].0, batch(BATCH, batches[*i].1)));
+            assert!(merged.full());
+            let all = merged.finish(Extent::Programs(5 * BATCH));
+            assert_eq!((all.programs, all.hung, all.not_run), (3 * BATCH, 19, 2 * BATCH));
+        }
+    }
+
+    #[test]
+    fn a_stopped_campaign_keeps_what_ran() {
+        let mut merged = Merged::default();
+        merged.put(0, batch(BATCH, 0));
+        merged.put(2 * BATCH, batch(BATCH, 0));
+        let all = merged.finish(Extent::Programs(4 * BATCH));
+        assert_eq!((all.programs, all.not_run), (2 * BATCH, 2 * BATCH));
     }
 }

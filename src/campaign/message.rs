@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What a campaign and its worker processes say to each other: one JSON object a line.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::attribute::Tally;
 use super::examine::Oracles;
 use crate::oracle::finding::{Finding, Oracle};
+use crate::program::Program;
 
 /// What a worker is started with.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -20,17 +23,26 @@ pub struct Setup {
     pub oracles: Oracles,
     /// Seed of generated programs.
     pub seed: u64,
+    /// The executable that knows the `worker` command; ourselves when none is given (tests are not percuss).
+    #[serde(skip)]
+    pub worker: Option<std::path::PathBuf>,
+}
+
+/// The CPU time that a program may use: a multiple of what any program needs, and the same on every machine.
+pub fn cpu_limit(program: &Program) -> Duration {
+    Duration::from_millis(1000 + program.nr_ops() as u64)
 }
 
 /// A request to a worker.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Request {
-    /// Examine generated programs `from..to`; with `step`, announce each before it runs.
+    /// Examine generated programs `from..to`; with `step`, answer for each as soon as it is done, and at last with an
+    /// empty batch.
     Batch { from: u64, to: u64, step: bool },
-    /// Examine one program in byte form.
-    One { program: Vec<u8> },
-    /// Find a small program that gives the same finding.
-    Minimize { program: Vec<u8>, like: Like, budget_ms: u64 },
+    /// Examine one program in byte form; it may use `limit_ms` of CPU time instead of [`cpu_limit`].
+    One { program: Vec<u8>, limit_ms: Option<u64> },
+    /// Find a small program that gives the same finding, trying at most `tries` programs.
+    Minimize { program: Vec<u8>, like: Like, tries: u32 },
     /// Run one program and send both event logs as text, `context` events before the first difference or the end.
     Logs { program: Vec<u8>, context: usize },
 }
@@ -65,14 +77,12 @@ pub enum Reply {
     Ready,
     /// It could not start.
     Failed { why: String },
-    /// Program `index` is about to run.
-    At { index: u64 },
-    /// A batch is done.
+    /// A batch, or one program of it, is done.
     Batch(Box<Batch>),
     /// One program is done.
     One(Box<Batch>),
     /// The smallest program found, and how many were tried.
-    Minimized { program: Vec<u8>, tried: u64 },
+    Minimized { program: Vec<u8>, tried: u32 },
     /// Event logs as text, one line an event.
     Logs { image: Vec<String>, model: Vec<String>, differs_at: Option<usize> },
 }
@@ -86,6 +96,10 @@ pub struct Batch {
     pub ops: u64,
     /// Events of the image.
     pub events: u64,
+    /// Programs that did not end.
+    pub hung: u64,
+    /// Programs wanted that were not run, because too many others did not end or somebody stopped the campaign.
+    pub not_run: u64,
     /// Programs whose first-chunk builder refused the geometry.
     pub boot_failed: u64,
     /// Hints below the truth, by who accounts for them.
@@ -124,6 +138,8 @@ impl Batch {
         self.programs += other.programs;
         self.ops += other.ops;
         self.events += other.events;
+        self.hung += other.hung;
+        self.not_run += other.not_run;
         self.boot_failed += other.boot_failed;
         self.tally.merge(&other.tally);
         for o in other.found {

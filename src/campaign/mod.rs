@@ -13,18 +13,9 @@ mod worker;
 
 pub use attribute::{ModelRun, Tally, Variants};
 pub use child::Lost;
-pub use drive::{Extent, Progress, crash, generated, logs, minimize, one};
+pub use drive::{Extent, Logs, Progress, crash, generated, logs, minimize, one, span};
 pub use examine::{Examiner, Oracles, Verdict, image_host};
 pub use load::{LoadError, PROBES, examiner, image_session, on_world, probe};
-pub use message::{Batch, Found, Like, Setup};
+pub use message::{Batch, Found, Like, Setup, cpu_limit};
 pub use watch::{HintWatch, SeenBelow, SeenRoom};
 pub use worker::serve;
-
-/// The executable that knows the `worker` command: ourselves, or what `PERCUSS_WORKER` names (for tests, whose
-/// own executable is the test runner).
-fn worker_executable() -> std::io::Result<std::path::PathBuf> {
-    match std::env::var_os("PERCUSS_WORKER") {
-        Some(path) => Ok(path.into()),
-        None => std::env::current_exe(),
-    }
-}

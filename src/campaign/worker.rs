@@ -2,12 +2,17 @@
 //! The worker process: loads an image, answers requests from standard input until it ends.
 
 use std::io::{self, BufRead, Write};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::{SigEvent, SigevNotify};
+use nix::sys::time::TimeSpec;
+use nix::sys::timer::{Expiration, Timer, TimerSetTimeFlags};
+use nix::time::ClockId;
 
+use super::child::OVERTIME;
 use super::examine::Examiner;
-use super::message::{Batch, Like, Reply, Request, Setup};
+use super::message::{Batch, Like, Reply, Request, Setup, cpu_limit};
 use crate::oracle::lockstep;
 use crate::program::{Generator, Program};
 use crate::world::event::Event;
@@ -51,7 +56,24 @@ fn confine() -> Result<(), String> {
     Ok(())
 }
 
+/// Ends this process when a program uses more CPU time than it may. Counted in CPU time, a busy machine is no hang.
+struct Clock(Timer);
+
+impl Clock {
+    fn new() -> nix::Result<Clock> {
+        let signal = SigevNotify::SigevSignal { signal: OVERTIME, si_value: 0 };
+        Timer::new(ClockId::CLOCK_PROCESS_CPUTIME_ID, SigEvent::new(signal)).map(Clock)
+    }
+
+    /// From here on so much, whatever was left.
+    fn allow(&mut self, limit: Duration) -> io::Result<()> {
+        let limit = Expiration::OneShot(TimeSpec::from(limit));
+        self.0.set(limit, TimerSetTimeFlags::empty()).map_err(io::Error::from)
+    }
+}
+
 struct Serving {
+    clock: Clock,
     examiner: Examiner,
     generator: Generator,
 }
@@ -60,7 +82,8 @@ impl Serving {
     fn new(setup: &Setup) -> Result<Serving, String> {
         let examiner = super::load::examiner(setup).map_err(|e| e.to_string())?;
         confine()?;
-        Ok(Serving { examiner, generator: Generator::new(setup.seed) })
+        let clock = Clock::new().map_err(|e| format!("cannot limit CPU time: {e}"))?;
+        Ok(Serving { clock, examiner, generator: Generator::new(setup.seed) })
     }
 
     fn answer(&mut self, request: Request, out: &mut impl Write) -> io::Result<Reply> {
@@ -68,27 +91,27 @@ impl Serving {
             Request::Batch { from, to, step } => {
                 let mut batch = Batch::default();
                 for index in from..to {
-                    if step {
-                        say(out, &Reply::At { index })?;
-                    }
                     let program = self.generator.program(index);
-                    self.examine(index, &program, &mut batch)?;
+                    self.examine(index, &program, None, &mut batch)?;
+                    if step {
+                        say(out, &Reply::Batch(Box::new(std::mem::take(&mut batch))))?;
+                    }
                 }
                 Reply::Batch(Box::new(batch))
             }
-            Request::One { program } => {
+            Request::One { program, limit_ms } => {
                 let mut batch = Batch::default();
-                self.examine(0, &Program::decode(&program), &mut batch)?;
+                let limit = limit_ms.map(Duration::from_millis);
+                self.examine(0, &Program::decode(&program), limit, &mut batch)?;
                 Reply::One(Box::new(batch))
             }
-            Request::Minimize { program, like, budget_ms } => {
-                self.minimize(Program::decode(&program), &like, Duration::from_millis(budget_ms))
-            }
+            Request::Minimize { program, like, tries } => self.minimize(Program::decode(&program), &like, tries),
             Request::Logs { program, context } => self.logs(&Program::decode(&program), context)?,
         })
     }
 
-    fn examine(&mut self, index: u64, program: &Program, batch: &mut Batch) -> io::Result<()> {
+    fn examine(&mut self, index: u64, program: &Program, limit: Option<Duration>, batch: &mut Batch) -> io::Result<()> {
+        self.clock.allow(limit.unwrap_or_else(|| cpu_limit(program)))?;
         let verdict = self.examiner.examine(program)?;
         batch.programs += 1;
         batch.ops += verdict.ops;
@@ -101,21 +124,18 @@ impl Serving {
         Ok(())
     }
 
-    fn minimize(&mut self, program: Program, like: &Like, budget: Duration) -> Reply {
-        let until = Instant::now() + budget;
-        let mut tried = 0;
+    fn minimize(&mut self, program: Program, like: &Like, tries: u32) -> Reply {
         let keep = |candidate: &Program| {
-            if Instant::now() >= until {
-                return false;
-            }
-            tried += 1;
-            self.examiner.examine(candidate).is_ok_and(|v| v.findings.iter().any(|f| like.matches(f)))
+            let allowed = self.clock.allow(cpu_limit(candidate));
+            let verdict = allowed.and_then(|()| self.examiner.examine(candidate));
+            verdict.is_ok_and(|v| v.findings.iter().any(|f| like.matches(f)))
         };
-        let small = crate::program::minimize(program, keep, u32::MAX).program;
-        Reply::Minimized { program: small.encode(), tried }
+        let small = crate::program::minimize(program, keep, tries);
+        Reply::Minimized { program: small.program.encode(), tried: small.tries }
     }
 
     fn logs(&mut self, program: &Program, context: usize) -> io::Result<Reply> {
+        self.clock.allow(cpu_limit(program))?;
         self.examiner.examine(program)?;
         self.examiner.model().run(program)?;
         let image = self.examiner.image().shared().host.clone();

@@ -95,9 +95,9 @@ pub struct CheckArgs {
     /// Seed of the generator
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Worker processes
-    #[arg(long, value_name = "N")]
-    pub jobs: Option<usize>,
+    /// Worker processes; as many as there are processors when left out. Results do not depend on it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
     /// Do not run these oracles (for trying what an oracle can do alone)
     #[arg(long, value_name = "ORACLE", value_parser = ["lockstep", "invariants", "content"])]
     pub without: Vec<String>,
@@ -112,7 +112,7 @@ pub struct CheckArgs {
 /// Arguments of `replay`.
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
-    /// The program, as text or bytes
+    /// The program, as text or bytes; `-` is standard input
     pub file: PathBuf,
     /// The image.
     #[command(flatten)]
@@ -128,7 +128,7 @@ pub struct ReplayArgs {
 /// Arguments of `show`.
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// The program, as text or bytes
+    /// The program, as text or bytes; `-` is standard input
     pub file: PathBuf,
     /// Write the byte form, which fuzzers mutate, to this file instead
     #[arg(long, value_name = "OUT")]
@@ -138,7 +138,7 @@ pub struct ShowArgs {
 /// Arguments of `minimize`.
 #[derive(Debug, Args)]
 pub struct MinimizeArgs {
-    /// The program, as text or bytes
+    /// The program, as text or bytes; `-` is standard input
     pub file: PathBuf,
     /// The image.
     #[command(flatten)]
@@ -146,9 +146,9 @@ pub struct MinimizeArgs {
     /// Only the finding whose title or quirk contains this
     #[arg(long, value_name = "TEXT")]
     pub finding: Option<String>,
-    /// At most this long
-    #[arg(long, value_parser = duration, default_value = "30s")]
-    pub time: Duration,
+    /// Try at most so many programs
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub tries: u32,
 }
 
 /// Arguments of `tree`.

@@ -2,95 +2,98 @@
 //! `percuss check`
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
-use percuss::campaign::{self, Batch, Extent, Like, Oracles, Progress};
+use percuss::campaign::{self, Batch, Extent, Found, Like, Lost, Oracles, Progress, Setup};
 use percuss::image::Image;
 use percuss::program::Program;
-use percuss::report::{self, Case, Verdict};
+use percuss::report::{self, CORPUS_INDEX, Case, Verdict};
+use rayon::prelude::*;
 
 use super::args::{CheckArgs, Format};
 use super::progress::Display;
-use super::{CliError, EXIT_CLEAN, EXIT_FINDINGS};
+use super::{CliError, EXIT_CLEAN, EXIT_ERROR, EXIT_FINDINGS, interrupt, output};
 
-/// Start of an error message.
-pub const BOLD_RED: &str = "\x1b[1;31m";
-/// End of colour.
-pub const RESET: &str = "\x1b[0m";
-
-/// Time to make the program of one finding small.
-const MINIMIZE: Duration = Duration::from_secs(3);
+/// Programs tried to make that of a new finding small.
+const TRIES_NEW: u32 = 3000;
+/// The same for known findings, which have programs of their own in the corpus.
+const TRIES_KNOWN: u32 = 200;
 
 /// Runs the verb.
 ///
 /// # Errors
-/// The image cannot be had, or no worker runs.
+/// The image cannot be had, no worker runs, or findings cannot be written.
 pub fn run(args: &CheckArgs) -> Result<u8, CliError> {
-    let started = Instant::now();
+    let write_error = |error| CliError::File { what: "write findings to", path: args.out.clone(), error };
+    report::prepare(&args.out).map_err(write_error)?;
     let image = Image::build(&args.image.spec()?)?;
-    let oracles = Oracles {
-        lockstep: !args.without.iter().any(|o| o == "lockstep"),
-        invariants: !args.without.iter().any(|o| o == "invariants"),
-        content: !args.without.iter().any(|o| o == "content"),
-    };
+    let without = |name| args.without.iter().any(|o| o == name);
+    let oracles =
+        Oracles { lockstep: !without("lockstep"), invariants: !without("invariants"), content: !without("content") };
     let setup = image.setup(args.seed, oracles);
-    let jobs = args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()));
+    let jobs = args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()), usize::from);
     let extent = args.time.map_or(Extent::Programs(args.programs), Extent::Time);
-    let corpus = corpus(&setup)?;
     let progress = Arc::new(Progress::default());
+    interrupt::catch(progress.clone())?;
+
+    let started = Instant::now();
+    let corpus = corpus(&setup)?;
     let display = Display::start(progress.clone(), extent, args.format == Format::Json);
-    let generated = campaign::generated(&setup, extent, jobs, &progress);
+    let generated = campaign::generated(&setup, extent, jobs, &progress)?;
+    let seconds = started.elapsed().as_secs_f64();
+    display.minimizing();
+    let cases = cases(&setup, &corpus, &generated, jobs)?;
     drop(display);
-    let mut batch = generated?;
-    let shares = report::Shares::of(args.seed, &batch);
-    batch.merge(corpus);
-    batch.sort();
-    let cases = cases(&setup, &batch)?;
-    let verdict = Verdict {
+
+    let mut verdict = Verdict {
         image: &image,
         seed: args.seed,
-        batch: &batch,
+        oracles,
+        corpus: &corpus,
+        generated: &generated,
         cases,
-        shares,
-        seconds: started.elapsed().as_secs_f64(),
+        shares: report::Shares::of(args.seed, &generated),
+        interrupted: progress.stop.load(Ordering::Relaxed),
+        seconds,
     };
-    match args.format {
-        Format::Json => println!("{}", report::json(&verdict)),
-        Format::Human => anstream::print!("{}", report::human(&verdict)),
-    }
-    if verdict.new() > 0 {
-        let written = report::save(&verdict, &args.out).map_err(|error| CliError::File {
-            what: "write to",
-            path: args.out.clone(),
-            error,
-        })?;
-        if args.format == Format::Human {
-            written.iter().for_each(|p| println!("wrote {}", p.display()));
-        }
-        return Ok(EXIT_FINDINGS);
-    }
-    Ok(EXIT_CLEAN)
+    let saved = report::save(&mut verdict, &args.out).map_err(write_error);
+    output::print(&match args.format {
+        Format::Json => report::json(&verdict) + "\n",
+        Format::Human => report::human(&verdict, output::width()),
+    })?;
+    saved?;
+    Ok(match verdict.count_new() {
+        0 if verdict.interrupted => EXIT_ERROR,
+        0 => EXIT_CLEAN,
+        _ => EXIT_FINDINGS,
+    })
 }
 
 /// The programs that come with percuss, numbered after all generated ones.
-fn corpus(setup: &campaign::Setup) -> Result<Batch, CliError> {
+fn corpus(setup: &Setup) -> Result<Batch, CliError> {
     let mut all = Batch::default();
-    for (name, text) in report::CORPUS {
-        let program: Program = text.parse().map_err(|e| CliError::Input(format!("corpora/{name}: {e}")))?;
+    for (i, (name, text)) in (0..).zip(report::CORPUS) {
+        let program: Program = text.parse().map_err(|e| CliError::Input(format!("corpora/lockstep/{name}: {e}")))?;
         let mut one = campaign::one(setup, &program)?;
-        one.found.iter_mut().for_each(|f| f.index = u64::MAX);
+        one.found.iter_mut().for_each(|f| f.index = CORPUS_INDEX + i);
         all.merge(one);
     }
+    all.sort();
     Ok(all)
 }
 
 /// One case for each finding, its program made small.
-fn cases(setup: &campaign::Setup, batch: &Batch) -> Result<Vec<Case>, CliError> {
-    let mut out = Vec::new();
-    for f in &batch.found {
+fn cases(setup: &Setup, corpus: &Batch, generated: &Batch, jobs: usize) -> Result<Vec<Case>, CliError> {
+    let mut both = generated.clone();
+    both.merge(corpus.clone());
+    both.sort();
+    let case = |f: &Found| -> Result<Case, Lost> {
+        let tries = if f.finding.quirk.is_some() { TRIES_KNOWN } else { TRIES_NEW };
         let program = Program::decode(&f.program);
-        let (small, _) = campaign::minimize(setup, &program, &Like::of(&f.finding), MINIMIZE)?;
-        out.push(Case { found: f.clone(), program: small });
-    }
-    Ok(out)
+        let (program, _) = campaign::minimize(setup, &program, &Like::of(&f.finding), tries)?;
+        Ok(Case { found: f.clone(), program, file: None })
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build().map_err(std::io::Error::other)?;
+    Ok(pool.install(|| both.found.par_iter().map(case).collect::<Result<Vec<Case>, Lost>>())?)
 }

@@ -3,9 +3,12 @@
 
 use std::path::PathBuf;
 
+use owo_colors::OwoColorize;
 use percuss::campaign::Lost;
 use percuss::image::ImageError;
 use percuss::program::{BytesError, TextError};
+
+use super::output;
 
 /// What ends a command with exit code 2 (or 125).
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +49,7 @@ pub enum CliError {
     #[error("{0}")]
     Input(String),
     /// The system failed us.
-    #[error(transparent)]
+    #[error("the system refuses: {0}")]
     Io(#[from] std::io::Error),
 }
 
@@ -63,10 +66,10 @@ impl CliError {
     pub fn print(self) {
         match self {
             CliError::Text { path, error } => {
-                eprintln!("{}:", path.display());
-                eprintln!("{:?}", miette::Report::new(*error));
+                output::tell(&format!("{}:", path.display()));
+                output::tell(format!("{:?}", miette::Report::new(*error)).trim_end());
             }
-            other => anstream::eprintln!("{}error:{} {other}", super::check::BOLD_RED, super::check::RESET),
+            other => output::tell(&format!("{} {other}", "error:".red().bold())),
         }
     }
 }

@@ -5,8 +5,8 @@ use percuss::campaign::{self, Like, Oracles};
 use percuss::image::Image;
 
 use super::args::MinimizeArgs;
-use super::image::read_program;
-use super::{CliError, EXIT_CLEAN};
+use super::input::read_program;
+use super::{CliError, EXIT_CLEAN, output};
 
 /// Runs the verb: the small program goes to standard output, what it shows to standard error.
 ///
@@ -29,8 +29,9 @@ pub fn run(args: &MinimizeArgs) -> Result<u8, CliError> {
             args.file.display()
         )));
     };
-    let (small, tried) = campaign::minimize(&setup, &program, &Like::of(&found.finding), args.time)?;
-    eprintln!("{} ({} programs tried)", found.finding.title, tried);
-    print!("{small}");
+    let (small, tried) = campaign::minimize(&setup, &program, &Like::of(&found.finding), args.tries)?;
+    let sizes = format!("{} ops of {}, {tried} programs tried", small.nr_ops(), program.nr_ops());
+    output::tell(&format!("{} ({sizes})", found.finding.title));
+    output::print(&small.to_string())?;
     Ok(EXIT_CLEAN)
 }

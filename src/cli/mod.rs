@@ -4,8 +4,10 @@
 mod args;
 mod check;
 mod error;
-mod image;
+mod input;
+mod interrupt;
 mod minimize;
+mod output;
 mod progress;
 mod replay;
 mod show;

@@ -10,27 +10,47 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use percuss::campaign::{Extent, Progress};
 
+use super::output::tell;
+
+/// Time between plain lines.
+const LINES: Duration = Duration::from_secs(10);
+
+/// What the campaign does now, and whether it is over.
+#[derive(Debug, Default)]
+struct Phase {
+    minimizing: AtomicBool,
+    done: AtomicBool,
+}
+
 /// Shows a campaign's progress until it is dropped.
 pub struct Display {
-    done: Arc<AtomicBool>,
+    phase: Arc<Phase>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Display {
     /// Starts showing; quiet shows nothing.
     pub fn start(progress: Arc<Progress>, extent: Extent, quiet: bool) -> Display {
-        let done = Arc::new(AtomicBool::new(false));
+        let phase = Arc::new(Phase::default());
         let thread = (!quiet).then(|| {
-            let done = done.clone();
-            std::thread::spawn(move || show(&progress, extent, &done))
+            let phase = phase.clone();
+            std::thread::spawn(move || show(&progress, extent, &phase))
         });
-        Display { done, thread }
+        Display { phase, thread }
+    }
+
+    /// The programs have run; findings are made small.
+    pub fn minimizing(&self) {
+        self.phase.minimizing.store(true, Ordering::Relaxed);
+        if let Some(t) = &self.thread {
+            t.thread().unpark();
+        }
     }
 }
 
 impl Drop for Display {
     fn drop(&mut self) {
-        self.done.store(true, Ordering::Relaxed);
+        self.phase.done.store(true, Ordering::Relaxed);
         if let Some(t) = self.thread.take() {
             t.thread().unpark();
             let _ = t.join();
@@ -38,36 +58,64 @@ impl Drop for Display {
     }
 }
 
-fn show(progress: &Progress, extent: Extent, done: &AtomicBool) {
+fn show(progress: &Progress, extent: Extent, phase: &Phase) {
     let started = Instant::now();
     let terminal = std::io::stderr().is_terminal();
     let (length, style) = match extent {
-        Extent::Programs(n) => (n, "{wide_bar} {pos}/{len} programs {msg} {eta} left"),
+        Extent::Programs(n) => (n, "{wide_bar} {percent}% {msg}"),
         Extent::Time(t) => (t.as_secs(), "{wide_bar} {pos}/{len} s {msg}"),
     };
     let bar = if terminal { ProgressBar::new(length) } else { ProgressBar::hidden() };
     bar.set_style(ProgressStyle::with_template(style).expect("the template is tested by use"));
-    let mut next_line = Duration::from_secs(10);
-    while !done.load(Ordering::Relaxed) {
+    let mut next_line = LINES;
+    let mut was_minimizing = false;
+    while !phase.done.load(Ordering::Relaxed) {
         std::thread::park_timeout(Duration::from_millis(if terminal { 100 } else { 500 }));
+        if phase.minimizing.load(Ordering::Relaxed) {
+            if !was_minimizing {
+                was_minimizing = true;
+                let found = progress.findings.load(Ordering::Relaxed);
+                bar.set_style(ProgressStyle::with_template("{spinner} {msg}").expect("as above"));
+                bar.set_message(format!("making the programs of {found} findings small"));
+            }
+            bar.tick();
+            continue;
+        }
         let seconds = started.elapsed().as_secs_f64().max(0.001);
         let programs = progress.programs.load(Ordering::Relaxed);
-        let ops = progress.ops.load(Ordering::Relaxed);
-        let findings = progress.findings.load(Ordering::Relaxed);
-        let rate = format!(
-            "{:.0}/s, {:.2} M ops/s, {findings} kinds of findings",
-            programs as f64 / seconds,
-            ops as f64 / seconds / 1e6
-        );
+        let rate = rate(progress, programs, seconds) + &left(extent, programs, seconds);
         bar.set_position(match extent {
             Extent::Programs(_) => programs,
             Extent::Time(_) => seconds as u64,
         });
         bar.set_message(rate.clone());
         if !terminal && started.elapsed() >= next_line {
-            eprintln!("{programs} programs, {rate}");
-            next_line += Duration::from_secs(10);
+            tell(&format!("{programs} programs, {rate}"));
+            next_line += LINES;
         }
     }
     bar.finish_and_clear();
+}
+
+/// Time left, when it can be told.
+fn left(extent: Extent, programs: u64, seconds: f64) -> String {
+    let left = match extent {
+        Extent::Programs(n) if programs > 0 => seconds * n.saturating_sub(programs) as f64 / programs as f64,
+        Extent::Programs(_) => return String::new(),
+        Extent::Time(t) => (t.as_secs_f64() - seconds).max(0.0),
+    };
+    match left.round() as u64 {
+        s if s < 120 => format!(", {s} s left"),
+        s => format!(", {} min left", s / 60),
+    }
+}
+
+fn rate(progress: &Progress, programs: u64, seconds: f64) -> String {
+    let ops = progress.ops.load(Ordering::Relaxed) as f64;
+    let findings = progress.findings.load(Ordering::Relaxed);
+    let ops = match ops / seconds {
+        fast if fast >= 1e6 => format!("{:.1} M", fast / 1e6),
+        slow => format!("{:.0} k", slow / 1e3),
+    };
+    format!("{:.0} programs/s, {ops} ops/s, {findings} findings", programs as f64 / seconds)
 }

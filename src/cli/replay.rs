@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `percuss replay`
 
-use percuss::campaign::{self, Oracles};
+use percuss::campaign::{self, Lost, Oracles};
 use percuss::image::Image;
+use percuss::oracle::finding::Oracle;
 use percuss::report;
 
 use super::args::{Format, ReplayArgs};
-use super::image::{describe, read_program};
-use super::{CliError, EXIT_CLEAN, EXIT_FINDINGS};
+use super::input::read_program;
+use super::{CliError, EXIT_CLEAN, EXIT_FINDINGS, output};
 
 /// Events shown around a divergence.
 const CONTEXT: usize = 12;
@@ -22,16 +23,23 @@ pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
     let setup = image.setup(1, Oracles::default());
     let batch = campaign::one(&setup, &program)?;
     if args.format == Format::Json {
-        println!("{}", report::replay_json(&image, &program, &batch));
+        output::print(&(report::replay_json(&image, &program, &batch) + "\n"))?;
     } else {
-        describe(&image).iter().for_each(|l| println!("{l}"));
-        println!("\n{program}");
-        if args.events || batch.found.iter().any(|f| f.finding.oracle == percuss::oracle::Oracle::Lockstep) {
+        let width = output::width();
+        let mut text = format!("{}\n{program}\n", report::heading(&image, width));
+        let diverges = batch.found.iter().any(|f| f.finding.oracle == Oracle::Lockstep);
+        if args.events || diverges {
             let context = if args.events { usize::MAX / 2 } else { CONTEXT };
-            let (left, right, differs) = campaign::logs(&setup, &program, context)?;
-            anstream::print!("{}", report::side_by_side(&left, &right, differs));
+            match campaign::logs(&setup, &program, context) {
+                Ok(logs) => text += &report::log(&program, &logs),
+                // Its events went with the worker.
+                Err(Lost::Died(_) | Lost::TimedOut) => text += "no events: the program ends its process\n",
+                Err(e) => return Err(e.into()),
+            }
+            text.push('\n');
         }
-        anstream::print!("{}", report::findings(&batch));
+        text += &report::findings(&program, &batch, width);
+        output::print(&text)?;
     }
     let new = batch.found.iter().any(|f| f.finding.quirk.is_none());
     Ok(if new && !program.unsafe_caller { EXIT_FINDINGS } else { EXIT_CLEAN })

@@ -2,8 +2,8 @@
 //! `percuss show`
 
 use super::args::ShowArgs;
-use super::image::read_program;
-use super::{CliError, EXIT_CLEAN};
+use super::input::read_program;
+use super::{CliError, EXIT_CLEAN, output};
 
 /// Runs the verb.
 ///
@@ -17,7 +17,7 @@ pub fn run(args: &ShowArgs) -> Result<u8, CliError> {
             path: path.clone(),
             error,
         })?,
-        None => print!("{program}"),
+        None => output::print(&program.to_string())?,
     }
     Ok(EXIT_CLEAN)
 }

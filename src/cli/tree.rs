@@ -5,7 +5,7 @@ use percuss::image::Image;
 use percuss::report;
 
 use super::args::{Format, TreeArgs};
-use super::{CliError, EXIT_CLEAN};
+use super::{CliError, EXIT_CLEAN, output};
 
 /// Runs the verb.
 ///
@@ -13,9 +13,9 @@ use super::{CliError, EXIT_CLEAN};
 /// The image cannot be had.
 pub fn run(args: &TreeArgs) -> Result<u8, CliError> {
     let image = Image::build(&args.image.spec()?)?;
-    match args.format {
-        Format::Json => println!("{}", report::tree_json(&image)),
-        Format::Human => anstream::print!("{}", report::tree(&image)),
-    }
+    output::print(&match args.format {
+        Format::Json => report::tree_json(&image) + "\n",
+        Format::Human => report::tree(&image, output::width()),
+    })?;
     Ok(EXIT_CLEAN)
 }

@@ -51,10 +51,14 @@ pub enum ImageError {
 }
 
 impl ImageError {
-    /// The tree itself does not build: `git bisect run` is to skip it (exit code 125).
+    /// The tree itself does not build, or to nothing that can be run: `git bisect run` is to skip it (exit code 125).
     pub fn is_build_failure(&self) -> bool {
         use shim::CompileError::{Compile, Link};
-        matches!(self, ImageError::Compile(Compile { .. } | Link(_)))
+        matches!(
+            self,
+            ImageError::Compile(Compile { .. } | Link(_))
+                | ImageError::Load(LoadError::Image { .. } | LoadError::Unsupported(_))
+        )
     }
 }
 
@@ -132,6 +136,7 @@ impl Image {
             quirks: on.map(|q| q.name.to_owned()).collect(),
             oracles,
             seed,
+            worker: None,
         }
     }
 }

@@ -220,7 +220,7 @@ impl Core {
     #[inline]
     fn take_from(&mut self, id: ChunkId, request: &Request) -> Option<i32> {
         let (bits, align) = (request.bits(), request.bit_align());
-        let start = self.chunk(id).find_fit(bits, align, request.atomic)?;
+        let start = self.chunk(id).find_fit(bits, align, request.atomic, &self.quirks)?;
         self.take_area(id, bits, align, start).map(|change| change.at * MIN_ALLOC)
     }
 
@@ -234,7 +234,7 @@ impl Core {
             while next != NONE {
                 let id = next;
                 next = self.chunk(id).head.next;
-                let Some(start) = self.chunk(id).find_fit(bits, align, request.atomic) else {
+                let Some(start) = self.chunk(id).find_fit(bits, align, request.atomic, &self.quirks) else {
                     if slot < self.facts.slot_fail_threshold {
                         self.move_chunk(id, 0, true);
                     }

@@ -48,8 +48,9 @@ impl Block {
 
     /// Where a search for `bits` starts: behind the scan hint when that is known to be too small (`pcpu_next_hint`).
     #[inline]
-    pub(super) fn search_start(&self, bits: i32) -> i32 {
-        if self.scan_hint != 0 && self.contig_hint_start > self.scan_hint_start && bits > self.scan_hint {
+    pub(super) fn search_start(&self, bits: i32, quirks: &Quirks) -> i32 {
+        // Without B51 a scan hint is not taken to know of everything before it.
+        if quirks.b51 && self.scan_hint != 0 && self.contig_hint_start > self.scan_hint_start && bits > self.scan_hint {
             self.scan_hint_start + self.scan_hint
         } else {
             self.first_free

@@ -3,6 +3,7 @@
 
 use super::bitmap;
 use super::block::{BLOCK_BITS, BLOCK_WORDS, Block, MIN_ALLOC, PAGE, align_up};
+use super::quirks::Quirks;
 use crate::world::kernel::Addr;
 
 /// Index of a chunk in the slab; [`NONE`] for no chunk.
@@ -211,13 +212,13 @@ impl Chunk {
 
     /// Where to begin scanning for `bits` with this alignment, among populated pages only when `pop_only`
     /// (`pcpu_find_block_fit`). A region that does not fit a hint is passed over even when an area would fit.
-    pub fn find_fit(&self, bits: i32, align: i32, pop_only: bool) -> Option<i32> {
+    pub fn find_fit(&self, bits: i32, align: i32, pop_only: bool, quirks: &Quirks) -> Option<i32> {
         if !self.head.md.fits(bits, align) {
             return None;
         }
-        let mut from = self.head.md.search_start(bits);
+        let mut from = self.head.md.search_start(bits, quirks);
         loop {
-            let (at, len) = self.next_fit(bits, align, from)?;
+            let (at, len) = self.next_fit((bits, align), from, quirks)?;
             match pop_only.then(|| self.hole(at, len)).flatten() {
                 None => return Some(at),
                 Some(behind) => from = behind,
@@ -227,7 +228,7 @@ impl Chunk {
 
     /// The next region at or after `from` that promises to hold the area: its start, and enough length to judge whether
     /// it is populated (`pcpu_next_fit_region`).
-    fn next_fit(&self, alloc_bits: i32, align: i32, from: i32) -> Option<(i32, i32)> {
+    fn next_fit(&self, (alloc_bits, align): (i32, i32), from: i32, quirks: &Quirks) -> Option<(i32, i32)> {
         let first = (from / BLOCK_BITS) as usize;
         let mut within = from % BLOCK_BITS;
         let (mut at, mut bits) = (from, 0);
@@ -246,7 +247,7 @@ impl Chunk {
             let skip = align_up(block.contig_hint_start, align) - block.contig_hint_start;
             let fresh = block.contig_hint != 0 && block.contig_hint_start >= within;
             if fresh && block.contig_hint >= skip + alloc_bits {
-                let start = block.search_start(alloc_bits);
+                let start = block.search_start(alloc_bits, quirks);
                 return Some((base + start, skip + alloc_bits + block.contig_hint_start - start));
             }
             within = 0;

@@ -89,7 +89,8 @@ quirks! {
     b51 = "B51", v6_12: true, v6_1: true,
     fix: None,
     "A scan hint used up by an allocation is replaced by a smaller, later area; when the contig hint breaks, that one \
-     is promoted and everything before it is forgotten until a free. Blocks and whole chunks alike. The kernel \
+     is promoted and everything before it is forgotten until a free, and searches start behind it. Blocks and whole \
+     chunks alike. The kernel \
      documents it as a limit.";
     b36 = "B36", v6_12: false, v6_1: true,
     fix: Some("percpu: clean up all mappings when pcpu_map_pages() fails"),

@@ -6,7 +6,6 @@ use std::ops::Range;
 /// Why a text is not a program, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
 #[error("line {line}, column {column}: {message}")]
-#[diagnostic(code(percuss::program))]
 pub struct TextError {
     /// Line, 1-based.
     pub line: usize,

@@ -10,6 +10,7 @@ use super::op::{Op, TABLE, Var};
 use super::rng::Rng;
 use super::{Fault, Program};
 use crate::world::event::Site;
+use crate::world::gfp::Gfp;
 use crate::world::kernel::Scope;
 
 /// Makes program `i` of a seed, for any `i` in any order.
@@ -37,9 +38,11 @@ enum Phase {
     Scoped,
     /// Lets the worker run, more than once.
     Balance,
+    /// Fills a chunk, empties some of its pages, lets the worker sideline it and frees beside what is left.
+    Sideline,
 }
 
-const PHASES: [(Phase, u32); 8] = [
+const PHASES: [(Phase, u32); 9] = [
     (Phase::Fill, 25),
     (Phase::Churn, 30),
     (Phase::Drain, 8),
@@ -48,6 +51,7 @@ const PHASES: [(Phase, u32); 8] = [
     (Phase::Burst, 8),
     (Phase::Scoped, 6),
     (Phase::Balance, 6),
+    (Phase::Sideline, 4),
 ];
 
 /// Sites with how often generated faults choose them. memblock is rare: the kernel panics at boot, as it should.
@@ -255,12 +259,44 @@ impl<'r> Writer<'r> {
                 let scope: Scope = self.draw.scope();
                 self.section(Op::Enter { scope }, Op::Leave, n.min(24));
             }
+            Phase::Sideline => self.sideline(),
             Phase::Balance => {
                 for _ in 0..self.draw.rng.range(1, 3) {
                     self.push(Op::Balance);
                 }
             }
         }
+    }
+
+    /// The worker sidelines a chunk when a quarter of its pages is empty and others have empty pages enough. What is
+    /// freed then must not bring it back, but for what an allocation takes from it.
+    fn sideline(&mut self) {
+        let rng = &mut *self.draw.rng;
+        let (head, small) = (4 * rng.range(4, 1000), 8 * rng.range(1, 16));
+        let (one, other) = (4096 * rng.range(1, 2), 4096 * rng.range(1, 2));
+        // Elsewhere: empty pages. Then the chunk: a page in two parts, empty pages on both sides of a page in use, and
+        // an area across two pages, whose free makes the chunk look at all its blocks.
+        let sizes = [20480, head, 4096 - head, one, 4096 - small, small, other, 2048, 4096, 2048, 8192];
+        let vars: Vec<Var> = sizes.iter().map(|size| self.alloc_exactly(*size)).collect();
+        for i in [0, 2, 3, 6] {
+            self.free(vars[i]);
+        }
+        self.push(Op::Balance);
+        self.free(vars[4]);
+        self.free(vars[8]);
+        if self.draw.rng.chance(1, 2) {
+            self.alloc();
+        }
+        for i in [1, 5] {
+            self.free(vars[i]);
+        }
+        self.push(Op::Balance);
+    }
+
+    fn alloc_exactly(&mut self, size: u32) -> Var {
+        let dst = self.draw.fresh_var();
+        self.push(Op::Alloc { dst, size, align: 4, reserved: false, gfp: Gfp::KERNEL });
+        dst
     }
 
     fn common_size(&mut self) -> u32 {

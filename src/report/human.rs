@@ -1,136 +1,294 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Reports for people. Colour codes are stripped by the writer when the output is no terminal.
+//! Verdicts for people. Colour codes are stripped by the writer when the output is no terminal.
 
 use std::fmt::Write;
 
 use owo_colors::OwoColorize;
 
-use super::{Case, Verdict, fix};
-use crate::campaign::Batch;
+use super::layout::{count, plural, share, wrap, wrap_items};
+use super::{Case, Verdict, corpus_name, fix, name};
+use crate::campaign::{Batch, Found, PROBES};
 use crate::image::Image;
-use crate::model::Quirks;
+use crate::oracle::finding::Oracle;
+use crate::program::Program;
 
-/// The verdict table of a check.
-pub fn human(v: &Verdict<'_>) -> String {
-    let mut out = String::new();
-    heading(&mut out, v.image);
-    let b = v.batch;
-    let _ = writeln!(
-        out,
-        "programs {} (seed {}), {} ops, {} events in {:.1} s",
-        b.programs, v.seed, b.ops, b.events, v.seconds
-    );
-    let _ = writeln!(out, "{}", hint_line(b));
-    let _ = writeln!(out);
-    for case in &v.cases {
-        one(&mut out, case);
+/// Lines of a new finding's program that are shown.
+const PROGRAM_LINES: usize = 25;
+/// Lines of a known finding's program up to which it is shown.
+const KNOWN_LINES: usize = 10;
+
+/// The verdict of a check, at most `width` characters wide where words allow it.
+pub fn human(v: &Verdict<'_>, width: usize) -> String {
+    let mut out = heading(v.image, width);
+    out += &geometry(v, width);
+    out.push('\n');
+    out += &table(v);
+    out.push('\n');
+    out += &hints(v, width);
+    let new: Vec<&Case> = v.cases.iter().filter(|c| c.quirk().is_none()).collect();
+    out += &known(v, width);
+    for (i, case) in new.iter().enumerate() {
+        out.push('\n');
+        out += &new_finding(v, case, (i + 1, new.len()), width);
     }
-    let verdict = match v.new() {
+    out.push('\n');
+    if v.interrupted {
+        let _ = writeln!(out, "{}", "interrupted: this is what was run until then".yellow());
+    }
+    let verdict = match new.len() {
         0 => "nothing new".green().bold().to_string(),
-        1 => "1 new finding".red().bold().to_string(),
-        n => format!("{n} new findings").red().bold().to_string(),
+        n => plural(n as u64, "new finding").red().bold().to_string(),
     };
-    let _ = writeln!(out, "{verdict}, {} known", v.known());
+    let _ = writeln!(out, "{verdict}, {} known", v.count_known());
     out
 }
 
 /// What was compiled.
-fn heading(out: &mut String, image: &Image) {
+pub fn heading(image: &Image, width: usize) -> String {
     let t = &image.tree;
-    let _ =
-        writeln!(out, "{} {} ({}, {}), config {}", "percuss".bold(), t.name, t.version, t.origin, image.config.name());
+    let text = format!("{} ({}, {}), config {}", t.name, t.version, t.origin, image.config.name());
+    let mut out = wrap(&format!("{}    ", "tree".bold()), 8, &text, width);
     for name in &image.applied {
-        let _ = writeln!(out, "  with {name}");
+        out += &wrap("  with  ", 8, name, width);
     }
     for (path, hash) in image.files.iter().filter(|(p, _)| p == "mm/percpu.c" || p == "mm/percpu-vm.c") {
-        let _ = writeln!(out, "  {path:<16} sha256 {}", &hash[..16]);
+        let _ = writeln!(out, "        {path:<14} sha256 {}", &hash[..16]);
     }
-    let _ = writeln!(out, "quirks {}", image.quirks);
+    out += &wrap(&format!("{}  ", "quirks".bold()), 8, &image.quirks.to_string(), width);
     if !image.undecided.is_empty() {
-        let _ = writeln!(out, "  undecided: {}", image.undecided.join(" "));
+        out += &wrap("        undecided: ", 19, &image.undecided.join(" "), width);
+    }
+    out
+}
+
+/// Every value of every axis with its share.
+fn geometry(v: &Verdict<'_>, width: usize) -> String {
+    let shares = &v.shares.0;
+    if shares.programs() == 0 {
+        return String::new();
+    }
+    let missing = shares.missing();
+    let mut out = String::new();
+    let rows: Vec<_> = shares.rows().collect();
+    let _ = writeln!(out, "\n{}  share of the generated programs", "geometry".bold());
+    for axis in rows.chunk_by(|a, b| a.0 == b.0) {
+        let items: Vec<String> = axis
+            .iter()
+            .map(|(axis, value, n, least)| {
+                let short = missing.contains(&(axis, value));
+                let note = if short { format!(" (too few: {})", percent(*least)) } else { String::new() };
+                format!("{value} {}{note}", rounded(*n, shares.programs()))
+            })
+            .collect();
+        out += &wrap_items(&format!("  {:<13}  ", axis[0].0), 17, &items, width);
+    }
+    out
+}
+
+fn percent(permille: u32) -> String {
+    format!("{}.{} %", permille / 10, permille % 10)
+}
+
+/// Whole percents, with a tenth where there would be nothing else.
+fn rounded(part: u64, whole: u64) -> String {
+    match (part * 100 + whole / 2) / whole.max(1) {
+        0 => share(part, whole),
+        n => format!("{n} %"),
     }
 }
 
-fn hint_line(b: &Batch) -> String {
-    let by: Vec<String> = b.tally.by_quirk.iter().map(|(q, n)| format!("{q} {n}")).collect();
-    format!(
-        "hints below the truth: {}, unattributed {}",
-        if by.is_empty() { "none".to_owned() } else { by.join(", ") },
-        b.tally.unattributed
-    )
+/// Programs by source, then findings by oracle.
+fn table(v: &Verdict<'_>) -> String {
+    let mut out = String::new();
+    let head = format!("{:<12} {:>10} {:>11} {:>13} {:>5} {:>6}", "programs", "run", "ops", "events", "new", "known");
+    let _ = writeln!(out, "{}", head.bold());
+    for (source, b) in [("corpus", v.corpus), ("generated", v.generated)] {
+        let new = b.found.iter().filter(|f| f.finding.quirk.is_none()).count() as u64;
+        let sums = format!("{source:<12} {:>10} {:>11} {:>13}", count(b.programs), count(b.ops), count(b.events));
+        let _ = writeln!(out, "{sums} {} {:>6}", alarm(new, 5), count(b.found.len() as u64 - new));
+    }
+    let g = v.generated;
+    let speed = g.programs as f64 / v.seconds.max(0.001);
+    let _ = writeln!(out, "{:<12} seed {}, {:.1} s, {speed:.0} programs/s", "", v.seed, v.seconds);
+    for (n, what) in
+        [(g.boot_failed, "refused by the first-chunk builder"), (g.hung, "did not end"), (g.not_run, "not run")]
+    {
+        if n > 0 {
+            let _ = writeln!(out, "{:<12} {} {what}", "", plural(n, "program"));
+        }
+    }
+    let _ = writeln!(out, "\n{}", format!("{:<12} {:>10} {:>25} {:>5}", "oracle", "seen in", "new", "known").bold());
+    for (oracle, oracle_name) in Oracle::ALL {
+        let of: Vec<&Case> = v.cases.iter().filter(|c| c.found.finding.oracle == oracle).collect();
+        let off = match oracle {
+            Oracle::Lockstep | Oracle::Hints | Oracle::Room => !v.oracles.lockstep,
+            Oracle::Invariants => !v.oracles.invariants,
+            Oracle::Content => !v.oracles.content,
+            _ => false,
+        };
+        if off {
+            let _ = writeln!(out, "{oracle_name:<12} {:>10}", "off".dimmed());
+            continue;
+        }
+        let new = of.iter().filter(|c| c.quirk().is_none()).count() as u64;
+        let known = of.len() as u64 - new;
+        let seen = of.iter().map(|c| c.found.count).sum();
+        let ok = if of.is_empty() { format!("  {}", "ok".green()) } else { String::new() };
+        let _ =
+            writeln!(out, "{oracle_name:<12} {:>10} {:>19} {} {:>6}{ok}", count(seen), "", alarm(new, 5), count(known));
+    }
+    out
 }
 
-fn one(out: &mut String, case: &Case) {
+/// A right-aligned number that should be 0.
+fn alarm(n: u64, width: usize) -> String {
+    let text = format!("{:>width$}", count(n));
+    if n > 0 { text.red().bold().to_string() } else { text }
+}
+
+fn hints(v: &Verdict<'_>, width: usize) -> String {
+    if !v.oracles.lockstep {
+        return String::new();
+    }
+    let mut tally = v.generated.tally.clone();
+    tally.merge(&v.corpus.tally);
+    let mut by: Vec<_> = tally.by_quirk.iter().collect();
+    by.sort_by_key(|(name, n)| (std::cmp::Reverse(**n), name.as_str()));
+    let mut items: Vec<String> = by.into_iter().map(|(q, n)| format!("{q} {}", count(*n))).collect();
+    items.push(match tally.unattributed {
+        0 => "unattributed 0".to_owned(),
+        n => format!("unattributed {}", count(n)),
+    });
+    wrap_items(&format!("{}  ", "hints below the truth, by quirk".bold()), 33, &items, width)
+}
+
+/// Known findings, one group for each quirk, the most frequent first.
+fn known(v: &Verdict<'_>, width: usize) -> String {
+    let mut groups: Vec<(&str, Vec<&Case>)> = Vec::new();
+    for case in &v.cases {
+        let Some(quirk) = case.quirk() else { continue };
+        match groups.iter_mut().find(|(q, _)| *q == quirk) {
+            Some((_, cases)) => cases.push(case),
+            None => groups.push((quirk, vec![case])),
+        }
+    }
+    let mut out = String::new();
+    for (quirk, mut cases) in groups {
+        cases.sort_by_key(|c| std::cmp::Reverse(c.found.count));
+        let words = name(quirk).unwrap_or_default();
+        let first = format!("\n{} {}  ", "known".yellow(), quirk.bold());
+        out += &wrap(&first, 8 + quirk.len(), words, width);
+        let fix = fix(quirk);
+        let _ = match fix {
+            Some(fix) => writeln!(out, "{}", wrap("  fixed by  ", 12, &fix, width).trim_end()),
+            None => writeln!(out, "  no fix known"),
+        };
+        for case in &cases {
+            let title = case.found.finding.title.trim_start_matches("percuss: ");
+            out += &wrap(&format!("  {:>8}  ", count(case.found.count)), 12, title, width);
+        }
+        let smallest = cases.iter().map(|c| c.program.clone()).min_by_key(Program::nr_ops);
+        let short = |p: &Program| p.to_string().lines().count() <= KNOWN_LINES;
+        if let Some(p) = smallest.filter(short).or_else(|| tells_apart(quirk).filter(short)) {
+            program(&mut out, &p, "    ", None, width);
+        }
+    }
+    out
+}
+
+/// The program that tells whether a tree has a quirk.
+fn tells_apart(quirk: &str) -> Option<Program> {
+    PROBES.iter().find(|(name, _)| *name == quirk).and_then(|(_, text)| text.parse().ok())
+}
+
+fn new_finding(v: &Verdict<'_>, case: &Case, (i, n): (usize, usize), width: usize) -> String {
     let f = &case.found.finding;
-    let programs =
-        if case.found.count == 1 { "1 program".to_owned() } else { format!("{} programs", case.found.count) };
-    match &f.quirk {
-        None => {
-            let _ = writeln!(out, "{} {}", "NEW".red().bold(), f.title.bold());
+    let bar = "=".repeat(width.min(72));
+    let mut out = format!("{}\n", bar.red());
+    let label = format!("NEW {i}/{n}  ");
+    out += &wrap(&label.red().bold().to_string(), label.len(), &f.title, width);
+    let first = match corpus_name(case.found.index) {
+        Some(name) => format!("corpora/lockstep/{name}"),
+        None => format!("program {} of seed {}", case.found.index, v.seed),
+    };
+    let seen = format!("{}, first {first}", plural(case.found.count, "program"));
+    out += &wrap("oracle   ", 9, f.oracle.name(), width);
+    out += &wrap("seen in  ", 9, &seen, width);
+    out += &report(f.oracle, &f.detail, width);
+    program(&mut out, &case.program, "", Some(case), width);
+    out
+}
+
+/// What the rule compared; the two sides of a divergence one above the other.
+fn report(oracle: Oracle, detail: &str, width: usize) -> String {
+    match detail.split_once(" | ") {
+        Some((image, model)) if oracle == Oracle::Lockstep => {
+            let (event, image) = image.split_once(": ").unwrap_or(("event", image));
+            let mut out = format!("report   {event}\n");
+            out += &wrap(&format!("      {}  ", "C".red()), 9, &super::events::plain(image), width);
+            out += &wrap(&format!("      {}  ", "M".cyan()), 9, &super::events::plain(model), width);
+            out
         }
-        Some(q) => {
-            let _ = writeln!(out, "{} {} {}", "known".yellow(), q.bold(), f.title);
-            if let Some(fix) = fix(q) {
-                let _ = writeln!(out, "      fixed by \"{fix}\"");
-            }
+        _ => wrap("report   ", 9, detail, width),
+    }
+}
+
+fn program(out: &mut String, program: &Program, margin: &str, case: Option<&Case>, width: usize) {
+    let text = program.to_string();
+    let lines: Vec<&str> = text.lines().collect();
+    let shown = if lines.len() > PROGRAM_LINES + 1 { PROGRAM_LINES } else { lines.len() };
+    for line in &lines[..shown] {
+        let wrapped = if line.starts_with("boot ") || line.starts_with("schedule ") {
+            wrap("", 5, line, width.saturating_sub(margin.len() + 2))
+        } else {
+            format!("{line}\n")
+        };
+        for line in wrapped.lines() {
+            let _ = writeln!(out, "{margin}{}", format!("| {line}").dimmed());
         }
     }
-    let _ = writeln!(out, "      oracle {}, {programs}; {}", f.oracle.name(), f.detail);
-    for line in case.program.to_string().lines() {
-        let _ = writeln!(out, "      {}", format!("| {line}").dimmed());
+    let file = case.and_then(|c| c.file.as_ref());
+    let more = lines.len() - shown;
+    match file {
+        Some(f) if more > 0 => writeln!(out, "{margin}({more} more lines, see {})", f.display()),
+        Some(f) => writeln!(out, "{margin}saved as {}", f.display()),
+        None if more > 0 => writeln!(out, "{margin}({more} more lines)"),
+        None => Ok(()),
     }
-    let _ = writeln!(out);
+    .expect("a string takes everything");
 }
 
 /// Findings of one program.
-pub fn findings(b: &Batch) -> String {
+pub fn findings(p: &Program, b: &Batch, width: usize) -> String {
     let mut out = String::new();
-    for f in &b.found {
-        let f = &f.finding;
-        let state = match &f.quirk {
-            None => "NEW".red().bold().to_string(),
-            Some(q) => format!("{} {q}", "known".yellow()),
+    for Found { finding: f, .. } in &b.found {
+        let label = match &f.quirk {
+            Some(q) => format!("known {q}  "),
+            None if p.unsafe_caller => "caller error  ".to_owned(),
+            None => "NEW  ".to_owned(),
         };
-        let _ = writeln!(out, "{state} {}\n      oracle {}; {}", f.title, f.oracle.name(), f.detail);
-    }
-    if b.found.is_empty() {
-        let _ = writeln!(out, "{}", "no finding".green());
-    }
-    out
-}
-
-/// Two event logs, one above the other where they differ.
-pub fn side_by_side(image: &[String], model: &[String], differs: Option<usize>) -> String {
-    let mut out = String::new();
-    for i in 0..image.len().max(model.len()) {
-        let (a, b) = (image.get(i), model.get(i));
-        if a == b {
-            let _ = writeln!(out, "    {}", a.map_or("", String::as_str));
-            continue;
+        let coloured = if f.quirk.is_some() || p.unsafe_caller {
+            label.yellow().to_string()
+        } else {
+            label.red().bold().to_string()
+        };
+        out += &wrap(&coloured, label.len(), &f.title, width);
+        if let Some(q) = &f.quirk {
+            out += &wrap("quirk    ", 9, name(q).unwrap_or_default(), width);
+            out += &wrap("fix      ", 9, &fix(q).unwrap_or_else(|| "none known".to_owned()), width);
         }
-        if differs == Some(i) {
-            let _ = writeln!(out, "{}", "--- the streams part here".red());
+        out += &wrap("oracle   ", 9, f.oracle.name(), width);
+        out += &report(f.oracle, &f.detail, width);
+        out.push('\n');
+    }
+    let new = b.found.iter().filter(|f| f.finding.quirk.is_none()).count();
+    let _ = match (new, b.found.len() - new) {
+        (0, 0) => writeln!(out, "{}", "no finding".green().bold()),
+        (0, n) => writeln!(out, "{}, {n} known", "nothing new".green().bold()),
+        (_, _) if p.unsafe_caller => {
+            writeln!(out, "{}", "caller error: nothing is counted against the tree".yellow().bold())
         }
-        let end = "(end)".to_owned();
-        let _ = writeln!(out, "  C {}\n  M {}", a.unwrap_or(&end).red(), b.unwrap_or(&end).cyan());
-    }
-    out
-}
-
-/// What `percuss tree` prints.
-pub fn tree(image: &Image) -> String {
-    let mut out = String::new();
-    heading(&mut out, image);
-    let _ = writeln!(out, "\nfiles");
-    for (path, hash) in &image.files {
-        let _ = writeln!(out, "  {path:<22} {hash}");
-    }
-    let _ = writeln!(out, "\nquirks");
-    for q in Quirks::ALL {
-        let on = image.quirks.get(q.name) == Ok(true);
-        let state = if on { "present".yellow().to_string() } else { "gone   ".green().to_string() };
-        let _ = writeln!(out, "  {state} {:<22} {}", q.name, q.fix.unwrap_or("no fix known"));
-    }
-    let _ = writeln!(out, "\ncompiler {}\nfacts    {:?}", image.compiler.display(), image.facts);
+        (new, n) => writeln!(out, "{}, {n} known", plural(new as u64, "new finding").red().bold()),
+    };
     out
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Verdict, fix};
+use super::{CORPUS_INDEX, Verdict, corpus_name, fix, name};
 use crate::campaign::{Batch, Found};
 use crate::image::Image;
 use crate::model::Quirks;
@@ -30,31 +30,45 @@ fn finding(f: &Found, program: &Program) -> Value {
         "title": f.finding.title,
         "oracle": f.finding.oracle,
         "known": f.finding.quirk,
+        "name": f.finding.quirk.as_deref().and_then(name),
         "fix": f.finding.quirk.as_deref().and_then(fix),
         "count": f.count,
-        "index": (f.index != u64::MAX).then_some(f.index),
+        "index": (f.index < CORPUS_INDEX).then_some(f.index),
+        "corpus": corpus_name(f.index),
         "program": program.to_string(),
         "report": f.finding.detail,
     })
 }
 
+fn sums(b: &Batch) -> Value {
+    json!({"programs": b.programs, "ops": b.ops, "events": b.events})
+}
+
 /// The verdict of a check as one line.
 pub fn json(v: &Verdict<'_>) -> String {
-    let b = v.batch;
+    let b = v.generated;
+    let mut tally = b.tally.clone();
+    tally.merge(&v.corpus.tally);
     json!({
         "schema": SCHEMA,
         "tree": image(v.image),
         "patches": v.image.applied,
         "config": v.image.config.name(),
         "quirks": quirks(v.image),
+        "undecided": v.image.undecided,
         "seed": v.seed,
         "programs": b.programs,
         "ops": b.ops,
         "events": b.events,
+        "refused": b.boot_failed,
+        "hung": b.hung,
+        "not_run": b.not_run,
+        "interrupted": v.interrupted,
+        "corpus": sums(v.corpus),
         "seconds": v.seconds,
-        "hints": {"by_quirk": b.tally.by_quirk, "unattributed": b.tally.unattributed},
+        "hints": {"by_quirk": tally.by_quirk, "unattributed": tally.unattributed},
         "findings": v.cases.iter().map(|c| finding(&c.found, &c.program)).collect::<Vec<_>>(),
-        "summary": {"new": v.new(), "known": v.known()},
+        "summary": {"new": v.count_new(), "known": v.count_known()},
     })
     .to_string()
 }
@@ -68,6 +82,7 @@ pub fn replay_json(i: &Image, program: &Program, b: &Batch) -> String {
         "patches": i.applied,
         "config": i.config.name(),
         "quirks": quirks(i),
+        "undecided": i.undecided,
         "ops": b.ops,
         "events": b.events,
         "findings": b.found.iter().map(|f| finding(f, program)).collect::<Vec<_>>(),
@@ -86,6 +101,7 @@ pub fn tree_json(i: &Image) -> String {
         "compiler": i.compiler,
         "quirks": quirks(i),
         "undecided": i.undecided,
+        "not_modelled": percuss_shim::compile::not_modelled(),
     })
     .to_string()
 }

@@ -1,22 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Reports: verdicts for people and for machines, and findings as files.
 
+mod events;
 mod human;
 mod json;
+mod known;
+mod layout;
 mod save;
 mod shares;
+mod tree;
 
-pub use human::{findings, human, side_by_side, tree};
+pub use events::log;
+pub use human::{findings, heading, human};
 pub use json::{SCHEMA, json, replay_json, tree_json};
-pub use save::save;
+pub use known::{fix, name};
+pub use save::{prepare, save};
 pub use shares::Shares;
+pub use tree::tree;
 
-use crate::campaign::{Batch, Found};
+use std::path::PathBuf;
+
+use crate::campaign::{Batch, Found, Oracles};
 use crate::image::Image;
 use crate::program::Program;
 
-/// Text programs that every check runs, by file name.
-pub const CORPUS: &[(&str, &str)] = &[];
+include!(concat!(env!("OUT_DIR"), "/corpus.rs"));
+
+/// Number of the first program of the corpus among the programs of a check: behind all generated ones.
+pub const CORPUS_INDEX: u64 = 1 << 63;
 
 /// A finding with its small program.
 #[derive(Debug, Clone)]
@@ -25,6 +36,21 @@ pub struct Case {
     pub found: Found,
     /// The smallest program found that shows it.
     pub program: Program,
+    /// The file with that program, when it was written.
+    pub file: Option<PathBuf>,
+}
+
+impl Case {
+    /// The quirk that accounts for it.
+    pub fn quirk(&self) -> Option<&str> {
+        self.found.finding.quirk.as_deref()
+    }
+}
+
+/// The text program of the corpus that has this number.
+pub fn corpus_name(index: u64) -> Option<&'static str> {
+    let place = index.checked_sub(CORPUS_INDEX)?;
+    CORPUS.get(usize::try_from(place).ok()?).map(|(name, _)| *name)
 }
 
 /// The result of a check.
@@ -34,29 +60,30 @@ pub struct Verdict<'a> {
     pub image: &'a Image,
     /// Seed of the generator.
     pub seed: u64,
-    /// Sums.
-    pub batch: &'a Batch,
-    /// Findings.
+    /// Oracles that ran.
+    pub oracles: Oracles,
+    /// The programs that come with percuss.
+    pub corpus: &'a Batch,
+    /// Generated programs.
+    pub generated: &'a Batch,
+    /// Findings of both.
     pub cases: Vec<Case>,
     /// Shares of the geometry axes.
     pub shares: Shares,
+    /// Somebody stopped it.
+    pub interrupted: bool,
     /// Seconds it took.
     pub seconds: f64,
 }
 
 impl Verdict<'_> {
     /// Number of new findings.
-    pub fn new(&self) -> usize {
-        self.cases.iter().filter(|c| c.found.finding.quirk.is_none()).count()
+    pub fn count_new(&self) -> usize {
+        self.cases.iter().filter(|c| c.quirk().is_none()).count()
     }
 
     /// Number of known findings.
-    pub fn known(&self) -> usize {
-        self.cases.len() - self.new()
+    pub fn count_known(&self) -> usize {
+        self.cases.len() - self.count_new()
     }
-}
-
-/// Title of the change that ends a quirk, when one is known.
-pub fn fix(quirk: &str) -> Option<&'static str> {
-    crate::model::Quirks::ALL.iter().find(|q| q.name == quirk).and_then(|q| q.fix)
 }

@@ -1,30 +1,61 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Findings as files: the small program as text, with what it shows in comments.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::Path;
 
-use super::{Case, Verdict};
+use super::{Verdict, corpus_name};
 
-/// Writes the program of each new finding; the paths written.
+/// Longest file name made from a title.
+const NAME: usize = 80;
+
+/// Finds out whether findings can be written to `dir`, before a campaign is run for nothing. Leaves nothing behind.
+///
+/// # Errors
+/// They cannot.
+pub fn prepare(dir: &Path) -> io::Result<()> {
+    let absolute = std::path::absolute(dir)?;
+    let existing = absolute.ancestors().find(|p| p.symlink_metadata().is_ok()).unwrap_or(Path::new("/"));
+    tempfile::tempfile_in(existing).map(drop)
+}
+
+/// Writes the program of each new finding and notes where.
 ///
 /// # Errors
 /// The directory cannot be made or written. No half-written file is left.
-pub fn save(verdict: &Verdict<'_>, dir: &Path) -> std::io::Result<Vec<PathBuf>> {
+pub fn save(verdict: &mut Verdict<'_>, dir: &Path) -> io::Result<()> {
+    if verdict.count_new() == 0 {
+        return Ok(());
+    }
     std::fs::create_dir_all(dir)?;
-    let new = verdict.cases.iter().filter(|c| c.found.finding.quirk.is_none());
-    new.map(|case| {
-        let path = dir.join(format!("{}.percuss", slug(&case.found.finding.title)));
-        let mut file = tempfile::NamedTempFile::new_in(dir)?;
-        file.write_all(text(verdict, case).as_bytes())?;
+    let mut names: Vec<String> = Vec::new();
+    for i in 0..verdict.cases.len() {
+        if verdict.cases[i].quirk().is_some() {
+            continue;
+        }
+        let name = slug(&verdict.cases[i].found.finding.title);
+        let same = names.iter().filter(|n| **n == name).count();
+        let path = match same {
+            0 => dir.join(format!("{name}.percuss")),
+            n => dir.join(format!("{name}-{}.percuss", n + 1)),
+        };
+        names.push(name);
+        let mut file = tempfile::Builder::new().permissions(permissions()).tempfile_in(dir)?;
+        file.write_all(text(verdict, i).as_bytes())?;
         file.persist(&path)?;
-        Ok(path)
-    })
-    .collect()
+        verdict.cases[i].file = Some(path);
+    }
+    Ok(())
+}
+
+/// Those of any file; temporary ones are private by default.
+fn permissions() -> std::fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(0o666)
 }
 
 /// The program with its story.
-fn text(verdict: &Verdict<'_>, case: &Case) -> String {
+fn text(verdict: &Verdict<'_>, case: usize) -> String {
+    let case = &verdict.cases[case];
     let f = &case.found.finding;
     let tree = &verdict.image.tree;
     let mut out = format!("# {}\n# oracle {}, {}\n", f.title, f.oracle.name(), f.detail.replace('\n', " "));
@@ -32,7 +63,11 @@ fn text(verdict: &Verdict<'_>, case: &Case) -> String {
     for name in &verdict.image.applied {
         out += &format!(", {name}");
     }
-    out + &format!("\n# seed {}, program {}\n{}", verdict.seed, case.found.index, case.program)
+    let first = match corpus_name(case.found.index) {
+        Some(name) => format!("corpora/lockstep/{name}"),
+        None => format!("seed {}, program {}", verdict.seed, case.found.index),
+    };
+    out + &format!("\n# {first}\n{}", case.program)
 }
 
 /// A file name made from a title.
@@ -45,5 +80,6 @@ fn slug(title: &str) -> String {
             out.push('-');
         }
     }
+    out.truncate(NAME);
     out.trim_matches('-').to_owned()
 }

@@ -76,7 +76,6 @@ fn caret() {
     let theme = miette::GraphicalTheme::unicode_nocolor();
     miette::GraphicalReportHandler::new_themed(theme).with_links(false).render_report(&mut out, &e).unwrap();
     insta::assert_snapshot!(out, @"
-    percuss::program
 
       × line 2, column 20: expected a gfp flag or a mask, found `GFP_KERNL`
        ╭─[2:20]

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Reading programs.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use percuss::program::{Program, TextError};
+
+use super::CliError;
+
+/// Largest program file that is read, in bytes.
+const FILE_MAX: u64 = 16 << 20;
+
+/// Reads a program in text or byte form: byte form starts with its version byte, which no text does.
+///
+/// # Errors
+/// The file cannot be read, or is neither.
+pub fn read_program(path: &Path) -> Result<Program, CliError> {
+    let fail = |error| CliError::File { what: "read", path: path.to_owned(), error };
+    let mut bytes = Vec::new();
+    // Files may grow, and devices have no size: what is read is what counts.
+    let file: Box<dyn Read> = match path.to_str() {
+        Some("-") => Box::new(std::io::stdin()),
+        _ => Box::new(File::open(path).map_err(fail)?),
+    };
+    file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > FILE_MAX {
+        let message = format!("{}: more than {} MiB are no program", path.display(), FILE_MAX >> 20);
+        return Err(CliError::Input(message));
+    }
+    if bytes.is_empty() {
+        return Err(CliError::Input(format!(
+            "{}: the file is empty; a program needs at least a `task` line",
+            path.display()
+        )));
+    }
+    if !bytes.contains(&0)
+        && bytes[0] >= b'\t'
+        && let Ok(text) = std::str::from_utf8(&bytes)
+    {
+        return text
+            .parse()
+            .map_err(|error: TextError| CliError::Text { path: path.to_owned(), error: Box::new(error) });
+    }
+    Program::decode_strict(&bytes).map_err(|error| CliError::Bytes { path: path.to_owned(), error })
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What `percuss tree` prints.
+
+use std::fmt::Write;
+
+use owo_colors::OwoColorize;
+use percuss_shim::compile;
+
+use super::layout::{wrap, wrap_items};
+use super::{fix, heading, name};
+use crate::image::Image;
+use crate::model::Quirks;
+
+/// Files and hashes, quirks, facts, and what is not modelled.
+pub fn tree(image: &Image, width: usize) -> String {
+    let mut out = heading(image, width);
+    let _ = writeln!(out, "\n{}", "files, SHA-256 as compiled".bold());
+    for (path, hash) in &image.files {
+        let _ = writeln!(out, "  {path:<20}  {hash:.56}");
+    }
+    let _ = writeln!(out, "  compiled by {}", image.compiler.display());
+
+    let _ = writeln!(out, "\n{}", "quirks and their fixes".bold());
+    for q in Quirks::ALL {
+        let state = match image.quirks.get(q.name) {
+            _ if image.undecided.contains(&q.name) => "undecided".to_owned(),
+            Ok(true) => "present  ".yellow().to_string(),
+            _ => "not here ".green().to_string(),
+        };
+        out += &wrap(
+            &format!("  {state}  {}  ", q.name.bold()),
+            15 + q.name.len(),
+            name(q.name).unwrap_or_default(),
+            width,
+        );
+        let fix = fix(q.name).map_or("no fix known".to_owned(), |f| format!("fixed by \"{f}\""));
+        out += &wrap("             ", 13, &fix, width);
+    }
+
+    let _ = writeln!(out, "\n{}", "facts of the image".bold());
+    out += &facts(image, width);
+
+    let _ = writeln!(out, "\n{}", "not modelled: a program that gets there ends with the name".bold());
+    let names: Vec<String> = compile::not_modelled().into_iter().map(str::to_owned).collect();
+    out += &wrap_items("  ", 2, &names, width);
+    let _ = writeln!(out, "\n{}", "kernel headers that are different on purpose".bold());
+    for (path, _, reason) in compile::shadow_headers().filter(|(_, kind, _)| *kind == "custom") {
+        out += &wrap(&format!("  {path:<24} "), 27, reason, width);
+    }
+    let _ = writeln!(out, "\n{}", "kernel headers that are empty or hold no-ops".bold());
+    let stubs: Vec<String> =
+        compile::shadow_headers().filter(|(_, kind, _)| *kind == "stub").map(|(path, ..)| path.to_owned()).collect();
+    out += &wrap_items("  ", 2, &stubs, width);
+    out
+}
+
+fn facts(image: &Image, width: usize) -> String {
+    let text = format!("{:?}", image.facts);
+    let inner = text.trim_start_matches("Facts {").trim_end_matches('}').trim();
+    let items: Vec<String> = inner.split(", ").map(|f| f.replace(": ", "=")).collect();
+    wrap_items("  ", 2, &items, width)
+}

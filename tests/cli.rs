@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Bad input and a bad environment: exit code 2, one clear message, nothing half done.
+
+mod common;
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::Stdio;
+
+use common::{Done, command, copy, percuss, run, tree, wait};
+use tempfile::TempDir;
+
+const PROGRAM: &str = "task a\n  x = alloc 64\n  free x\n";
+
+/// Exit code 2 and nothing on standard output; the message, with the directory called DIR, is as it was.
+#[track_caller]
+fn refused(name: &str, dir: &Path, done: Done) {
+    assert_eq!((done.code, done.out.as_str()), (2, ""), "{}", done.err);
+    let message = done.err.replace(dir.to_str().unwrap(), "DIR");
+    insta::assert_snapshot!(name, message);
+}
+
+/// A file with this content, and its path.
+fn file(dir: &TempDir, name: &str, bytes: impl AsRef<[u8]>) -> String {
+    let path = dir.path().join(name);
+    fs::write(&path, bytes).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn programs_that_are_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let bad = |name: &str, bytes: &[u8]| {
+        let path = file(&dir, name, bytes);
+        refused(name, dir.path(), percuss(&["show", &path]));
+    };
+    bad("malformed-op", b"task a\n  x = aloc 64\n");
+    bad("malformed-gfp", b"task a\n  x = alloc 64 gfp GFP_KERNAL\n");
+    bad("contract", b"task a\n  irq-off\n  x = alloc 64 gfp GFP_KERNEL\n  irq-on\n");
+    bad("impossible-geometry", b"boot cpus=4 unit=12345\ntask a\n");
+    bad("too-many-cpus", b"boot cpus=65\ntask a\n");
+    bad("empty", b"");
+    bad("wrong-version", &[9, 0, 0, 0, 0, 0, 0, 0]);
+    bad("incomplete-record", &[1, 0, 0]);
+    bad("binary-text", b"task a\n\0\n");
+    refused("missing-file", dir.path(), percuss(&["show", dir.path().join("none").to_str().unwrap()]));
+    refused("directory", dir.path(), percuss(&["show", dir.path().to_str().unwrap()]));
+}
+
+#[test]
+fn programs_that_are_huge() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("zeros");
+    File::create(&path).unwrap().set_len(1 << 30).unwrap();
+    refused("a-gigabyte", dir.path(), percuss(&["show", path.to_str().unwrap()]));
+    refused("endless", dir.path(), percuss(&["show", "/dev/zero"]));
+    let ops = "  free v0\n".repeat(1_000_000);
+    let path = file(&dir, "million", format!("task a\n{ops}"));
+    let done = percuss(&["show", &path]);
+    assert_eq!(done.code, 2);
+    assert!(done.err.contains("65536 ops") || done.err.contains("65 536"), "{}", &done.err[..done.err.len().min(800)]);
+    assert!(done.err.len() < 4096, "the message does not repeat the program");
+}
+
+#[test]
+fn usage() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, args) in [
+        ("unknown-verb", &["chek"][..]),
+        ("unknown-flag", &["check", "--program", "5"]),
+        ("unknown-config", &["check", "--config", "up"]),
+        ("no-jobs", &["check", "--jobs", "0"]),
+        ("bad-time", &["check", "--time", "soon"]),
+        ("unknown-oracle", &["check", "--without", "pythia"]),
+    ] {
+        let mut c = command(args);
+        c.current_dir(dir.path());
+        refused(name, dir.path(), run(c));
+    }
+    // Those that list what there is change when more is there.
+    let tree = percuss(&["check", "--tree", "6.13"]);
+    assert_eq!((tree.code, tree.out.as_str()), (2, ""), "{}", tree.err);
+    assert!(tree.err.contains("unknown kernel tree `6.13`: not one of 6.12, "), "{}", tree.err);
+    if common::tree().is_some() {
+        let edit = percuss(&["check", "--edit", "B99"]);
+        assert_eq!((edit.code, edit.out.as_str()), (2, ""), "{}", edit.err);
+        assert!(edit.err.contains("unknown edit `B99`\n  help: known edits are B01, "), "{}", edit.err);
+    }
+    assert_eq!(percuss(&["--help"]).code, 0);
+    assert_eq!(percuss(&["--version"]).code, 0);
+}
+
+#[test]
+fn trees_that_are_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let work = dir.path().join("linux");
+    fs::create_dir_all(work.join("mm")).unwrap();
+    fs::write(work.join("Makefile"), "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 1\n").unwrap();
+    refused("no-percpu", dir.path(), percuss(&["tree", "--tree", work.to_str().unwrap()]));
+    let none = percuss(&["tree", "--tree", work.join("none").to_str().unwrap()]);
+    assert_eq!((none.code, none.out.as_str()), (2, ""), "{}", none.err);
+    assert!(none.err.contains("unknown kernel tree") && none.err.contains("and not a directory"), "{}", none.err);
+
+    // Away from the checkout and its unpacked trees.
+    let tarballs = dir.path().join("tarballs");
+    fs::create_dir(&tarballs).unwrap();
+    fs::write(tarballs.join("linux-source-6.12.tar.xz"), b"\xfd7zXZ\0 and no more").unwrap();
+    let cache = dir.path().join("cache");
+    let with_cache = |cache: &Path| {
+        let mut c = command(&["tree"]);
+        c.current_dir(dir.path()).env("PERCUSS_TARBALL_DIR", &tarballs).env("PERCUSS_CACHE", cache);
+        run(c)
+    };
+    let done = with_cache(&cache);
+    assert_eq!(done.code, 2, "{}", done.err);
+    assert!(done.err.contains("linux-source-6.12.tar.xz") && done.err.contains("--reinstall"), "{}", done.err);
+    assert!(!cache.join("6.12").exists(), "half a tree was left");
+    let blocked = file(&dir, "file", "");
+    refused("unwritable-cache", dir.path(), with_cache(&Path::new(&blocked).join("below")));
+}
+
+#[test]
+fn patches_that_do_not_apply() {
+    if tree().is_none() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let patch = "--- a/mm/percpu.c\n+++ b/mm/percpu.c\n@@ -1,1 +1,1 @@\n-no such line\n+another\n";
+    for (name, text) in [("no-patch", "hello\n"), ("patch-does-not-apply", patch)] {
+        let path = file(&dir, name, text);
+        let done = percuss(&["tree", "--patch", &path]);
+        assert_eq!((done.code, done.out.as_str()), (2, ""), "{}", done.err);
+        assert!(done.err.contains(name) && done.err.contains("help:"), "{}", done.err);
+    }
+    let done = percuss(&["tree", "--patch", dir.path().join("none").to_str().unwrap()]);
+    assert_eq!(done.code, 2, "{}", done.err);
+}
+
+/// Before any program runs, and without leaving anything.
+#[test]
+fn findings_that_cannot_be_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let blocked = file(&dir, "file", "");
+    for out in [blocked.clone(), format!("{blocked}/below")] {
+        let done = percuss(&["check", "--programs", "1", "--out", &out]);
+        assert_eq!((done.code, done.out.as_str()), (2, ""), "{}", done.err);
+        assert!(done.err.contains("cannot write findings to"), "{}", done.err);
+    }
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = file(&dir, "p", PROGRAM);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut c = command(&["show", &path]);
+    let child = c.stdout(Stdio::from(writer)).stderr(Stdio::piped()).spawn().unwrap();
+    let done = wait(child);
+    assert_eq!((done.code, done.err.as_str()), (0, ""));
+    let mut c = command(&["show", &path]);
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let done = wait(c.stdout(Stdio::from(full)).stderr(Stdio::piped()).spawn().unwrap());
+    assert_eq!(done.code, 2, "{}", done.err);
+}
+
+#[test]
+fn programs_come_from_files_and_standard_input() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = file(&dir, "p", PROGRAM);
+    let shown = percuss(&["show", &path]);
+    assert_eq!(shown.code, 0);
+    let mut c = command(&["show", "-"]);
+    c.stdin(File::open(&path).unwrap());
+    assert_eq!(run(c).out, shown.out);
+    let again = file(&dir, "q", &shown.out);
+    assert_eq!(percuss(&["show", &again]).out, shown.out);
+}
+
+/// `git bisect run` skips what does not build.
+#[test]
+fn a_tree_that_does_not_build() {
+    let Some(tree) = tree() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let broken = dir.path().join("linux");
+    copy(&tree.dir, &broken);
+    let path = broken.join("mm/percpu.c");
+    fs::write(&path, fs::read_to_string(&path).unwrap() + "\n#error broken on purpose\n").unwrap();
+    let done = percuss(&["check", "--tree", broken.to_str().unwrap(), "--programs", "1"]);
+    assert_eq!((done.code, done.out.as_str()), (125, ""), "{}", done.err);
+    assert!(done.err.contains("broken on purpose"), "{}", done.err);
+}

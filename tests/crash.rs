@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Images that crash or hang: each is a finding with a small program, and nothing else changes.
+
+mod common;
+
+use percuss::campaign::{Batch, Extent, Like, Oracles, Progress, Setup, generated, minimize, span};
+use percuss::image::{Image, ImageSpec};
+use percuss::oracle::finding::Oracle;
+use percuss::program::{Generator, Op, Program};
+
+/// Programs of a campaign, and of one in which one does not end.
+const PROGRAMS: u64 = 64;
+const HANGING: u64 = 64;
+
+/// The first seed with an allocation of 160 bytes (after rounding) among the first programs: they are rare.
+fn seed_with_160() -> u64 {
+    let allocates = |p: &Program| p.tasks.iter().flatten().any(|op| matches!(op, Op::Alloc { size: 157..=160, .. }));
+    let has = |seed: &u64| (0..PROGRAMS).any(|i| allocates(&Generator::new(*seed).program(i)));
+    (1..1000).find(has).unwrap()
+}
+
+fn image(edit: Option<&str>, seed: u64) -> (Image, Setup) {
+    let edits = edit.map(str::to_owned).into_iter().collect();
+    let image = Image::build(&ImageSpec { tree: "6.12".into(), edits, ..ImageSpec::default() }).unwrap();
+    let mut setup = image.setup(seed, Oracles::default());
+    setup.worker = Some(env!("CARGO_BIN_EXE_percuss").into());
+    (image, setup)
+}
+
+fn crashes(b: &Batch) -> Vec<&str> {
+    let crash = b.found.iter().filter(|f| f.finding.oracle == Oracle::Crash);
+    crash.map(|f| f.finding.title.as_str()).collect()
+}
+
+/// The edit's crash is found and made small, and every program without it gives what it gives without the edit.
+fn check(edit: &str, seed: u64, programs: u64, title: &str) {
+    if common::tree().is_none() {
+        return;
+    }
+    let (_base_image, base) = image(None, seed);
+    let (_image, setup) = image(Some(edit), seed);
+    let whole = generated(&setup, Extent::Programs(programs), 2, &Progress::default()).unwrap();
+    assert_eq!(whole.programs, programs);
+    let mut sum = Batch::default();
+    for i in 0..programs {
+        let one = span(&setup, i, i + 1).unwrap();
+        if crashes(&one).is_empty() {
+            assert_eq!(one, span(&base, i, i + 1).unwrap(), "program {i}");
+        }
+        sum.merge(one);
+    }
+    sum.sort();
+    assert_eq!(whole, sum, "a campaign is the sum of its programs");
+
+    let found = whole.found.iter().find(|f| f.finding.title == title);
+    let found = found.unwrap_or_else(|| panic!("{:?}", crashes(&whole)));
+    assert!(found.count < programs, "all programs crash: nothing is compared");
+    let program = Program::decode(&found.program);
+    let (small, _) = minimize(&setup, &program, &Like::of(&found.finding), 1000).unwrap();
+    assert!(small.nr_ops() <= 2, "{small}");
+    let (again, _) = minimize(&setup, &program, &Like::of(&found.finding), 1000).unwrap();
+    assert_eq!(again, small, "the same every time");
+}
+
+#[test]
+fn a_null_pointer() {
+    check("crash-null", 1, PROGRAMS, "percuss: the allocator crashed with SIGSEGV");
+}
+
+#[test]
+fn a_bug() {
+    check("crash-bug", seed_with_160(), PROGRAMS, "kernel BUG in pcpu_alloc");
+}
+
+#[test]
+fn endless_recursion() {
+    check("crash-recursion", 1, PROGRAMS, "percuss: the allocator crashed with SIGSEGV");
+}
+
+#[test]
+fn an_endless_loop() {
+    check("crash-loop", 1, HANGING, "percuss: the allocator does not return");
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! JSON output: as documented, and the same every time.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use common::{Done, command, percuss, run, tree, wait};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+/// Two requests to workers.
+const PROGRAMS: &str = "300";
+
+fn parse(done: &Done) -> Value {
+    assert_eq!(done.out.lines().count(), 1, "one object on one line: {}", done.err);
+    serde_json::from_str(&done.out).unwrap()
+}
+
+/// All but the times.
+fn timeless(done: &Done) -> Value {
+    let mut value = parse(done);
+    assert!(value["seconds"].as_f64().unwrap() > 0.0);
+    value["seconds"] = Value::Null;
+    value
+}
+
+/// Paths of all fields; what `hints.by_quirk` holds is data.
+fn fields(value: &Value, at: &str, out: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(object) if at != "hints.by_quirk" => {
+            for (name, value) in object {
+                let path = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
+                fields(value, &path, out);
+                out.insert(path);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| fields(item, &format!("{at}[]"), out)),
+        _ => {}
+    }
+}
+
+/// The names in backquotes in a part of docs/json.md, the first of each line or all.
+fn documented(part: &str, all: bool) -> BTreeSet<String> {
+    let text = fs::read_to_string(common::checkout().join("docs/json.md")).unwrap();
+    let begin = format!("<!-- {part} -->");
+    let section = text.split(&begin).nth(1).unwrap().split("<!--").next().unwrap();
+    let names = |line: &str| -> Vec<String> { line.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
+    section.lines().flat_map(|l| if all { names(l) } else { names(l).into_iter().take(1).collect() }).collect()
+}
+
+fn check(jobs: &str, out: &std::path::Path) -> Vec<String> {
+    let out = out.to_str().unwrap();
+    ["check", "--format", "json", "--programs", PROGRAMS, "--jobs", jobs, "--out", out].map(str::to_owned).to_vec()
+}
+
+#[test]
+fn the_same_whatever_happens() {
+    if tree().is_none() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let with = |jobs: &str| {
+        let args = check(jobs, dir.path());
+        let mut c = command(&args.iter().map(String::as_str).collect::<Vec<_>>());
+        (c.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap(), args)
+    };
+    let (child, _) = with("1");
+    let one = timeless(&wait(child));
+    let (child, _) = with("3");
+    assert_eq!(timeless(&wait(child)), one, "jobs do not matter");
+
+    // A worker that somebody kills loses nothing.
+    let (child, _) = with("2");
+    for _ in 0..2 {
+        let victim = worker_of(child.id());
+        kill(Pid::from_raw(victim as i32), Signal::SIGKILL).unwrap();
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    assert_eq!(timeless(&wait(child)), one, "a lost worker does not matter");
+
+    let mut seen = BTreeSet::new();
+    fields(&one, "", &mut seen);
+    assert_eq!(seen, documented("check", false));
+    let hints = &one["findings"].as_array().unwrap().iter().find(|f| f["known"] == "B24");
+    assert!(hints.is_some(), "{one}");
+}
+
+/// A running worker of a process.
+fn worker_of(parent: u32) -> u32 {
+    let until = Instant::now() + Duration::from_secs(60);
+    while Instant::now() < until {
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+            let line = fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
+            let after = stat.rsplit(')').next().unwrap_or_default();
+            let ppid = after.split_whitespace().nth(1).and_then(|p| p.parse().ok());
+            if ppid == Some(parent) && line.contains("\0worker") {
+                return entry.file_name().to_str().unwrap().parse().unwrap();
+            }
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    panic!("no worker was started");
+}
+
+#[test]
+fn replay_and_tree_are_as_documented() {
+    if tree().is_none() {
+        return;
+    }
+    let top = |done: &Done| -> BTreeSet<String> { parse(done).as_object().unwrap().keys().cloned().collect() };
+    let file = common::checkout().join("corpora/lockstep/chunk-hint-after-free.percuss");
+    let done = percuss(&["replay", file.to_str().unwrap(), "--format", "json"]);
+    assert_eq!(top(&done), documented("replay", true));
+    let done = run(command(&["tree", "--format", "json"]));
+    assert_eq!(done.code, 0);
+    assert_eq!(top(&done), documented("tree", true));
+}
