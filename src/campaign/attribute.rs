@@ -4,6 +4,7 @@
 use super::watch::{HintWatch, SeenBelow, SeenRoom};
 use crate::model::{Allocator, Facts, Quirks};
 use crate::oracle::finding::{Finding, Oracle};
+use crate::oracle::hints::Hint;
 use crate::oracle::signs;
 use crate::program::Program;
 use crate::run::{Ended, Session};
@@ -147,7 +148,8 @@ fn account(
     name: &'static str,
 ) {
     for (b, by) in below.iter_mut().filter(|b| b.1.is_none()) {
-        let same = |o: &SeenBelow| o.op == b.op && (o.below.chunk, o.below.block) == (b.below.chunk, b.below.block);
+        let place = |s: &SeenBelow| (s.op, s.below.which, s.below.chunk, s.below.block);
+        let same = |o: &SeenBelow| place(o) == place(b);
         if !without.below.iter().any(same) {
             *by = Some(name);
         }
@@ -178,9 +180,10 @@ fn findings(below: Vec<Accounted<SeenBelow>>, room: Vec<Accounted<SeenRoom>>, ta
         add(Finding::new(Oracle::Room, r.op, title, detail), by);
     }
     for (b, by) in below {
-        let title = match b.below.block {
-            Some(_) => "percuss: hint of a block below the truth",
-            None => "percuss: hint of a chunk below the truth",
+        let title = match b.below.which {
+            Hint::Block => "percuss: hint of a block below the truth",
+            Hint::RightEdge => "percuss: right edge of a block below the truth",
+            Hint::Chunk => "percuss: hint of a chunk below the truth",
         };
         let at = b.below.block.map_or(String::new(), |n| format!(" block {n}"));
         let detail = format!("chunk {:#x}{at}: hint {} units, truth {}", b.below.chunk, b.below.hint, b.below.truth);

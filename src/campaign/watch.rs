@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::oracle::hints::{self, Below, Request};
+use crate::oracle::hints::{self, Below, Hint, Request};
 use crate::program::{Op, Program};
 use crate::run::{DRAIN, Shared, Watch, op_at};
 use crate::tenant::{Tenant, Touched};
@@ -42,7 +42,7 @@ pub struct HintWatch {
     /// Needless failures and chunks, in order.
     pub room: Vec<SeenRoom>,
     /// Hints below the truth right now, so that each is noted when it comes about.
-    standing: BTreeSet<(u64, Option<u32>)>,
+    standing: BTreeSet<(u64, Option<u32>, Hint)>,
     events: usize,
     program: Program,
 }
@@ -62,9 +62,9 @@ impl HintWatch {
         shared.tenant.visit(Touched::Recent, &mut |_, c| {
             let base = c.head.base_addr;
             let (lo, hi) = c.head.touched;
-            standing.retain(|(chunk, block)| *chunk != base || block.is_some_and(|b| b < lo || b > hi));
+            standing.retain(|(chunk, block, _)| *chunk != base || block.is_some_and(|b| b < lo || b > hi));
             hints::below(c, false, |b| {
-                if standing.insert((b.chunk, b.block)) && below.len() < NOTED {
+                if standing.insert((b.chunk, b.block, b.which)) && below.len() < NOTED {
                     below.push(SeenBelow { op, below: b });
                 }
             });

@@ -8,12 +8,25 @@ use super::bits;
 use crate::tenant::ChunkView;
 use crate::world::kernel::Addr;
 
+/// Which hint it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Hint {
+    /// `contig_hint` of a block
+    Block,
+    /// `right_free` of a block
+    RightEdge,
+    /// `contig_hint` of a chunk, against a run inside one block
+    Chunk,
+}
+
 /// A hint below the longest free run it is to describe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Below {
+    /// Which hint.
+    pub which: Hint,
     /// Base of the chunk.
     pub chunk: Addr,
-    /// The block, or None for the hint of the whole chunk against a run inside one block.
+    /// The block, None for the hint of the whole chunk.
     pub block: Option<u32>,
     /// The hint, in allocation units.
     pub hint: i32,
@@ -33,14 +46,23 @@ pub fn below(c: &ChunkView<'_>, all: bool, mut see: impl FnMut(Below)) {
             most = 1024;
             continue;
         }
-        let truth = bits::free_runs(c.alloc_map, i * 1024, (i + 1) * 1024).longest as i32;
-        most = most.max(truth);
-        if b.contig_hint < truth {
-            see(Below { chunk: c.head.base_addr, block: Some(i), hint: b.contig_hint, truth });
+        let free = bits::free_runs(c.alloc_map, i * 1024, (i + 1) * 1024);
+        let (longest, right) = (free.longest as i32, free.right as i32);
+        most = most.max(longest);
+        for (which, hint, truth) in [(Hint::Block, b.contig_hint, longest), (Hint::RightEdge, b.right_free, right)] {
+            if hint < truth {
+                see(Below { which, chunk: c.head.base_addr, block: Some(i), hint, truth });
+            }
         }
     }
     if c.head.md.contig_hint < most {
-        see(Below { chunk: c.head.base_addr, block: None, hint: c.head.md.contig_hint, truth: most });
+        see(Below {
+            which: Hint::Chunk,
+            chunk: c.head.base_addr,
+            block: None,
+            hint: c.head.md.contig_hint,
+            truth: most,
+        });
     }
 }
 

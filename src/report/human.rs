@@ -189,7 +189,10 @@ fn known(v: &Verdict<'_>, width: usize) -> String {
         }
         let smallest = cases.iter().map(|c| c.program.clone()).min_by_key(Program::nr_ops);
         let short = |p: &Program| p.to_string().lines().count() <= KNOWN_LINES;
-        if let Some(p) = smallest.filter(short).or_else(|| tells_apart(quirk).filter(short)) {
+        if let Some(p) = smallest.filter(short) {
+            program(&mut out, &p, "    ", None, width);
+        } else if let Some(p) = tells_apart(quirk).filter(short) {
+            out += "  told apart by\n";
             program(&mut out, &p, "    ", None, width);
         }
     }
