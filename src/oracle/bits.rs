@@ -22,7 +22,7 @@ pub fn all_clear(map: &[u64], from: u32, to: u32) -> bool {
 /// Number of set bits in `[0, bits)`.
 pub fn count(map: &[u64], bits: u32) -> u32 {
     let whole = (bits / 64) as usize;
-    let rest = if bits % 64 == 0 { 0 } else { (map[whole] & ((1 << (bits % 64)) - 1)).count_ones() };
+    let rest = if bits.is_multiple_of(64) { 0 } else { (map[whole] & ((1 << (bits % 64)) - 1)).count_ones() };
     map[..whole].iter().map(|w| w.count_ones()).sum::<u32>() + rest
 }
 

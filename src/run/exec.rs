@@ -130,7 +130,7 @@ impl<T: Tenant> Shared<T> {
             return self.wrong(number, ContentError::Granted { size, align });
         }
         // The static image is page aligned, so alignment of the pointer is alignment of the area.
-        if ptr % align as u64 != 0 {
+        if !ptr.is_multiple_of(align as u64) {
             self.wrong(number, ContentError::Misaligned { ptr, align });
         }
         let other = self.areas.borrow().overlapping(ptr, area.size);

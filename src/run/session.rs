@@ -73,7 +73,7 @@ impl<T: Tenant + 'static> Session<T> {
             tenant,
             ops: RefCell::new(Vec::new()),
             areas: RefCell::new(Areas::new()),
-            scopes: RefCell::new(vec![Vec::with_capacity(super::exec::SCOPES); limits::TASKS + 1]),
+            scopes: RefCell::new((0..=limits::TASKS).map(|_| Vec::with_capacity(super::exec::SCOPES)).collect()),
             content: RefCell::new(Vec::new()),
             check_content: Cell::new(true),
             first_pages: Cell::new(0),

@@ -58,7 +58,7 @@ impl Heap {
 
     /// Bytes of the object that was at `addr`, or None when there is none.
     pub fn free(&mut self, addr: Addr) -> Option<u64> {
-        if !(HEAP..self.next).contains(&addr) || addr % GRANULE != 0 {
+        if !(HEAP..self.next).contains(&addr) || !addr.is_multiple_of(GRANULE) {
             return None;
         }
         let size = std::mem::take(&mut self.live[((addr - HEAP) / GRANULE) as usize]) as u64;
