@@ -14,7 +14,7 @@ fn the_linked_image_boots_again_and_again() {
         Err(e) => return eprintln!("skipped: {e}"),
     };
     assert!(matches!(Image::linked(), Err(LoadError::InUse)));
-    let (mut i, _) = boot(image, &params(4, PERCUSS_FIRST_EMBED));
+    let (i, _) = boot(image, &params(4, PERCUSS_FIRST_EMBED));
     i.save();
     let memory = i.host().snapshot();
     i.host().keep_digests.set(true);

@@ -18,7 +18,7 @@ fn alloc_and_free() {
         for (name, flags) in [("with digest", &[][..]), ("without", &["-DPERCUSS_NO_DIGEST=1"])] {
             let dir = tempfile::tempdir().expect("a temporary directory");
             let path = build_in(dir.path(), &tree, Config::Smp, None, flags);
-            let (mut i, _) = boot(Image::load(&path).expect("loads"), &params(cpus, PERCUSS_FIRST_EMBED));
+            let (i, _) = boot(Image::load(&path).expect("loads"), &params(cpus, PERCUSS_FIRST_EMBED));
             i.host().check.set(false);
             for gfp in [GFP_KERNEL, GFP_ATOMIC] {
                 let fixed = |n: u32| {

@@ -20,7 +20,7 @@ fn bytes(image: &Image) -> Vec<u8> {
 fn restore_undoes_every_writable_byte() {
     for (version, tree) in trees() {
         let path = build(&tree, Config::Smp);
-        let (mut i, _) = boot(Image::load(&path).expect("loads"), &params(4, PERCUSS_FIRST_EMBED));
+        let (i, _) = boot(Image::load(&path).expect("loads"), &params(4, PERCUSS_FIRST_EMBED));
         exercise(&i, &mut Rng(1), 500, 100, false);
         let digest = i.digest_all();
         let before = bytes(i.image());
@@ -46,7 +46,7 @@ fn restore_undoes_every_writable_byte() {
 fn a_program_repeats_after_restore() {
     for (version, tree) in trees() {
         let path = build(&tree, Config::Smp);
-        let (mut i, _) = boot(Image::load(&path).expect("loads"), &params(4, PERCUSS_FIRST_EMBED));
+        let (i, _) = boot(Image::load(&path).expect("loads"), &params(4, PERCUSS_FIRST_EMBED));
         i.save();
         i.host().keep_digests.set(true);
         let memory = i.host().snapshot();
@@ -63,7 +63,7 @@ fn a_program_repeats_after_restore() {
 fn reset_allows_another_boot() {
     let Some(tree) = tree("6.12") else { return };
     let path = build(&tree, Config::SmpNomemcg);
-    let (mut i, a) = boot(Image::load(&path).expect("loads"), &params(4, PERCUSS_FIRST_EMBED));
+    let (i, a) = boot(Image::load(&path).expect("loads"), &params(4, PERCUSS_FIRST_EMBED));
     exercise(&i, &mut Rng(5), 100, 50, false);
     i.reset();
     let b = i.boot(&params(2, PERCUSS_FIRST_INFO)).expect("boots again");
@@ -126,7 +126,7 @@ fn statics_and_once_flags_are_in_the_state() {
             assert!(["_DYNAMIC", "percuss_state_end", "pcpu_fc_names"].contains(&name.as_str()), "{name}");
         }
     }
-    let (mut i, _) = boot(Image::load(&path).expect("loads"), &params(4, PERCUSS_FIRST_EMBED));
+    let (i, _) = boot(Image::load(&path).expect("loads"), &params(4, PERCUSS_FIRST_EMBED));
     i.save();
     let warns = || i.host().diags.borrow().iter().filter(|d| d.0 == PERCUSS_DIAG_WARN).count();
     assert_eq!((i.nr_pages(), i.nr_pages(), warns()), (4, 5, 1), "a once flag warns once");
