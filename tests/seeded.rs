@@ -8,8 +8,8 @@ use percuss::image::{Image, ImageSpec};
 use percuss::oracle::Oracle;
 use percuss::program::Program;
 
-/// Programs of one step of a search.
-const STEP: u64 = 128;
+/// Programs of the first step of a search; every step is twice as long as all before.
+const STEP: u64 = 16;
 /// Programs after which a bug is not found: about as many as a check of ten seconds runs.
 const MOST: u64 = 3000;
 /// Ops of a program that a person reads.
@@ -59,8 +59,10 @@ fn new<'b>(batch: &'b Batch, oracles: &'b [Oracle]) -> impl Iterator<Item = &'b 
 /// The first finding of the oracles in programs from 0 on, and how many programs were run for it.
 fn search(setup: &Setup, case: &Case) -> (Found, u64) {
     let mut seen: Vec<String> = Vec::new();
-    for from in (0..MOST).step_by(STEP as usize) {
-        let to = (from + STEP).min(MOST);
+    let mut to = 0;
+    while to < MOST {
+        let from = to;
+        to = (from * 3).clamp(STEP, MOST);
         let batch = span(setup, from, to).unwrap();
         assert_eq!(batch.programs, to - from);
         if let Some(f) = new(&batch, case.oracles).min_by_key(|f| f.index) {
