@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Lockstep: image and Model agree on both trees, live bugs are told apart and go with their fixes, and nothing of a
+//! program reaches the next.
+
+mod common;
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use percuss::campaign::{Batch, Extent, ModelRun, Oracles, PROBES, Progress, Setup, generated, image_session, one};
+use percuss::image::{Config, Image, ImageSpec};
+use percuss::model::{Facts, Quirks};
+use percuss::oracle::Oracle;
+use percuss::program::{Generator, Op, Program};
+use percuss::run::{Ended, Session, Unwatched};
+use percuss::tenant::Tenant;
+use percuss::tree::Tree;
+
+const TREES: [&str; 2] = ["6.12", "6.1"];
+
+fn has_trees() -> bool {
+    TREES.iter().all(|name| match Tree::resolve(name, &common::checkout()) {
+        Ok(_) => true,
+        Err(e) => {
+            eprintln!("skipped: {e}");
+            false
+        }
+    })
+}
+
+fn image(tree: &str, edits: &[&str], config: Config) -> (Image, Setup) {
+    let edits = edits.iter().map(|e| (*e).to_owned()).collect();
+    let image = Image::build(&ImageSpec { tree: tree.into(), edits, config, ..ImageSpec::default() }).unwrap();
+    let mut setup = image.setup(1, Oracles::default());
+    setup.worker = Some(env!("CARGO_BIN_EXE_percuss").into());
+    (image, setup)
+}
+
+fn campaign(setup: &Setup, programs: u64) -> Batch {
+    let batch = generated(setup, Extent::Programs(programs), 1, &Progress::default()).unwrap();
+    assert_eq!((batch.programs, batch.hung, batch.not_run), (programs, 0, 0));
+    batch
+}
+
+/// Every finding has a quirk that accounts for it.
+fn nothing_new(batch: &Batch, of: &str) {
+    let new: Vec<_> = batch.found.iter().filter(|f| f.finding.quirk.is_none()).collect();
+    let program = new.first().map(|f| Program::decode(&f.program).to_string());
+    assert!(new.is_empty(), "{of}: {new:#?}\n{}", program.unwrap_or_default());
+    assert_eq!(batch.tally.unattributed, 0, "{of}");
+}
+
+/// Findings by the quirk that accounts for them.
+fn accounted(batch: &Batch, quirk: &str) -> usize {
+    batch.found.iter().filter(|f| f.finding.quirk.as_deref() == Some(quirk)).count()
+}
+
+fn corpus(name: &str) -> Program {
+    let path = common::checkout().join("corpora/lockstep").join(name);
+    std::fs::read_to_string(path).unwrap().parse().unwrap()
+}
+
+fn agree(tree: &str, config: Config) {
+    if !has_trees() {
+        return;
+    }
+    let (_image, setup) = image(tree, &[], config);
+    nothing_new(&campaign(&setup, 400), &format!("{tree}, {config:?}"));
+}
+
+#[test]
+fn tree_6_12_agrees() {
+    agree("6.12", Config::Smp);
+}
+
+#[test]
+fn tree_6_12_without_memcg_agrees() {
+    agree("6.12", Config::SmpNomemcg);
+}
+
+#[test]
+fn tree_6_1_agrees() {
+    agree("6.1", Config::Smp);
+}
+
+#[test]
+fn tree_6_1_without_memcg_agrees() {
+    agree("6.1", Config::SmpNomemcg);
+}
+
+/// A fix ends its quirk, and what the quirk accounted for with it.
+fn fixed(name: &str, gone: &[&str], shows: bool) {
+    if !has_trees() {
+        return;
+    }
+    const PROGRAMS: u64 = 300;
+    let (base, base_setup) = image("6.12", &[], Config::default());
+    let (fixed, setup) = image("6.12", &[&format!("fix-{name}")], Config::default());
+    let mut expected = base.quirks;
+    gone.iter().for_each(|q| expected.set(q, false).unwrap());
+    assert_eq!((fixed.quirks, fixed.undecided.as_slice()), (expected, &[][..]));
+    let batch = campaign(&setup, PROGRAMS);
+    nothing_new(&batch, name);
+    gone.iter().for_each(|q| assert_eq!(accounted(&batch, q), 0, "{q} with fix-{name}"));
+    assert!(!shows || accounted(&campaign(&base_setup, PROGRAMS), name) > 0, "{name} is not seen without its fix");
+}
+
+#[test]
+fn b24_goes_with_its_fix() {
+    fixed("B24", &["B24"], true);
+}
+
+#[test]
+fn b25_goes_with_its_fix() {
+    fixed("B25", &["B25"], false);
+}
+
+#[test]
+fn b26_goes_with_its_fix() {
+    fixed("B26", &["B26"], false);
+}
+
+#[test]
+fn b50_goes_with_its_fix() {
+    fixed("B50", &["B50"], false);
+}
+
+/// With nothing promoted there is no right edge to lose, nor an old start to compare with.
+#[test]
+fn b51_goes_with_its_fix_and_takes_others_along() {
+    fixed("B51", &["B51", "B50", "B26"], true);
+}
+
+#[test]
+fn b24_in_five_ops() {
+    if !has_trees() {
+        return;
+    }
+    let program = corpus("chunk-hint-after-free.percuss");
+    let room = |setup: &Setup| {
+        let batch = one(setup, &program).unwrap();
+        nothing_new(&batch, "five ops");
+        batch.found.into_iter().map(|f| f.finding).filter(|f| f.oracle == Oracle::Room).collect::<Vec<_>>()
+    };
+    for tree in TREES {
+        let (_base, base) = image(tree, &[], Config::default());
+        let [finding] = &room(&base)[..] else { panic!("{tree}: one finding") };
+        assert_eq!(finding.title, "percuss: allocation fails although there is room");
+        assert_eq!((finding.quirk.as_deref(), finding.op), (Some("B24"), 4));
+        let (_fixed, fixed) = image(tree, &["fix-B24"], Config::default());
+        assert_eq!(one(&fixed, &program).unwrap().found, [], "{tree} with its fix");
+    }
+}
+
+#[test]
+fn b36_is_known_on_6_1_only() {
+    if !has_trees() {
+        return;
+    }
+    let program = corpus("B36.percuss");
+    let found = |tree, edits: &[&str]| {
+        let (_image, setup) = image(tree, edits, Config::default());
+        let batch = one(&setup, &program).unwrap();
+        nothing_new(&batch, tree);
+        assert_eq!(batch.boot_failed, 0);
+        batch.found.into_iter().map(|f| f.finding).collect::<Vec<_>>()
+    };
+    let known = found("6.1", &[]);
+    let by_b36 = |f: &&percuss::oracle::Finding| {
+        f.quirk.as_deref() == Some("B36") && matches!(f.oracle, Oracle::Mapping | Oracle::Ledger)
+    };
+    assert!(known.iter().any(|f| by_b36(&f)), "{known:#?}");
+    assert_eq!(found("6.1", &["fix-B36"]), []);
+    assert_eq!(found("6.12", &[]), []);
+}
+
+fn log<T: Tenant + 'static>(session: &mut Session<T>, program: &Program) -> (u64, Ended) {
+    let ended = session.run(program, &mut Unwatched).unwrap();
+    let mut hasher = DefaultHasher::new();
+    for event in session.shared().host.world().events() {
+        format!("{event:?}").hash(&mut hasher);
+    }
+    (hasher.finish(), ended)
+}
+
+/// Programs in an order of their own give the logs they give in order.
+fn order_does_not_matter<T: Tenant + 'static>(mut new: impl FnMut() -> Session<T>) {
+    const PROGRAMS: u64 = 1000;
+    // No divisor in common with the number of programs: every one comes once.
+    const STRIDE: u64 = 383;
+    let mut generator = Generator::new(1);
+    let mut session = new();
+    let in_order: Vec<_> = (0..PROGRAMS).map(|i| log(&mut session, &generator.program(i))).collect();
+    let mut session = new();
+    for i in (0..PROGRAMS).map(|i| (i * STRIDE + 7) % PROGRAMS) {
+        assert_eq!(log(&mut session, &generator.program(i)), in_order[i as usize], "program {i}");
+    }
+}
+
+#[test]
+fn the_order_of_programs_does_not_matter_to_an_image() {
+    if !has_trees() {
+        return;
+    }
+    let (image, _) = image("6.12", &[], Config::default());
+    order_does_not_matter(|| image_session(&image.path, "C").unwrap().0);
+}
+
+#[test]
+fn the_order_of_programs_does_not_matter_to_the_model() {
+    order_does_not_matter(|| ModelRun::new(Facts::default(), Quirks::v6_12()).unwrap().session);
+}
+
+#[test]
+fn every_probe_tells_its_quirk_apart() {
+    for base in [Quirks::v6_12(), Quirks::v6_1()] {
+        assert_eq!(PROBES.len(), Quirks::ALL.len());
+        for (name, text) in PROBES {
+            let program: Program = text.parse().unwrap();
+            let logs = [false, true].map(|on| {
+                let mut quirks = base;
+                quirks.set(name, on).unwrap();
+                log(&mut ModelRun::new(Facts::default(), quirks).unwrap().session, &program).0
+            });
+            assert_ne!(logs[0], logs[1], "{name} beside {base}");
+        }
+    }
+}
+
+#[test]
+fn images_have_the_quirks_of_their_trees() {
+    if !has_trees() {
+        return;
+    }
+    for (tree, quirks) in [("6.12", Quirks::v6_12()), ("6.1", Quirks::v6_1())] {
+        for config in [Config::Smp, Config::SmpNomemcg] {
+            let (image, _) = image(tree, &[], config);
+            let mut expected = quirks;
+            // Without cgroups no area has a vector of them, and nothing is to be seen of it.
+            expected.b41 &= config == Config::Smp;
+            assert_eq!((image.quirks, image.undecided.as_slice()), (expected, &[][..]), "{tree}, {config:?}");
+        }
+    }
+}
+
+/// What a program left behind when the World stopped it does not reach the next one.
+#[test]
+fn a_stopped_program_leaves_nothing_behind() {
+    if !has_trees() {
+        return;
+    }
+    let (image, _) = image("6.12", &["crash-bug"], Config::default());
+    let mut session = image_session(&image.path, "C").unwrap().0;
+    let mut generator = Generator::new(1);
+    // The edit stops the machine at an allocation of 160 bytes: here after all that the program did.
+    let bug: Program = "task a\nx = alloc 160\n".parse().unwrap();
+    let bug: Op = bug.tasks[0][0];
+    let mut stopped = 0;
+    for i in 0..64 {
+        let after = generator.program(i);
+        let mut program = after.clone();
+        program.tasks[0].push(bug);
+        stopped += u32::from(log(&mut session, &program).1 == Ended::Stopped);
+        let mut fresh = image_session(&image.path, "C").unwrap().0;
+        assert_eq!(log(&mut session, &after), log(&mut fresh, &after), "program {i}");
+    }
+    assert!(stopped > 32, "{stopped} programs were stopped");
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Seeded bugs: each fires the oracle it is there for, and the tree without it is silent on the same programs.
+
+mod common;
+
+use percuss::campaign::{Batch, Extent, Found, Like, Oracles, Progress, Setup, generated, minimize, span};
+use percuss::image::{Image, ImageSpec};
+use percuss::oracle::Oracle;
+use percuss::program::Program;
+
+/// Programs of the first step of a search; every step is twice as long as all before.
+const STEP: u64 = 16;
+/// Programs after which a bug is not found: about as many as a check of ten seconds runs.
+const MOST: u64 = 3000;
+/// Ops of a program that a person reads.
+const SMALL: usize = 12;
+
+/// A bug, the edits of the tree it is put into, and who must object.
+struct Case {
+    name: &'static str,
+    base: &'static [&'static str],
+    oracles: &'static [Oracle],
+}
+
+/// Images of a case; both are judged by the quirks of the one without the bug.
+struct Pair {
+    _images: [Image; 2],
+    base: Setup,
+    edited: Setup,
+}
+
+impl Pair {
+    fn build(case: &Case) -> Pair {
+        let spec = |edits: Vec<String>| ImageSpec { tree: "6.12".into(), edits, ..ImageSpec::default() };
+        let without: Vec<String> = case.base.iter().map(|e| (*e).to_owned()).collect();
+        let with = without.iter().cloned().chain([case.name.to_owned()]).collect();
+        let images = [without, with].map(|edits| Image::build(&spec(edits)).unwrap());
+        let [base, mut edited] = images.each_ref().map(|image| {
+            let mut setup = image.setup(1, Oracles::default());
+            setup.worker = Some(env!("CARGO_BIN_EXE_percuss").into());
+            setup
+        });
+        // Else the Model would be made to have the bug too, where a quirk is like it.
+        edited.quirks.clone_from(&base.quirks);
+        Pair { _images: images, base, edited }
+    }
+
+    fn with(&mut self, oracles: Oracles) {
+        self.base.oracles = oracles;
+        self.edited.oracles = oracles;
+    }
+}
+
+/// New findings of these oracles.
+fn new<'b>(batch: &'b Batch, oracles: &'b [Oracle]) -> impl Iterator<Item = &'b Found> {
+    batch.found.iter().filter(|f| f.finding.quirk.is_none() && oracles.contains(&f.finding.oracle))
+}
+
+/// The first finding of the oracles in programs from 0 on, and how many programs were run for it.
+fn search(setup: &Setup, case: &Case) -> (Found, u64) {
+    let mut seen: Vec<String> = Vec::new();
+    let mut to = 0;
+    while to < MOST {
+        let from = to;
+        to = (from * 3).clamp(STEP, MOST);
+        let batch = span(setup, from, to).unwrap();
+        assert_eq!(batch.programs, to - from);
+        if let Some(f) = new(&batch, case.oracles).min_by_key(|f| f.index) {
+            return (f.clone(), to);
+        }
+        seen.extend(batch.found.into_iter().map(|f| f.finding.title));
+    }
+    seen.sort();
+    seen.dedup();
+    panic!("{}: {:?} does not object in {MOST} programs; seen: {seen:#?}", case.name, case.oracles);
+}
+
+/// The tree without the bug is silent, and the one with it is not, in the same programs.
+fn fires(pair: &Pair, case: &Case) -> Found {
+    let (found, programs) = search(&pair.edited, case);
+    eprintln!("{}: {} in program {}: {}", case.name, found.finding.oracle.name(), found.index, found.finding.title);
+    let silent = generated(&pair.base, Extent::Programs(programs), 1, &Progress::default()).unwrap();
+    assert_eq!(silent.programs, programs);
+    let objections: Vec<&Found> = silent.found.iter().filter(|f| f.finding.quirk.is_none()).collect();
+    assert!(objections.is_empty(), "without {}: {objections:#?}", case.name);
+    found
+}
+
+fn check(case: &Case) {
+    if common::tree().is_none() {
+        return;
+    }
+    let mut pair = Pair::build(case);
+    fires(&pair, case);
+    if !case.oracles.contains(&Oracle::Lockstep) {
+        // The oracle sees it by itself, not only beside a Model that ran differently.
+        pair.with(Oracles { lockstep: false, ..Oracles::default() });
+        fires(&pair, case);
+    }
+}
+
+macro_rules! seeded {
+    ($($(#[$attribute:meta])* $test:ident: $name:literal on $base:expr => $($oracle:ident)|+;)*) => {
+        $(
+            #[test]
+            $(#[$attribute])*
+            fn $test() {
+                check(&Case { name: $name, base: &$base, oracles: &[$(Oracle::$oracle),+] });
+            }
+        )*
+    };
+}
+
+seeded! {
+    b01_atomic_by_kernel_bits: "B01" on [] => Context;
+    b03a_scopes_count_as_atomic: "B03a" on [] => Lockstep;
+    b11_interrupts_come_back_on: "B11" on [] => Context;
+    b17_empty_count_outside_the_lock: "B17" on [] => Invariants;
+    b18_reserved_pages_count: "B18" on [] => Invariants;
+    b21_depopulated_pages_count: "B21" on [] => Invariants;
+    b23_largest_area_taken_for_the_freed: "B23" on [] => Invariants;
+    b28_search_skips_areas: "B28" on [] => Lockstep;
+    b30_no_end_mark: "B30" on [] => Invariants;
+    b32_no_flush_after_depopulating: "B32" on [] => Mapping;
+    b33a_isolated_pages_count: "B33a" on [] => Invariants;
+    b33b_reintegrated_pages_do_not_count: "B33b" on [] => Invariants;
+    b33d_first_page_stays: "B33d" on [] => Invariants;
+    b33f_isolated_chunk_moves: "B33f" on ["fix-B24"] => Invariants;
+    b34_pages_of_another_chunk_freed: "B34" on [] => Ledger | Mapping;
+    b35_no_flush_after_failed_mapping: "B35" on [] => Mapping;
+    b40_charged_too_little: "B40" on [] => Lockstep;
+    b41_size_without_accounting: "B41" on [] => Lockstep;
+    b43_odd_alignments: "B43" on [] => Content;
+    b46_offset_in_page_lost: "B46" on [] => Content;
+}
+
+/// What a finding is reported with is short enough to read.
+#[test]
+fn b34_is_made_small() {
+    if common::tree().is_none() {
+        return;
+    }
+    let case = Case { name: "B34", base: &[], oracles: &[Oracle::Ledger, Oracle::Mapping] };
+    let pair = Pair::build(&case);
+    let (found, _) = search(&pair.edited, &case);
+    let program = Program::decode(&found.program);
+    let (small, tried) = minimize(&pair.edited, &program, &Like::of(&found.finding), 1000).unwrap();
+    eprintln!("{} ops of {} after {tried} programs:\n{small}", small.nr_ops(), program.nr_ops());
+    assert!(small.nr_ops() <= SMALL && small.nr_ops() < program.nr_ops(), "{small}");
+    let one = percuss::campaign::one(&pair.edited, &small).unwrap();
+    assert!(one.found.iter().any(|f| Like::of(&found.finding).matches(&f.finding)), "{small}");
+    let silent = percuss::campaign::one(&pair.base, &small).unwrap();
+    assert!(new(&silent, case.oracles).next().is_none(), "{small}");
+}
