@@ -4,7 +4,7 @@
 //! Decision rules (which region wins, where a refresh starts, which end of a list) are facts and are the same as in
 //! `mm/percpu.c` and `mm/percpu-vm.c`; behaviours that some trees have and others lack are [`Quirks`].
 //!
-//! State is one [`core::Core`] in a `RefCell`. A Kernel call may run another task, which enters the allocator again, or
+//! State is one `core::Core` in a `RefCell`. A Kernel call may run another task, which enters the allocator again, or
 //! never return. So no borrow of the state and no local that owns heap memory lives across one, except during boot.
 #![forbid(unsafe_code)]
 
