@@ -59,7 +59,8 @@ setup_debian() {
     local missing
     mapfile -t missing < <(missing_packages "$1")
     [[ ${#missing[@]} -gt 0 ]] || return 0
-    if [[ $(id -u) -eq 0 ]] && ! lists_know_all "${missing[@]}"; then
+    # Old lists may lack a kernel source package, or know only one of before the last security update.
+    if [[ $(id -u) -eq 0 ]]; then
         apt-get update -q || say "apt-get update failed; going on with the package lists there are"
         mapfile -t missing < <(missing_packages "$1") # with the newest clang of the lists just fetched
     fi
@@ -71,23 +72,13 @@ setup_debian() {
         return 2
     fi
     say "installing ${missing[*]}"
-    # Lists that are merely old name files the mirrors no longer have.
-    if ! apt_install "${missing[@]}" && ! { apt-get update -q && apt_install "${missing[@]}"; }; then
+    if ! apt_install "${missing[@]}"; then
         say "apt-get could not install ${missing[*]}"
         return 2
     fi
 }
 
 apt_install() { DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"; }
-
-# Whether the package lists are worth using as they are: they know every package but for kernel sources.
-lists_know_all() {
-    local package
-    available xz-utils || return 1
-    for package in "$@"; do
-        [[ "$package" == linux-source-* ]] || available "$package" || return 1
-    done
-}
 
 setup_other() {
     local program missing=()
