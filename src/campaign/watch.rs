@@ -73,20 +73,22 @@ impl HintWatch {
 
     /// Looks for room when the op's request failed, or made a chunk, without anything having been made to fail.
     fn note_room<T: Tenant>(&mut self, shared: &Shared<T>, op: u32) {
-        let (mut failed, mut created, mut injected) = (false, None, false);
+        let (mut failed, mut created, mut excused) = (false, None, false);
         for e in &shared.host.world().events()[self.events..] {
             match e {
                 Event::TraceAllocFail { .. } => failed = true,
                 Event::TraceCreate { base_addr } => created = Some(*base_addr),
                 Event::Kzalloc { addr: 0, .. } | Event::Vmalloc { addr: 0, .. } | Event::VmAreas { base: 0, .. } => {
-                    injected = true
+                    excused = true
                 }
-                Event::PageAlloc { pfn: None, .. } | Event::Map { ok: false, .. } => injected = true,
+                Event::PageAlloc { pfn: None, .. } | Event::Map { ok: false, .. } => excused = true,
+                // Others ran in between, and may have made the room that there is now.
+                Event::Switch { .. } | Event::ReclaimBegin { .. } | Event::Wait { .. } => excused = true,
                 _ => {}
             }
         }
         let Some(Op::Alloc { size, align, reserved, gfp, .. }) = op_at(&self.program, op) else { return };
-        if injected || !(failed || created.is_some()) || self.room.len() >= NOTED {
+        if excused || !(failed || created.is_some()) || self.room.len() >= NOTED {
             return;
         }
         let reserved = reserved && shared.host.world().geometry().reserved > 0;

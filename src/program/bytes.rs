@@ -7,8 +7,8 @@
 //! record   code operands                                                                   (7)
 //! ```
 //!
-//! Everything is little endian. A record is an op of the current task, the start of the next task, a fault, up to ten
-//! schedule entries, or *wide*: an op or fault with its operands in long form, over as many records as it takes. Both
+//! Everything is little endian. A record is an op of the current task, the start of the next task or shrinker, a fault, memory,
+//! up to ten schedule entries, or *wide*: an op, fault or memory with its operands in long form, over as many records as it takes. Both
 //! headers are whole records long, so a mutation that drops or copies records keeps the rest aligned. Short forms are
 //! indices into tables of values worth trying; what has none is written wide, so every program has a byte form.
 //!
@@ -19,7 +19,7 @@ use super::axes::{ATOMS, CPUS, DYNS, PAGES, RESERVED, STATICS, UNITS};
 use super::codes::{Long, RECORD, Short};
 use super::geometry::{First, Geometry};
 use super::op::{Op, TABLE};
-use super::{Fault, Program, limits};
+use super::{Fault, Memory, Program, Shrinker, limits};
 use crate::world::event::Site;
 
 /// The version this code writes.
@@ -32,12 +32,19 @@ const UNSAFE: u8 = 0xa5;
 
 // Codes of records that are no ops, at the end of the 64 so that ops can be added before them.
 const CODES: u8 = 64;
+const MEMORY: u8 = 59;
 const TASK: u8 = 60;
 const FAULT: u8 = 61;
 const SCHEDULE: u8 = 62;
 const WIDE: u8 = 63;
 /// Schedule entries a record holds, two a byte behind the count.
 const ENTRIES: usize = 10;
+
+/// First operand of a TASK record that starts a shrinker; any other starts a task, so that random bytes do.
+const GATED: u8 = 0x51;
+const ALWAYS: u8 = 0x52;
+/// Set in the `reserve` byte of a MEMORY record when kswapd does not run.
+const NO_KSWAPD: u8 = 0x80;
 
 /// Row of each code; codes nobody has are `alloc`.
 const ROW_OF: [u8; CODES as usize] = {
@@ -46,7 +53,7 @@ const ROW_OF: [u8; CODES as usize] = {
     while row < TABLE.len() {
         let mut code = TABLE[row].codes.0;
         while code <= TABLE[row].codes.1 {
-            assert!(code < TASK && rows[code as usize] == 0, "two ops with one code");
+            assert!(code < MEMORY && rows[code as usize] == 0, "two ops with one code");
             rows[code as usize] = row as u8;
             code += 1;
         }
@@ -189,6 +196,39 @@ fn put_fault(fault: Fault, out: &mut Vec<u8>) {
     pad(out);
 }
 
+fn put_memory(memory: Memory, out: &mut Vec<u8>) {
+    let Memory { free, reserve, clean, io, fs, oom, kswapd } = memory;
+    let reserve = reserve | if kswapd { 0 } else { NO_KSWAPD };
+    let counts = [free, clean, io, fs, oom];
+    if counts.iter().all(|n| *n <= 255) {
+        out.extend([MEMORY, reserve]);
+        out.extend(counts.map(|n| n as u8));
+    } else {
+        out.extend([WIDE, MEMORY, reserve]);
+        counts.iter().for_each(|n| out.extend(n.to_le_bytes()));
+    }
+    pad(out);
+}
+
+fn memory(reserve: u8, count: [u16; 5]) -> Memory {
+    let [free, clean, io, fs, oom] = count;
+    Memory { free, reserve: reserve & !NO_KSWAPD, clean, io, fs, oom, kswapd: reserve & NO_KSWAPD == 0 }
+}
+
+fn put_ops(ops: &[Op], out: &mut Vec<u8>) {
+    for op in ops {
+        let mut short = Short::default();
+        if op.put_short(&mut short) {
+            out.push(op.info().codes.0);
+            out.extend(short.bytes());
+        } else {
+            out.extend([WIDE, op.info().codes.0]);
+            op.put_long(out);
+            pad(out);
+        }
+    }
+}
+
 impl Program {
     /// The byte form. Decoding gives the program back if [`Program::repair`] would leave it as it is.
     pub fn encode(&self) -> Vec<u8> {
@@ -196,6 +236,9 @@ impl Program {
         let boot = &self.boot;
         let flags = boot.first as u8 | u8::from(boot.interleaved) << 2 | u8::from(!boot.kmem) << 3;
         put_geometry(boot, flags, if self.unsafe_caller { UNSAFE } else { 0 }, &mut out);
+        if let Some(memory) = self.memory {
+            put_memory(memory, &mut out);
+        }
         for &fault in &self.faults {
             put_fault(fault, &mut out);
         }
@@ -204,17 +247,12 @@ impl Program {
                 out.push(TASK);
                 pad(&mut out);
             }
-            for op in ops {
-                let mut short = Short::default();
-                if op.put_short(&mut short) {
-                    out.push(op.info().codes.0);
-                    out.extend(short.bytes());
-                } else {
-                    out.extend([WIDE, op.info().codes.0]);
-                    op.put_long(&mut out);
-                    pad(&mut out);
-                }
-            }
+            put_ops(ops, &mut out);
+        }
+        for shrinker in &self.shrinkers {
+            out.extend([TASK, if shrinker.gated { GATED } else { ALWAYS }, shrinker.objects]);
+            pad(&mut out);
+            put_ops(&shrinker.ops, &mut out);
         }
         for entries in self.schedule.chunks(ENTRIES) {
             out.extend([SCHEDULE, entries.len() as u8]);
@@ -245,6 +283,18 @@ impl Program {
         let site = |code: u8| Site::ALL[usize::from(code) % Site::ALL.len()].0;
         let mut used = RECORD;
         let op = match code {
+            TASK if matches!(byte(0), GATED | ALWAYS) => {
+                if self.shrinkers.len() < limits::SHRINKERS {
+                    self.shrinkers.push(Shrinker { gated: byte(0) == GATED, objects: byte(1), ops: Vec::new() });
+                }
+                return used;
+            }
+            MEMORY => {
+                self.memory = Some(memory(byte(0), std::array::from_fn(|i| u16::from(byte(1 + i)))));
+                return used;
+            }
+            // Tasks come before shrinkers.
+            TASK if !self.shrinkers.is_empty() => return used,
             TASK => {
                 if self.tasks.len() < limits::TASKS {
                     self.tasks.push(Vec::new());
@@ -274,6 +324,11 @@ impl Program {
                         self.faults.push(Fault { site, nth: long.get(4), times: long.get(4) });
                         None
                     }
+                    MEMORY => {
+                        let reserve = long.get(1) as u8;
+                        self.memory = Some(memory(reserve, std::array::from_fn(|_| long.get(2) as u16)));
+                        None
+                    }
                     TASK.. => None,
                     _ => Some(Op::get_long(usize::from(ROW_OF[usize::from(inner)]), &mut long)),
                 };
@@ -287,7 +342,8 @@ impl Program {
         };
         if let Some(op) = op.filter(|_| *nr_ops < limits::OPS) {
             *nr_ops += 1;
-            self.tasks.last_mut().expect("there is always a task").push(op);
+            let ops = self.shrinkers.last_mut().map(|s| &mut s.ops).or(self.tasks.last_mut());
+            ops.expect("there is always a task").push(op);
         }
         used
     }

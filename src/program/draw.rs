@@ -4,7 +4,7 @@
 use super::codes::{COMMON_SIZES, EDGE_SIZES};
 use super::contract::ContractState;
 use super::geometry::{Geometry, PAGE};
-use super::op::{Op, VARS, Var};
+use super::op::{HeldLock, LOCKS, Op, VARS, Var};
 use super::rng::Rng;
 use crate::world::gfp::Gfp;
 use crate::world::kernel::Scope;
@@ -47,7 +47,7 @@ impl<'r> Draw<'r> {
     /// Takes note of an op that was written.
     pub fn wrote(&mut self, op: &Op) {
         let (var, live) = match *op {
-            Op::Alloc { dst, .. } => (dst, true),
+            Op::Alloc { dst, .. } | Op::SchedProbe { dst, .. } => (dst, true),
             Op::Free { var } => (var, false),
             _ => return,
         };
@@ -150,6 +150,8 @@ impl<'r> Draw<'r> {
             90..98 => Gfp::NOIO,
             _ => Gfp::NONE,
         };
+        // Under locks that forbid it, masks without IO or FS mostly; where they would be repaired, all the same.
+        let base = base.without(if base.allows_blocking() { self.context.forbidden() } else { Gfp::NONE });
         let modifiers =
             [Gfp::NOWARN, Gfp::NOWARN, Gfp::ACCOUNT, Gfp::NORETRY, Gfp::RETRY_MAYFAIL, Gfp::ZERO, Gfp::HIGH];
         match rng.below(20) {
@@ -157,6 +159,11 @@ impl<'r> Draw<'r> {
             3 if base.allows_blocking() => base | Gfp::NOFAIL,
             _ => base,
         }
+    }
+
+    /// A lock: to take, mostly one whose holder may still allocate with some reclaim.
+    pub fn lock(&mut self) -> HeldLock {
+        LOCKS[self.rng.weighted([2, 2, 2, 1, 5, 4, 2, 3].into_iter())].0
     }
 
     pub fn scope(&mut self) -> Scope {

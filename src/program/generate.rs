@@ -6,10 +6,10 @@ use super::axes::{ATOMS, CPUS, DYNS, PAGES, RESERVED, STATICS, UNITS};
 use super::contract::ContractState;
 use super::draw::{Draw, Sizes};
 use super::geometry::{First, Geometry};
-use super::op::{Op, TABLE, Var};
+use super::op::{LOCKS, Op, TABLE, Var};
 use super::rng::Rng;
-use super::{Fault, Program};
-use crate::world::event::Site;
+use super::{Fault, Memory, Program, Shrinker};
+use crate::world::event::{Ext, Site};
 use crate::world::gfp::Gfp;
 use crate::world::kernel::Scope;
 
@@ -36,13 +36,17 @@ enum Phase {
     Burst,
     /// Allocates in a gfp scope, as file systems and drivers do.
     Scoped,
+    /// Allocates under locks that forbid some or all reclaim.
+    Locked,
+    /// Allocates and frees in an interrupt.
+    Interrupt,
     /// Lets the worker run, more than once.
     Balance,
     /// Fills a chunk, empties some of its pages, lets the worker sideline it and frees beside what is left.
     Sideline,
 }
 
-const PHASES: [(Phase, u32); 9] = [
+const PHASES: [(Phase, u32); 11] = [
     (Phase::Fill, 25),
     (Phase::Churn, 30),
     (Phase::Drain, 8),
@@ -50,6 +54,8 @@ const PHASES: [(Phase, u32); 9] = [
     (Phase::Boundary, 10),
     (Phase::Burst, 8),
     (Phase::Scoped, 6),
+    (Phase::Locked, 5),
+    (Phase::Interrupt, 3),
     (Phase::Balance, 6),
     (Phase::Sideline, 4),
 ];
@@ -85,7 +91,8 @@ impl Generator {
             writer.phase();
         }
         let (tasks, schedule) = (writer.tasks, writer.schedule);
-        let mut program = Program { boot, unsafe_caller: false, tasks, faults, schedule };
+        let (memory, shrinkers) = pressure(&mut rng, &boot);
+        let mut program = Program { boot, unsafe_caller: false, memory, tasks, shrinkers, faults, schedule };
         match rng.below(10) {
             _ if nr_tasks == 1 => program.schedule.clear(),
             0 => program.schedule.clear(), // one task after the other
@@ -158,6 +165,43 @@ fn faults(rng: &mut Rng, over_2m: bool) -> Vec<Fault> {
         },
     };
     (0..nr).map(|_| fault()).collect()
+}
+
+/// Memory under pressure and shrinkers, in one program of ten. Pages run out now and then; what is short differs.
+fn pressure(rng: &mut Rng, boot: &Geometry) -> (Option<Memory>, Vec<Shrinker>) {
+    if !rng.chance(1, 10) {
+        return (None, Vec::new());
+    }
+    let cpus = boot.nr_cpus();
+    let pages = |rng: &mut Rng| rng.pick(&[0, 0, 1, 4, 16]) as u16 * cpus as u16;
+    let memory = Memory {
+        free: (rng.pick(&[2, 8, 32, 128]) * cpus) as u16,
+        reserve: rng.pick(&[0, 1, 4, 16]),
+        clean: pages(rng),
+        io: pages(rng),
+        fs: pages(rng),
+        oom: pages(rng),
+        kswapd: rng.chance(3, 4),
+    };
+    let nr = rng.pick(&[0, 1, 1, 2]);
+    (Some(memory), (0..nr).map(|_| shrinker(rng)).collect())
+}
+
+/// A shrinker frees what it has; one of a file system takes its lock, and some allocate to be able to free.
+fn shrinker(rng: &mut Rng) -> Shrinker {
+    let gated = rng.chance(3, 4);
+    let lock = LOCKS[LOCKS.iter().position(|(l, _)| l.lock == Ext::Fs).unwrap_or(0)].0;
+    let var = Var(rng.below(16) as u8);
+    let mut ops = Vec::new();
+    if gated && rng.chance(1, 2) {
+        ops.push(Op::Lock { lock });
+    }
+    if rng.chance(1, 3) {
+        let gfp = if gated { rng.pick(&[Gfp::NOIO, Gfp::NOWAIT]) } else { Gfp::NOWAIT };
+        ops.push(Op::Alloc { dst: Var(255), size: 8 * rng.range(1, 64), align: 8, reserved: false, gfp });
+    }
+    ops.push(Op::Free { var });
+    Shrinker { gated, objects: rng.range(1, 3) as u8, ops }
 }
 
 /// A program being written.
@@ -260,6 +304,14 @@ impl<'r> Writer<'r> {
                 self.section(Op::Enter { scope }, Op::Leave, n.min(24));
             }
             Phase::Sideline => self.sideline(),
+            Phase::Locked => {
+                let lock = self.draw.lock();
+                self.section(Op::Lock { lock }, Op::Unlock { lock }, n.min(12));
+            }
+            Phase::Interrupt => {
+                let hard = self.draw.rng.chance(1, 2);
+                self.section(Op::Interrupt { hard }, Op::InterruptEnd, n.min(8));
+            }
             Phase::Balance => {
                 for _ in 0..self.draw.rng.range(1, 3) {
                     self.push(Op::Balance);

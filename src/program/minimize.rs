@@ -4,7 +4,7 @@
 use super::axes::CPUS;
 use super::geometry::{First, Geometry};
 use super::op::{Op, VARS, Var};
-use super::{DEFAULT_ALIGN, Fault, Program};
+use super::{DEFAULT_ALIGN, Fault, Memory, Program};
 use crate::world::gfp::Gfp;
 
 /// What [`minimize`] did.
@@ -27,6 +27,8 @@ pub fn minimize(program: Program, keep: impl FnMut(&Program) -> bool, budget: u3
     while changed && search.tries < search.budget {
         let before = search.best.clone();
         search.ops();
+        search.shrinkers();
+        search.memory();
         search.faults();
         search.tasks();
         search.schedule();
@@ -84,7 +86,7 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
     }
 
     fn ops(&mut self) {
-        self.chunks(Program::nr_ops, drop_ops);
+        self.chunks(|p| p.tasks.iter().map(Vec::len).sum(), drop_ops);
         // A section begins and ends with ops that repair puts back one by one: drop them together.
         for opener in places(&self.best).into_iter().rev() {
             let Some(&op) = self.best.tasks[opener.0].get(opener.1) else { continue };
@@ -93,6 +95,54 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
                 continue;
             };
             self.attempt(|p| drop_places(p, &[opener, (opener.0, opener.1 + at)]));
+        }
+    }
+
+    fn shrinkers(&mut self) {
+        for i in (0..self.best.shrinkers.len()).rev() {
+            let left = self.best.shrinkers.len();
+            self.attempt(|p| drop(p.shrinkers.remove(i)));
+            if self.best.shrinkers.len() < left {
+                continue;
+            }
+            self.attempt(|p| p.shrinkers[i].objects = p.shrinkers[i].objects.min(1));
+            let Some(nr) = self.best.shrinkers.get(i).map(|s| s.ops.len()) else { continue };
+            for op in (0..nr).rev() {
+                // A lock goes together with the release that repair would only put back.
+                self.attempt(|p| {
+                    let ops = &mut p.shrinkers[i].ops;
+                    if op < ops.len() {
+                        ops.remove(op);
+                    }
+                });
+            }
+        }
+    }
+
+    fn memory(&mut self) {
+        self.attempt(|p| p.memory = None);
+        let plain = Memory::default();
+        let fields: [fn(&mut Memory, &Memory); 7] = [
+            |m, d| m.free = d.free,
+            |m, d| m.reserve = d.reserve,
+            |m, d| m.clean = d.clean,
+            |m, d| m.io = d.io,
+            |m, d| m.fs = d.fs,
+            |m, d| m.oom = d.oom,
+            |m, d| m.kswapd = d.kswapd,
+        ];
+        for set in fields {
+            self.attempt(|p| p.memory.iter_mut().for_each(|m| set(m, &plain)));
+        }
+        let smaller: [fn(&mut Memory); 5] = [
+            |m| m.free = m.free.min(1),
+            |m| m.clean = m.clean.min(1),
+            |m| m.io = m.io.min(1),
+            |m| m.fs = m.fs.min(1),
+            |m| m.reserve = 0,
+        ];
+        for set in smaller {
+            self.attempt(|p| p.memory.iter_mut().for_each(set));
         }
     }
 
@@ -226,15 +276,17 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
     fn renumber(&mut self) {
         self.attempt(|p| {
             let (mut new, mut next) = ([None; VARS], 0);
-            for (task, i) in run_order(p) {
-                p.tasks[task][i].visit_vars(&mut |var| {
-                    let number = *new[usize::from(var.0)].get_or_insert_with(|| {
-                        next += 1;
-                        next - 1
-                    });
-                    *var = Var(number as u8);
+            let mut rename = |var: &mut Var| {
+                let number = *new[usize::from(var.0)].get_or_insert_with(|| {
+                    next += 1;
+                    next - 1
                 });
+                *var = Var(number as u8);
+            };
+            for (task, i) in run_order(p) {
+                p.tasks[task][i].visit_vars(&mut rename);
             }
+            p.shrinkers.iter_mut().flat_map(|s| &mut s.ops).for_each(|op| op.visit_vars(&mut rename));
         });
     }
 }
@@ -263,6 +315,8 @@ fn closer_of(op: Op) -> Option<Op> {
         Op::Enter { .. } => Some(Op::Leave),
         Op::AtomicBegin => Some(Op::AtomicEnd),
         Op::IrqOff => Some(Op::IrqOn),
+        Op::Lock { lock } => Some(Op::Unlock { lock }),
+        Op::Interrupt { .. } => Some(Op::InterruptEnd),
         _ => None,
     }
 }

@@ -9,6 +9,7 @@ mod draw;
 mod error;
 mod generate;
 mod geometry;
+mod memory;
 mod minimize;
 mod op;
 mod operand;
@@ -24,8 +25,9 @@ pub use bytes::{BytesError, VERSION};
 pub use error::TextError;
 pub use generate::Generator;
 pub use geometry::{First, Geometry, GeometryError};
+pub use memory::{Memory, Shrinker};
 pub use minimize::{Reduction, minimize};
-pub use op::{Op, OpInfo, TABLE, VARS, Var};
+pub use op::{HeldLock, LOCKS, Op, OpInfo, TABLE, VARS, Var};
 pub use operand::DEFAULT_ALIGN;
 
 use crate::world::event::Site;
@@ -37,8 +39,12 @@ pub struct Program {
     pub boot: Geometry,
     /// The program may break the caller contract; what it finds is then the caller's error.
     pub unsafe_caller: bool,
+    /// Memory under pressure; None for plenty.
+    pub memory: Option<Memory>,
     /// Ops of each task, at least one task and at most 16.
     pub tasks: Vec<Vec<Op>>,
+    /// What reclaim runs, at most 4.
+    pub shrinkers: Vec<Shrinker>,
     /// Backing allocations that fail.
     pub faults: Vec<Fault>,
     /// Which task runs the next op, by index; tasks not named follow in order once it is used up.
@@ -51,7 +57,9 @@ impl Default for Program {
         Program {
             boot: Geometry::default(),
             unsafe_caller: false,
+            memory: None,
             tasks: vec![Vec::new()],
+            shrinkers: Vec::new(),
             faults: Vec::new(),
             schedule: Vec::new(),
         }
@@ -59,9 +67,9 @@ impl Default for Program {
 }
 
 impl Program {
-    /// Ops of all tasks together.
+    /// Ops of all tasks together, and of the shrinkers.
     pub fn nr_ops(&self) -> usize {
-        self.tasks.iter().map(Vec::len).sum()
+        self.tasks.iter().chain(self.shrinkers.iter().map(|s| &s.ops)).map(Vec::len).sum()
     }
 }
 
@@ -80,7 +88,9 @@ pub struct Fault {
 pub mod limits {
     /// Tasks.
     pub const TASKS: usize = 16;
-    /// Ops of all tasks together.
+    /// Shrinkers.
+    pub const SHRINKERS: usize = 4;
+    /// Ops of all tasks and shrinkers together.
     pub const OPS: usize = 65_536;
     /// Fault lines.
     pub const FAULTS: usize = 16;

@@ -6,9 +6,11 @@ use super::codes::{Long, Short};
 use super::draw::Draw;
 use super::error::TextError;
 use super::operand::{
-    Align, Cpu, Delta, Dst, Mask, MemcgId, Operand, Reserved, ScopeName, Seed, Size, VarRef, VarVisitor,
+    Align, Cpu, Delta, Dst, Hardness, LockName, Mask, MemcgId, Operand, Reserved, ScopeName, Seed, Size, VarRef,
+    VarVisitor,
 };
 use super::words::Words;
+use crate::world::event::Ext;
 use crate::world::gfp::Gfp;
 use crate::world::kernel::Scope;
 
@@ -18,6 +20,39 @@ pub const VARS: usize = 256;
 /// A variable: holds what an `alloc` returned; NULL before and after `free`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord, Default)]
 pub struct Var(pub u8);
+
+/// An external lock as a program holds it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct HeldLock {
+    /// The lock.
+    pub lock: Ext,
+    /// Held shared.
+    pub shared: bool,
+}
+
+/// The locks a program may take, in the one order in which a task may take them, outermost first.
+pub const LOCKS: [(HeldLock, &str); 8] = [
+    (HeldLock { lock: Ext::Freeze, shared: false }, "freeze"),
+    (HeldLock { lock: Ext::Freeze, shared: true }, "submit"),
+    (HeldLock { lock: Ext::Blkcg, shared: false }, "blkcg"),
+    (HeldLock { lock: Ext::Shrinker, shared: false }, "shrinker"),
+    (HeldLock { lock: Ext::Fs, shared: false }, "fs"),
+    (HeldLock { lock: Ext::Io, shared: false }, "io"),
+    (HeldLock { lock: Ext::Spin, shared: false }, "spin"),
+    (HeldLock { lock: Ext::IrqSpin, shared: false }, "irq-spin"),
+];
+
+impl HeldLock {
+    /// Place in [`LOCKS`].
+    pub fn index(self) -> usize {
+        LOCKS.iter().position(|(l, _)| *l == self).unwrap_or(0)
+    }
+
+    /// A spinlock: its holder must not sleep.
+    pub fn spins(self) -> bool {
+        matches!(self.lock, Ext::Spin | Ext::IrqSpin | Ext::Rq)
+    }
+}
 
 /// What the table says of an op besides its operands' types.
 #[derive(Clone, Debug)]
@@ -174,6 +209,16 @@ ops! {
     NrPages = "nr-pages", codes 50..=50, weight 5;
     /// A fatal signal becomes pending for the task.
     Signal = "signal", codes 51..=51, weight 3;
+    /// Takes an external lock, waiting for it; `submit` is the shared side of `freeze`, which IO in flight has.
+    Lock { lock: HeldLock as LockName } = "lock", codes 52..=52, weight 14;
+    /// Releases an external lock.
+    Unlock { lock: HeldLock as LockName } = "unlock", codes 53..=53, weight 18;
+    /// The scheduler allocates: `dst = pcpu_alloc(size, 8, false, GFP_NOWAIT)` under its run queue's lock.
+    SchedProbe { dst: Var as Dst, size: u32 as Size } = "sched-probe", codes 54..=54, weight 3;
+    /// A hard or soft interrupt starts on top of the task; the ops up to `interrupt-end` are its handler's.
+    Interrupt { hard: bool as Hardness } = "interrupt", codes 55..=55, weight 5;
+    /// The interrupt handler returns.
+    InterruptEnd = "interrupt-end", codes 56..=56, weight 9;
 }
 
 impl Op {

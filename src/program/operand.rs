@@ -4,7 +4,7 @@
 use super::codes::{ALIGNS, GFPS, SIZES};
 use super::draw::Draw;
 use super::error::TextError;
-use super::op::Var;
+use super::op::{HeldLock, LOCKS, Var};
 use super::words::Words;
 use crate::world::gfp::Gfp;
 use crate::world::kernel::Scope;
@@ -280,6 +280,60 @@ impl Operand for Mask {
     fn draw(draw: &mut Draw<'_>) -> Gfp {
         draw.gfp()
     }
+}
+
+/// Operands that are one of a table of names.
+macro_rules! choice {
+    ($(#[$doc:meta])+ $kind:ident: $ty:ty, $syntax:literal, $what:literal, $table:expr, draw $draw:expr) => {
+        $(#[$doc])+
+        pub(super) struct $kind;
+        impl Operand for $kind {
+            type Value = $ty;
+            const SYNTAX: &'static str = $syntax;
+            const SHORT: usize = 1;
+            const LONG: usize = 1;
+            fn parse(words: &mut Words<'_, '_>) -> Result<$ty, TextError> {
+                words.one_of($what, &$table)
+            }
+            fn print(value: $ty, out: &mut String) {
+                out.push(' ');
+                out.push_str($table[usize::from($kind::index(value))].1);
+            }
+            fn short(value: $ty) -> Option<u16> {
+                Some($kind::index(value))
+            }
+            fn from_short(code: u16) -> $ty {
+                $table[usize::from(code) % $table.len()].0
+            }
+            fn long(value: $ty) -> u32 {
+                u32::from($kind::index(value))
+            }
+            fn from_long(code: u32) -> $ty {
+                $kind::from_short((code & 0xff) as u16)
+            }
+            fn draw(draw: &mut Draw<'_>) -> $ty {
+                let value: fn(&mut Draw<'_>) -> $ty = $draw;
+                value(draw)
+            }
+        }
+        impl $kind {
+            fn index(value: $ty) -> u16 {
+                $table.iter().position(|(v, _)| *v == value).unwrap_or(0) as u16
+            }
+        }
+    };
+}
+
+/// Names of the two kinds of interrupts in text programs.
+const HARDNESS: [(bool, &str); 2] = [(true, "hard"), (false, "soft")];
+
+choice! {
+    /// An external lock.
+    LockName: HeldLock, "freeze|submit|blkcg|shrinker|fs|io|spin|irq-spin", "a lock", LOCKS, draw |d| d.lock()
+}
+choice! {
+    /// Whether an interrupt is a hard one.
+    Hardness: bool, "hard|soft", "a kind of interrupt", HARDNESS, draw |d| d.rng.chance(1, 2)
 }
 
 /// A gfp scope.

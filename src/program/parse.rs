@@ -7,18 +7,26 @@ use std::str::FromStr;
 
 use super::error::{TextError, nearest};
 use super::geometry::Geometry;
+use super::memory::{KINDS, MEMORY};
 use super::op::{Op, TABLE};
 use super::print::FIRSTS;
 use super::words::{Names, Words, parse_size};
-use super::{Fault, Program, limits};
+use super::{Fault, Memory, Program, Shrinker, limits};
 use crate::world::event::Site;
 
 /// Words a line can start with besides ops.
-const DIRECTIVES: [&str; 5] = ["boot", "unsafe-caller", "task", "fault", "schedule"];
+const DIRECTIVES: [&str; 7] = ["boot", "unsafe-caller", "memory", "task", "shrinker", "fault", "schedule"];
 
 /// Parameters of `boot`; their spelling in text and, in [`GeometryError`](super::GeometryError), in rules.
 pub(super) const BOOT: [&str; 10] =
     ["cpus", "groups", "static", "reserved", "dyn", "atom", "unit", "first", "kmem", "pages"];
+
+/// Whose ops are being read.
+#[derive(Clone, Copy)]
+enum Owner {
+    Task(usize),
+    Shrinker(usize),
+}
 
 /// What was read so far.
 struct Parser<'t> {
@@ -26,14 +34,16 @@ struct Parser<'t> {
     program: Program,
     names: Names,
     tasks: HashMap<&'t str, usize>,
-    /// The task that ops go to.
-    current: Option<usize>,
+    /// The task or shrinker that ops go to.
+    current: Option<Owner>,
     boot_at: Option<Range<usize>>,
     /// Bytes of each geometry parameter given.
     given: HashMap<&'static str, Range<usize>>,
     ops: usize,
     /// Bytes of each op's name, by task.
     op_at: Vec<Vec<Range<usize>>>,
+    /// The same, by shrinker.
+    shrinker_op_at: Vec<Vec<Range<usize>>>,
     /// Names in schedules, which may come before their tasks, with how often each.
     schedule: Vec<(&'t str, usize, Range<usize>)>,
 }
@@ -52,6 +62,7 @@ impl FromStr for Program {
             given: HashMap::new(),
             ops: 0,
             op_at: Vec::new(),
+            shrinker_op_at: Vec::new(),
             schedule: Vec::new(),
         };
         let mut start = 0;
@@ -77,7 +88,9 @@ impl<'t> Parser<'t> {
                     self.program.unsafe_caller = true;
                     words.finish(&[])
                 }
+                "memory" => self.memory(words, at),
                 "task" => self.task(words),
+                "shrinker" => self.shrinker(words, at),
                 "fault" => self.fault(words, at),
                 "schedule" => self.schedule(words),
                 _ => self.op(words, name, at),
@@ -92,7 +105,7 @@ impl<'t> Parser<'t> {
             let known: Vec<&str> = TABLE.iter().map(|op| op.name).chain(DIRECTIVES).collect();
             return Err(words.unexpected(at, "an op or a directive", &known));
         };
-        let Some(task) = self.current else {
+        let Some(owner) = self.current else {
             let help = Some("start a task with `task a` before the first op".to_owned());
             return Err(words.error(at, format!("`{name}` belongs to no task"), help));
         };
@@ -109,8 +122,12 @@ impl<'t> Parser<'t> {
             .collect();
         words.finish(&keywords)?;
         self.ops += 1;
-        self.program.tasks[task].push(op);
-        self.op_at[task].push(at);
+        let (ops, places) = match owner {
+            Owner::Task(i) => (&mut self.program.tasks[i], &mut self.op_at[i]),
+            Owner::Shrinker(i) => (&mut self.program.shrinkers[i].ops, &mut self.shrinker_op_at[i]),
+        };
+        ops.push(op);
+        places.push(at);
         Ok(())
     }
 
@@ -128,7 +145,45 @@ impl<'t> Parser<'t> {
             self.program.tasks.push(Vec::new());
             self.op_at.push(vec![]);
         }
-        self.current = Some(index); // a task may be continued
+        self.current = Some(Owner::Task(index)); // a task may be continued
+        words.finish(&[])
+    }
+
+    fn shrinker(&mut self, mut words: Words<'t, '_>, at: Range<usize>) -> Result<(), TextError> {
+        let gated = words.one_of("the kind of shrinker", &KINDS)?;
+        let mut objects = 1;
+        while let Some((word, at)) = words.next() {
+            match word.strip_prefix("objects=").and_then(|n| n.parse().ok()) {
+                Some(n) => objects = n,
+                None => return Err(words.unexpected(at, "objects=N, 0 to 255", &["objects=1"])),
+            }
+        }
+        let index = self.program.shrinkers.len();
+        if index == limits::SHRINKERS {
+            return Err(words.error(at, format!("more than {} shrinkers", limits::SHRINKERS), None));
+        }
+        self.program.shrinkers.push(Shrinker { gated, objects, ops: Vec::new() });
+        self.shrinker_op_at.push(Vec::new());
+        self.current = Some(Owner::Shrinker(index));
+        words.finish(&[])
+    }
+
+    fn memory(&mut self, mut words: Words<'t, '_>, at: Range<usize>) -> Result<(), TextError> {
+        if self.program.memory.is_some() {
+            return Err(words.error(at, "a second `memory`".to_owned(), None));
+        }
+        let mut memory = Memory::default();
+        while let Some((word, at)) = words.next() {
+            let Some((key, value)) = word.split_once('=').filter(|(key, _)| MEMORY.contains(key)) else {
+                let key = at.start..at.start + word.find('=').unwrap_or(word.len());
+                return Err(words.unexpected(key, "a parameter of memory", &MEMORY));
+            };
+            if let Err(expected) = memory.set(key, value) {
+                let value_at = at.start + key.len() + 1..at.end;
+                return Err(words.error(value_at, format!("expected {expected}, found `{value}`"), None));
+            }
+        }
+        self.program.memory = Some(memory);
         words.finish(&[])
     }
 
@@ -206,7 +261,10 @@ impl<'t> Parser<'t> {
         let Some(broken) = self.program.violations().into_iter().next().filter(|_| !self.program.unsafe_caller) else {
             return Ok(());
         };
-        let ops = &self.op_at[broken.task];
+        let ops = match broken.task {
+            t if t < self.op_at.len() => &self.op_at[t],
+            t => &self.shrinker_op_at[t - limits::TASKS],
+        };
         let end = self.text.len()..self.text.len();
         let at = ops.get(broken.op).or(ops.last()).cloned().unwrap_or(end);
         let help = Some("mark the program `unsafe-caller` if it means to break the caller contract".to_owned());

@@ -75,20 +75,32 @@ impl fmt::Display for Op {
     }
 }
 
+fn print_ops(ops: &[Op], line: &mut String, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for op in ops {
+        line.clear();
+        op.print(line);
+        writeln!(f, "  {line}")?;
+    }
+    Ok(())
+}
+
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.boot)?;
         if self.unsafe_caller {
             writeln!(f, "unsafe-caller")?;
         }
+        if let Some(memory) = &self.memory {
+            writeln!(f, "{memory}")?;
+        }
         let mut line = String::new();
         for (task, ops) in self.tasks.iter().enumerate() {
             writeln!(f, "task {}", task_name(task as u8))?;
-            for op in ops {
-                line.clear();
-                op.print(&mut line);
-                writeln!(f, "  {line}")?;
-            }
+            print_ops(ops, &mut line, f)?;
+        }
+        for shrinker in &self.shrinkers {
+            writeln!(f, "{shrinker}")?;
+            print_ops(&shrinker.ops, &mut line, f)?;
         }
         for fault in &self.faults {
             writeln!(f, "{fault}")?;

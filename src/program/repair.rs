@@ -22,9 +22,22 @@ impl Program {
             if unsafe_caller {
                 ops.truncate(left);
             } else {
-                keep_contract(ops, &boot, left);
+                keep_contract(ops, &boot, ContractState::new(&boot), left);
             }
             left -= ops.len();
+        }
+        self.shrinkers.truncate(limits::SHRINKERS);
+        for shrinker in &mut self.shrinkers {
+            shrinker.ops.iter_mut().for_each(in_range);
+            if unsafe_caller {
+                shrinker.ops.truncate(left);
+            } else {
+                keep_contract(&mut shrinker.ops, &boot, ContractState::shrinker(&boot, shrinker.gated), left);
+            }
+            left -= shrinker.ops.len();
+        }
+        if let Some(memory) = &mut self.memory {
+            memory.repair();
         }
         self.faults.truncate(limits::FAULTS);
         for fault in &mut self.faults {
@@ -54,8 +67,7 @@ fn in_range(op: &mut Op) {
 }
 
 /// Edits or drops what breaks a rule and ends what is still begun, in at most `room` ops.
-fn keep_contract(ops: &mut Vec<Op>, boot: &Geometry, room: usize) {
-    let mut state = ContractState::new(boot);
+fn keep_contract(ops: &mut Vec<Op>, boot: &Geometry, mut state: ContractState, room: usize) {
     let mut kept = 0;
     for i in 0..ops.len() {
         let Some(op) = legal(ops[i], &state, boot) else { continue };
@@ -76,10 +88,17 @@ fn keep_contract(ops: &mut Vec<Op>, boot: &Geometry, room: usize) {
 /// The op, or the nearest one that keeps the contract; `None` when there is none.
 fn legal(mut op: Op, state: &ContractState, boot: &Geometry) -> Option<Op> {
     match &mut op {
-        Op::Alloc { gfp, .. } => {
+        Op::Alloc { dst, size, align, reserved, gfp } => {
             *gfp = *gfp & KNOWN_FLAGS;
-            if !state.may_sleep() {
+            if !state.may_sleep() || state.never_sleeps() {
                 *gfp = gfp.without(Gfp::DIRECT_RECLAIM);
+            }
+            // What is forbidden goes from masks that could reclaim; the others keep their flags, which do nothing.
+            if state
+                .check(&Op::Alloc { dst: *dst, size: *size, align: *align, reserved: *reserved, gfp: *gfp })
+                .is_err()
+            {
+                *gfp = gfp.without(state.forbidden());
             }
             if !gfp.allows_blocking() {
                 *gfp = gfp.without(Gfp::NOFAIL);

@@ -5,9 +5,10 @@ use std::cell::{Cell, RefCell};
 
 use super::areas::{Area, Areas};
 use super::content::{self, ContentError};
-use crate::program::{Op, Var};
+use crate::program::{HeldLock, Op, Shrinker, Var, limits};
 use crate::tenant::Tenant;
 use crate::world::Host;
+use crate::world::event::{Event, Ext};
 use crate::world::gfp::Gfp;
 use crate::world::kernel::{Addr, Kernel, Scope};
 
@@ -23,6 +24,8 @@ pub struct Shared<T> {
     pub tenant: T,
     /// Ops of each task.
     pub ops: RefCell<Vec<Vec<Op>>>,
+    /// What reclaim runs.
+    pub shrinkers: RefCell<Vec<Shrinker>>,
     /// What the program holds.
     pub areas: RefCell<Areas>,
     /// Scopes each task is in.
@@ -55,7 +58,7 @@ impl<T: Tenant> Shared<T> {
             Op::Free { var } => self.free(number, var),
             Op::Enter { scope } => {
                 if self.scopes.borrow()[task].len() < SCOPES {
-                    let old = self.host.world_mut().task_mut().enter(scope);
+                    let old = self.host.scope_save(scope);
                     self.scopes.borrow_mut()[task].push((scope, old));
                 }
                 0
@@ -63,27 +66,29 @@ impl<T: Tenant> Shared<T> {
             Op::Leave => {
                 let last = self.scopes.borrow_mut()[task].pop();
                 if let Some((scope, old)) = last {
-                    self.host.world_mut().task_mut().restore(scope, old);
+                    self.host.scope_restore(scope, old);
                 }
                 0
             }
-            Op::AtomicBegin => {
-                self.host.world_mut().task_mut().preempt += 1;
+            Op::AtomicBegin => self.preempt(true),
+            Op::AtomicEnd => self.preempt(false),
+            Op::IrqOff => self.irqs(true),
+            Op::IrqOn => self.irqs(false),
+            Op::Interrupt { hard } => self.interrupt(1 << u8::from(hard)),
+            Op::InterruptEnd => self.interrupt(0),
+            Op::Lock { lock: HeldLock { lock, shared } } => {
+                self.host.lock_ext(lock, shared);
                 0
             }
-            Op::AtomicEnd => {
-                let mut w = self.host.world_mut();
-                let t = w.task_mut();
-                t.preempt = t.preempt.saturating_sub(1);
+            Op::Unlock { lock } => {
+                self.host.unlock_ext(lock.lock);
                 0
             }
-            Op::IrqOff => {
-                self.host.world_mut().task_mut().irqs_off = true;
-                0
-            }
-            Op::IrqOn => {
-                self.host.world_mut().task_mut().irqs_off = false;
-                0
+            Op::SchedProbe { dst, size } => {
+                self.host.lock_ext(Ext::Rq, false);
+                let ptr = self.alloc(number, dst, (size, 8, false, Gfp::NOWAIT));
+                self.host.unlock_ext(Ext::Rq);
+                ptr
             }
             Op::Balance => self.balance() as u64,
             Op::Memcg { id } => {
@@ -99,6 +104,37 @@ impl<T: Tenant> Shared<T> {
                 self.host.world_mut().task_mut().signal = true;
                 0
             }
+        }
+    }
+
+    fn preempt(&self, off: bool) -> u64 {
+        let mut w = self.host.world_mut();
+        let task = w.task_mut();
+        task.preempt = if off { task.preempt + 1 } else { task.preempt.saturating_sub(1) };
+        w.push_event(Event::Preempt { off });
+        0
+    }
+
+    fn irqs(&self, off: bool) -> u64 {
+        let mut w = self.host.world_mut();
+        w.task_mut().irqs_off = off;
+        w.push_event(Event::Irqs { off });
+        0
+    }
+
+    /// Starts a handler (bit 0 soft, bit 1 hard), or ends the one that runs.
+    fn interrupt(&self, handler: u8) -> u64 {
+        let mut w = self.host.world_mut();
+        let before = std::mem::replace(&mut w.task_mut().interrupt, handler);
+        w.push_event(Event::Interrupt { hard: (before | handler) & 2 != 0, enter: handler != 0 });
+        0
+    }
+
+    /// Runs the ops of a shrinker in the context of whoever reclaims.
+    pub fn shrink(&self, shrinker: usize) {
+        for index in 0.. {
+            let Some(op) = self.shrinkers.borrow().get(shrinker).and_then(|s| s.ops.get(index).copied()) else { break };
+            self.execute(limits::TASKS + shrinker, index, op);
         }
     }
 
@@ -235,7 +271,17 @@ impl<T: Tenant> Shared<T> {
 }
 
 fn changes_context(op: Op) -> bool {
-    matches!(op, Op::AtomicBegin | Op::AtomicEnd | Op::IrqOff | Op::IrqOn)
+    matches!(
+        op,
+        Op::AtomicBegin
+            | Op::AtomicEnd
+            | Op::IrqOff
+            | Op::IrqOn
+            | Op::Lock { .. }
+            | Op::Unlock { .. }
+            | Op::Interrupt { .. }
+            | Op::InterruptEnd
+    )
 }
 
 /// Number of the ops that drain a program at its end.

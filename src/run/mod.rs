@@ -4,7 +4,9 @@
 mod areas;
 mod content;
 mod exec;
+mod lane;
 mod session;
+mod turns;
 
 pub use areas::{Area, Areas, pattern};
 pub use content::ContentError;

@@ -7,22 +7,27 @@ use std::rc::Rc;
 
 use super::areas::Areas;
 use super::exec::{DRAIN, Shared, drain_begin};
+use super::lane::Lane;
+use super::turns::{Next, Turns};
 use crate::program::{Geometry, Op, Program, limits};
 use crate::tenant::{Layout, Tenant, Touched};
 use crate::world::Host;
+use crate::world::KSWAPD;
 use crate::world::event::{Event, Site};
-use crate::world::fiber::{Fiber, Pause};
+use crate::world::fiber::Pause;
 
 /// A tenant on its World with the fibers its calls run on.
 #[derive(Debug)]
 pub struct Session<T> {
     shared: Rc<Shared<T>>,
-    fibers: Vec<Fiber>,
+    lanes: Vec<Lane>,
     /// Geometry of the boot that can be gone back to.
     booted: Option<Geometry>,
     boot_result: Rc<Cell<BootResult>>,
     layout: Rc<RefCell<Layout>>,
     next: Vec<usize>,
+    /// kswapd is on its lane.
+    kswapd_started: bool,
     /// Ops run, for the digests of the whole state.
     ran: u64,
 }
@@ -72,6 +77,7 @@ impl<T: Tenant + 'static> Session<T> {
             host,
             tenant,
             ops: RefCell::new(Vec::new()),
+            shrinkers: RefCell::new(Vec::new()),
             areas: RefCell::new(Areas::new()),
             scopes: RefCell::new((0..=limits::TASKS).map(|_| Vec::with_capacity(super::exec::SCOPES)).collect()),
             content: RefCell::new(Vec::new()),
@@ -80,11 +86,12 @@ impl<T: Tenant + 'static> Session<T> {
         };
         Ok(Session {
             shared: Rc::new(shared),
-            fibers: vec![Fiber::new()?],
+            lanes: vec![Lane::new()?],
             booted: None,
             boot_result: Rc::new(Cell::new(BootResult::Running)),
             layout: Rc::default(),
             next: Vec::new(),
+            kswapd_started: false,
             ran: 0,
         })
     }
@@ -115,9 +122,10 @@ impl<T: Tenant + 'static> Session<T> {
     }
 
     fn load(&mut self, program: &Program) -> io::Result<()> {
-        while self.fibers.len() < program.tasks.len().max(1) {
-            self.fibers.push(Fiber::new()?);
+        while self.lanes.len() < program.tasks.len() + 1 {
+            self.lanes.push(Lane::new()?);
         }
+        self.shared.shrinkers.borrow_mut().clone_from(&program.shrinkers);
         let mut ops = self.shared.ops.borrow_mut();
         ops.resize_with(program.tasks.len(), Vec::new);
         for (mine, theirs) in ops.iter_mut().zip(&program.tasks) {
@@ -144,14 +152,14 @@ impl<T: Tenant + 'static> Session<T> {
         self.boot_result.set(BootResult::Running);
         let (shared, result, layout) = (self.shared.clone(), self.boot_result.clone(), self.layout.clone());
         let geometry = program.boot;
-        self.fibers[0].start(move || match shared.tenant.boot(&geometry) {
+        self.lanes[0].start(0, move || match shared.tenant.boot(&geometry) {
             Ok(l) => {
                 layout.replace(l);
                 result.set(BootResult::Fine);
             }
             Err(errno) => result.set(BootResult::Failed(errno)),
         });
-        while self.fibers[0].resume() == Pause::Yielded {}
+        while self.lanes[0].resume(&self.shared) == Pause::Yielded {}
         match self.boot_result.get() {
             BootResult::Fine => {
                 host.world_mut().booted(Ok(self.layout.take()));
@@ -171,7 +179,7 @@ impl<T: Tenant + 'static> Session<T> {
 
     fn start_task(&mut self, task: usize) {
         let shared = self.shared.clone();
-        self.fibers[task].start(move || {
+        self.lanes[task].start(task, move || {
             for index in 0.. {
                 let Some(op) = shared.ops.borrow()[task].get(index).copied() else { break };
                 shared.execute(task, index, op);
@@ -184,42 +192,62 @@ impl<T: Tenant + 'static> Session<T> {
     fn schedule(&mut self, program: &Program, watch: &mut impl Watch<T>) -> Ended {
         let tasks = program.tasks.len();
         self.ran = 0;
+        self.kswapd_started = false;
         self.next.clear();
         self.next.resize(tasks, 0);
         (0..tasks).for_each(|t| self.start_task(t));
-        let mut finished = 0u32;
-        let mut blocked = 0u32;
+        self.shared.host.world_mut().press(program);
+        let mut turns = Turns::new(tasks);
         let mut steps = program.schedule.iter().map(|t| *t as usize);
-        while finished.count_ones() < tasks as u32 {
-            let free = |t: &usize| finished >> t & 1 == 0 && blocked >> t & 1 == 0;
-            let Some(task) = steps.next().filter(free).or_else(|| (0..tasks).find(free)) else {
-                // Whoever is left waits, and nobody is left to let them go on.
-                self.shared.host.world_mut().deadlock();
-                return Ended::Stopped;
-            };
-            match self.step(task, watch) {
-                Pause::Finished => {
-                    finished |= 1 << task;
-                    blocked = 0;
+        loop {
+            let kswapd = self.kswapd_runs(tasks);
+            let lane = match turns.next(None, kswapd) {
+                Next::Done => return self.drain(watch),
+                Next::Deadlock => {
+                    self.shared.host.world_mut().deadlock();
+                    return Ended::Stopped;
                 }
-                Pause::Blocked => blocked |= 1 << task,
+                // kswapd's turns are not the schedule's.
+                Next::Lane { lane, .. } if lane == tasks => lane,
+                Next::Lane { .. } => match turns.next(steps.next(), kswapd) {
+                    Next::Lane { lane, alone } => {
+                        self.shared.host.world_mut().set_alone(alone);
+                        lane
+                    }
+                    _ => unreachable!("what the schedule wants does not change who can run"),
+                },
+            };
+            match self.step(lane, tasks, watch) {
                 Pause::Stopped => return Ended::Stopped,
-                Pause::Yielded => blocked = 0,
+                pause => turns.paused(lane, pause, self.shared.host.world_mut().take_released()),
             }
         }
-        self.drain(watch)
     }
 
-    fn step(&mut self, task: usize, watch: &mut impl Watch<T>) -> Pause {
-        self.shared.host.world_mut().switch_to(task);
-        let pause = self.fibers[task].resume();
-        if pause == Pause::Yielded {
+    /// kswapd is awake; puts it on its lane when it has just been woken.
+    fn kswapd_runs(&mut self, lane: usize) -> bool {
+        let awake = self.shared.host.world().kswapd_awake();
+        if awake && !std::mem::replace(&mut self.kswapd_started, true) {
+            let shared = self.shared.clone();
+            self.lanes[lane].start(KSWAPD, move || shared.host.kswapd());
+        }
+        awake || self.kswapd_started
+    }
+
+    fn step(&mut self, lane: usize, tasks: usize, watch: &mut impl Watch<T>) -> Pause {
+        let context = self.lanes[lane].context;
+        self.shared.host.world_mut().switch_to(context);
+        let pause = self.lanes[lane].resume(&self.shared);
+        self.lanes[lane].context = self.shared.host.world().current();
+        if lane == tasks {
+            self.kswapd_started = pause != Pause::Finished;
+        } else if pause == Pause::Yielded {
             self.ran += 1;
             if self.ran.is_multiple_of(STATE_EVERY) {
                 self.note_state();
             }
-            watch.op_done(&self.shared, super::exec::op_number(task, self.next[task]));
-            self.next[task] += 1;
+            watch.op_done(&self.shared, super::exec::op_number(lane, self.next[lane]));
+            self.next[lane] += 1;
         }
         pause
     }
@@ -232,7 +260,7 @@ impl<T: Tenant + 'static> Session<T> {
     /// Frees what is left and lets the worker finish: what remains then is the allocator's.
     fn drain(&mut self, watch: &mut impl Watch<T>) -> Ended {
         let shared = self.shared.clone();
-        self.fibers[0].start(move || {
+        self.lanes[0].start(0, move || {
             drain_begin(&shared.host);
             loop {
                 let last = shared.areas.borrow().live().last().map(|a| a.ptr);
@@ -242,13 +270,18 @@ impl<T: Tenant + 'static> Session<T> {
             while shared.balance() {}
         });
         self.shared.host.world_mut().calm();
-        match self.fibers[0].resume() {
+        match self.lanes[0].resume(&self.shared) {
             Pause::Finished => {
                 self.note_state();
                 watch.op_done(&self.shared, DRAIN);
                 Ended::Whole
             }
-            _ => Ended::Stopped,
+            Pause::Stopped => Ended::Stopped,
+            // An unsafe caller ended with a lock held.
+            _ => {
+                self.shared.host.world_mut().deadlock();
+                Ended::Stopped
+            }
         }
     }
 
@@ -258,7 +291,7 @@ impl<T: Tenant + 'static> Session<T> {
             w.settle();
             w.stopped().is_some()
         };
-        self.fibers.iter_mut().for_each(Fiber::abandon);
+        self.lanes.iter_mut().for_each(Lane::abandon);
         if stopped {
             self.shared.host.world_mut().forget_poison();
             // The state snapshot is still good: it was taken after boot and the restore covers everything since.
@@ -269,5 +302,7 @@ impl<T: Tenant + 'static> Session<T> {
 
 /// Ops of a program in the order they are numbered, for reports.
 pub fn op_at(program: &Program, number: u32) -> Option<Op> {
-    program.tasks.get((number >> 24) as usize)?.get((number & 0xff_ffff) as usize).copied()
+    let (task, index) = ((number >> 24) as usize, (number & 0xff_ffff) as usize);
+    let shrinker = || Some(&program.shrinkers.get(task.checked_sub(limits::TASKS)?)?.ops);
+    program.tasks.get(task).or_else(shrinker)?.get(index).copied()
 }

@@ -3,22 +3,30 @@
 
 use super::arena::{Arena, PAGE, place};
 use super::digest::mix;
-use super::event::{Event, Stop};
+use super::event::{Event, Ext, Stop};
+use super::ext::ExtLocks;
 use super::fault::Faults;
 use super::heap::Heap;
-use super::kernel::Addr;
+use super::kernel::{Addr, Lock};
 use super::log::{EVENTS_MAX, Log};
 use super::memblock::Memblock;
 use super::memcg::Memcg;
 use super::pages::Pages;
 use super::pageset::PageSet;
+use super::pressure::{Pool, Pressure};
 use super::task::Task;
 use super::vm::Vm;
-use crate::program::{Fault, Geometry, limits};
+use crate::program::{Fault, Geometry, Program, limits};
 use crate::tenant::Layout;
 
 /// Index of the worker's task context, behind those of the program.
 pub const WORKER: usize = limits::TASKS;
+
+/// Index of kswapd's context.
+pub const KSWAPD: usize = limits::TASKS + 1;
+
+/// Contexts there can be.
+pub const CONTEXTS: usize = limits::TASKS + 2;
 
 /// Locks a World knows: pcpu_lock, pcpu_alloc_mutex and others in order of first use.
 pub(super) const LOCKS: usize = 18;
@@ -52,11 +60,26 @@ pub struct World {
     pub(super) layout: Layout,
     /// Possible CPUs in order.
     pub(super) possible: Vec<u8>,
-    pub(super) tasks: [Task; limits::TASKS + 1],
+    pub(super) tasks: [Task; CONTEXTS],
     pub(super) current: usize,
     pub(super) current_op: u32,
     pub(super) owner: [Option<u8>; LOCKS],
+    pub(super) ext: ExtLocks,
+    /// What each context waits for.
+    pub(super) waits: [Option<Lock>; CONTEXTS],
+    pub(super) waits_ext: [Option<Ext>; CONTEXTS],
+    /// Memory under pressure, when the program has any.
+    pub(super) pool: Option<Pool>,
+    pub(super) pressure: Pressure,
+    /// Shrinkers that need `__GFP_FS`.
+    pub(super) gated: [bool; limits::SHRINKERS],
+    /// A lock was released since somebody asked.
+    pub(super) released: bool,
+    /// Nobody else can run.
+    pub(super) alone: bool,
     pub(super) work_pending: bool,
+    /// The worker runs the work item.
+    pub(super) working: bool,
     pub(super) zeroing: Option<Zeroing>,
     pub(super) booting: bool,
     pub(super) stopped: Option<Stop>,
@@ -101,11 +124,20 @@ impl World {
             geometry: Geometry::default(),
             layout: Layout::default(),
             possible: Vec::with_capacity(64),
-            tasks: [Task::default(); limits::TASKS + 1],
+            tasks: [Task::default(); CONTEXTS],
             current: 0,
             current_op: 0,
             owner: [None; LOCKS],
+            ext: ExtLocks::default(),
+            waits: [None; CONTEXTS],
+            waits_ext: [None; CONTEXTS],
+            pool: None,
+            pressure: Pressure::default(),
+            gated: [false; limits::SHRINKERS],
+            released: false,
+            alone: false,
             work_pending: false,
+            working: false,
             zeroing: None,
             booting: false,
             stopped: None,
@@ -157,6 +189,13 @@ impl World {
         self.committed.count() as u64 + self.boot_bytes / PAGE > RELEASE_AFTER
     }
 
+    /// Memory gets short from here on, if the program says so: boot never runs into reclaim.
+    pub fn press(&mut self, program: &Program) {
+        let objects = std::array::from_fn(|i| program.shrinkers.get(i).map_or(0, |s| s.objects));
+        self.gated = std::array::from_fn(|i| program.shrinkers.get(i).is_some_and(|s| s.gated));
+        self.pool = program.memory.map(|m| Pool::new(m, objects));
+    }
+
     /// Everything that boot does not touch, as after boot.
     fn reset_volatile(&mut self, faults: &[Fault]) {
         self.log.clear();
@@ -164,10 +203,18 @@ impl World {
         self.pages.reset(self.geometry.pages);
         self.memcg = Memcg::default();
         self.faults.arm(faults);
-        self.tasks = [Task::default(); limits::TASKS + 1];
+        self.tasks = [Task::default(); CONTEXTS];
         self.current = 0;
         self.current_op = 0;
         self.owner = [None; LOCKS];
+        self.ext = ExtLocks::default();
+        self.waits = [None; CONTEXTS];
+        self.waits_ext = [None; CONTEXTS];
+        self.pool = None;
+        self.pressure = Pressure::default();
+        self.alone = false;
+        self.released = false;
+        self.working = false;
         self.zeroing = None;
         self.stopped = None;
     }

@@ -20,6 +20,10 @@ pub enum Pause {
     Yielded,
     /// It waits for a lock.
     Blocked,
+    /// It found no memory and will look again.
+    Retrying,
+    /// It runs a shrinker of the program, which has to be run for it.
+    Shrink(u8),
     /// The program is over.
     Stopped,
     /// Its body returned.

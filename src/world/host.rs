@@ -176,7 +176,12 @@ impl Kernel for Host {
     }
 
     fn alloc_page(&self, node: u32, gfp: Gfp) -> Option<Pfn> {
-        self.0.borrow_mut().page_alloc(node, gfp)
+        let (asked, short) = {
+            let mut w = self.0.borrow_mut();
+            (w.page_asked(gfp), w.pool.is_some())
+        };
+        let granted = asked && (!short || self.find_memory(gfp));
+        self.0.borrow_mut().page_alloc(node, gfp, granted)
     }
 
     fn free_page(&self, pfn: Pfn) {
@@ -196,7 +201,12 @@ impl Kernel for Host {
     }
 
     fn map_pages(&self, addr: Addr, pfns: &[Pfn], gfp: Gfp) -> bool {
-        self.0.borrow_mut().map(addr, pfns, gfp)
+        let mut tables = u32::MAX;
+        if self.0.borrow().pool.is_some() {
+            let needed = self.0.borrow().tables_needed(addr, pfns.len());
+            tables = (0..needed).take_while(|_| self.find_memory(gfp)).count() as u32;
+        }
+        self.0.borrow_mut().map(addr, pfns, gfp, tables)
     }
 
     fn unmap_pages(&self, addr: Addr, nr: u32) {

@@ -41,6 +41,8 @@ impl World {
             None => {
                 self.owner[slot(lock)] = Some(self.current as u8);
                 self.task().took(lock);
+                self.waits[self.current] = None;
+                self.pressure.took(self.current, lock);
                 self.emit(Event::MutexLock { lock, killable, taken: true });
                 Take::Taken
             }
@@ -49,16 +51,30 @@ impl World {
                 Take::Recursive
             }
             Some(_) if killable && self.tasks[self.current].signal => {
+                self.waits[self.current] = None;
                 self.emit(Event::MutexLock { lock, killable, taken: false });
                 Take::Killed
             }
-            Some(_) => Take::Wait,
+            Some(_) => {
+                self.note_wait(lock);
+                Take::Wait
+            }
+        }
+    }
+
+    /// The running task has to wait; said once, however often it looks again.
+    fn note_wait(&mut self, lock: Lock) {
+        if self.waits[self.current].replace(lock) != Some(lock) {
+            self.pressure.waits(self.current, lock);
+            self.emit(Event::Wait { lock });
         }
     }
 
     pub(super) fn release_mutex(&mut self, lock: Lock) {
         if self.task().released(lock) {
             self.owner[slot(lock)] = None;
+            self.released = true;
+            self.pressure.released(lock);
             self.emit(Event::MutexUnlock { lock });
         } else {
             self.emit(Event::LockMisuse { lock, unlock: true });
@@ -70,6 +86,7 @@ impl World {
         match self.owner[slot(lock)] {
             None => {
                 self.owner[slot(lock)] = Some(self.current as u8);
+                self.waits[self.current] = None;
                 let task = self.task();
                 task.took(lock);
                 task.spinning += 1;
@@ -82,7 +99,10 @@ impl World {
                 self.emit(Event::LockMisuse { lock, unlock: false });
                 Err(Take::Recursive)
             }
-            Some(_) => Err(Take::Wait),
+            Some(_) => {
+                self.note_wait(lock);
+                Err(Take::Wait)
+            }
         }
     }
 
@@ -99,6 +119,7 @@ impl World {
             Irq::Save => task.irqs_off = flags != 0,
         }
         self.owner[slot(lock)] = None;
+        self.released = true;
         self.emit(Event::SpinUnlock { lock, irq, digest });
     }
 

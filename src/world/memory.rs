@@ -7,6 +7,7 @@ use super::event::{Event, Site};
 use super::gfp::Gfp;
 use super::kernel::{Addr, Pfn};
 use super::pages::Freed;
+use super::pressure::Source;
 use super::vm::{self, Mapped};
 
 impl World {
@@ -45,9 +46,15 @@ impl World {
         }
     }
 
-    pub(super) fn page_alloc(&mut self, node: u32, gfp: Gfp) -> Option<Pfn> {
+    /// Starts a page allocation; false when the fault plan makes it fail.
+    pub(super) fn page_asked(&mut self, gfp: Gfp) -> bool {
         self.might_alloc(gfp);
-        let pfn = if self.faults.hit(Site::Pages) { None } else { self.pages.alloc(node) };
+        !self.faults.hit(Site::Pages)
+    }
+
+    /// Ends a page allocation: `granted` is false when it failed before.
+    pub(super) fn page_alloc(&mut self, node: u32, gfp: Gfp, granted: bool) -> Option<Pfn> {
+        let pfn = if granted { self.pages.alloc(node) } else { None };
         if let Some(pfn) = pfn
             && self.backed()
         {
@@ -60,7 +67,12 @@ impl World {
 
     pub(super) fn page_free(&mut self, pfn: Pfn) {
         let event = match self.pages.free(pfn) {
-            Freed::Fine => Event::PageFree { pfn },
+            Freed::Fine => {
+                if let Some(pool) = &mut self.pool {
+                    pool.give(1, Source::Percpu);
+                }
+                Event::PageFree { pfn }
+            }
             Freed::NotAllocated => Event::BadPageFree { pfn },
             Freed::StillMapped => Event::PageFreedMapped { pfn },
         };
@@ -106,7 +118,20 @@ impl World {
         self.vm.reserve(&[0], &[size], align, 0)
     }
 
-    pub(super) fn map(&mut self, addr: Addr, pfns: &[Pfn], gfp: Gfp) -> bool {
+    /// Page-table pages that mapping `nr` pages at `addr` takes.
+    pub(super) fn tables_needed(&self, addr: Addr, nr: usize) -> u32 {
+        let mut at = addr;
+        let end = addr + nr as u64 * PAGE;
+        let mut needed = 0;
+        while at < end {
+            needed += u32::from(vm::is_vmalloc(at) && !self.vm.has_table(at));
+            at = (at / vm::TABLE_SPAN + 1) * vm::TABLE_SPAN;
+        }
+        needed
+    }
+
+    /// Maps pages, with memory for at most `tables` new page-table pages.
+    pub(super) fn map(&mut self, addr: Addr, pfns: &[Pfn], gfp: Gfp, mut tables: u32) -> bool {
         let mut ok = true;
         for (i, pfn) in pfns.iter().enumerate() {
             let at = addr + i as u64 * PAGE;
@@ -116,7 +141,9 @@ impl World {
                 break;
             }
             if !self.vm.has_table(at) {
-                let fails = self.faults.hit(Site::PageTables);
+                self.might_alloc(gfp);
+                let fails = self.faults.hit(Site::PageTables) || tables == 0;
+                tables = tables.saturating_sub(1);
                 self.emit(Event::PageTable { gfp, addr: at, ok: !fails });
                 if fails {
                     ok = false;

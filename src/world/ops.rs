@@ -7,9 +7,10 @@ use super::event::{Event, Stop};
 use super::kernel::{Addr, Lock};
 use super::log::Log;
 use super::memcg::Memcg;
+use super::pressure::Pressure;
 use super::task::Task;
 use super::vm;
-use crate::program::Geometry;
+use crate::program::{Geometry, limits};
 use crate::tenant::Layout;
 
 /// Context at the start of an op, to compare with the end.
@@ -17,25 +18,50 @@ use crate::tenant::Layout;
 pub struct Context {
     irqs_off: bool,
     preempt: u32,
+    /// Locks held: none, but for the ops of a shrinker, which run inside other ops.
+    held: u32,
+    spinning: u32,
+    op: u32,
+}
+
+/// A context in words.
+pub fn context_name(context: usize) -> String {
+    match context {
+        WORKER => "the worker".to_owned(),
+        super::KSWAPD => "kswapd".to_owned(),
+        task => format!("task {}", char::from(b'a' + task as u8)),
+    }
+}
+
+/// Ops of shrinkers are numbered behind those of all tasks, the drain apart.
+fn op_is_shrinkers(op: u32) -> bool {
+    (limits::TASKS..limits::TASKS + limits::SHRINKERS).contains(&((op >> 24) as usize))
 }
 
 impl World {
     /// Notes that an op starts.
     pub fn op_begin(&mut self, op: u32) -> Context {
         self.emit(Event::OpBegin { op });
-        self.current_op = op;
+        let outer = std::mem::replace(&mut self.current_op, op);
         let t = self.task();
-        Context { irqs_off: t.irqs_off, preempt: t.preempt }
+        let held = t.held().count() as u32;
+        Context { irqs_off: t.irqs_off, preempt: t.preempt, held, spinning: t.spinning, op: outer }
     }
 
     /// Notes that an op ended; `free` ops are those whose purpose is to change the context.
     pub fn op_end(&mut self, op: u32, result: u64, before: Context, free: bool) {
         let t = *self.task();
         let held = t.held().count() as u32;
-        if held > 0 || t.spinning > 0 || (!free && (t.irqs_off, t.preempt) != (before.irqs_off, before.preempt)) {
+        if held > before.held
+            || t.spinning > before.spinning
+            || (!free && (t.irqs_off, t.preempt) != (before.irqs_off, before.preempt))
+        {
             self.emit(Event::ContextLeak { irqs_off: t.irqs_off, held });
         }
         self.emit(Event::OpEnd { op, result });
+        if op_is_shrinkers(op) {
+            self.current_op = before.op;
+        }
     }
 
     /// Number of the op that runs.
@@ -45,9 +71,11 @@ impl World {
 
     /// Starts the work item on the worker when it is pending; the task to go back to.
     pub fn work_begin(&mut self) -> Option<usize> {
-        if !std::mem::take(&mut self.work_pending) {
+        // One work item does not run twice at once: what was queued meanwhile stays queued.
+        if self.working || !std::mem::take(&mut self.work_pending) {
             return None;
         }
+        self.working = true;
         let task = std::mem::replace(&mut self.current, WORKER);
         self.tasks[WORKER] = Task::default();
         self.emit(Event::WorkBegin);
@@ -62,6 +90,7 @@ impl World {
             self.emit(Event::ContextLeak { irqs_off: t.irqs_off, held });
         }
         self.emit(Event::WorkEnd);
+        self.working = false;
         self.current = task;
     }
 
@@ -96,17 +125,58 @@ impl World {
     /// Ends a zeroing that is still open, so that the log is whole.
     pub fn settle(&mut self) {
         self.end_zeroing();
+        self.pressure.settle();
     }
 
-    /// Task 0 runs again, with nothing that forbids sleeping: the drain is nobody's op.
+    /// Task 0 runs again, with nothing that forbids sleeping and memory enough: the drain is nobody's op.
     pub fn calm(&mut self) {
         self.switch_to(0);
         *self.task() = Task::default();
+        self.pressure.settle();
+        self.pool = None;
+    }
+
+    /// Says whether anybody but the task that runs next could run.
+    pub fn set_alone(&mut self, alone: bool) {
+        self.alone = alone;
+    }
+
+    /// A lock was released since the last call.
+    pub fn take_released(&mut self) -> bool {
+        std::mem::take(&mut self.released)
+    }
+
+    /// The running context.
+    pub fn current(&self) -> usize {
+        self.current
+    }
+
+    /// What waiting for memory did.
+    pub fn pressure(&self) -> &Pressure {
+        &self.pressure
     }
 
     /// Notes that all tasks wait for each other.
     pub fn deadlock(&mut self) {
+        let text = self.who_waits();
+        self.end_zeroing();
+        self.log.text(&text);
         self.end(Stop::Deadlock);
+    }
+
+    /// Who waits for what, and who has it.
+    fn who_waits(&self) -> String {
+        let holder = |h: Option<usize>| h.map_or("nobody".to_owned(), context_name);
+        let mut out = Vec::new();
+        for context in 0..super::CONTEXTS {
+            let waits = match (self.waits[context], self.waits_ext[context]) {
+                (Some(lock), _) => format!("{lock:?}, held by {}", holder(self.owner(lock))),
+                (_, Some(lock)) => format!("{lock:?}, held by {}", holder(self.ext.holder(lock))),
+                _ => continue,
+            };
+            out.push(format!("{} waits for {waits}", context_name(context)));
+        }
+        out.join("; ")
     }
 
     /// Why the program ended early.

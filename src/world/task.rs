@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Tasks: context, gfp scopes and the locks they hold.
 
+use super::event::Ext;
 use super::gfp::Gfp;
 use super::kernel::{Lock, Scope};
 
@@ -16,10 +17,30 @@ pub struct Task {
     pub preempt: u32,
     /// Spinlocks held.
     pub spinning: u32,
+    /// External spinlocks held.
+    pub ext_spinning: u32,
+    /// Interrupt handlers that run on top of it: bit 0 a soft one, bit 1 a hard one.
+    pub interrupt: u8,
+    /// Interrupt state to go back to.
+    pub(super) irqs_before: IrqsBefore,
     /// A fatal signal is pending.
     pub signal: bool,
     scopes: u8,
     held: [Option<Lock>; HELD],
+}
+
+/// Interrupt state before each external lock that turns interrupts off was taken.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct IrqsBefore(u16);
+
+impl IrqsBefore {
+    pub(super) fn set(&mut self, lock: Ext, off: bool) {
+        self.0 = self.0 & !(1 << lock as u16) | u16::from(off) << lock as u16;
+    }
+
+    pub(super) fn get(self, lock: Ext) -> bool {
+        self.0 >> lock as u16 & 1 == 1
+    }
 }
 
 fn bit(scope: Scope) -> u8 {
@@ -29,7 +50,7 @@ fn bit(scope: Scope) -> u8 {
 impl Task {
     /// True when the task must not sleep.
     pub fn atomic(&self) -> bool {
-        self.irqs_off || self.preempt > 0 || self.spinning > 0
+        self.irqs_off || self.preempt > 0 || self.spinning > 0 || self.ext_spinning > 0 || self.interrupt != 0
     }
 
     /// Scopes in force, as a mask in the order of [`Scope`].

@@ -7,6 +7,8 @@ use super::kernel::{Addr, Pfn};
 
 /// Pages one page-table page covers.
 const TABLE: usize = 512;
+/// Bytes it covers.
+pub(super) const TABLE_SPAN: u64 = TABLE as u64 * PAGE;
 /// An entry that was present and whose translation has not been flushed since.
 const STALE: u32 = 1 << 31;
 

@@ -10,7 +10,7 @@ mod minimizer;
 use proptest::prelude::*;
 
 use super::contract::KNOWN_FLAGS;
-use super::{Fault, First, Geometry, Op, Program, TABLE, Var, limits};
+use super::{Fault, First, Geometry, Memory, Op, Program, Shrinker, TABLE, Var, limits};
 use crate::world::event::Site;
 use crate::world::gfp::Gfp;
 
@@ -61,9 +61,27 @@ fn any_program() -> impl Strategy<Value = Program> {
     let tasks = proptest::collection::vec(proptest::collection::vec(any_op(), 0..40), 0..limits::TASKS + 2);
     let faults = proptest::collection::vec(fault, 0..limits::FAULTS + 2);
     let schedule = proptest::collection::vec(any::<u8>(), 0..100);
-    (any_geometry(), any::<bool>(), tasks, faults, schedule).prop_map(
-        |(boot, unsafe_caller, tasks, faults, schedule)| Program { boot, unsafe_caller, tasks, faults, schedule },
+    (any_geometry(), any::<bool>(), tasks, faults, schedule, any_pressure()).prop_map(
+        |(boot, unsafe_caller, tasks, faults, schedule, (memory, shrinkers))| Program {
+            boot,
+            unsafe_caller,
+            memory,
+            tasks,
+            shrinkers,
+            faults,
+            schedule,
+        },
     )
+}
+
+/// Any memory and shrinkers.
+fn any_pressure() -> impl Strategy<Value = (Option<Memory>, Vec<Shrinker>)> {
+    let small = || prop_oneof![0..300u16, any::<u16>()];
+    let memory = (small(), any::<u8>(), small(), small(), small(), small(), any::<bool>())
+        .prop_map(|(free, reserve, clean, io, fs, oom, kswapd)| Memory { free, reserve, clean, io, fs, oom, kswapd });
+    let shrinker = (any::<bool>(), any::<u8>(), proptest::collection::vec(any_op(), 0..10))
+        .prop_map(|(gated, objects, ops)| Shrinker { gated, objects, ops });
+    (proptest::option::of(memory), proptest::collection::vec(shrinker, 0..limits::SHRINKERS + 2))
 }
 
 /// Any program that may run.

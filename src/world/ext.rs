@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! External locks: those that callers hold around calls, and that reclaim or the scheduler take.
+
+use super::core::World;
+use super::event::{Event, Ext};
+use super::locks::Take;
+
+/// Locks of [`Ext`].
+const LOCKS: usize = Ext::VmapPurge as usize + 1;
+
+/// Who holds which external lock, by index of the task's context.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ExtLocks {
+    exclusive: [Option<u8>; LOCKS],
+    /// Contexts that hold it shared.
+    shared: [u32; LOCKS],
+}
+
+impl Ext {
+    /// A spinlock: whoever holds it must not sleep.
+    pub fn spins(self) -> bool {
+        matches!(self, Ext::Spin | Ext::IrqSpin | Ext::Rq)
+    }
+
+    /// Taken with interrupts off.
+    pub fn irqs_off(self) -> bool {
+        matches!(self, Ext::IrqSpin | Ext::Rq)
+    }
+
+    /// Every lock.
+    pub const ALL: [Ext; LOCKS] =
+        [Ext::Freeze, Ext::Blkcg, Ext::Shrinker, Ext::Fs, Ext::Io, Ext::Spin, Ext::IrqSpin, Ext::Rq, Ext::VmapPurge];
+}
+
+impl ExtLocks {
+    /// The context that holds `lock`, one of them when it is held shared.
+    pub(super) fn holder(&self, lock: Ext) -> Option<usize> {
+        let shared = self.shared[lock as usize];
+        let exclusive = self.exclusive[lock as usize].map(usize::from);
+        exclusive.or((shared != 0).then(|| shared.trailing_zeros() as usize))
+    }
+}
+
+impl World {
+    /// One attempt at an external lock.
+    pub(super) fn try_ext(&mut self, lock: Ext, shared: bool, attempt: bool) -> Take {
+        let (me, i) = (self.current, lock as usize);
+        let others = self.ext.shared[i] & !(1 << me);
+        let mine = self.ext.exclusive[i] == Some(me as u8) || self.ext.shared[i] >> me & 1 == 1;
+        let free = self.ext.exclusive[i].is_none() && (shared || others == 0) && !mine;
+        if !free {
+            return if mine { Take::Recursive } else { Take::Wait };
+        }
+        if shared {
+            self.ext.shared[i] |= 1 << me;
+        } else {
+            self.ext.exclusive[i] = Some(me as u8);
+        }
+        let task = self.task();
+        if lock.spins() {
+            task.ext_spinning += 1;
+        }
+        if lock.irqs_off() {
+            task.irqs_before.set(lock, task.irqs_off);
+            task.irqs_off = true;
+        }
+        self.emit(Event::LockExt { lock, shared, attempt });
+        Take::Taken
+    }
+
+    /// Releases an external lock; nothing happens when the running task does not hold it.
+    pub(super) fn release_ext(&mut self, lock: Ext) {
+        let (me, i) = (self.current, lock as usize);
+        if self.ext.exclusive[i] == Some(me as u8) {
+            self.ext.exclusive[i] = None;
+        } else if self.ext.shared[i] >> me & 1 == 1 {
+            self.ext.shared[i] &= !(1 << me);
+        } else {
+            return;
+        }
+        let task = self.task();
+        if lock.spins() {
+            task.ext_spinning -= 1;
+        }
+        if lock.irqs_off() {
+            task.irqs_off = task.irqs_before.get(lock);
+        }
+        self.released = true;
+        self.emit(Event::UnlockExt { lock });
+    }
+}
