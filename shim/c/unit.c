@@ -60,6 +60,7 @@ bool percuss_kmem;
 		PERCUSS_TOUCH(map, start, nr);							\
 	} while (0)
 #define memset(ptr, value, len) percuss_memset(ptr, value, len)
+#include "at.h"
 
 #include "mm/percpu.c"
 

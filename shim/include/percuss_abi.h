@@ -14,7 +14,7 @@
 
 #include <stdint.h>
 
-#define PERCUSS_ABI_VERSION 1
+#define PERCUSS_ABI_VERSION 2
 
 /* Locks are small numbers; others found at run time get PERCUSS_LOCK_OTHER + index, in order of first use. */
 #define PERCUSS_LOCK_PCPU 1        /* pcpu_lock */
@@ -65,8 +65,17 @@ struct percuss_trace_alloc {
 };
 
 /* What the host provides. One call per kernel service; the kernel name is in the comment where it differs. */
+/* A place in the tree's source. */
+struct percuss_at {
+	const char *function, *file;
+	uint32_t line;
+};
+
 struct percuss_host {
 	void *ctx;
+
+	/* Where the tree's code is that made the call now running; written by the image, for reports. */
+	const struct percuss_at *at;
 
 	/* task context */
 	uint32_t (*scopes)(void *ctx);                      /* PERCUSS_SCOPE_* in force: current->flags */

@@ -36,6 +36,17 @@ pub struct Arena {
     pub static_image: u64,
 }
 
+/// A place in the tree's source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallSite<'a> {
+    /// Function.
+    pub function: &'a str,
+    /// File, as the compiler was given it.
+    pub file: &'a str,
+    /// Line of the file, 1-based.
+    pub line: u32,
+}
+
 /// One chunk while a visitor looks at it.
 #[derive(Clone, Copy)]
 pub struct Chunk<'a>(&'a percuss_chunk);
@@ -127,6 +138,17 @@ impl<H: Host> Instance<H> {
         table.vmalloc_start = arena.vmalloc_start;
         table.vmalloc_end = arena.vmalloc_end;
         table.static_image = arena.static_image;
+    }
+
+    /// Where the tree's code is that made the host call now running, or made the last one.
+    pub fn at(&self) -> Option<CallSite<'_>> {
+        // SAFETY: the table is ours; the image only stores pointers to constants of its own there, which live as long as
+        // it is loaded, and self owns it. The strings are literals.
+        unsafe {
+            let at = (&raw const (*self.table).at).read().as_ref()?;
+            let text = |s| std::ffi::CStr::from_ptr(s).to_str().unwrap_or_default();
+            Some(CallSite { function: text(at.function), file: text(at.file), line: at.line })
+        }
     }
 
     /// The host.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The World as an image sees it: absolute addresses and the ABI's numbers on one side, [`Kernel`] on the other.
 
-use std::cell::Cell;
-use std::rc::Rc;
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
 
 use percuss_shim as shim;
 use shim::abi;
@@ -12,18 +12,31 @@ use crate::world::arena::place;
 use crate::world::event::Stop;
 use crate::world::gfp::Gfp;
 use crate::world::kernel::{Addr, Diag, Irq, Kernel, Lock, Scope, TraceAlloc};
+use crate::world::log::CallSite;
 
 /// Translates between an image and the World.
 pub struct Bridge {
     pub world: World,
     base: u64,
+    /// Who can say where the image's code is; set while call sites are recorded.
+    pub sites: RefCell<Option<Weak<shim::Instance<Bridge>>>>,
     /// Called before each release of pcpu_lock: the state is whole then.
     pub before_release: Cell<Option<Rc<super::kernel_c::ReleaseHook>>>,
 }
 
 impl Bridge {
     pub fn new(world: World) -> Bridge {
-        Bridge { base: world.arena_base(), world, before_release: Cell::new(None) }
+        Bridge { base: world.arena_base(), world, sites: RefCell::new(None), before_release: Cell::new(None) }
+    }
+
+    /// Tells the World where the call that runs comes from, while that is recorded.
+    #[inline]
+    fn at(&self) -> &World {
+        if let Some(instance) = &*self.sites.borrow() {
+            let site = instance.upgrade().and_then(|i| i.at().map(call_site));
+            self.world.world_mut().set_site(site);
+        }
+        &self.world
     }
 
     /// Relative address; NULL stays NULL, and what is not in the arena becomes an address outside it.
@@ -49,6 +62,12 @@ impl Bridge {
             static_image: self.abs(place::STATIC),
         }
     }
+}
+
+/// A place of the image, its file relative to the tree.
+fn call_site(at: shim::CallSite<'_>) -> CallSite {
+    let file = at.file.rfind("/mm/").map_or(at.file, |i| &at.file[i + 1..]);
+    CallSite { function: at.function.into(), file: file.into(), line: at.line }
 }
 
 fn lock(n: u32) -> Lock {
@@ -102,19 +121,19 @@ impl shim::Host for Bridge {
     }
 
     fn mutex_lock(&self, l: u32) {
-        self.world.mutex_lock(lock(l));
+        self.at().mutex_lock(lock(l));
     }
 
     fn mutex_lock_killable(&self, l: u32) -> bool {
-        self.world.mutex_lock_killable(lock(l))
+        self.at().mutex_lock_killable(lock(l))
     }
 
     fn mutex_unlock(&self, l: u32) {
-        self.world.mutex_unlock(lock(l));
+        self.at().mutex_unlock(lock(l));
     }
 
     fn spin_lock(&self, l: u32, i: u32) -> u64 {
-        self.world.spin_lock(lock(l), irq(i))
+        self.at().spin_lock(lock(l), irq(i))
     }
 
     fn spin_unlock(&self, l: u32, i: u32, flags: u64, digest: u64) {
@@ -124,7 +143,7 @@ impl shim::Host for Bridge {
             hook.run();
             self.before_release.set(Some(hook));
         }
-        self.world.spin_unlock(lock(l), irq(i), flags, digest);
+        self.at().spin_unlock(lock(l), irq(i), flags, digest);
     }
 
     fn is_held(&self, l: u32) -> bool {
@@ -132,11 +151,11 @@ impl shim::Host for Bridge {
     }
 
     fn kzalloc(&self, size: u64, gfp: u32) -> u64 {
-        self.abs(self.world.kzalloc(size, Gfp(gfp)))
+        self.abs(self.at().kzalloc(size, Gfp(gfp)))
     }
 
     fn vmalloc(&self, size: u64, gfp: u32) -> u64 {
-        self.abs(self.world.vmalloc(size, Gfp(gfp)))
+        self.abs(self.at().vmalloc(size, Gfp(gfp)))
     }
 
     fn kvfree(&self, addr: u64) {
@@ -144,7 +163,7 @@ impl shim::Host for Bridge {
     }
 
     fn alloc_page(&self, node: i32, gfp: u32) -> Option<u32> {
-        self.world.alloc_page(node.max(0) as u32, Gfp(gfp))
+        self.at().alloc_page(node.max(0) as u32, Gfp(gfp))
     }
 
     fn free_page(&self, pfn: u32) {
@@ -152,7 +171,7 @@ impl shim::Host for Bridge {
     }
 
     fn get_vm_areas(&self, offsets: &[u64], sizes: &[u64], align: u64, gfp: u32, extra: u64) -> Option<shim::VmAreas> {
-        let (handle, base) = self.world.get_vm_areas(offsets, sizes, align, Gfp(gfp), extra)?;
+        let (handle, base) = self.at().get_vm_areas(offsets, sizes, align, Gfp(gfp), extra)?;
         Some(shim::VmAreas { handle: self.abs(handle), base: self.abs(base) })
     }
 
@@ -166,7 +185,7 @@ impl shim::Host for Bridge {
 
     fn map_pages(&self, addr: u64, pfns: &[u32], gfp: u32) -> Result<(), i32> {
         const ENOMEM: i32 = -12;
-        if self.world.map_pages(self.rel(addr), pfns, Gfp(gfp)) { Ok(()) } else { Err(ENOMEM) }
+        if self.at().map_pages(self.rel(addr), pfns, Gfp(gfp)) { Ok(()) } else { Err(ENOMEM) }
     }
 
     fn unmap_pages(&self, addr: u64, nr: u32) {
@@ -202,7 +221,7 @@ impl shim::Host for Bridge {
     }
 
     fn schedule_work(&self) {
-        self.world.schedule_work();
+        self.at().schedule_work();
     }
 
     fn memcg_current(&self) -> u32 {
@@ -214,7 +233,7 @@ impl shim::Host for Bridge {
     }
 
     fn memcg_charge(&self, objcg: u32, gfp: u32, bytes: u64) -> bool {
-        self.world.memcg_charge(objcg, Gfp(gfp), bytes)
+        self.at().memcg_charge(objcg, Gfp(gfp), bytes)
     }
 
     fn memcg_uncharge(&self, objcg: u32, bytes: u64) {

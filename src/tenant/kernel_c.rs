@@ -77,6 +77,12 @@ impl KernelC {
         self.instance.host().before_release.set(hook);
     }
 
+    /// Records where events come from, from now on or no longer.
+    pub fn record_sites(&self, on: bool) {
+        *self.instance.host().sites.borrow_mut() = on.then(|| Rc::downgrade(&self.instance));
+        self.instance.host().world.world_mut().set_site(None);
+    }
+
     /// What libFuzzer sees of the image.
     pub fn coverage(&self) -> shim::Coverage {
         self.instance.image().coverage()

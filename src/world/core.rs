@@ -8,7 +8,7 @@ use super::ext::ExtLocks;
 use super::fault::Faults;
 use super::heap::Heap;
 use super::kernel::{Addr, Lock};
-use super::log::{EVENTS_MAX, Log};
+use super::log::{CallSite, EVENTS_MAX, Log};
 use super::memblock::Memblock;
 use super::memcg::Memcg;
 use super::pages::Pages;
@@ -73,6 +73,8 @@ pub struct World {
     pub(super) pressure: Pressure,
     /// Shrinkers that need `__GFP_FS`.
     pub(super) gated: [bool; limits::SHRINKERS],
+    /// Where the call of each context comes from, while that is recorded.
+    pub(super) sites: Option<Box<[Option<CallSite>; CONTEXTS]>>,
     /// A lock was released since somebody asked.
     pub(super) released: bool,
     /// Nobody else can run.
@@ -134,6 +136,7 @@ impl World {
             pool: None,
             pressure: Pressure::default(),
             gated: [false; limits::SHRINKERS],
+            sites: None,
             released: false,
             alone: false,
             work_pending: false,
@@ -214,6 +217,7 @@ impl World {
         self.pressure = Pressure::default();
         self.alone = false;
         self.released = false;
+        self.sites = None;
         self.working = false;
         self.zeroing = None;
         self.stopped = None;
@@ -263,6 +267,11 @@ impl World {
         }
         if self.zeroing.is_some() {
             self.end_zeroing();
+        }
+        if let Some(sites) = &self.sites
+            && let Some(site) = &sites[self.current]
+        {
+            self.log.site(site.clone());
         }
         self.log.push(e);
     }

@@ -1,28 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The event log of one run.
 
+use std::rc::Rc;
+
 use super::event::Event;
 
 /// Events a program may make before it is stopped as endless.
 pub const EVENTS_MAX: usize = 1 << 21;
+
+/// A place in the source of a tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallSite {
+    /// Function.
+    pub function: Rc<str>,
+    /// File, relative to the tree.
+    pub file: Rc<str>,
+    /// Line, 1-based.
+    pub line: u32,
+}
+
+impl std::fmt::Display for CallSite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({}:{})", self.function, self.file, self.line)
+    }
+}
 
 /// Events in order, with the texts of diagnostics beside them.
 #[derive(Debug, Default)]
 pub struct Log {
     events: Vec<Event>,
     texts: Vec<(u32, String)>,
+    /// Where events come from, when that is recorded; in order of the events.
+    sites: Vec<(u32, CallSite)>,
 }
 
 impl Log {
     /// An empty log.
     pub fn new() -> Log {
-        Log { events: Vec::with_capacity(4096), texts: Vec::new() }
+        Log { events: Vec::with_capacity(4096), texts: Vec::new(), sites: Vec::new() }
     }
 
     /// Forgets all events.
     pub fn clear(&mut self) {
         self.events.clear();
         self.texts.clear();
+        self.sites.clear();
         // One endless program must not keep its log's memory for the rest of the campaign.
         if self.events.capacity() > 1 << 17 {
             self.events.shrink_to(4096);
@@ -40,6 +62,17 @@ impl Log {
         if self.texts.len() < 64 {
             self.texts.push((self.events.len() as u32, text.to_owned()));
         }
+    }
+
+    /// Notes where the next event comes from.
+    pub fn site(&mut self, site: CallSite) {
+        self.sites.push((self.events.len() as u32, site));
+    }
+
+    /// Where the event at `index` comes from, when that was recorded.
+    pub fn site_of(&self, index: usize) -> Option<&CallSite> {
+        let at = self.sites.binary_search_by_key(&(index as u32), |(i, _)| *i).ok()?;
+        Some(&self.sites[at].1)
     }
 
     /// All events so far.

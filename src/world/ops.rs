@@ -5,7 +5,7 @@ use super::arena::{PAGE, PAGE_SHIFT, place};
 use super::core::{WORKER, World};
 use super::event::{Event, Stop};
 use super::kernel::{Addr, Lock};
-use super::log::Log;
+use super::log::{CallSite, Log};
 use super::memcg::Memcg;
 use super::pressure::Pressure;
 use super::task::Task;
@@ -41,6 +41,7 @@ fn op_is_shrinkers(op: u32) -> bool {
 impl World {
     /// Notes that an op starts.
     pub fn op_begin(&mut self, op: u32) -> Context {
+        self.set_site(None);
         self.emit(Event::OpBegin { op });
         let outer = std::mem::replace(&mut self.current_op, op);
         let t = self.task();
@@ -139,6 +140,14 @@ impl World {
     /// Says whether anybody but the task that runs next could run.
     pub fn set_alone(&mut self, alone: bool) {
         self.alone = alone;
+    }
+
+    /// The tenant's code from here on is at this place; None when it is not known.
+    pub fn set_site(&mut self, site: Option<CallSite>) {
+        if site.is_some() || self.sites.is_some() {
+            let sites = self.sites.get_or_insert_with(|| Box::new(std::array::from_fn(|_| None)));
+            sites[self.current] = site;
+        }
     }
 
     /// A lock was released since the last call.
