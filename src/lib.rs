@@ -2,6 +2,7 @@
 //! percuss: the kernel's unmodified percpu allocator in lockstep with a Rust Model on one simulated kernel.
 #![forbid(unsafe_op_in_unsafe_fn)]
 
+pub mod audit;
 pub mod campaign;
 pub mod edit;
 pub mod image;
