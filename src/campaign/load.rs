@@ -5,7 +5,7 @@ use std::path::Path;
 
 use percuss_shim as shim;
 
-use super::attribute::ModelRun;
+use super::attribute::Models;
 use super::examine::{Examiner, image_host};
 use super::message::Setup;
 use crate::model::{Facts, Quirks};
@@ -105,8 +105,10 @@ pub fn probe<T: Tenant + 'static>(
 ) -> Result<(Quirks, Vec<&'static str>), LoadError> {
     let mut quirks = Quirks::default();
     let mut undecided = Vec::new();
+    let mut models = Models::new(facts);
     // What a probe shows may depend on quirks decided after it: the second round has them right.
     for _ in 0..2 {
+        let before = quirks;
         undecided.clear();
         for (name, text) in PROBES {
             let program = text.parse::<Program>().expect("probe programs are tested");
@@ -117,8 +119,7 @@ pub fn probe<T: Tenant + 'static>(
             with[1].set(name, true)?;
             let mut agrees = [false; 2];
             for (agree, quirks) in agrees.iter_mut().zip(with) {
-                let mut model = ModelRun::new(facts, quirks)?;
-                model.run(&program)?;
+                let model = models.run(quirks, &program)?;
                 *agree = model.session.shared().host.world().events() == seen;
             }
             match agrees {
@@ -128,6 +129,9 @@ pub fn probe<T: Tenant + 'static>(
                 [true, true] => quirks = with[0],
                 [false, false] => undecided.push(*name),
             }
+        }
+        if quirks == before {
+            break; // the next round would be the same
         }
     }
     Ok((quirks, undecided))
