@@ -468,6 +468,12 @@ fn b14_asks_after_the_locks_are_dropped() {
     assert_ne!(on, off);
 }
 
+#[test]
+fn b03_takes_callers_that_could_wait_for_atomic() {
+    let story = |quirks| boot_with(small(), quirks).alloc(28 << 10, 4, false, Gfp::NOFS) != 0;
+    assert_eq!(pair("B03").map(story), [false, true]);
+}
+
 /// An allocation of (align, size), or for a negative first number the free of the area of that allocation, from -1 on.
 type Call = (i32, u64);
 
