@@ -41,6 +41,29 @@ impl Site {
     }
 }
 
+/// A lock that is not the allocator's: one its callers hold around calls, or one that reclaim or the scheduler takes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub enum Ext {
+    /// A queue's usage counter: exclusive while the queue is frozen, shared while IO is submitted.
+    Freeze,
+    /// A mutex of the block cgroup configuration, `q->blkcg_mutex`.
+    Blkcg,
+    /// `shrinker_rwsem`: exclusive while a shrinker is registered; reclaim tries to take it shared.
+    Shrinker,
+    /// A lock of a file system that its reclaim takes too.
+    Fs,
+    /// A lock of a block driver that IO for reclaim takes too.
+    Io,
+    /// A spinlock that is taken in process context only.
+    Spin,
+    /// A spinlock that is taken with interrupts off, by interrupt handlers too.
+    IrqSpin,
+    /// `rq->__lock` of the scheduler, a raw spinlock.
+    Rq,
+    /// `vmap_purge_lock`, taken when address space runs out.
+    VmapPurge,
+}
+
 /// One thing a tenant did, or had done to it. Addresses are relative to the arena.
 ///
 /// At most 40 bytes and `Copy`: the log is a flat array that is compared as such.
@@ -95,6 +118,36 @@ pub enum Event {
     Map { addr: Addr, nr: u32, ok: bool },
     /// pages unmapped
     Unmap { addr: Addr, nr: u32 },
+    /// The running task found a lock of the allocator taken, and waits for it.
+    Wait { lock: Lock },
+    /// An external lock was found taken; the running task waits for it.
+    WaitExt { lock: Ext, shared: bool },
+    /// external lock taken; `attempt` when it is one that does not wait
+    LockExt { lock: Ext, shared: bool, attempt: bool },
+    /// external lock released
+    UnlockExt { lock: Ext },
+    /// `local_irq_disable()` or `local_irq_enable()` by the caller
+    Irqs { off: bool },
+    /// `preempt_disable()` or `preempt_enable()` by the caller
+    Preempt { off: bool },
+    /// A hard or soft interrupt starts on top of the running task, or ends.
+    Interrupt { hard: bool, enter: bool },
+    /// Direct reclaim, or kswapd's, starts. `gfp` is what the scopes in force leave of the mask.
+    ReclaimBegin { gfp: Gfp, kswapd: bool },
+    /// Reclaim ends, having freed this many pages.
+    ReclaimEnd { freed: u32 },
+    /// A shrinker of the program starts to run.
+    ShrinkBegin { shrinker: u8 },
+    /// See [`Event::ShrinkBegin`].
+    ShrinkEnd { shrinker: u8 },
+    /// kswapd was asleep and is woken.
+    WakeKswapd,
+    /// The page allocator goes round again; rounds in a row that freed nothing.
+    Retry { rounds: u32 },
+    /// The OOM killer chose a task, or (None) a process that is none of the program's.
+    OomKill { victim: Option<u8> },
+    /// A page allocation fails for want of memory, not by the fault plan.
+    NoMemory { gfp: Gfp },
     /// cache flush before unmap (or after map)
     FlushCache { start: Addr, end: Addr, unmap: bool },
     /// TLB flush
@@ -154,6 +207,8 @@ pub enum Stop {
     Loud,
     /// All tasks wait for each other.
     Deadlock,
+    /// A task retries an allocation that nobody can help.
+    Stall,
     /// More World calls in one op than the limit.
     StepLimit,
     /// A Rust panic inside a World call: a defect of percuss.
