@@ -13,19 +13,8 @@ use percuss::oracle::Oracle;
 use percuss::program::{Generator, Op, Program};
 use percuss::run::{Ended, Session, Unwatched};
 use percuss::tenant::Tenant;
-use percuss::tree::Tree;
 
-const TREES: [&str; 2] = ["6.12", "6.1"];
-
-fn has_trees() -> bool {
-    TREES.iter().all(|name| match Tree::resolve(name, &common::checkout()) {
-        Ok(_) => true,
-        Err(e) => {
-            eprintln!("skipped: {e}");
-            false
-        }
-    })
-}
+const TREES: [&str; 2] = common::TREES;
 
 fn image(tree: &str, edits: &[&str], config: Config) -> (Image, Setup) {
     let edits = edits.iter().map(|e| (*e).to_owned()).collect();
@@ -60,7 +49,7 @@ fn corpus(name: &str) -> Program {
 }
 
 fn agree(tree: &str, config: Config) {
-    if !has_trees() {
+    if !common::has_trees() {
         return;
     }
     let (_image, setup) = image(tree, &[], config);
@@ -89,7 +78,7 @@ fn tree_6_1_without_memcg_agrees() {
 
 /// A fix ends its quirk, and what the quirk accounted for with it.
 fn fixed(name: &str, gone: &[&str], shows: bool) {
-    if !has_trees() {
+    if !common::has_trees() {
         return;
     }
     const PROGRAMS: u64 = 300;
@@ -132,7 +121,7 @@ fn b51_goes_with_its_fix_and_takes_others_along() {
 
 #[test]
 fn b24_in_five_ops() {
-    if !has_trees() {
+    if !common::has_trees() {
         return;
     }
     let program = corpus("chunk-hint-after-free.percuss");
@@ -153,7 +142,7 @@ fn b24_in_five_ops() {
 
 #[test]
 fn b36_is_known_on_6_1_only() {
-    if !has_trees() {
+    if !common::has_trees() {
         return;
     }
     let program = corpus("B36.percuss");
@@ -198,7 +187,7 @@ fn order_does_not_matter<T: Tenant + 'static>(mut new: impl FnMut() -> Session<T
 
 #[test]
 fn the_order_of_programs_does_not_matter_to_an_image() {
-    if !has_trees() {
+    if !common::has_trees() {
         return;
     }
     let (image, _) = image("6.12", &[], Config::default());
@@ -228,7 +217,7 @@ fn every_probe_tells_its_quirk_apart() {
 
 #[test]
 fn images_have_the_quirks_of_their_trees() {
-    if !has_trees() {
+    if !common::has_trees() {
         return;
     }
     for (tree, quirks) in [("6.12", Quirks::v6_12()), ("6.1", Quirks::v6_1())] {
@@ -245,7 +234,7 @@ fn images_have_the_quirks_of_their_trees() {
 /// What a program left behind when the World stopped it does not reach the next one.
 #[test]
 fn a_stopped_program_leaves_nothing_behind() {
-    if !has_trees() {
+    if !common::has_trees() {
         return;
     }
     let (image, _) = image("6.12", &["crash-bug"], Config::default());

@@ -4,6 +4,7 @@
 mod common;
 
 use percuss::campaign::{Batch, Extent, Found, Like, Oracles, Progress, Setup, generated, minimize, span};
+use percuss::edit::Edit;
 use percuss::image::{Image, ImageSpec};
 use percuss::oracle::Oracle;
 use percuss::program::Program;
@@ -18,8 +19,21 @@ const SMALL: usize = 12;
 /// A bug, the edits of the tree it is put into, and who must object.
 struct Case {
     name: &'static str,
-    base: &'static [&'static str],
-    oracles: &'static [Oracle],
+    base: Vec<String>,
+    oracles: Vec<Oracle>,
+}
+
+impl Case {
+    /// A bug of a tree with these edits.
+    fn new(name: &'static str, base: &[&str], oracles: &[Oracle]) -> Case {
+        Case { name, base: base.iter().map(|e| (*e).to_owned()).collect(), oracles: oracles.to_vec() }
+    }
+
+    /// As the bug's file says, base and oracles.
+    fn of_file(name: &'static str) -> Case {
+        let edit = Edit::load(name).unwrap();
+        Case { name, base: edit.base.into_iter().collect(), oracles: edit.oracles }
+    }
 }
 
 /// Images of a case; both are judged by the quirks of the one without the bug.
@@ -32,7 +46,7 @@ struct Pair {
 impl Pair {
     fn build(case: &Case) -> Pair {
         let spec = |edits: Vec<String>| ImageSpec { tree: "6.12".into(), edits, ..ImageSpec::default() };
-        let without: Vec<String> = case.base.iter().map(|e| (*e).to_owned()).collect();
+        let without = case.base.clone();
         let with = without.iter().cloned().chain([case.name.to_owned()]).collect();
         let images = [without, with].map(|edits| Image::build(&spec(edits)).unwrap());
         let [base, mut edited] = images.each_ref().map(|image| {
@@ -65,7 +79,7 @@ fn search(setup: &Setup, case: &Case) -> (Found, u64) {
         to = (from * 3).clamp(STEP, MOST);
         let batch = span(setup, from, to).unwrap();
         assert_eq!(batch.programs, to - from);
-        if let Some(f) = new(&batch, case.oracles).min_by_key(|f| f.index) {
+        if let Some(f) = new(&batch, &case.oracles).min_by_key(|f| f.index) {
             return (f.clone(), to);
         }
         seen.extend(batch.found.into_iter().map(|f| f.finding.title));
@@ -105,7 +119,7 @@ macro_rules! seeded {
             #[test]
             $(#[$attribute])*
             fn $test() {
-                check(&Case { name: $name, base: &$base, oracles: &[$(Oracle::$oracle),+] });
+                check(&Case::new($name, &$base, &[$(Oracle::$oracle),+]));
             }
         )*
     };
@@ -134,13 +148,35 @@ seeded! {
     b46_offset_in_page_lost: "B46" on [] => Content;
 }
 
+macro_rules! seeded_as_filed {
+    ($($test:ident: $name:literal;)*) => {
+        $(
+            #[test]
+            fn $test() {
+                check(&Case::of_file($name));
+            }
+        )*
+    };
+}
+
+seeded_as_filed! {
+    b02_scopes_are_not_looked_at: "B02";
+    b03b_worker_without_scope: "B03b";
+    b04_vm_areas_with_gfp_kernel: "B04";
+    b05_pages_array_and_page_tables_with_gfp_kernel: "B05";
+    b06_backing_with_io_and_fs: "B06";
+    b09_free_takes_the_mutex: "B09";
+    b13_work_scheduled_under_the_lock: "B13";
+    depopulating_allocates: "depopulate-allocates";
+}
+
 /// What a finding is reported with is short enough to read.
 #[test]
 fn b34_is_made_small() {
     if common::tree().is_none() {
         return;
     }
-    let case = Case { name: "B34", base: &[], oracles: &[Oracle::Ledger, Oracle::Mapping] };
+    let case = Case::new("B34", &[], &[Oracle::Ledger, Oracle::Mapping]);
     let pair = Pair::build(&case);
     let (found, _) = search(&pair.edited, &case);
     let program = Program::decode(&found.program);
@@ -150,5 +186,5 @@ fn b34_is_made_small() {
     let one = percuss::campaign::one(&pair.edited, &small).unwrap();
     assert!(one.found.iter().any(|f| Like::of(&found.finding).matches(&f.finding)), "{small}");
     let silent = percuss::campaign::one(&pair.base, &small).unwrap();
-    assert!(new(&silent, case.oracles).next().is_none(), "{small}");
+    assert!(new(&silent, &case.oracles).next().is_none(), "{small}");
 }

@@ -55,32 +55,21 @@ impl ModelRun {
     }
 }
 
-/// Models that lack some of the image's quirks, made when first needed.
+/// Models with different quirks, made when first needed and kept, for a World is dear.
 #[derive(Debug)]
-pub struct Variants {
+pub(super) struct Models {
     facts: Facts,
-    quirks: Quirks,
-    /// Quirks the image has, in the order of the table.
-    on: Vec<&'static str>,
     runs: Vec<(Quirks, ModelRun)>,
 }
 
-/// Something seen, and the quirk that accounts for it.
-type Accounted<S> = (S, Option<&'static str>);
-
-impl Variants {
-    /// Variants of an image's quirks.
-    pub fn new(facts: Facts, quirks: Quirks) -> Variants {
-        let on = Quirks::ALL.iter().map(|q| q.name).filter(|name| quirks.get(name) == Ok(true)).collect();
-        Variants { facts, quirks, on, runs: Vec::new() }
+impl Models {
+    /// None yet.
+    pub fn new(facts: Facts) -> Models {
+        Models { facts, runs: Vec::new() }
     }
 
-    /// Runs the Model without the named quirks.
-    fn without(&mut self, names: &[&str], program: &Program) -> std::io::Result<&mut ModelRun> {
-        let mut quirks = self.quirks;
-        for name in names {
-            quirks.set(name, false).expect("the name comes from the table");
-        }
+    /// Runs a program on the Model with these quirks.
+    pub fn run(&mut self, quirks: Quirks, program: &Program) -> std::io::Result<&mut ModelRun> {
         let i = match self.runs.iter().position(|(q, _)| *q == quirks) {
             Some(i) => i,
             None => {
@@ -91,6 +80,35 @@ impl Variants {
         let run = &mut self.runs[i].1;
         run.run(program)?;
         Ok(run)
+    }
+}
+
+/// Models that lack some of the image's quirks.
+#[derive(Debug)]
+pub struct Variants {
+    quirks: Quirks,
+    /// Quirks the image has, in the order of the table.
+    on: Vec<&'static str>,
+    models: Models,
+}
+
+/// Something seen, and the quirk that accounts for it.
+type Accounted<S> = (S, Option<&'static str>);
+
+impl Variants {
+    /// Variants of an image's quirks.
+    pub fn new(facts: Facts, quirks: Quirks) -> Variants {
+        let on = Quirks::ALL.iter().map(|q| q.name).filter(|name| quirks.get(name) == Ok(true)).collect();
+        Variants { quirks, on, models: Models::new(facts) }
+    }
+
+    /// Runs the Model without the named quirks.
+    fn without(&mut self, names: &[&str], program: &Program) -> std::io::Result<&mut ModelRun> {
+        let mut quirks = self.quirks;
+        for name in names {
+            quirks.set(name, false).expect("the name comes from the table");
+        }
+        self.models.run(quirks, program)
     }
 
     /// Finds who accounts for what was seen of hints: one finding for each quirk and kind, and one, without a quirk,

@@ -5,13 +5,13 @@ use std::path::Path;
 
 use percuss_shim as shim;
 
-use super::attribute::ModelRun;
+use super::attribute::Models;
 use super::examine::{Examiner, image_host};
 use super::message::Setup;
 use crate::model::{Facts, Quirks};
 use crate::program::Program;
 use crate::run::{Session, Unwatched};
-use crate::tenant::KernelC;
+use crate::tenant::{KernelC, Tenant};
 use crate::world::event::Event;
 
 /// Why an image cannot be used.
@@ -72,13 +72,21 @@ pub fn examiner(setup: &Setup) -> Result<Examiner, LoadError> {
     Ok(Examiner::new(session, facts, quirks, setup.oracles)?)
 }
 
-/// The programs that tell quirks apart, by name of the quirk.
+/// The programs that tell quirks apart, by name of the quirk. What masks are used comes after hints, and in an order in
+/// which each program depends on quirks before it only.
 pub const PROBES: &[(&str, &str)] = &[
     ("B24", include_str!("../../corpora/quirks/B24.percuss")),
     ("B25", include_str!("../../corpora/quirks/B25.percuss")),
     ("B26", include_str!("../../corpora/quirks/B26.percuss")),
     ("B50", include_str!("../../corpora/quirks/B50.percuss")),
     ("B51", include_str!("../../corpora/quirks/B51.percuss")),
+    ("B03", include_str!("../../corpora/quirks/B03.percuss")),
+    ("B06", include_str!("../../corpora/quirks/B06.percuss")),
+    ("B04", include_str!("../../corpora/quirks/B04.percuss")),
+    ("B05", include_str!("../../corpora/quirks/B05.percuss")),
+    ("backing-nofail", include_str!("../../corpora/quirks/backing-nofail.percuss")),
+    ("caller-scopes", include_str!("../../corpora/quirks/caller-scopes.percuss")),
+    ("B03b", include_str!("../../corpora/quirks/B03b.percuss")),
     ("B36", include_str!("../../corpora/quirks/B36.percuss")),
     ("warn-limit-sleepable", include_str!("../../corpora/quirks/warn-limit-sleepable.percuss")),
     ("B41", include_str!("../../corpora/quirks/B41.percuss")),
@@ -91,11 +99,16 @@ pub const PROBES: &[(&str, &str)] = &[
 ///
 /// # Errors
 /// The system refuses memory.
-pub fn probe(image: &mut Session<KernelC>, facts: Facts) -> Result<(Quirks, Vec<&'static str>), LoadError> {
+pub fn probe<T: Tenant + 'static>(
+    image: &mut Session<T>,
+    facts: Facts,
+) -> Result<(Quirks, Vec<&'static str>), LoadError> {
     let mut quirks = Quirks::default();
     let mut undecided = Vec::new();
+    let mut models = Models::new(facts);
     // What a probe shows may depend on quirks decided after it: the second round has them right.
     for _ in 0..2 {
+        let before = quirks;
         undecided.clear();
         for (name, text) in PROBES {
             let program = text.parse::<Program>().expect("probe programs are tested");
@@ -106,8 +119,7 @@ pub fn probe(image: &mut Session<KernelC>, facts: Facts) -> Result<(Quirks, Vec<
             with[1].set(name, true)?;
             let mut agrees = [false; 2];
             for (agree, quirks) in agrees.iter_mut().zip(with) {
-                let mut model = ModelRun::new(facts, quirks)?;
-                model.run(&program)?;
+                let model = models.run(quirks, &program)?;
                 *agree = model.session.shared().host.world().events() == seen;
             }
             match agrees {
@@ -117,6 +129,9 @@ pub fn probe(image: &mut Session<KernelC>, facts: Facts) -> Result<(Quirks, Vec<
                 [true, true] => quirks = with[0],
                 [false, false] => undecided.push(*name),
             }
+        }
+        if quirks == before {
+            break; // the next round would be the same
         }
     }
     Ok((quirks, undecided))

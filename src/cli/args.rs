@@ -57,6 +57,9 @@ pub struct ImageArgs {
     /// Patch to apply; may be given several times
     #[arg(long, value_name = "FILE")]
     pub patch: Vec<PathBuf>,
+    /// Variant of our own to apply, such as v4 (see README.md)
+    #[arg(long, value_name = "NAME")]
+    pub variant: Option<String>,
     /// Edit of our own to apply (see `bugs/`); may be given several times
     #[arg(long, value_name = "NAME")]
     pub edit: Vec<String>,
@@ -74,6 +77,7 @@ impl ImageArgs {
         Ok(ImageSpec {
             tree: self.tree.clone(),
             patches: self.patch.clone(),
+            variant: self.variant.clone(),
             edits: self.edit.clone(),
             config: self.config.parse().map_err(percuss::image::ImageError::from)?,
         })

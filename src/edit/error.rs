@@ -5,7 +5,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use super::{Change, Edit, names};
+use super::{Change, Edit, Kind, names};
 use crate::tree::TreeError;
 
 /// An edit could not be loaded or applied.
@@ -15,6 +15,14 @@ pub enum EditError {
     /// No such edit.
     #[error("unknown edit `{name}`\n  help: known edits are {known}")]
     Unknown {
+        /// What was asked for.
+        name: String,
+        /// The names that exist.
+        known: String,
+    },
+    /// No such variant.
+    #[error("unknown variant `{name}`\n  help: known variants are {known}")]
+    UnknownVariant {
         /// What was asked for.
         name: String,
         /// The names that exist.
@@ -94,6 +102,12 @@ impl fmt::Display for Wanted {
 impl EditError {
     pub(super) fn unknown(name: &str) -> EditError {
         EditError::Unknown { name: name.to_owned(), known: names().collect::<Vec<_>>().join(", ") }
+    }
+
+    pub(super) fn unknown_variant(name: &str) -> EditError {
+        let known = Edit::all().unwrap_or_default().into_iter().filter(|edit| edit.kind == Kind::Variant);
+        let known = known.map(|edit| edit.name).collect::<Vec<_>>().join(", ");
+        EditError::UnknownVariant { name: name.to_owned(), known }
     }
 
     pub(super) fn no_file(edit: &Edit, change: &Change) -> EditError {

@@ -2,8 +2,9 @@
 //! Edits: small named changes of the allocator, for measuring what percuss detects.
 //!
 //! A *seeded* edit puts a known bug (back) in, a *fix* takes a live one out, a *crash* makes the C misbehave as a
-//! program. Each is a file of `bugs/`, in our own words and code; of the kernel's text it holds anchors only, at most
-//! one statement each, by which the place is found in any tree that has it.
+//! program, a *variant* does what a patch under discussion is said to do. Each is a file of `bugs/`, in our own words and
+//! code; of the kernel's text it holds anchors only, at most one statement each, by which the place is found in any tree
+//! that has it. An edit may have another as its base, which is applied before it.
 
 mod error;
 mod place;
@@ -16,6 +17,7 @@ use serde::Deserialize;
 pub use error::{EditError, Wanted};
 pub use table::names;
 
+pub use crate::oracle::Oracle;
 use crate::tree::{Overlay, Tree};
 
 /// A named edit.
@@ -32,7 +34,7 @@ pub struct Edit {
     pub story: String,
     /// The part of the allocator it is about.
     pub class: Class,
-    /// The oracles that ought to notice; for a fix, those that ought to fall silent.
+    /// The oracles that ought to notice; for a fix, those that ought to fall silent; none for a variant.
     pub oracles: Vec<Oracle>,
     /// The kernel commit that had fixed it, where there was one.
     #[serde(default)]
@@ -40,6 +42,9 @@ pub struct Edit {
     /// What a program must use for it to show.
     #[serde(default)]
     pub needs: Vec<Need>,
+    /// The edit it changes, when it is not the tree itself.
+    #[serde(default)]
+    pub base: Option<String>,
     /// The named trees it is known to apply to.
     pub trees: Vec<String>,
     /// The changes, applied in order.
@@ -57,6 +62,8 @@ pub enum Kind {
     Fix,
     /// Crashes, loops or recurses.
     Crash,
+    /// Does what a proposed or an older kernel does, in our own words: it is never that kernel's text.
+    Variant,
 }
 
 /// The part of the allocator an edit is about.
@@ -74,20 +81,6 @@ pub enum Class {
     Memcg,
     Arguments,
     Address,
-    Crash,
-}
-
-/// An oracle by the name findings carry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "each is described where it is implemented")]
-pub enum Oracle {
-    Lockstep,
-    Invariants,
-    Context,
-    Content,
-    Ledger,
-    Mapping,
     Crash,
 }
 
@@ -119,7 +112,10 @@ pub struct Change {
     pub file: String,
     /// The function, or the names it has in different trees: the first that is defined counts.
     function: Names,
-    /// Kernel text, one statement at most; whitespace and comments do not matter.
+    /// Where the anchor is.
+    #[serde(default)]
+    pub part: Part,
+    /// Kernel text, or a base's, one statement at most; whitespace and comments do not matter.
     pub anchor: String,
     /// Which match is meant, counted from 1, when the anchor is there more than once.
     #[serde(default)]
@@ -136,6 +132,17 @@ pub struct Change {
 enum Names {
     One(String),
     Several(Vec<String>),
+}
+
+/// Part of a function's definition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// Between the braces.
+    #[default]
+    Body,
+    /// Between the parentheses behind its name.
+    Parameters,
 }
 
 /// What a change does with its anchor.
@@ -169,6 +176,27 @@ impl Edit {
         Edit::parse(name, text)
     }
 
+    /// The variant called `name`, whatever the case.
+    ///
+    /// # Errors
+    /// There is no such edit, or it is no variant.
+    pub fn variant(name: &str) -> Result<Edit, EditError> {
+        let unknown = || EditError::unknown_variant(name);
+        let edit = Edit::load(name).map_err(|_| unknown())?;
+        if edit.kind == Kind::Variant { Ok(edit) } else { Err(unknown()) }
+    }
+
+    /// The variants among what was applied to an overlay.
+    pub fn variants_among(applied: &[String]) -> Vec<Edit> {
+        let all = Edit::all().unwrap_or_default().into_iter();
+        all.filter(|edit| edit.kind == Kind::Variant && applied.contains(&edit.label())).collect()
+    }
+
+    /// Its name in reports, where a variant must not be taken for the patch it is named after.
+    pub fn label(&self) -> String {
+        if self.kind == Kind::Variant { format!("our variant {}", self.name) } else { self.name.clone() }
+    }
+
     /// Every edit there is, in the order of [`names`].
     pub fn all() -> Result<Vec<Edit>, EditError> {
         names().map(Edit::load).collect()
@@ -192,8 +220,14 @@ impl Edit {
         if edit.changes.is_empty() { Err(wrong("no changes".to_owned())) } else { Ok(edit) }
     }
 
-    /// Makes this edit's changes in `overlay`: all, or none and an error.
+    /// Makes this edit's changes in `overlay`: all, or none and an error. Its base comes first if it is not there yet.
     pub fn apply(&self, overlay: &mut Overlay) -> Result<(), EditError> {
+        if let Some(base) = &self.base {
+            let base = Edit::load(base)?;
+            if !overlay.applied.contains(&base.label()) {
+                base.apply(overlay)?;
+            }
+        }
         let mut texts: Vec<(&str, String)> = Vec::new();
         for change in &self.changes {
             let known = texts.iter().position(|(file, _)| *file == change.file);
@@ -210,7 +244,7 @@ impl Edit {
         for (file, text) in texts {
             overlay.write(file, &text)?;
         }
-        overlay.applied.push(self.name.clone());
+        overlay.applied.push(self.label());
         Ok(())
     }
 }

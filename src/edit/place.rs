@@ -3,18 +3,18 @@
 
 use std::ops::Range;
 
-use super::{Action, Change, EditError, error::Wanted};
+use super::{Action, Change, EditError, Part, error::Wanted};
 
 /// `text` with `change` made in it. Lines keep their numbers: what is put in stands on one line, and line ends of what
 /// goes stay.
 pub(super) fn change(edit: &str, text: &str, change: &Change) -> Result<String, EditError> {
     let code = code_mask(text);
-    let found = change.functions().iter().map(|name| (name, bodies(text, &code, name)));
-    let Some((function, bodies)) = found.into_iter().find(|(_, bodies)| !bodies.is_empty()) else {
+    let found = change.functions().iter().map(|name| (name, definitions(text, &code, name, change.part)));
+    let Some((function, parts)) = found.into_iter().find(|(_, parts)| !parts.is_empty()) else {
         let (edit, file) = (edit.to_owned(), change.file.clone());
         return Err(EditError::NoFunction { edit, file, function: change.functions().join(" or ") });
     };
-    let matches: Vec<_> = bodies.into_iter().flat_map(|body| occurrences(text, &code, body, &change.anchor)).collect();
+    let matches: Vec<_> = parts.into_iter().flat_map(|part| occurrences(text, &code, part, &change.anchor)).collect();
     let place = match (change.nth, matches.as_slice()) {
         (None, [only]) => only.clone(),
         (Some(nth), all) if nth <= all.len() => all[nth - 1].clone(),
@@ -50,7 +50,7 @@ fn one_line(text: &str) -> String {
 
 /// What a byte of C text belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Part {
+enum Text {
     Code,
     /// Within a string or character literal.
     Literal,
@@ -59,22 +59,22 @@ enum Part {
 }
 
 /// Tells code from literals, comments and preprocessor lines, byte by byte.
-fn code_mask(text: &str) -> Vec<Part> {
+fn code_mask(text: &str) -> Vec<Text> {
     let bytes = text.as_bytes();
-    let mut mask = vec![Part::Code; bytes.len()];
+    let mut mask = vec![Text::Code; bytes.len()];
     let (mut at, mut line_begins) = (0, true);
     while at < bytes.len() {
         let rest = &bytes[at..];
         let (length, part) = if rest.starts_with(b"/*") {
-            (text[at + 2..].find("*/").map_or(rest.len(), |end| end + 4), Part::Aside)
+            (text[at + 2..].find("*/").map_or(rest.len(), |end| end + 4), Text::Aside)
         } else if rest.starts_with(b"//") {
-            (text[at..].find('\n').unwrap_or(rest.len()), Part::Aside)
+            (text[at..].find('\n').unwrap_or(rest.len()), Text::Aside)
         } else if rest[0] == b'#' && line_begins {
-            (directive(rest), Part::Aside)
+            (directive(rest), Text::Aside)
         } else if rest[0] == b'"' || rest[0] == b'\'' {
-            (literal(rest), Part::Literal)
+            (literal(rest), Text::Literal)
         } else {
-            (1, Part::Code)
+            (1, Text::Code)
         };
         mask[at..at + length].fill(part);
         line_begins = rest[0] == b'\n' || (line_begins && rest[0].is_ascii_whitespace());
@@ -97,31 +97,34 @@ fn literal(rest: &[u8]) -> usize {
     (at + 1).min(rest.len())
 }
 
-/// The bodies, without their braces, of all definitions of `name`: there are two when `#if` chooses between them.
-fn bodies(text: &str, code: &[Part], name: &str) -> Vec<Range<usize>> {
+/// A part, without its brackets, of all definitions of `name`: there are two when `#if` chooses between them.
+fn definitions(text: &str, code: &[Text], name: &str, part: Part) -> Vec<Range<usize>> {
     let bytes = text.as_bytes();
     let next = |from: usize| {
-        (from..bytes.len()).find(|&i| code[i] == Part::Code && !bytes[i].is_ascii_whitespace()).unwrap_or(bytes.len())
+        (from..bytes.len()).find(|&i| code[i] == Text::Code && !bytes[i].is_ascii_whitespace()).unwrap_or(bytes.len())
     };
     let mut found = Vec::new();
     for (start, _) in text.match_indices(name) {
-        if code[start] != Part::Code || !bounded(bytes, start..start + name.len()) {
+        if code[start] != Text::Code || !bounded(bytes, start..start + name.len()) {
             continue;
         }
         let parameters = next(start + name.len());
-        let Some(end) = closing(bytes, code, parameters, b'(', b')') else { continue };
-        let brace = next(end);
+        let Some(list_end) = closing(bytes, code, parameters, b'(', b')') else { continue };
+        let brace = next(list_end);
         if let Some(end) = closing(bytes, code, brace, b'{', b'}') {
-            found.push(brace + 1..end - 1);
+            found.push(match part {
+                Part::Body => brace + 1..end - 1,
+                Part::Parameters => parameters + 1..list_end - 1,
+            });
         }
     }
     found
 }
 
 /// The position behind the bracket that closes the one at `at`, if there is one at `at`.
-fn closing(bytes: &[u8], code: &[Part], at: usize, open: u8, close: u8) -> Option<usize> {
+fn closing(bytes: &[u8], code: &[Text], at: usize, open: u8, close: u8) -> Option<usize> {
     let mut depth = 0;
-    for i in (at..bytes.len()).filter(|&i| code[i] == Part::Code) {
+    for i in (at..bytes.len()).filter(|&i| code[i] == Text::Code) {
         if bytes[i] == open {
             depth += 1;
         } else if bytes[i] == close {
@@ -134,16 +137,16 @@ fn closing(bytes: &[u8], code: &[Part], at: usize, open: u8, close: u8) -> Optio
     None
 }
 
-/// Where `anchor` is in `body`.
-fn occurrences(text: &str, code: &[Part], body: Range<usize>, anchor: &str) -> Vec<Range<usize>> {
+/// Where `anchor` is in `part`.
+fn occurrences(text: &str, code: &[Text], part: Range<usize>, anchor: &str) -> Vec<Range<usize>> {
     let bytes = text.as_bytes();
     let wanted: Vec<u8> = anchor.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    let places: Vec<usize> = body.filter(|&i| code[i] != Part::Aside && !bytes[i].is_ascii_whitespace()).collect();
+    let places: Vec<usize> = part.filter(|&i| code[i] != Text::Aside && !bytes[i].is_ascii_whitespace()).collect();
     let mut found = Vec::new();
     for window in places.windows(wanted.len()) {
         let range = window[0]..window[window.len() - 1] + 1;
         let same = window.iter().zip(&wanted).all(|(&place, &byte)| bytes[place] == byte);
-        if same && code[window[0]] == Part::Code && bounded(bytes, range.clone()) {
+        if same && code[window[0]] == Text::Code && bounded(bytes, range.clone()) {
             found.push(range);
         }
     }
@@ -188,9 +191,10 @@ static void twice(void) { }
 #endif
 "#;
 
-    fn edit(function: &str, anchor: &str, nth: &str, action: &str, text: &str) -> Result<String, EditError> {
+    /// An edit of `C`; `more` is another line of it.
+    fn edit(function: &str, anchor: &str, more: &str, action: &str, text: &str) -> Result<String, EditError> {
         let toml = format!(
-            "file = 'f.c'\nfunction = {function}\nanchor = '{anchor}'\n{nth}\naction = '{action}'\ntext = '{text}'"
+            "file = 'f.c'\nfunction = {function}\nanchor = '{anchor}'\n{more}\naction = '{action}'\ntext = '{text}'"
         );
         change("T1", C, &toml::from_str(&toml).unwrap())
     }
@@ -221,6 +225,14 @@ static void twice(void) { }
     }
 
     #[test]
+    fn parameters_are_a_part_of_their_own() {
+        let part = "part = 'parameters'";
+        let done = edit("'near'", "int a", part, "after", ", int b").unwrap();
+        assert_eq!(line(&done, 10), "static int near(int a /* percuss T1 */ , int b)");
+        assert!(matches!(edit("'near'", "a = a + 1;", part, "delete", ""), Err(EditError::Anchor { found: 0, .. })));
+    }
+
+    #[test]
     fn an_anchor_is_no_part_of_a_longer_name() {
         assert!(matches!(edit("'near'", "return(a)", "", "delete", ""), Err(EditError::Anchor { found: 0, .. })));
         assert!(matches!(edit("'nea'", "x", "", "delete", ""), Err(EditError::NoFunction { .. })));
@@ -237,8 +249,8 @@ static void twice(void) { }
         #[test]
         fn any_text_is_scanned(text in r#"[fé(){};/*"'#\\\n ]{0,60}"#, anchor in "[f(){};*]{1,3}") {
             let code = code_mask(&text);
-            for body in bodies(&text, &code, "f") {
-                for found in occurrences(&text, &code, body, &anchor) {
+            for part in [Part::Body, Part::Parameters].map(|part| definitions(&text, &code, "f", part)).concat() {
+                for found in occurrences(&text, &code, part, &anchor) {
                     proptest::prop_assert!(text.get(found).is_some());
                 }
             }
@@ -249,7 +261,7 @@ static void twice(void) { }
     fn unfinished_text_does_not_panic() {
         for text in ["", "f(", "f() {", "f() { \"", "f() { /*", "#", "'\\", "f() { #\n", "/*/"] {
             let code = code_mask(text);
-            bodies(text, &code, "f");
+            definitions(text, &code, "f", Part::Body);
         }
     }
 }

@@ -21,7 +21,9 @@ pub struct ImageSpec {
     pub tree: String,
     /// Patch files, applied in order.
     pub patches: Vec<PathBuf>,
-    /// Edits of our own, by name, applied after the patches.
+    /// Variant of our own, by name, applied after the patches.
+    pub variant: Option<String>,
+    /// Edits of our own, by name, applied after that.
     pub edits: Vec<String>,
     /// Configuration.
     pub config: Config,
@@ -71,7 +73,7 @@ pub struct Image {
     pub tree: Tree,
     /// SHA-256 of each allocator file as compiled: path and hash.
     pub files: Vec<(String, String)>,
-    /// Names of patches and edits, in order.
+    /// Names of patches and edits, in order; variants are called ours.
     pub applied: Vec<String>,
     /// Configuration.
     pub config: Config,
@@ -142,12 +144,15 @@ impl Image {
 }
 
 fn overlay(spec: &ImageSpec, tree: &Tree, scratch: &Path) -> Result<Option<Overlay>, ImageError> {
-    if spec.patches.is_empty() && spec.edits.is_empty() {
+    if spec.patches.is_empty() && spec.variant.is_none() && spec.edits.is_empty() {
         return Ok(None);
     }
     let mut overlay = Overlay::new(tree, scratch.join("overlay"))?;
     for patch in &spec.patches {
         crate::patch::apply_file(patch, &mut overlay)?;
+    }
+    if let Some(name) = &spec.variant {
+        Edit::variant(name)?.apply(&mut overlay)?;
     }
     for name in &spec.edits {
         Edit::load(name)?.apply(&mut overlay)?;

@@ -6,6 +6,7 @@ use super::block::{MIN_ALLOC, PAGE};
 use super::chunk::{ChunkId, NONE};
 use super::core::Core;
 use super::populate::{Pages, cpus};
+use super::quirks::Quirks;
 use crate::world::gfp::Gfp;
 use crate::world::kernel::{Addr, Diag, Irq, Kernel, Lock, TraceAlloc};
 
@@ -37,9 +38,12 @@ impl Request {
         !self.gfp.contains(Gfp::NOWARN)
     }
 
-    /// What of the mask is passed on to the allocators behind this one.
-    fn backing_gfp(&self) -> Gfp {
-        self.gfp & (Gfp::KERNEL | Gfp::NORETRY | Gfp::NOWARN)
+    /// What of the mask is passed on to the allocators behind this one. Callers that may not do IO wait for the mutex
+    /// that is held there, so it is not to be done for others either.
+    fn backing_gfp(&self, quirks: Quirks) -> Gfp {
+        let reclaim = if quirks.b06 { Gfp::KERNEL } else { Gfp::NOIO };
+        let nofail = if quirks.backing_nofail { Gfp::NOFAIL } else { Gfp::NONE };
+        self.gfp & (reclaim | nofail | Gfp::NORETRY | Gfp::NOWARN)
     }
 }
 
@@ -53,7 +57,8 @@ impl<K: Kernel> Allocator<K> {
         let min = MIN_ALLOC as u64;
         let size = size.wrapping_add(min - 1) & !(min - 1);
         let align = align.max(min);
-        let mut request = Request { size, align, reserved, gfp, atomic: !gfp.allows_blocking(), objcg: 0 };
+        let atomic = if self.quirks().b03 { !gfp.contains(Gfp::KERNEL) } else { !gfp.allows_blocking() };
+        let mut request = Request { size, align, reserved, gfp, atomic, objcg: 0 };
         let largest = self.facts().min_unit_size as u64;
         if size == 0 || size > largest || align > PAGE || !align.is_power_of_two() {
             if request.warns() {
@@ -112,7 +117,9 @@ impl<K: Kernel> Allocator<K> {
                 flags = self.lock_save();
                 continue;
             }
-            let id = self.create_chunk(request.backing_gfp()).ok_or("failed to allocate new chunk")?;
+            let gfp = request.backing_gfp(self.quirks());
+            let id =
+                self.in_callers_scope(request.gfp, || self.create_chunk(gfp)).ok_or("failed to allocate new chunk")?;
             flags = self.lock_save();
             self.with(|core| core.relocate(id, -1));
         }
@@ -140,7 +147,8 @@ impl<K: Kernel> Allocator<K> {
             if self.look(|core| core.chunk(id).head.immutable) {
                 self.kernel().diag(Diag::Warn, &[], "immutable chunk is not populated");
             }
-            let done = self.populate(Pages { chunk: id, start, end: stop }, request.backing_gfp());
+            let (pages, gfp) = (Pages { chunk: id, start, end: stop }, request.backing_gfp(self.quirks()));
+            let done = self.in_callers_scope(request.gfp, || self.populate(pages, gfp));
             let flags = self.lock_save();
             if !done {
                 self.with(|core| core.give_back_area(id, off as i64));

@@ -15,8 +15,12 @@ const WORKER_GFP: Gfp = Gfp(Gfp::KERNEL.0 | Gfp::NORETRY.0 | Gfp::NOWARN.0);
 impl<K: Kernel> Allocator<K> {
     /// Body of the work item (`pcpu_balance_workfn`), in a NOIO scope since NOIO callers wait for its mutex.
     pub(super) fn balance_work(&self) {
+        let scope = (!self.quirks().b03b).then_some(Scope::Noio);
+        self.in_scope(scope, || self.balance_all());
+    }
+
+    fn balance_all(&self) {
         let kernel = self.kernel();
-        let old = kernel.scope_save(Scope::Noio);
         kernel.mutex_lock(Lock::AllocMutex);
         self.lock_irq();
         self.free_chunks(false);
@@ -25,7 +29,6 @@ impl<K: Kernel> Allocator<K> {
         self.free_chunks(true);
         self.unlock_irq();
         kernel.mutex_unlock(Lock::AllocMutex);
-        kernel.scope_restore(Scope::Noio, old);
     }
 
     fn lock_irq(&self) {

@@ -53,7 +53,7 @@ impl<K: Kernel> Allocator<K> {
     /// A new chunk, wholly free, without a single page, and on no list yet (`pcpu_create_chunk`).
     pub(super) fn create_chunk(&self, gfp: Gfp) -> Option<ChunkId> {
         let mut backing = self.alloc_metadata(gfp)?;
-        let Some((handle, base)) = self.reserve_areas() else {
+        let Some((handle, base)) = self.reserve_areas(gfp) else {
             self.free_metadata(backing);
             return None;
         };
@@ -68,8 +68,8 @@ impl<K: Kernel> Allocator<K> {
         Some(id)
     }
 
-    /// Congruent vm areas for all groups. Trees without a gfp parameter there allocate with GFP_KERNEL.
-    fn reserve_areas(&self) -> Option<(Addr, Addr)> {
+    /// Congruent vm areas for all groups.
+    fn reserve_areas(&self, gfp: Gfp) -> Option<(Addr, Addr)> {
         // At most one group for each of at most 64 CPUs; the table must not be borrowed across the call.
         let (mut offsets, mut sizes) = ([0; 64], [0; 64]);
         let (nr, align) = self.look(|core| {
@@ -80,7 +80,8 @@ impl<K: Kernel> Allocator<K> {
             (nr, place.atom_size)
         });
         let extra = nr as u64 * (8 + self.facts().vm_struct_size as u64);
-        self.kernel().get_vm_areas(&offsets[..nr], &sizes[..nr], align, Gfp::KERNEL, extra)
+        let gfp = if self.quirks().b04 { Gfp::KERNEL } else { gfp };
+        self.kernel().get_vm_areas(&offsets[..nr], &sizes[..nr], align, gfp, extra)
     }
 
     /// Ends a chunk that has no page and is on no list (`pcpu_destroy_chunk`).

@@ -28,6 +28,7 @@ mod observe;
 mod populate;
 mod quirks;
 mod reset;
+mod scope;
 mod setup;
 mod slots;
 

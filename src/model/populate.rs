@@ -4,6 +4,7 @@
 use super::allocator::Allocator;
 use super::block::PAGE;
 use super::chunk::{ChunkId, NONE};
+use super::scope;
 use crate::world::gfp::Gfp;
 use crate::world::kernel::{Addr, Diag, Kernel, Pfn};
 
@@ -61,17 +62,18 @@ impl<K: Kernel> Allocator<K> {
         });
     }
 
-    /// The array that page frames pass through; made once and kept (`pcpu_get_pages`). False when there is no memory
-    /// for it.
+    /// Whether there is an array that page frames pass through.
     fn have_pages_array(&self) -> bool {
-        let (there, entries) = self.look(|core| {
-            let entries = core.place.nr_units as u64 * core.place.unit_pages as u64;
-            (core.count.pages_array != 0, entries)
-        });
-        if there {
+        self.look(|core| core.count.pages_array != 0)
+    }
+
+    /// Makes that array, which is then kept (`pcpu_get_pages`). False when there is no memory for it.
+    fn need_pages_array(&self, gfp: Gfp) -> bool {
+        if self.have_pages_array() {
             return true;
         }
-        let addr = self.metadata(entries * 8, Gfp::KERNEL);
+        let entries = self.look(|core| core.place.nr_units as u64 * core.place.unit_pages as u64);
+        let addr = self.metadata(entries * 8, if self.quirks().b05 { Gfp::KERNEL } else { gfp });
         self.with(|core| {
             core.count.pages_array = addr;
             core.pages.clear();
@@ -82,10 +84,10 @@ impl<K: Kernel> Allocator<K> {
 
     /// Backs pages of a chunk for every CPU (`pcpu_populate_chunk`); false when that failed and nothing is left of it.
     pub(super) fn populate(&self, pages: Pages, gfp: Gfp) -> bool {
-        if !self.have_pages_array() || !self.get_pages(pages, gfp | Gfp::HIGHMEM) {
+        if !self.need_pages_array(gfp) || !self.get_pages(pages, gfp | Gfp::HIGHMEM) {
             return false;
         }
-        if !self.map(pages) {
+        if !self.map(pages, gfp) {
             self.put_pages(pages);
             return false;
         }
@@ -135,8 +137,10 @@ impl<K: Kernel> Allocator<K> {
     }
 
     /// Maps the pages in the array and notes which chunk they back (`pcpu_map_pages`). When it fails for a CPU, that
-    /// and the ones before it are unmapped and the translations flushed.
-    fn map(&self, pages: Pages) -> bool {
+    /// and the ones before it are unmapped and the translations flushed. Page tables are always asked for with
+    /// GFP_KERNEL: what `gfp` lacks of that is said by a scope.
+    fn map(&self, pages: Pages, gfp: Gfp) -> bool {
+        let scope = if self.quirks().b05 { None } else { scope::fitting(gfp) };
         for cpu in cpus(self.possible()) {
             let addr = self.unit_page(pages, cpu, pages.start);
             // The array is part of the state, which must not be borrowed while another task may run.
@@ -146,7 +150,7 @@ impl<K: Kernel> Allocator<K> {
                 let first = core.place.page_index(cpu, pages.start);
                 pfns.copy_from_slice(&core.pages[first..first + pfns.len()]);
             });
-            if !self.kernel().map_pages(addr, pfns, Gfp::KERNEL | Gfp::ZERO) {
+            if !self.in_scope(scope, || self.kernel().map_pages(addr, pfns, Gfp::KERNEL | Gfp::ZERO)) {
                 self.undo_map(pages, cpu);
                 return false;
             }

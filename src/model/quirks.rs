@@ -106,6 +106,33 @@ quirks! {
     fix: Some("percpu: fix data race with pcpu_nr_empty_pop_pages"),
     "Whether too few empty pages are left is asked after pcpu_lock and the mutex were dropped. Later trees ask, and \
      schedule the work, before the lock is released: earlier, and before the pages of this allocation are there.";
+    b03 = "B03", v6_12: false, v6_1: false,
+    fix: Some("mm, percpu: do not consider sleepable allocations atomic"),
+    "An allocation is atomic unless its mask has all of GFP_KERNEL. GFP_NOFS and GFP_NOIO callers could sleep, but get \
+     NULL when no populated area is at hand.";
+    b03b = "B03b", v6_12: false, v6_1: false,
+    fix: Some("mm, percpu: do not consider sleepable allocations atomic"),
+    "The balance worker allocates without a NOIO scope while it holds pcpu_alloc_mutex. Reclaim that it enters may wait \
+     for a file system or a device whose owner waits for the mutex.";
+    b04 = "B04", v6_12: true, v6_1: true,
+    fix: Some("mm/vmalloc: honor GFP constraints in pcpu_get_vm_areas()"),
+    "The vm areas of a new chunk are reserved with GFP_KERNEL whatever the caller's mask, under pcpu_alloc_mutex.";
+    b05 = "B05", v6_12: true, v6_1: true,
+    fix: Some("mm/percpu: honor GFP constraints when populating chunks"),
+    "Populating ignores the caller's mask where it does not get pages: the array that page frames pass through, made at \
+     the first populate, and page tables are allocated with GFP_KERNEL.";
+    b06 = "B06", v6_12: true, v6_1: true,
+    fix: Some("mm/percpu: avoid IO/FS reclaim in backing allocations"),
+    "What backs an allocation is got with the caller's __GFP_IO and __GFP_FS. A GFP_KERNEL caller thus enters reclaim of \
+     file systems and devices with pcpu_alloc_mutex held, for which a NOFS or NOIO caller may be waiting.";
+    backing_nofail = "backing-nofail", v6_12: false, v6_1: false,
+    fix: None,
+    "What backs an allocation is got with the caller's __GFP_NOFAIL. Without it the bit only makes the wait for \
+     pcpu_alloc_mutex uninterruptible.";
+    caller_scopes = "caller-scopes", v6_12: false, v6_1: false,
+    fix: None,
+    "A sleeping caller without __GFP_IO creates and populates chunks in a NOIO scope, one that lacks only __GFP_FS in a \
+     NOFS scope. All others keep full reclaim under pcpu_alloc_mutex.";
 }
 
 impl Default for Quirks {

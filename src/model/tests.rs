@@ -392,7 +392,10 @@ fn quirk_names_are_unique_and_round_trip() {
         assert_eq!(quirks.get(quirk.name), Ok(false));
         quirks.set(quirk.name, true).unwrap();
     }
-    assert_eq!(quirks.to_string(), "B24 B25 B26 B50 B51 B36 warn-limit-sleepable B41 B14");
+    assert_eq!(
+        quirks.to_string(),
+        "B24 B25 B26 B50 B51 B36 warn-limit-sleepable B41 B14 B03 B03b B04 B05 B06 backing-nofail caller-scopes"
+    );
     assert!(quirks.set("B0", true).is_err());
 }
 
@@ -463,6 +466,12 @@ fn b14_asks_after_the_locks_are_dropped() {
     };
     let [on, off] = pair("B14").map(story);
     assert_ne!(on, off);
+}
+
+#[test]
+fn b03_takes_callers_that_could_wait_for_atomic() {
+    let story = |quirks| boot_with(small(), quirks).alloc(28 << 10, 4, false, Gfp::NOFS) != 0;
+    assert_eq!(pair("B03").map(story), [false, true]);
 }
 
 /// An allocation of (align, size), or for a negative first number the free of the area of that allocation, from -1 on.

@@ -8,6 +8,7 @@ use percuss_shim::compile;
 
 use super::layout::{wrap, wrap_items};
 use super::{fix, heading, name};
+use crate::edit::Edit;
 use crate::image::Image;
 use crate::model::Quirks;
 
@@ -19,6 +20,11 @@ pub fn tree(image: &Image, width: usize) -> String {
         let _ = writeln!(out, "  {path:<20}  {hash:.56}");
     }
     let _ = writeln!(out, "  compiled by {}", image.compiler.display());
+
+    for edit in Edit::variants_among(&image.applied) {
+        let _ = writeln!(out, "\n{}", edit.label().bold());
+        out += &wrap("  ", 2, &edit.story, width);
+    }
 
     let _ = writeln!(out, "\n{}", "quirks and their fixes".bold());
     for q in Quirks::ALL {

@@ -76,6 +76,20 @@ pub fn tree() -> Option<Tree> {
     }
 }
 
+/// The named trees.
+pub const TREES: [&str; 2] = ["6.12", "6.1"];
+
+/// Whether all of them are there; a line says which is not.
+pub fn has_trees() -> bool {
+    TREES.iter().all(|name| match Tree::resolve(name, &checkout()) {
+        Ok(_) => true,
+        Err(e) => {
+            eprintln!("skipped: {e}");
+            false
+        }
+    })
+}
+
 pub fn checkout() -> PathBuf {
     find_checkout().expect("tests run in the checkout")
 }

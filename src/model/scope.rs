@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! gfp scopes around allocations that take no mask, or ignore it.
+
+use super::allocator::Allocator;
+use crate::world::gfp::Gfp;
+use crate::world::kernel::{Kernel, Scope};
+
+/// The scope in which an allocation that asks for all of GFP_KERNEL gets what `gfp` allows; none when that is all.
+pub(super) fn fitting(gfp: Gfp) -> Option<Scope> {
+    if !gfp.contains(Gfp::IO) {
+        Some(Scope::Noio)
+    } else if !gfp.contains(Gfp::FS) {
+        Some(Scope::Nofs)
+    } else {
+        None
+    }
+}
+
+impl<K: Kernel> Allocator<K> {
+    /// Does `f` in a scope, or outside of one.
+    pub(super) fn in_scope<R>(&self, scope: Option<Scope>, f: impl FnOnce() -> R) -> R {
+        let old = scope.map(|scope| self.kernel().scope_save(scope));
+        let result = f();
+        if let (Some(scope), Some(old)) = (scope, old) {
+            self.kernel().scope_restore(scope, old);
+        }
+        result
+    }
+
+    /// Does `f`, which creates or populates a chunk, in the scope of a caller with this mask, in trees that have one.
+    pub(super) fn in_callers_scope<R>(&self, gfp: Gfp, f: impl FnOnce() -> R) -> R {
+        let scope = if self.quirks().caller_scopes { fitting(gfp) } else { None };
+        self.in_scope(scope, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_forbids_what_the_mask_lacks() {
+        let scopes = [Gfp::KERNEL, Gfp::NOFS, Gfp::NOIO, Gfp::NOIO | Gfp::FS, Gfp::KERNEL | Gfp::NORETRY].map(fitting);
+        assert_eq!(scopes, [None, Some(Scope::Nofs), Some(Scope::Noio), Some(Scope::Noio), None]);
+    }
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Variants: each has the quirks it is there for, on both trees, and the Model follows it.
+
+mod common;
+
+use percuss::campaign::{Extent, ModelRun, Oracles, Progress, generated, probe};
+use percuss::edit::{Edit, Kind};
+use percuss::image::{Config, Image, ImageSpec};
+use percuss::model::{Facts, Quirks};
+use percuss::program::Program;
+
+/// Generated programs of each variant.
+const PROGRAMS: u64 = 300;
+
+/// Variants, with the quirks they bring and take away.
+const VARIANTS: [(&str, &[&str], &[&str]); 6] = [
+    ("pre-9a5b183", &["B03", "B03b"], &[]),
+    ("scopes", &["caller-scopes"], &[]),
+    ("noio-mask", &[], &["B06"]),
+    ("noio-mask-nofail", &["backing-nofail"], &["B06"]),
+    ("v4", &[], &["B04", "B05", "B06"]),
+    ("v4-nofail", &["backing-nofail"], &["B04", "B05", "B06"]),
+];
+
+fn build(tree: &str, variant: &str, config: Config) -> Image {
+    let spec = ImageSpec { tree: tree.into(), variant: Some(variant.into()), config, ..ImageSpec::default() };
+    Image::build(&spec).unwrap()
+}
+
+#[test]
+fn all_are_here() {
+    let all = Edit::all().unwrap();
+    let names = all.iter().filter(|edit| edit.kind == Kind::Variant).map(|edit| edit.name.as_str());
+    assert_eq!(names.collect::<Vec<_>>(), VARIANTS.map(|(name, ..)| name));
+}
+
+/// README.md lists them.
+#[test]
+fn the_readme_lists_them() {
+    let text = std::fs::read_to_string(common::checkout().join("README.md")).unwrap();
+    let table = text.split("<!-- variants -->").nth(1).unwrap().split("<!-- end of").next().unwrap();
+    let rows = VARIANTS.map(|(name, on, off)| {
+        let title = Edit::variant(name).unwrap().title;
+        let title = title.strip_prefix("our variant: ").unwrap();
+        let signed = [("-", off), ("+", on)].into_iter().filter(|(_, quirks)| !quirks.is_empty());
+        let quirks: Vec<_> = signed.map(|(sign, quirks)| format!("{sign} {}", quirks.join(" "))).collect();
+        format!("| `{name}` | {title} | {} |", quirks.join(", "))
+    });
+    assert_eq!(table.trim().lines().skip(2).collect::<Vec<_>>(), rows);
+}
+
+/// The quirks of the tree with those of the variant, and nothing undecided.
+fn quirks(tree: &str, of_tree: Quirks, config: Config) {
+    if !common::has_trees() {
+        return;
+    }
+    for (variant, on, off) in VARIANTS {
+        let image = build(tree, variant, config);
+        let mut expected = of_tree;
+        on.iter().for_each(|quirk| expected.set(quirk, true).unwrap());
+        off.iter().for_each(|quirk| expected.set(quirk, false).unwrap());
+        // Without cgroups no area has a vector of them.
+        expected.b41 &= config == Config::Smp;
+        assert_eq!((image.quirks, image.undecided.as_slice()), (expected, &[][..]), "{variant} on {tree}");
+        assert!(image.applied.iter().all(|name| name.starts_with("our variant ")), "{:?}", image.applied);
+    }
+}
+
+#[test]
+fn quirks_on_6_12() {
+    quirks("6.12", Quirks::v6_12(), Config::Smp);
+}
+
+#[test]
+fn quirks_on_6_12_without_memcg() {
+    quirks("6.12", Quirks::v6_12(), Config::SmpNomemcg);
+}
+
+#[test]
+fn quirks_on_6_1() {
+    quirks("6.1", Quirks::v6_1(), Config::Smp);
+}
+
+/// Every finding in generated programs has a quirk that accounts for it.
+fn agrees(tree: &str, variant: &str) {
+    if !common::has_trees() {
+        return;
+    }
+    let image = build(tree, variant, Config::Smp);
+    let mut setup = image.setup(1, Oracles::default());
+    setup.worker = Some(env!("CARGO_BIN_EXE_percuss").into());
+    let batch = generated(&setup, Extent::Programs(PROGRAMS), 1, &Progress::default()).unwrap();
+    assert_eq!((batch.programs, batch.hung, batch.not_run), (PROGRAMS, 0, 0));
+    let new: Vec<_> = batch.found.iter().filter(|f| f.finding.quirk.is_none()).collect();
+    let program = new.first().map(|f| Program::decode(&f.program).to_string());
+    assert!(new.is_empty(), "{variant} on {tree}: {new:#?}\n{}", program.unwrap_or_default());
+    assert_eq!(batch.tally.unattributed, 0, "{variant} on {tree}");
+}
+
+/// Whatever a tree does with masks is found out, in any combination: here Models are the trees.
+#[test]
+fn combinations_of_mask_quirks_are_found() {
+    const MASKS: [&str; 7] = ["B03", "B03b", "B04", "B05", "B06", "backing-nofail", "caller-scopes"];
+    // All of them take a minute; with an odd step every quirk still meets every other.
+    for combination in (0..1 << MASKS.len()).step_by(7) {
+        let mut quirks = Quirks::v6_12();
+        for (bit, name) in MASKS.iter().enumerate() {
+            quirks.set(name, combination >> bit & 1 != 0).unwrap();
+        }
+        let facts = Facts::default();
+        let found = probe(&mut ModelRun::new(facts, quirks).unwrap().session, facts).unwrap();
+        // With B03 no caller without all of GFP_KERNEL gets to where a scope would be.
+        quirks.caller_scopes &= !quirks.b03;
+        assert_eq!(found, (quirks, vec![]));
+    }
+}
+
+macro_rules! agree {
+    ($($test:ident: $variant:literal;)*) => {
+        $(
+            #[test]
+            fn $test() {
+                agrees("6.12", $variant);
+                agrees("6.1", $variant);
+            }
+        )*
+    };
+}
+
+agree! {
+    pre_9a5b183_agrees: "pre-9a5b183";
+    scopes_agrees: "scopes";
+    noio_mask_agrees: "noio-mask";
+    noio_mask_nofail_agrees: "noio-mask-nofail";
+    v4_agrees: "v4";
+    v4_nofail_agrees: "v4-nofail";
+}
+
+/// A variant is never taken for the patch it is named after.
+#[test]
+fn reports_call_it_ours() {
+    if common::tree().is_none() {
+        return;
+    }
+    let shown = common::percuss(&["tree", "--variant", "v4"]);
+    assert_eq!(shown.code, 0, "{}", shown.err);
+    assert!(shown.out.contains("  with  our variant v4\n"), "{}", shown.out);
+    assert!(shown.out.contains("\nour variant v4\n  Our edits after "), "{}", shown.out);
+    for quirk in ["B04", "B05", "B06"] {
+        assert!(shown.out.contains(&format!("  not here   {quirk}  ")), "{}", shown.out);
+    }
+    let none = common::percuss(&["check", "--variant", "B04"]);
+    assert_eq!((none.code, none.out.as_str()), (2, ""), "{}", none.err);
+    assert!(none.err.contains("unknown variant `B04`\n  help: known variants are "), "{}", none.err);
+}
