@@ -2,11 +2,13 @@
 //! The GFP audit: every backing allocation with what its caller asked for, what reached the page allocator, and the
 //! locks held. Fed by events, for any tenant.
 
+mod results;
 mod table;
 mod tracker;
 
+pub use results::{Failure, Results};
 pub use table::{Audit, Backing, Place, Row};
-pub use tracker::Tracker;
+pub use tracker::{Tracker, ext_name, lock_name};
 
 /// What allocates memory in a real kernel on these paths and is not modelled, for readers of the table.
 pub const NOT_MODELLED: &str = "not modelled: KASAN shadow for new areas (GFP_KERNEL in v6.12), KMSAN shadow, \

@@ -87,6 +87,11 @@ impl Tracker {
         self.current == WORKER
     }
 
+    /// Number of the op that runs in the current context.
+    pub fn op(&self) -> u32 {
+        self.states[self.current].op
+    }
+
     /// Mask that the op that runs was called with; None for the worker and for ops that allocate nothing.
     pub fn caller(&self, program: &Program) -> Option<Gfp> {
         if self.in_worker() {

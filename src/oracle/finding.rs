@@ -25,11 +25,15 @@ pub enum Oracle {
     Room,
     /// BUG, WARN, panic, fault, endless loop or recursion.
     Crash,
+    /// The order in which locks are taken, and what reclaim may wait for.
+    LockOrder,
+    /// Somebody waits for memory that waits for him.
+    Stall,
 }
 
 impl Oracle {
     /// All oracles with their names.
-    pub const ALL: [(Oracle, &'static str); 9] = [
+    pub const ALL: [(Oracle, &'static str); 11] = [
         (Oracle::Lockstep, "lockstep"),
         (Oracle::Ledger, "ledger"),
         (Oracle::Invariants, "invariants"),
@@ -39,6 +43,8 @@ impl Oracle {
         (Oracle::Hints, "hints"),
         (Oracle::Room, "room"),
         (Oracle::Crash, "crash"),
+        (Oracle::LockOrder, "lockorder"),
+        (Oracle::Stall, "stall"),
     ];
 
     /// The name in reports and JSON.

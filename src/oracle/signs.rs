@@ -2,16 +2,18 @@
 //! Events that are wrong by themselves, whoever made them.
 
 use super::finding::{Finding, Oracle};
+use crate::audit::{ext_name, lock_name};
 use crate::program::{Op, Program};
 use crate::run::{DRAIN, op_at};
 use crate::world::event::{Event, Site, Stop};
 use crate::world::kernel::Diag;
 use crate::world::log::Log;
+use crate::world::{CONTEXTS, KSWAPD, WORKER};
 
 /// The kernel function an op enters, for titles.
 pub fn function(program: &Program, op: u32) -> &'static str {
     match op_at(program, op) {
-        Some(Op::Alloc { .. }) => "pcpu_alloc",
+        Some(Op::Alloc { .. } | Op::SchedProbe { .. }) => "pcpu_alloc",
         Some(Op::Free { .. }) => "free_percpu",
         Some(Op::Balance) => "pcpu_balance_workfn",
         Some(Op::IsStatic { .. }) => "is_kernel_percpu_address",
@@ -36,26 +38,78 @@ fn boot_memory_fails(program: &Program) -> bool {
     program.faults.iter().any(|f| f.site == Site::Memblock)
 }
 
+/// Where the reader of a log is: context, op, and what else the rules below ask about.
+struct Reader {
+    current: usize,
+    ops: [u32; CONTEXTS],
+    before_work: usize,
+    booted: bool,
+    /// What kswapd waits for.
+    kswapd_waits: Option<String>,
+    /// The last event was an allocation of metadata.
+    allocated: bool,
+}
+
+impl Reader {
+    fn new() -> Reader {
+        Reader { current: 0, ops: [0; CONTEXTS], before_work: 0, booted: false, kswapd_waits: None, allocated: false }
+    }
+
+    #[inline]
+    fn feed(&mut self, event: &Event) {
+        match *event {
+            Event::OpBegin { op } => {
+                self.ops[self.current] = op;
+                self.booted = true;
+            }
+            Event::Switch { task } => self.current = usize::from(task).min(CONTEXTS - 1),
+            Event::WorkBegin => self.before_work = std::mem::replace(&mut self.current, WORKER),
+            Event::WorkEnd => self.current = self.before_work,
+            Event::Wait { lock } if self.current == KSWAPD => self.kswapd_waits = Some(lock_name(lock).to_owned()),
+            Event::WaitExt { lock, .. } if self.current == KSWAPD => {
+                self.kswapd_waits = Some(format!("the {} lock", ext_name(lock)));
+            }
+            Event::MutexLock { .. } | Event::SpinLock { .. } | Event::LockExt { .. } if self.current == KSWAPD => {
+                self.kswapd_waits = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// Rules about more than one event.
+    fn sign(&mut self, event: &Event) -> Option<(Oracle, String)> {
+        let allocated =
+            std::mem::replace(&mut self.allocated, matches!(event, Event::Kzalloc { .. } | Event::Vmalloc { .. }));
+        match event {
+            Event::FlushCache { unmap: true, .. } if allocated => {
+                Some((Oracle::Context, "percuss: depopulating allocates memory".to_owned()))
+            }
+            // That nobody has memory is no defect; that who could free some waits for the one who needs it is.
+            Event::Stopped { reason: Stop::Stall } => self
+                .kswapd_waits
+                .as_ref()
+                .map(|lock| (Oracle::Stall, format!("percuss: a task retries for ever while kswapd waits for {lock}"))),
+            _ => None,
+        }
+    }
+}
+
 /// All signs in a log, in order.
 pub fn scan(program: &Program, log: &Log) -> Vec<Finding> {
     let mut out = Vec::new();
-    let mut op = 0;
-    let mut in_worker = false;
-    let mut booted = false;
+    let mut reader = Reader::new();
     for (i, event) in log.events().iter().enumerate() {
-        match event {
-            Event::OpBegin { op: n } => {
-                op = *n;
-                booted = true;
-            }
-            // Boot without memory is documented to panic.
-            Event::Stopped { reason: Stop::Panic } if !booted && boot_memory_fails(program) => continue,
-            Event::WorkBegin => in_worker = true,
-            Event::WorkEnd => in_worker = false,
-            _ => {}
+        reader.feed(event);
+        // Boot without memory is documented to panic.
+        if !reader.booted && *event == (Event::Stopped { reason: Stop::Panic }) && boot_memory_fails(program) {
+            continue;
         }
-        let place = if in_worker { "pcpu_balance_workfn" } else { function(program, op) };
-        if let Some((oracle, title)) = sign(program, op, event, place) {
+        let op = reader.ops[reader.current];
+        let place = match reader.current {
+            WORKER => "pcpu_balance_workfn",
+            _ => function(program, op),
+        };
+        if let Some((oracle, title)) = reader.sign(event).or_else(|| sign(program, op, event, place)) {
             let text = log.text_of(i).unwrap_or_default();
             out.push(Finding::new(oracle, op, title, format!("{event:x?} {text}").trim().to_owned()));
         }

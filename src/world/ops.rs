@@ -167,10 +167,15 @@ impl World {
 
     /// Notes that all tasks wait for each other.
     pub fn deadlock(&mut self) {
+        self.note_waiters();
+        self.end(Stop::Deadlock);
+    }
+
+    /// Says beside the next event who waits for whom.
+    pub(super) fn note_waiters(&mut self) {
         let text = self.who_waits();
         self.end_zeroing();
         self.log.text(&text);
-        self.end(Stop::Deadlock);
     }
 
     /// Who waits for what, and who has it.

@@ -28,7 +28,7 @@ pub mod cost {
 pub const BATCH: u16 = 32;
 
 /// Who made a page free.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum Source {
     /// It was free from the start.
     #[default]
@@ -79,7 +79,7 @@ pub(super) enum Mark {
 }
 
 /// What waiting for memory did to others: the stall oracle's figures. Times are virtual microseconds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Pressure {
     /// The clock.
     pub clock: u64,

@@ -121,6 +121,7 @@ impl Host {
             w.alone && *rounds > HOPELESS
         };
         if stalled {
+            self.world_mut().note_waiters();
             self.stop(Stop::Stall);
         }
         fiber::pause(Pause::Retrying);
