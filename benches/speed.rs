@@ -38,6 +38,9 @@ fn profile(part: &str, cpus: u32) {
         "bare" => Fixture::bare,
         "c" => Fixture::c_alone,
         "model" => Fixture::model_alone,
+        "reset" => |f: &mut Fixture, n| {
+            f.reset(n);
+        },
         _ => Fixture::lockstep,
     };
     let start = std::time::Instant::now();

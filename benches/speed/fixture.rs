@@ -10,7 +10,7 @@ use percuss::image::{Config, Image, ImageSpec};
 use percuss::model::{Facts, Quirks};
 use percuss::program::{Generator, Geometry, Op, Program, VARS};
 use percuss::run::{Session, Unwatched};
-use percuss::tenant::{KernelC, Tenant};
+use percuss::tenant::{KernelC, Tenant, boot_params};
 use percuss_shim::{CompileRequest, Instance, compile};
 
 #[path = "../../shim/tests/common/mod.rs"]
@@ -76,17 +76,8 @@ impl Fixture {
         let model = ModelRun::new(facts, quirks).expect("memory");
         model.session.shared().check_content.set(false);
         let examiner = Examiner::new(session(), facts, quirks, Oracles::default()).expect("memory");
-        let params = percuss_shim::Boot {
-            possible: boot.cpus,
-            static_size: boot.static_size as u64,
-            reserved_size: boot.reserved as u64,
-            dyn_size: boot.dyn_size as u64,
-            atom_size: boot.atom as u64,
-            unit_size: 0,
-            first: percuss_shim::abi::PERCUSS_FIRST_EMBED,
-            kmem: boot.kmem as u32,
-        };
-        let bare = common::boot(percuss_shim::Image::load(bare_image()).expect("loads"), &params).0;
+        let bare = percuss_shim::Image::load(bare_image()).expect("loads");
+        let bare = common::boot(bare, &boot_params(&boot)).0;
         Fixture {
             programs: programs(boot),
             nothing: Program { boot, ..Program::default() },

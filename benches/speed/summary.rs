@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::fixture::{CPUS, Fixture, PROGRAMS};
 
-/// Turns; the least of each part counts.
+/// Turns; of each part the least time of each program counts, so that a busy machine is seen through.
 const TURNS: usize = 40;
 
 /// A number with the goal it is held against.
@@ -16,28 +16,44 @@ struct Line {
     at_most: Option<f64>,
 }
 
-fn time(mut part: impl FnMut(usize)) -> f64 {
-    let start = Instant::now();
-    (0..PROGRAMS).for_each(&mut part);
-    start.elapsed().as_secs_f64() * 1e6 / PROGRAMS as f64
+/// The least times of each program.
+struct Part([Duration; PROGRAMS]);
+
+impl Part {
+    fn turn(&mut self, mut part: impl FnMut(usize)) {
+        self.timed(|n| {
+            let start = Instant::now();
+            part(n);
+            start.elapsed()
+        });
+    }
+
+    fn timed(&mut self, mut part: impl FnMut(usize) -> Duration) {
+        for (n, least) in self.0.iter_mut().enumerate() {
+            *least = part(n).min(*least);
+        }
+    }
+
+    /// Microseconds of a program on average.
+    fn mean(&self) -> f64 {
+        self.0.iter().sum::<Duration>().as_secs_f64() * 1e6 / PROGRAMS as f64
+    }
 }
 
 fn measure(cpus: u32) -> Vec<Line> {
     let mut f = Fixture::new(cpus);
-    let mut least = [f64::MAX; 7];
+    let mut parts: [Part; 7] = std::array::from_fn(|_| Part([Duration::MAX; PROGRAMS]));
     for _ in 0..TURNS {
-        let now = [
-            time(|n| f.bare(n)),
-            time(|n| f.c_alone(n)),
-            time(|n| f.model_alone(n)),
-            time(|n| f.lockstep(n)),
-            time(|_| f.empty(false)),
-            time(|_| f.empty(true)),
-            (0..PROGRAMS).map(|n| f.reset(n)).sum::<Duration>().as_secs_f64() * 1e6 / PROGRAMS as f64,
-        ];
-        least.iter_mut().zip(now).for_each(|(l, n)| *l = l.min(n));
+        let [bare, c, model, lockstep, empty, boot, reset] = &mut parts;
+        bare.turn(|n| f.bare(n));
+        c.turn(|n| f.c_alone(n));
+        model.turn(|n| f.model_alone(n));
+        lockstep.turn(|n| f.lockstep(n));
+        empty.turn(|_| f.empty(false));
+        boot.turn(|_| f.empty(true));
+        reset.timed(|n| f.reset(n));
     }
-    let [bare, c, model, lockstep, empty, boot, reset] = least;
+    let [bare, c, model, lockstep, empty, boot, reset] = parts.map(|p| p.mean());
     // Goals in microseconds are for 4 CPUs: what boot lays out grows with the units.
     let small = |goal| (cpus == 4).then_some(goal);
     vec![

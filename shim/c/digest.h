@@ -5,7 +5,10 @@ _Static_assert(sizeof(struct pcpu_block_md) == 8 * sizeof(int), "a block is read
 
 static __always_inline u64 percuss_mix(u64 h, u64 v)
 {
-	return rol64((h ^ v) * 0x9e3779b97f4a7c15ULL, 29);
+	/* Not rol64(): it is instrumented, and so cannot be inlined here. */
+	u64 product = (h ^ v) * 0x9e3779b97f4a7c15ULL;
+
+	return product << 29 | product >> 35;
 }
 
 static __always_inline u64 percuss_pair(u32 a, u32 b)
@@ -155,23 +158,41 @@ u64 percuss_release_digest(void)
 	return percuss_mix(h, sum);
 }
 
-static u64 percuss_words(u64 h, const unsigned long *map, unsigned long bits)
-{
-	unsigned long i;
+/* Most words of a map are 0 and most of those have neighbours that are. */
+#define PERCUSS_STRIDE 8
 
-	for (i = 0; i < BITS_TO_LONGS(bits); i++)
-		h = percuss_mix(h, map[i]);
-	return h;
+static u64 percuss_words(const unsigned long *map, unsigned long bits)
+{
+	unsigned long words = BITS_TO_LONGS(bits);
+	unsigned long i = 0, end, any, k;
+	u64 sum = 0;
+
+	while (i < words) {
+		end = min(i + PERCUSS_STRIDE, words);
+		for (any = 0, k = i; k < end; k++)
+			any |= map[k];
+		for (; any && i < end; i++)
+			if (map[i])
+				sum += percuss_mix(percuss_mix(0x77, i), map[i]);
+		i = end;
+	}
+	return sum;
 }
 
 static u64 percuss_chunk_whole(const struct pcpu_chunk *chunk)
 {
 	unsigned long bits = chunk->nr_pages * PAGE_SIZE / PCPU_MIN_ALLOC_SIZE;
-	u64 h = percuss_chunk_part(chunk, 0, U32_MAX);
+	u32 blocks = chunk->nr_pages * PAGE_SIZE / PCPU_BITMAP_BLOCK_SIZE;
+	u64 h = percuss_header(chunk);
+	u64 sum = 0;
+	u32 i;
 
-	h = percuss_words(h, chunk->alloc_map, bits);
-	h = percuss_words(h, chunk->bound_map, bits + 1);
-	return percuss_words(h, chunk->populated, chunk->nr_pages);
+	for (i = 0; i < blocks; i++)
+		sum += percuss_md(percuss_mix(0x62, i), chunk->md_blocks + i);
+	h = percuss_mix(h, sum);
+	h = percuss_mix(h, percuss_words(chunk->alloc_map, bits));
+	h = percuss_mix(h, percuss_words(chunk->bound_map, bits + 1));
+	return percuss_mix(h, percuss_words(chunk->populated, chunk->nr_pages));
 }
 
 static uint64_t percuss_digest_all(void)

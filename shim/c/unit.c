@@ -71,8 +71,18 @@ bool percuss_kmem;
 struct percpu_stats pcpu_stats;
 struct pcpu_alloc_info pcpu_stats_ai;
 
+/*
+ * A fuzzer learns nothing from the code that looks at the allocator, nor does AddressSanitizer: what it looks at is memory
+ * of the arena.
+ */
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((no_sanitize("address", "coverage"))), apply_to = function)
+#endif
 #include "digest.h"
 #include "visit.h"
+#ifdef __clang__
+#pragma clang attribute pop
+#endif
 #include "boot.h"
 
 static void percuss_attach(struct percuss_host *host)

@@ -315,8 +315,12 @@ struct percuss_image {
  * nothing. A chunk whose memory is given back is touched no more. At boot, hiding the ends of the first and the reserved
  * chunk are area operations; filling their populated maps is not.
  *
- * digest_all: the same with every chunk (lists in slot order, then the reserved chunk) touched in whole, header() followed
- * by all blocks, then all words of alloc_map (as many as hold alloc_map_bits), of bound_map (one bit more) and populated.
+ * digest_all: the same with every chunk (lists in slot order, then the reserved chunk) touched in whole. A chunk's part is
+ * header() mixed with blocks(), words(alloc_map) (as many as hold alloc_map_bits), words(bound_map) (one bit more) and
+ * words(populated). These are sums, so that none of their terms waits for another:
+ *
+ *   blocks()   = the wrapping sum over all blocks of md(mix(0x62, i), block i)
+ *   words(map) = the wrapping sum over the words w of the map that are not 0 of mix(mix(0x77, i), w)
  */
 
 /* The one entry point of an image. */

@@ -190,9 +190,13 @@ fn digest_all_is_the_documented_one() {
                 c.max_alloc_size,
             ];
             let part = md(header.into_iter().fold(0x63, mix), &c.md);
-            let part = c.blocks().iter().fold(part, md);
-            let maps = c.alloc_map().iter().chain(c.bound_map()).chain(c.populated());
-            sum = sum.wrapping_add(maps.fold(part, |h, w| mix(h, *w)));
+            let blocks = c.blocks().iter().zip(0..).map(|(b, i)| md(mix(0x62, i), b)).fold(0, u64::wrapping_add);
+            let words = |map: &[u64]| {
+                let set = map.iter().zip(0..).filter(|(w, _)| **w != 0);
+                set.map(|(w, i)| mix(mix(0x77, i), *w)).fold(0, u64::wrapping_add)
+            };
+            let parts = [blocks, words(c.alloc_map()), words(c.bound_map()), words(c.populated())];
+            sum = sum.wrapping_add(parts.into_iter().fold(part, mix));
         });
         assert_eq!(i.digest_all(), mix(h, sum), "{version}");
     }

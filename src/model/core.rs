@@ -179,6 +179,8 @@ pub(super) struct Core {
     pub pages: Vec<Pfn>,
     /// Frame -> chunk it backs or once backed.
     pub page_chunk: Vec<ChunkId>,
+    /// Frames that have an entry there: frames count down from the top of a node, so that clearing it all takes long.
+    pub pages_noted: Vec<Pfn>,
     /// (chunk, first bit of an area) -> objcg charged for it.
     pub charged: HashMap<(ChunkId, i32), u32>,
     pub saved: Saved,
@@ -198,8 +200,15 @@ impl Core {
         self.released.clear();
         self.copied.clear();
         self.pages.clear();
-        self.page_chunk.clear();
+        self.forget_pages();
         self.charged.clear();
+    }
+
+    /// No page backs a chunk.
+    pub fn forget_pages(&mut self) {
+        for pfn in self.pages_noted.drain(..) {
+            self.page_chunk[pfn as usize] = NONE;
+        }
     }
 
     /// What boot did to the chunks is nobody's change.

@@ -242,6 +242,9 @@ impl super::core::Core {
         if index >= self.page_chunk.len() {
             self.page_chunk.resize(index + 1, NONE);
         }
+        if self.page_chunk[index] == NONE {
+            self.pages_noted.push(pfn);
+        }
         self.page_chunk[index] = id;
     }
 }

@@ -56,7 +56,7 @@ impl Core {
             }
         }
         if !saved.has_pages {
-            self.page_chunk.clear();
+            self.forget_pages();
         }
         self.charged.clear();
         self.saved = saved;

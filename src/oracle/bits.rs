@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The truth about a bitmap, found the plain way: oracles must not share the Model's shortcuts.
 
+use crate::world::arena::wide;
+
 /// True when bits `[from, to)` are all clear.
 pub fn all_clear(map: &[u64], from: u32, to: u32) -> bool {
     if from >= to {
@@ -12,15 +14,22 @@ pub fn all_clear(map: &[u64], from: u32, to: u32) -> bool {
     if first == last {
         return map[first] & head & tail == 0;
     }
-    let (strides, rest) = map[first + 1..last].as_chunks::<8>();
-    map[first] & head == 0
-        && map[last] & tail == 0
-        && strides.iter().all(|s| s.iter().fold(0, |any, w| any | w) == 0)
-        && rest.iter().all(|w| *w == 0)
+    map[first] & head == 0 && map[last] & tail == 0 && all_zero(&map[first + 1..last])
+}
+
+/// True when all words are 0.
+fn all_zero(words: &[u64]) -> bool {
+    // Equal to its neighbour and the first is 0: comparing memory is what the C library does with the widest registers.
+    words.first().is_none_or(|w| *w == 0) && (words.len() < 2 || words[1..] == words[..words.len() - 1])
 }
 
 /// Number of set bits in `[0, bits)`.
 pub fn count(map: &[u64], bits: u32) -> u32 {
+    wide(|| count_words(map, bits))
+}
+
+#[inline(always)]
+fn count_words(map: &[u64], bits: u32) -> u32 {
     let whole = (bits / 64) as usize;
     let rest = if bits.is_multiple_of(64) { 0 } else { (map[whole] & ((1 << (bits % 64)) - 1)).count_ones() };
     map[..whole].iter().map(|w| w.count_ones()).sum::<u32>() + rest
@@ -29,84 +38,64 @@ pub fn count(map: &[u64], bits: u32) -> u32 {
 /// What is free in `[from, to)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Free {
-    /// Longest run and where it starts, relative to `from`; the first of equals.
+    /// Longest run.
     pub longest: u32,
-    /// See `longest`.
-    pub longest_at: u32,
     /// Run at the left edge.
     pub left: u32,
     /// Run at the right edge.
     pub right: u32,
     /// First free bit relative to `from`, or the length when none is.
     pub first: u32,
-    /// Free bits.
-    pub total: u32,
 }
 
 /// Measures the free runs of whole words `[from, to)`; both are multiples of 64.
 pub fn free_runs(map: &[u64], from: u32, to: u32) -> Free {
+    wide(|| measure(map, from, to))
+}
+
+#[inline(always)]
+fn measure(map: &[u64], from: u32, to: u32) -> Free {
     let len = to - from;
-    let mut out = Free { first: len, ..Free::default() };
-    let mut run = 0u32;
-    let mut run_at = 0u32;
-    let close = |run: u32, at: u32, out: &mut Free| {
-        if run > out.longest {
-            (out.longest, out.longest_at) = (run, at);
+    let mut out = Free { first: len, left: len, ..Free::default() };
+    // The run that reaches up to the word looked at.
+    let mut run = 0;
+    for (base, &word) in (0..).step_by(64).zip(&map[(from / 64) as usize..(to / 64) as usize]) {
+        if word != u64::MAX && out.first == len {
+            out.first = base + (!word).trailing_zeros();
         }
-        if run > 0 && at == 0 {
+        if word == 0 {
+            run += 64;
+            continue;
+        }
+        run += word.trailing_zeros();
+        out.longest = out.longest.max(run);
+        if out.left == len {
             out.left = run;
         }
-    };
-    for (i, word) in map[(from / 64) as usize..(to / 64) as usize].iter().enumerate() {
-        let base = i as u32 * 64;
-        // Most words are all free or all taken.
-        if *word == 0 {
-            if run == 0 {
-                run_at = base;
-            }
-            run += 64;
-            out.total += 64;
-            continue;
+        // Bits the runs inside the word, which end in it, could have at most. As a rule a longer run is known already.
+        let inside = 62u32.saturating_sub(word.trailing_zeros() + word.leading_zeros());
+        if word != u64::MAX && inside > out.longest {
+            out.longest = out.longest.max(longest_inside(word));
         }
-        if *word == u64::MAX {
-            close(run, run_at, &mut out);
-            run = 0;
-            continue;
-        }
-        let mut at = 0;
-        while at < 64 {
-            let rest = word >> at;
-            let clear = rest.trailing_zeros().min(64 - at);
-            if clear > 0 {
-                if run == 0 {
-                    run_at = base + at;
-                }
-                run += clear;
-                out.total += clear;
-                at += clear;
-            }
-            if at == 64 {
-                break;
-            }
-            close(run, run_at, &mut out);
-            run = 0;
-            at += (!(word >> at)).trailing_zeros().min(64 - at);
-        }
+        run = word.leading_zeros();
     }
-    close(run, run_at, &mut out);
-    out.right = if run > 0 { run } else { 0 };
-    out.first = if out.total == 0 { len } else { first_clear(map, from, to) - from };
+    out.longest = out.longest.max(run);
+    out.right = run;
     out
 }
 
-fn first_clear(map: &[u64], from: u32, to: u32) -> u32 {
-    (from..to)
-        .step_by(64)
-        .find_map(|at| {
-            let word = map[(at / 64) as usize];
-            (word != u64::MAX).then(|| at + (!word).trailing_zeros())
-        })
-        .unwrap_or(to)
+/// The longest run of clear bits that has set bits on both sides.
+fn longest_inside(word: u64) -> u32 {
+    let mut rest = word >> word.trailing_zeros();
+    let mut longest = 0;
+    while rest != 0 {
+        // The lowest bit of what is left is set.
+        rest = rest.checked_shr((!rest).trailing_zeros()).unwrap_or(0);
+        let clear = if rest == 0 { 0 } else { rest.trailing_zeros() };
+        longest = longest.max(clear);
+        rest >>= clear;
+    }
+    longest
 }
 
 #[cfg(test)]
@@ -123,14 +112,9 @@ mod tests {
                 run = 0;
                 continue;
             }
-            if out.total == 0 {
-                out.first = b - from;
-            }
-            out.total += 1;
+            out.first = out.first.min(b - from);
             run += 1;
-            if run > out.longest {
-                (out.longest, out.longest_at) = (run, b + 1 - run - from);
-            }
+            out.longest = out.longest.max(run);
             if run == b + 1 - from {
                 out.left = run;
             }

@@ -2,8 +2,9 @@
 //! Content of per-CPU memory: zero after allocation, then what the program wrote, on every possible CPU.
 
 use super::areas::{Area, pattern, pattern_steps};
+use crate::world::World;
+use crate::world::arena::wide;
 use crate::world::kernel::Addr;
-use crate::world::{Host, World};
 
 /// A wrong byte in somebody's per-CPU memory, or a pointer that cannot be right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,45 +41,69 @@ impl ContentError {
 
 /// Fills every CPU's copy with the pattern of `seed`.
 pub fn write(w: &World, area: &Area, seed: u8) {
+    wide(|| w.cpus().for_each(|cpu| write_copy(w, area, seed, cpu)));
+}
+
+#[inline(always)]
+fn write_copy(w: &World, area: &Area, seed: u8, cpu: u32) {
     let mut chunk = [0u8; 512];
-    for cpu in w.cpus() {
-        let base = w.copy_of(area.ptr, cpu);
-        let mut pattern_at = Strides::new(seed, cpu);
-        let mut at = 0;
-        while at < area.size {
-            let n = (area.size - at).min(chunk.len() as u32);
-            for stride in chunk[..n.next_multiple_of(STRIDE as u32) as usize].as_chunks_mut::<STRIDE>().0 {
-                for (to, word) in stride.as_chunks_mut::<4>().0.iter_mut().zip(pattern_at.next()) {
-                    *to = word.to_le_bytes();
-                }
+    let base = w.copy_of(area.ptr, cpu);
+    let mut pattern_at = Strides::new(seed, cpu);
+    let mut at = 0;
+    while at < area.size {
+        let n = (area.size - at).min(chunk.len() as u32);
+        for stride in chunk[..n.next_multiple_of(STRIDE as u32) as usize].as_chunks_mut::<STRIDE>().0 {
+            for (to, word) in stride.as_chunks_mut::<4>().0.iter_mut().zip(pattern_at.next()) {
+                *to = word.to_le_bytes();
             }
-            w.write_unit(base + at as u64, &chunk[..n as usize]);
-            at += n;
         }
+        w.write_unit(base + at as u64, &chunk[..n as usize]);
+        at += n;
     }
 }
 
 /// Checks every CPU's copy.
 pub fn verify(w: &World, area: &Area) -> Result<(), ContentError> {
-    for cpu in w.cpus() {
-        let base = w.copy_of(area.ptr, cpu);
-        let Some(bytes) = w.read_unit(base, area.size as u64) else {
-            return Err(ContentError::Unmapped { ptr: area.ptr, cpu });
-        };
-        let wrong = match area.seed {
-            None => first_nonzero(bytes).map(|at| (at, 0)),
-            Some(seed) => first_differing(bytes, seed, cpu),
-        };
-        if let Some((at, expected)) = wrong {
-            return Err(ContentError::Differs { ptr: area.ptr, cpu, at: at as u32, expected, found: bytes[at] });
+    wide(|| w.cpus().try_for_each(|cpu| verify_copy(w, area, cpu)))
+}
+
+/// Checks every CPU's copy of an area that is about to be freed, and overwrites it, so that whoever gets it next without
+/// zeroing is seen. One after the other, because a copy that was just looked at is still in the cache.
+pub fn verify_and_scribble(w: &World, area: &Area) -> Result<(), ContentError> {
+    let mut result = Ok(());
+    wide(|| {
+        for cpu in w.cpus() {
+            if result.is_ok() {
+                result = verify_copy(w, area, cpu);
+            }
+            w.fill_unit(w.copy_of(area.ptr, cpu), area.size as u64);
         }
+    });
+    result
+}
+
+#[inline(always)]
+fn verify_copy(w: &World, area: &Area, cpu: u32) -> Result<(), ContentError> {
+    let base = w.copy_of(area.ptr, cpu);
+    let Some(bytes) = w.read_unit(base, area.size as u64) else {
+        return Err(ContentError::Unmapped { ptr: area.ptr, cpu });
+    };
+    let wrong = match area.seed {
+        None => first_nonzero(bytes).map(|at| (at, 0)),
+        Some(seed) => first_differing(bytes, seed, cpu),
+    };
+    match wrong {
+        Some((at, expected)) => {
+            Err(ContentError::Differs { ptr: area.ptr, cpu, at: at as u32, expected, found: bytes[at] })
+        }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Bytes looked at before anything is decided: enough for the compiler to use wide registers.
 const STRIDE: usize = 64;
 
+#[inline(always)]
 fn first_nonzero(bytes: &[u8]) -> Option<usize> {
     let (strides, tail) = bytes.as_chunks::<STRIDE>();
     let any = |stride: &[u8; STRIDE]| {
@@ -91,6 +116,7 @@ fn first_nonzero(bytes: &[u8]) -> Option<usize> {
     }
 }
 
+#[inline(always)]
 fn first_differing(bytes: &[u8], seed: u8, cpu: u32) -> Option<(usize, u8)> {
     let (strides, _) = bytes.as_chunks::<STRIDE>();
     let mut pattern_at = Strides::new(seed, cpu);
@@ -119,25 +145,18 @@ struct Strides {
 }
 
 impl Strides {
+    #[inline(always)]
     fn new(seed: u8, cpu: u32) -> Strides {
         let (first, step) = pattern_steps(seed, cpu);
         let steps = std::array::from_fn(|i| step.wrapping_mul(i as u32));
         Strides { first, steps, stride: step.wrapping_mul(STRIDE as u32 / 4) }
     }
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> [u32; STRIDE / 4] {
         let words = self.steps.map(|step| self.first.wrapping_add(step) | 1);
         self.first = self.first.wrapping_add(self.stride);
         words
-    }
-}
-
-/// Overwrites an area that is about to be freed, so that whoever gets it next without zeroing is seen.
-pub fn scribble(host: &Host, area: &Area) {
-    let w = host.world();
-    for cpu in w.cpus() {
-        w.fill_unit(w.copy_of(area.ptr, cpu), area.size as u64);
     }
 }
 

@@ -93,6 +93,24 @@ impl KernelC {
     }
 }
 
+/// A geometry as an image takes it.
+pub fn boot_params(geometry: &Geometry) -> shim::Boot {
+    shim::Boot {
+        possible: geometry.cpus,
+        static_size: geometry.static_size as u64,
+        reserved_size: geometry.reserved as u64,
+        dyn_size: geometry.dyn_size as u64,
+        atom_size: geometry.atom as u64,
+        unit_size: geometry.unit as u64,
+        first: match geometry.first {
+            First::Embed => abi::PERCUSS_FIRST_EMBED,
+            First::Page => abi::PERCUSS_FIRST_PAGE,
+            First::Info => abi::PERCUSS_FIRST_INFO,
+        },
+        kmem: geometry.kmem as u32,
+    }
+}
+
 fn globals(g: &abi::percuss_globals) -> Globals {
     Globals {
         nr_empty_pop_pages: g.nr_empty_pop_pages,
@@ -147,22 +165,8 @@ impl Tenant for KernelC {
     }
 
     fn boot(&self, geometry: &Geometry) -> Result<Layout, i32> {
-        let boot = shim::Boot {
-            possible: geometry.cpus,
-            static_size: geometry.static_size as u64,
-            reserved_size: geometry.reserved as u64,
-            dyn_size: geometry.dyn_size as u64,
-            atom_size: geometry.atom as u64,
-            unit_size: geometry.unit as u64,
-            first: match geometry.first {
-                First::Embed => abi::PERCUSS_FIRST_EMBED,
-                First::Page => abi::PERCUSS_FIRST_PAGE,
-                First::Info => abi::PERCUSS_FIRST_INFO,
-            },
-            kmem: geometry.kmem as u32,
-        };
         self.instance.reset();
-        let l = self.instance.boot(&boot)?;
+        let l = self.instance.boot(&boot_params(geometry))?;
         let groups = l.nr_groups as usize;
         Ok(Layout {
             base_addr: self.bridge().rel(l.base_addr),

@@ -101,8 +101,32 @@ pub struct World {
 /// What boot left, to go back to without booting again.
 #[derive(Debug, Default)]
 struct Saved {
-    metadata: Vec<(Addr, Vec<u8>)>,
+    metadata: Vec<Metadata>,
     work_pending: bool,
+}
+
+/// Content of a range of boot metadata: zeroes, as nearly all of the maps of a chunk are, but for some pieces.
+#[derive(Debug)]
+struct Metadata {
+    addr: Addr,
+    len: u64,
+    pieces: Vec<(Addr, Vec<u8>)>,
+}
+
+impl Metadata {
+    /// Bytes of a piece.
+    const PIECE: usize = 256;
+
+    fn save(arena: &Arena, addr: Addr, len: u64) -> Metadata {
+        let pieces = arena.bytes(addr, len).chunks(Metadata::PIECE).zip((addr..).step_by(Metadata::PIECE));
+        let set = pieces.filter(|(bytes, _)| bytes.iter().any(|b| *b != 0));
+        Metadata { addr, len, pieces: set.map(|(bytes, at)| (at, bytes.to_vec())).collect() }
+    }
+
+    fn restore(&self, arena: &Arena) {
+        arena.fill(self.addr, self.len, 0);
+        self.pieces.iter().for_each(|(at, bytes)| arena.write(*at, bytes));
+    }
 }
 
 impl World {
@@ -239,7 +263,7 @@ impl World {
                 self.saved.metadata.clear();
                 if self.backed() {
                     for (addr, len) in self.memblock.metadata() {
-                        self.saved.metadata.push((*addr, self.arena.bytes(*addr, *len).to_vec()));
+                        self.saved.metadata.push(Metadata::save(&self.arena, *addr, *len));
                     }
                 }
             }
@@ -253,9 +277,7 @@ impl World {
         self.reset_volatile(faults);
         self.vm.restore();
         self.work_pending = self.saved.work_pending;
-        for (addr, bytes) in &self.saved.metadata {
-            self.arena.write(*addr, bytes);
-        }
+        self.saved.metadata.iter().for_each(|m| m.restore(&self.arena));
         self.log.push(boot.expect("a booted World has a Boot event"));
     }
 

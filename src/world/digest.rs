@@ -5,6 +5,10 @@
 pub const RELEASE: u64 = 0x70;
 /// Start value of a chunk's part.
 pub const CHUNK: u64 = 0x63;
+/// Start value of a block's part in the digest of the whole state.
+pub const BLOCKS: u64 = 0x62;
+/// Start value of a word's part there.
+pub const WORDS: u64 = 0x77;
 
 /// Mixes one word in.
 #[inline]

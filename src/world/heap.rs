@@ -15,13 +15,12 @@ pub struct Heap {
     next: u64,
     classes: Vec<(u64, Vec<Addr>)>,
     count: u32,
-    bytes: u64,
 }
 
 impl Heap {
     pub fn new() -> Heap {
         let granules = ((HEAP_END - HEAP) / GRANULE) as usize;
-        Heap { live: vec![0; granules], next: HEAP, classes: Vec::with_capacity(16), count: 0, bytes: 0 }
+        Heap { live: vec![0; granules], next: HEAP, classes: Vec::with_capacity(16), count: 0 }
     }
 
     pub fn reset(&mut self) {
@@ -30,7 +29,6 @@ impl Heap {
         self.next = HEAP;
         self.classes.iter_mut().for_each(|(_, list)| list.clear());
         self.count = 0;
-        self.bytes = 0;
     }
 
     /// Live objects.
@@ -52,7 +50,6 @@ impl Heap {
         };
         self.live[((addr - HEAP) / GRANULE) as usize] = size as u32;
         self.count += 1;
-        self.bytes += size;
         addr
     }
 
@@ -71,7 +68,6 @@ impl Heap {
             None => self.classes.push((rounded, vec![addr])),
         }
         self.count -= 1;
-        self.bytes -= size;
         Some(size)
     }
 }

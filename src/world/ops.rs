@@ -238,11 +238,6 @@ impl World {
         self.vm.live_ranges()
     }
 
-    /// Failures injected.
-    pub fn injected(&self) -> u32 {
-        self.faults.injected()
-    }
-
     /// True when the running or any task holds `lock`.
     pub fn is_held(&self, lock: Lock) -> bool {
         self.owner(lock).is_some()
