@@ -202,6 +202,11 @@ pub fn crash(lost: &Lost, program: &Program) -> Finding {
             "percuss: the allocator does not return".to_owned(),
             format!("the program used more than {:?} of CPU time and was ended", cpu_limit(program)),
         ),
+        // What the sandbox does to those who try.
+        Lost::Died(how) if how == "SIGSYS" => (
+            "percuss: the allocator made a system call".to_owned(),
+            "it is one that reaches files, processes or the network, and ended the worker".to_owned(),
+        ),
         Lost::Died(how) => (format!("percuss: the allocator crashed with {how}"), lost.to_string()),
         _ => ("percuss: the allocator crashed".to_owned(), lost.to_string()),
     };
