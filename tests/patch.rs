@@ -237,6 +237,9 @@ fn with_tabs() -> (TempDir, Overlay, String) {
     (temp, overlay, patch.to_owned())
 }
 
+/// What an archive or a mail program does to a text.
+type Damage = Box<dyn Fn(&str) -> String>;
+
 #[test]
 fn damaged_patches() {
     let spaces = |text: &str| text.replace('\t', "        ");
@@ -244,7 +247,7 @@ fn damaged_patches() {
     let html = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
     let quote = |text: &str| text.lines().map(|line| format!("> {line}\n")).collect::<String>();
     let bars = |text: &str| text.lines().map(|line| format!("| {line}\n")).collect::<String>();
-    let damages: [(&str, Box<dyn Fn(&str) -> String>); 8] = [
+    let damages: [(&str, Damage); 8] = [
         ("spaces", Box::new(spaces)),
         ("columns", Box::new(columns)),
         ("nbsp", Box::new(move |text: &str| spaces(text).replace("  ", " \u{a0}"))),

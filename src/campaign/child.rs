@@ -22,6 +22,9 @@ pub const OVERTIME: Signal = Signal::SIGPROF;
 /// A worker that says nothing for so long waits for something that never comes: CPU time is limited otherwise.
 pub const SILENCE: Duration = Duration::from_secs(300);
 
+/// How often a worker is asked again when somebody else ended it.
+pub(super) const RETRIES: u32 = 3;
+
 /// How often a worker's memory is looked at.
 const LOOK: Duration = Duration::from_millis(250);
 
@@ -81,6 +84,16 @@ impl Worker {
     /// # Errors
     /// It does not load. One that crashes later is an image whose quirks are all undecided.
     pub fn probe(program: &Path, image: &Path) -> Result<Probed, Lost> {
+        for _ in 1..RETRIES {
+            match Worker::probe_once(program, image) {
+                Err(Lost::Killed(_)) => {}
+                other => return other,
+            }
+        }
+        Worker::probe_once(program, image)
+    }
+
+    fn probe_once(program: &Path, image: &Path) -> Result<Probed, Lost> {
         let mut worker = Worker::spawn(program, &Start::Probe { image: image.to_owned() })?;
         let mut probed = match worker.receive(SILENCE)? {
             Reply::Loaded { facts, api, confinement } => {

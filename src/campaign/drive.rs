@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::child::{Lost, SILENCE, Worker};
+use super::child::{Lost, RETRIES, SILENCE, Worker};
 use super::message::{Batch, Like, Reply, Request, Setup, cpu_limit};
 use crate::oracle::finding::{Finding, Oracle};
 use crate::program::{Generator, Program};
@@ -15,8 +15,6 @@ use crate::program::{Generator, Program};
 const BATCH: u64 = 256;
 /// Programs that do not end, after which a campaign does: each costs a second, and one is enough to see why.
 const HANGS: u64 = 16;
-/// How often a program is tried whose worker somebody else ended.
-const RETRIES: u32 = 3;
 /// CPU time of a program while one that does not end is made small.
 const SHORT_MS: u64 = 250;
 /// Programs tried, at most, to make small what kills workers: every attempt may cost one.

@@ -58,7 +58,7 @@ fn separates(line: &[u8]) -> bool {
     let words: Vec<&str> = text.split_whitespace().collect();
     let time = |word: &&str| word.split(':').count() >= 2 && word.bytes().all(|b| b == b':' || b.is_ascii_digit());
     let year = |word: &&str| word.len() == 4 && word.parse::<u16>().is_ok_and(|year| year > 1969);
-    words.len() >= 4 && words.iter().any(|word| time(word)) && words.iter().any(|word| year(word))
+    words.len() >= 4 && words.iter().any(time) && words.iter().any(year)
 }
 
 /// Splits an mbox, and takes its quoting of `From ` lines back.

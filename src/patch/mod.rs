@@ -55,6 +55,9 @@ enum Target {
     Ignore(String),
 }
 
+/// Changed files with their new texts, and the files that are ignored.
+type Plan = (Vec<(String, String)>, Vec<String>);
+
 impl Patch {
     /// The patch `text` called `name`; `lenient` takes it damaged.
     pub fn new(name: &str, text: &str, lenient: bool) -> Patch {
@@ -113,15 +116,15 @@ impl Patch {
         Ok(diffs)
     }
 
-    /// The changed files with their new texts, and the files that are ignored.
-    fn plan(&self, overlay: &Overlay, lenient: bool) -> Result<(Vec<(String, String)>, Vec<String>), PatchError> {
+    /// What it would do.
+    fn plan(&self, overlay: &Overlay, lenient: bool) -> Result<Plan, PatchError> {
         let diffs = self.diffs(lenient)?;
         let matching = match lenient {
             // A patch that has a tab somewhere has kept them.
             true => Matching::Lenient { tabless: !diffs.iter().any(has_tabs) },
             false => Matching::Exact,
         };
-        let (mut files, mut ignored): (Vec<(String, String)>, Vec<String>) = Default::default();
+        let (mut files, mut ignored) = Plan::default();
         for diff in &diffs {
             let (file, create) = match self.target(diff, overlay)? {
                 Target::Ignore(file) => {
