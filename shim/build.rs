@@ -106,6 +106,7 @@ fn static_image(root: &Path, out: &Path) {
         scratch: &scratch,
         compiler: tool.path(),
         flags: &flags,
+        launcher: &[],
     };
     match driver::build_object(&job) {
         Ok(object) => {

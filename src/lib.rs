@@ -12,6 +12,7 @@ pub mod patch;
 pub mod program;
 pub mod report;
 pub mod run;
+pub mod sandbox;
 pub mod tenant;
 pub mod tree;
 pub mod world;

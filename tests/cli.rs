@@ -136,6 +136,65 @@ fn patches_that_do_not_apply() {
     assert_eq!(done.code, 2, "{}", done.err);
 }
 
+/// A change of our own: a line put before the first that has `anchor`.
+fn diff_of(before: &str, anchor: &str, line: &str) -> (String, String) {
+    let at = before.lines().position(|l| l.contains(anchor)).unwrap();
+    let mut lines: Vec<&str> = before.lines().collect();
+    lines.insert(at, line);
+    let after = lines.join("\n") + "\n";
+    let diff = diffy::create_patch(before, &after).to_string();
+    (after, diff.replace("--- original", "--- a/mm/percpu.c").replace("+++ modified", "+++ b/mm/percpu.c"))
+}
+
+/// One verdict a patch, the last of them of all; the exit code is the worst.
+#[test]
+fn a_series_patch_by_patch() {
+    let Some(tree) = tree() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let text = fs::read_to_string(tree.path("mm/percpu.c")).unwrap();
+    let anchor = "static int pcpu_unit_pages";
+    let (text, first) = diff_of(&text, anchor, "#error broken on purpose");
+    let (_, second) = diff_of(&text, anchor, "#define percuss_unused 1");
+    let second = second.replace(" #error broken on purpose", "-#error broken on purpose");
+    let second = second.replace(",7 @@", ",6 @@").replace(",8 @@", ",6 @@");
+    let mail = |subject: &str, body: &str| {
+        format!("From mboxrd@z Thu Jan  1 00:00:00 1970\nSubject: {subject}\nFrom: A <a@example.invalid>\n\n{body}\n")
+    };
+    let other = "--- a/mm/vmalloc.c\n+++ b/mm/vmalloc.c\n@@ -1 +1 @@\n-x\n+y\n";
+    let mbox = mail("[PATCH 2/2] mend", &(second + other)) + &mail("[PATCH 1/2] break", &first);
+    let path = file(&dir, "s.mbox", mbox);
+    let out = dir.path().join("out");
+    let args = ["check", "--patch", &path, "--each", "--programs", "5", "--jobs", "1", "--out", out.to_str().unwrap()];
+    let done = percuss(&args);
+    assert_eq!(done.code, 125, "{}{}", done.out, done.err);
+    let (one, two) = (done.out.find("patch 1 of 2: break").unwrap(), done.out.find("patch 2 of 2: mend").unwrap());
+    assert!(one < two && done.err.contains("broken on purpose"), "{}{}", done.out, done.err);
+    assert!(done.out[one..two].contains("does not build") && done.out[two..].contains("nothing new"), "{}", done.out);
+    assert!(done.out.contains("compiled: mm/percpu.c") && done.out.contains("ignored:  mm/vmalloc.c"), "{}", done.out);
+
+    let done = percuss(&[&args[..], &["--format", "json"]].concat());
+    let lines: Vec<serde_json::Value> = done.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((done.code, lines.len()), (125, 2), "{}", done.out);
+    assert!(lines[0]["error"].as_str().unwrap().contains("broken on purpose"));
+    assert_eq!((lines[1]["step"]["title"].as_str(), lines[1]["summary"]["new"].as_u64()), (Some("mend"), Some(0)));
+    assert_eq!(lines[1]["patch_files"][1]["ignored"][0], "mm/vmalloc.c");
+}
+
+/// Headers that nothing includes are as good as no patch.
+#[test]
+fn patches_of_what_is_not_compiled() {
+    let Some(tree) = tree() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let first = fs::read_to_string(tree.path("mm/percpu-stats.c")).unwrap();
+    let first = first.lines().next().unwrap().to_owned();
+    for (name, line) in [("mm/percpu-stats.c", first.as_str()), ("Documentation/x.rst", "x")] {
+        let patch = format!("--- a/{name}\n+++ b/{name}\n@@ -1 +1 @@\n-{line}\n+/* ours */\n");
+        let done = percuss(&["tree", "--patch", &file(&dir, "p", patch)]);
+        assert_eq!((done.code, done.out.as_str()), (2, ""), "{}", done.err);
+        assert!(done.err.contains("changes nothing that percuss compiles") && done.err.contains(name), "{}", done.err);
+    }
+}
+
 /// Before any program runs, and without leaving anything.
 #[test]
 fn findings_that_cannot_be_written() {

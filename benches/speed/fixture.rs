@@ -48,6 +48,7 @@ fn bare_image() -> &'static PathBuf {
             output: dir.join("image.so"),
             scratch: dir.join("scratch"),
             flags: vec!["-DPERCUSS_NO_DIGEST=1".into()],
+            launcher: Vec::new(),
         };
         compile(&request).expect("an image").path
     })

@@ -135,7 +135,19 @@ static uint64_t percuss_nr_pages(void)
 /* Bounds of all writable state, made by the merge script (c/merge.ld). */
 extern char percuss_state_start[] __attribute__((visibility("hidden")));
 extern char percuss_state_end[] __attribute__((visibility("hidden")));
+/* Marks that the tree's calls leave; there when there is at least one. */
 extern const char __start_percuss_vm_gfp[] __attribute__((weak, visibility("hidden")));
+extern const char __start_percuss_map_gfp[] __attribute__((weak, visibility("hidden")));
+extern const char __start_percuss_gfp_scope[] __attribute__((weak, visibility("hidden")));
+
+/* Where the tree notes a page's chunk. */
+static bool percuss_chunk_in_private(void)
+{
+	struct page page = { };
+
+	pcpu_set_page_chunk(&page, (struct pcpu_chunk *)8);
+	return page.private == 8;
+}
 
 #ifdef NEED_PCPUOBJ_EXT
 #define PERCUSS_OBJ_EXT sizeof(struct pcpuobj_ext)
@@ -207,5 +219,8 @@ __attribute__((visibility("default"))) const struct percuss_image *percuss_image
 	image.ranges = &range;
 	image.nr_ranges = 1;
 	image.facts.vm_areas_take_gfp = __start_percuss_vm_gfp != NULL;
+	image.facts.map_takes_gfp = __start_percuss_map_gfp != NULL;
+	image.facts.has_gfp_scope = __start_percuss_gfp_scope != NULL;
+	image.facts.chunk_in_private = percuss_chunk_in_private();
 	return &image;
 }

@@ -220,6 +220,9 @@ struct percuss_facts {
 	uint32_t group_info_size;   /* sizeof(struct pcpu_group_info) */
 	uint32_t cache_line;        /* SMP_CACHE_BYTES */
 	uint32_t vm_areas_take_gfp; /* the tree's pcpu_get_vm_areas() has a gfp parameter */
+	uint32_t map_takes_gfp;     /* its vmap_pages_range_noflush() has one */
+	uint32_t has_gfp_scope;     /* it uses memalloc_apply_gfp_scope() */
+	uint32_t chunk_in_private;  /* a page's chunk is noted in page->private, not page->index */
 	/* the tree's gfp bits, to prove that they are the World's */
 	uint32_t gfp_highmem, gfp_high, gfp_io, gfp_fs, gfp_zero, gfp_direct_reclaim, gfp_kswapd_reclaim, gfp_nowarn,
 		gfp_retry_mayfail, gfp_nofail, gfp_noretry, gfp_account, gfp_nolockdep;

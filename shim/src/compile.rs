@@ -4,8 +4,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-pub use crate::driver::CompileError;
-use crate::driver::{Job, build_object, find_compiler, io_error, link_shared};
+pub use crate::driver::{CompileError, NOT_STARTED};
+use crate::driver::{Job, LIB, build_object, find_compiler, io_error, link_shared, read_files};
 
 // The C sources and headers of this crate, so that an installed binary needs no source directory.
 include!(concat!(env!("OUT_DIR"), "/shim_files.rs"));
@@ -64,6 +64,8 @@ pub struct CompileRequest {
     pub scratch: PathBuf,
     /// More compiler flags, such as `-fsanitize=undefined`.
     pub flags: Vec<OsString>,
+    /// A command that runs the command behind it, such as one that confines it; empty: none.
+    pub launcher: Vec<OsString>,
 }
 
 /// A compiled image.
@@ -73,6 +75,8 @@ pub struct Compiled {
     pub path: PathBuf,
     /// The compiler that was used.
     pub compiler: PathBuf,
+    /// The tree's files it was made of, as paths below the tree, sorted.
+    pub read: Vec<String>,
 }
 
 /// Compiles an image.
@@ -90,10 +94,12 @@ pub fn compile(req: &CompileRequest) -> Result<Compiled, CompileError> {
         scratch: &req.scratch,
         compiler: &compiler,
         flags: &req.flags,
+        launcher: &req.launcher,
     };
     let object = build_object(&job)?;
     link_shared(&job, &object, &req.output)?;
-    Ok(Compiled { path: req.output.clone(), compiler })
+    let read = read_files(&job);
+    Ok(Compiled { path: req.output.clone(), compiler, read })
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, CompileError> {
@@ -108,6 +114,21 @@ fn write_shim(dir: &Path) -> Result<(), CompileError> {
         std::fs::write(&path, text).map_err(io_error("writing", &path))?;
     }
     Ok(())
+}
+
+/// What [`may_read`] says, in words.
+pub const COMPILED: &str = "mm/percpu*, the headers these include, and the parts of lib/ they call";
+
+/// Whether `file`, a path below a tree, can be part of an image. Which headers really are, only the compiler knows:
+/// [`Compiled::read`].
+pub fn may_read(file: &str) -> bool {
+    const HEADERS: [&str; 5] = ["linux/", "uapi/", "asm-generic/", "vdso/", "trace/"];
+    if let Some(header) = file.strip_prefix("include/") {
+        let hidden = || shadow_headers().any(|(path, ..)| path == header);
+        return HEADERS.iter().any(|dir| header.starts_with(dir)) && !hidden();
+    }
+    let lib = |name: &str| LIB.contains(&name) || name.ends_with(".h");
+    file.starts_with("mm/percpu") || file.strip_prefix("lib/").is_some_and(lib)
 }
 
 /// The shadow headers with their kind and reason, for the documentation: path, `stub` or `custom`, reason.

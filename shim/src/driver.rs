@@ -47,11 +47,14 @@ pub enum CompileError {
     },
 }
 
+/// The exit code of a launcher that could not start the compiler.
+pub const NOT_STARTED: i32 = 127;
+
 /// Architecture headers for which the tree's asm-generic one serves unchanged.
 const GENERIC: [&str; 7] = ["div64", "errno", "ioctl", "posix_types", "rwonce", "swab", "types"];
 
 /// Files of the tree's lib/ that percpu.c needs, where the tree has them.
-const LIB: [&str; 5] = ["find_bit.c", "bitmap.c", "hweight.c", "math/lcm.c", "math/gcd.c"];
+pub(crate) const LIB: [&str; 5] = ["find_bit.c", "bitmap.c", "hweight.c", "math/lcm.c", "math/gcd.c"];
 
 /// One image to compile.
 pub(crate) struct Job<'a> {
@@ -67,6 +70,18 @@ pub(crate) struct Job<'a> {
     pub compiler: &'a Path,
     /// The caller's flags: last, so that they win.
     pub flags: &'a [OsString],
+    /// What the compiler and the linker are run through; may be empty.
+    pub launcher: &'a [OsString],
+}
+
+impl Job<'_> {
+    /// A command that runs through the launcher. Temporary files are made in the scratch directory.
+    fn command(&self, program: &Path) -> Command {
+        let mut words = self.launcher.iter().map(OsString::as_os_str).chain([program.as_os_str()]);
+        let mut command = Command::new(words.next().unwrap_or(program.as_os_str()));
+        command.args(words).env("TMPDIR", self.scratch);
+        command
+    }
 }
 
 /// Finds a compiler: `PERCUSS_CC`, else the newest clang known to work.
@@ -120,7 +135,7 @@ pub(crate) fn build_object(job: &Job<'_>) -> Result<PathBuf, CompileError> {
         }
     }
     let merged = job.scratch.join("image.o");
-    let mut ld = Command::new(find_linker(job.compiler));
+    let mut ld = job.command(&find_linker(job.compiler));
     ld.arg("-r").arg("-T").arg(job.shim.join("c/merge.ld")).arg("-o").arg(&merged).args(&objects);
     run(&mut ld).map_err(link_error)?;
     Ok(merged)
@@ -128,7 +143,7 @@ pub(crate) fn build_object(job: &Job<'_>) -> Result<PathBuf, CompileError> {
 
 /// Makes a shared object of a merged object.
 pub(crate) fn link_shared(job: &Job<'_>, object: &Path, output: &Path) -> Result<(), CompileError> {
-    let mut cc = Command::new(job.compiler);
+    let mut cc = job.command(job.compiler);
     cc.args(["-shared", "-fPIC", "-Wl,-Bsymbolic", "-Wl,--gc-sections"]).arg("-o").arg(output).arg(object);
     let linker = find_linker(job.compiler);
     if linker.is_absolute() {
@@ -232,8 +247,9 @@ fn common_flags(job: &Job<'_>) -> Vec<OsString> {
 
 fn compile_one(job: &Job<'_>, flags: &[OsString], source: &Path, name: &str) -> Result<PathBuf, CompileError> {
     let object = job.scratch.join(name).with_extension("o");
-    let mut cc = Command::new(job.compiler);
-    cc.args(flags).arg("-c").arg(source).arg("-o").arg(&object);
+    let mut cc = job.command(job.compiler);
+    cc.args(flags).arg("-MD").arg("-MF").arg(object.with_extension("d"));
+    cc.arg("-c").arg(source).arg("-o").arg(&object);
     if job.flags.iter().any(|f| f.to_string_lossy().contains("fuzzer-no-link")) {
         // Indirect calls are those to the host, and what bits and printk formats are compared with says nothing about
         // percpu.c.
@@ -245,6 +261,28 @@ fn compile_one(job: &Job<'_>, flags: &[OsString], source: &Path, name: &str) -> 
         Err(CommandError::Start(_)) => Err(CompileError::NoCompiler { tried: job.compiler.display().to_string() }),
         Err(CommandError::Failed(stderr)) => Err(CompileError::Compile { source_file: source.into(), stderr }),
     }
+}
+
+/// The tree's files that the objects were made of, as the compiler lists them: paths below the tree, sorted.
+pub(crate) fn read_files(job: &Job<'_>) -> Vec<String> {
+    let percpu = job.scratch.join("percpu");
+    let roots: Vec<&Path> = [percpu.as_path(), job.tree].into_iter().chain(job.overlay).collect();
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(job.scratch).into_iter().flatten().flatten() {
+        if entry.path().extension().is_none_or(|ext| ext != "d") {
+            continue;
+        }
+        let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
+        // Blanks in names are escaped; nothing else of make's syntax is used.
+        for word in text.replace("\\ ", "\0").split_whitespace() {
+            let path = PathBuf::from(word.replace('\0', " "));
+            let below = |root: &&Path| path.strip_prefix(root).ok().map(|file| file.display().to_string());
+            files.extend(roots.iter().find_map(below).filter(|file| !file.contains("..")));
+        }
+    }
+    files.sort();
+    files.dedup();
+    files
 }
 
 fn write_generic(scratch: &Path) -> Result<(), CompileError> {
@@ -273,5 +311,15 @@ fn run(command: &mut Command) -> Result<(), CommandError> {
     if out.status.success() {
         return Ok(());
     }
-    Err(CommandError::Failed(String::from_utf8_lossy(&out.stderr).into_owned()))
+    let mut said = String::from_utf8_lossy(&out.stderr).into_owned();
+    if out.status.code() == Some(NOT_STARTED) {
+        return Err(CommandError::Start(std::io::Error::other(said)));
+    }
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&out.status) {
+        said += &format!("it was ended by signal {signal}: compiling may take so much time and memory, and no more\n");
+    }
+    if said.contains("Permission denied") {
+        said += "help: files outside of the tree and the system's directories are not readable while it is compiled\n";
+    }
+    Err(CommandError::Failed(said))
 }

@@ -161,6 +161,7 @@ fn a_tree_that_does_not_build_says_why() {
         output: dir.path().join("image.so"),
         scratch: dir.path().join("scratch"),
         flags: Vec::new(),
+        launcher: Vec::new(),
     };
     let error = percuss_shim::compile(&req).expect_err("broken").to_string();
     assert!(error.contains("undeclared_name") && error.contains("mm/percpu-vm.c"), "{error}");

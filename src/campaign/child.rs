@@ -4,19 +4,29 @@
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
-use super::message::{Reply, Request, Setup};
+use super::load::Probed;
+use super::message::{Reply, Request, Setup, Start};
+use crate::model::Quirks;
+use crate::sandbox::MEMORY;
 
 /// The signal that ends a worker whose program used up its CPU time.
 pub const OVERTIME: Signal = Signal::SIGPROF;
 
 /// A worker that says nothing for so long waits for something that never comes: CPU time is limited otherwise.
 pub const SILENCE: Duration = Duration::from_secs(300);
+
+/// How often a worker is asked again when somebody else ended it.
+pub(super) const RETRIES: u32 = 3;
+
+/// How often a worker's memory is looked at.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// The executable that knows the `worker` command.
 fn executable(setup: &Setup) -> io::Result<std::path::PathBuf> {
@@ -58,8 +68,63 @@ impl Worker {
     /// # Errors
     /// The executable cannot be started, or refuses the set-up (image, memory).
     pub fn start(setup: &Setup) -> Result<Worker, Lost> {
-        let mut child = Command::new(executable(setup)?)
+        let mut worker = Worker::spawn(&executable(setup)?, &Start::Serve(setup.clone()))?;
+        // Whatever goes wrong here is no program's doing.
+        match worker.receive(SILENCE) {
+            Ok(Reply::Ready) => Ok(worker),
+            Ok(Reply::Failed { why }) => Err(Lost::Refused(why)),
+            Ok(other) => Err(Lost::Refused(format!("unexpected reply {other:?}"))),
+            Err(lost @ (Lost::Io(_) | Lost::Killed(_))) => Err(lost),
+            Err(lost) => Err(Lost::Refused(format!("a worker does not start: {lost}"))),
+        }
+    }
+
+    /// Finds out what an image is, in a process of its own: `program` is percuss.
+    ///
+    /// # Errors
+    /// It does not load. One that crashes later is an image whose quirks are all undecided.
+    pub fn probe(program: &Path, image: &Path) -> Result<Probed, Lost> {
+        for _ in 1..RETRIES {
+            match Worker::probe_once(program, image) {
+                Err(Lost::Killed(_)) => {}
+                other => return other,
+            }
+        }
+        Worker::probe_once(program, image)
+    }
+
+    fn probe_once(program: &Path, image: &Path) -> Result<Probed, Lost> {
+        let mut worker = Worker::spawn(program, &Start::Probe { image: image.to_owned() })?;
+        let mut probed = match worker.receive(SILENCE)? {
+            Reply::Loaded { facts, api, confinement } => {
+                let undecided = Quirks::ALL.iter().map(|q| q.name).collect();
+                Probed { facts, api, quirks: Quirks::default(), undecided, confinement: Some(confinement) }
+            }
+            Reply::Failed { why } => return Err(Lost::Refused(why)),
+            other => return Err(Lost::Refused(format!("unexpected reply {other:?}"))),
+        };
+        match worker.receive(SILENCE) {
+            Ok(Reply::Quirks { on, undecided }) => {
+                probed.undecided.retain(|name| undecided.iter().any(|other| other == name));
+                probed.quirks = Quirks::none();
+                for name in &on {
+                    probed.quirks.set(name, true).map_err(io::Error::other)?;
+                }
+            }
+            Ok(Reply::Failed { why }) => return Err(Lost::Refused(why)),
+            Ok(other) => return Err(Lost::Refused(format!("unexpected reply {other:?}"))),
+            // The campaign will find it out, with a program that shows it.
+            Err(Lost::Died(_) | Lost::TimedOut) => {}
+            Err(lost) => return Err(lost),
+        }
+        Ok(probed)
+    }
+
+    fn spawn(program: &Path, start: &Start) -> Result<Worker, Lost> {
+        let mut child = Command::new(program)
             .arg("worker")
+            // The image is copied and loaded from where it is: the one place the worker may write.
+            .env("TMPDIR", start.image().parent().unwrap_or(Path::new("/")))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -67,11 +132,8 @@ impl Worker {
         let requests = child.stdin.take().expect("stdin is piped");
         let replies = BufReader::new(child.stdout.take().expect("stdout is piped"));
         let mut worker = Worker { child, requests, replies, line: String::new() };
-        // Whatever goes wrong here is no program's doing.
-        match worker.send(setup).and_then(|()| worker.receive(SILENCE)) {
-            Ok(Reply::Ready) => Ok(worker),
-            Ok(Reply::Failed { why }) => Err(Lost::Refused(why)),
-            Ok(other) => Err(Lost::Refused(format!("unexpected reply {other:?}"))),
+        match worker.send(start) {
+            Ok(()) => Ok(worker),
             Err(lost @ (Lost::Io(_) | Lost::Killed(_))) => Err(lost),
             Err(lost) => Err(Lost::Refused(format!("a worker does not start: {lost}"))),
         }
@@ -105,13 +167,17 @@ impl Worker {
         loop {
             if self.replies.buffer().is_empty() {
                 let left = until.saturating_duration_since(Instant::now());
-                let timeout = PollTimeout::try_from(left.as_millis().max(1)).unwrap_or(PollTimeout::MAX);
+                let wait = left.min(LOOK).as_millis().max(1);
+                let timeout = PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX);
                 let mut fds = [PollFd::new(self.replies.get_ref().as_fd(), PollFlags::POLLIN)];
                 match poll(&mut fds, timeout) {
-                    Ok(0) => {
-                        let _ = self.child.kill();
-                        let _ = self.child.wait();
+                    Ok(0) if Instant::now() >= until => {
+                        self.end();
                         return Err(Lost::TimedOut);
+                    }
+                    Ok(0) if self.memory() > MEMORY => {
+                        self.end();
+                        return Err(Lost::Died(format!("more than {} GiB of memory", MEMORY >> 30)));
                     }
                     Ok(_) | Err(nix::errno::Errno::EINTR) => {}
                     Err(e) => return Err(io::Error::from(e).into()),
@@ -125,6 +191,17 @@ impl Worker {
                 return serde_json::from_str(&self.line).map_err(|e| io::Error::other(e).into());
             }
         }
+    }
+
+    fn end(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Memory it uses, in bytes; 0 when the system does not say.
+    fn memory(&self) -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id())).unwrap_or_default();
+        text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
     }
 
     fn post_mortem(&mut self) -> Lost {
@@ -145,7 +222,6 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.end();
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::child::{Lost, SILENCE, Worker};
+use super::child::{Lost, RETRIES, SILENCE, Worker};
 use super::message::{Batch, Like, Reply, Request, Setup, cpu_limit};
 use crate::oracle::finding::{Finding, Oracle};
 use crate::program::{Generator, Program};
@@ -15,8 +15,6 @@ use crate::program::{Generator, Program};
 const BATCH: u64 = 256;
 /// Programs that do not end, after which a campaign does: each costs a second, and one is enough to see why.
 const HANGS: u64 = 16;
-/// How often a program is tried whose worker somebody else ended.
-const RETRIES: u32 = 3;
 /// CPU time of a program while one that does not end is made small.
 const SHORT_MS: u64 = 250;
 /// Programs tried, at most, to make small what kills workers: every attempt may cost one.
@@ -201,6 +199,11 @@ pub fn crash(lost: &Lost, program: &Program) -> Finding {
         Lost::TimedOut => (
             "percuss: the allocator does not return".to_owned(),
             format!("the program used more than {:?} of CPU time and was ended", cpu_limit(program)),
+        ),
+        // What the sandbox does to those who try.
+        Lost::Died(how) if how == "SIGSYS" => (
+            "percuss: the allocator made a system call".to_owned(),
+            "it is one that reaches files, processes or the network, and ended the worker".to_owned(),
         ),
         Lost::Died(how) => (format!("percuss: the allocator crashed with {how}"), lost.to_string()),
         _ => ("percuss: the allocator crashed".to_owned(), lost.to_string()),

@@ -4,13 +4,16 @@
 use std::path::Path;
 
 use percuss_shim as shim;
+use serde::{Deserialize, Serialize};
 
 use super::attribute::Models;
+use super::child::Lost;
 use super::examine::{Examiner, image_host};
 use super::message::Setup;
 use crate::model::{Facts, Quirks};
 use crate::program::Program;
 use crate::run::{Session, Unwatched};
+use crate::sandbox::Confinement;
 use crate::tenant::{KernelC, Tenant};
 use crate::world::event::Event;
 
@@ -34,6 +37,68 @@ pub enum LoadError {
     /// The system refuses memory.
     #[error("cannot set up a World: {0}")]
     Io(#[from] std::io::Error),
+    /// It ends the worker that loads it.
+    #[error("the image cannot be loaded: {0}")]
+    Lost(#[from] Lost),
+}
+
+/// Kernel services that trees call in different ways: which way this one does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Api {
+    /// `pcpu_get_vm_areas()` takes a gfp.
+    pub vm_areas_gfp: bool,
+    /// `vmap_pages_range_noflush()` takes one.
+    pub map_gfp: bool,
+    /// `memalloc_apply_gfp_scope()` is used.
+    pub gfp_scope: bool,
+    /// The chunk of a page is in `page->private`, else in `page->index`.
+    pub chunk_in_private: bool,
+}
+
+impl Api {
+    fn of(facts: &shim::Facts) -> Api {
+        Api {
+            vm_areas_gfp: facts.vm_areas_take_gfp != 0,
+            map_gfp: facts.map_takes_gfp != 0,
+            gfp_scope: facts.has_gfp_scope != 0,
+            chunk_in_private: facts.chunk_in_private != 0,
+        }
+    }
+}
+
+/// What can be found out about an image.
+#[derive(Debug, Clone)]
+pub struct Probed {
+    /// Facts for the Model.
+    pub facts: Facts,
+    /// How it calls kernel services.
+    pub api: Api,
+    /// Its quirks.
+    pub quirks: Quirks,
+    /// Quirks whose probe program agreed with neither behaviour.
+    pub undecided: Vec<&'static str>,
+    /// How the worker that loaded it was confined; None in this process.
+    pub confinement: Option<Confinement>,
+}
+
+impl Probed {
+    /// Loads and probes an image in this process.
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub fn here(path: &Path) -> Result<Probed, LoadError> {
+        let (mut session, facts, api) = loaded(path)?;
+        let (quirks, undecided) = probe(&mut session, facts)?;
+        Ok(Probed { facts, api, quirks, undecided, confinement: None })
+    }
+}
+
+/// An image on a World of its own, with what it says of itself.
+pub(super) fn loaded(path: &Path) -> Result<(Session<KernelC>, Facts, Api), LoadError> {
+    let image = shim::Image::load(path).map_err(|source| LoadError::Image { path: path.to_owned(), source })?;
+    let api = Api::of(image.facts());
+    let (session, facts) = on_world(image, "C")?;
+    Ok((session, facts, api))
 }
 
 /// An image on a World of its own.

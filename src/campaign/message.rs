@@ -7,10 +7,35 @@ use serde::{Deserialize, Serialize};
 
 use super::attribute::Tally;
 use super::examine::Oracles;
+use super::load::Api;
+use crate::model::Facts;
 use crate::oracle::finding::{Finding, Oracle};
 use crate::program::Program;
+use crate::sandbox::Confinement;
 
-/// What a worker is started with.
+/// What a worker is to do: its first line.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Start {
+    /// Serve requests.
+    Serve(Setup),
+    /// Find out what an image is, then end.
+    Probe {
+        /// The image's shared object.
+        image: std::path::PathBuf,
+    },
+}
+
+impl Start {
+    /// The image's shared object.
+    pub fn image(&self) -> &std::path::Path {
+        match self {
+            Start::Serve(setup) => &setup.image,
+            Start::Probe { image } => image,
+        }
+    }
+}
+
+/// What a worker serves with.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Setup {
     /// The image's shared object.
@@ -75,6 +100,10 @@ impl Like {
 pub enum Reply {
     /// The worker is up.
     Ready,
+    /// The image is loaded.
+    Loaded { facts: Facts, api: Api, confinement: Confinement },
+    /// Its quirks, by name, and those whose programs agree with neither behaviour.
+    Quirks { on: Vec<String>, undecided: Vec<String> },
     /// It could not start.
     Failed { why: String },
     /// A batch, or one program of it, is done.

@@ -2,9 +2,9 @@
 //! The worker process: loads an image, answers requests from standard input until it ends.
 
 use std::io::{self, BufRead, Write};
+use std::path::Path;
 use std::time::Duration;
 
-use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigEvent, SigevNotify};
 use nix::sys::time::TimeSpec;
 use nix::sys::timer::{Expiration, Timer, TimerSetTimeFlags};
@@ -12,10 +12,15 @@ use nix::time::ClockId;
 
 use super::child::OVERTIME;
 use super::examine::Examiner;
-use super::message::{Batch, Like, Reply, Request, Setup, cpu_limit};
+use super::message::{Batch, Like, Reply, Request, Setup, Start, cpu_limit};
+use crate::model::Quirks;
 use crate::oracle::lockstep;
 use crate::program::{Generator, Program};
+use crate::sandbox::{self, Confinement};
 use crate::world::event::Event;
+
+/// CPU time for finding out quirks: many times what it takes.
+const PROBE: Duration = Duration::from_secs(10);
 
 /// Serves requests; returns when standard input ends.
 ///
@@ -25,8 +30,13 @@ pub fn serve() -> io::Result<()> {
     let mut lines = io::stdin().lock().lines();
     let mut out = io::stdout().lock();
     let Some(first) = lines.next() else { return Ok(()) };
-    let setup: Setup = serde_json::from_str(&first?)?;
-    let mut worker = match Serving::new(&setup) {
+    let start: Start = serde_json::from_str(&first?)?;
+    let mut confinement = sandbox::before_loading(start.image().parent().unwrap_or(Path::new("/")));
+    let setup = match start {
+        Start::Serve(setup) => setup,
+        Start::Probe { image } => return probed(&image, confinement, &mut out),
+    };
+    let mut worker = match Serving::new(&setup, &mut confinement) {
         Ok(w) => {
             say(&mut out, &Reply::Ready)?;
             w
@@ -48,12 +58,25 @@ fn say(out: &mut impl Write, reply: &Reply) -> io::Result<()> {
     out.flush()
 }
 
-/// No core files, no file writes: an image is somebody else's code.
-fn confine() -> Result<(), String> {
-    for (what, limit) in [(Resource::RLIMIT_CORE, 0), (Resource::RLIMIT_FSIZE, 0)] {
-        setrlimit(what, limit, limit).map_err(|e| format!("cannot limit {what:?}: {e}"))?;
+/// Says what an image is. Should it crash, what was said by then stands.
+fn probed(image: &Path, mut confinement: Confinement, out: &mut impl Write) -> io::Result<()> {
+    let (mut session, facts, api) = match super::load::loaded(image) {
+        Ok(loaded) => loaded,
+        Err(error) => return say(out, &Reply::Failed { why: error.to_string() }),
+    };
+    sandbox::after_loading(&mut confinement);
+    say(out, &Reply::Loaded { facts, api, confinement })?;
+    // Its timer is gone when it is dropped.
+    let mut clock = Clock::new().map_err(io::Error::from)?;
+    clock.allow(PROBE)?;
+    match super::load::probe(&mut session, facts) {
+        Ok((quirks, undecided)) => {
+            let on = Quirks::ALL.iter().filter(|q| quirks.get(q.name) == Ok(true)).map(|q| q.name.to_owned()).collect();
+            let undecided = undecided.into_iter().map(str::to_owned).collect();
+            say(out, &Reply::Quirks { on, undecided })
+        }
+        Err(error) => say(out, &Reply::Failed { why: error.to_string() }),
     }
-    Ok(())
 }
 
 /// Ends this process when a program uses more CPU time than it may. Counted in CPU time, a busy machine is no hang.
@@ -79,9 +102,9 @@ struct Serving {
 }
 
 impl Serving {
-    fn new(setup: &Setup) -> Result<Serving, String> {
+    fn new(setup: &Setup, confinement: &mut Confinement) -> Result<Serving, String> {
         let examiner = super::load::examiner(setup).map_err(|e| e.to_string())?;
-        confine()?;
+        sandbox::after_loading(confinement);
         let clock = Clock::new().map_err(|e| format!("cannot limit CPU time: {e}"))?;
         Ok(Serving { clock, examiner, generator: Generator::new(setup.seed) })
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Arguments.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -37,6 +38,9 @@ pub enum Verb {
     /// Serve requests on standard input (used by the other verbs)
     #[command(hide = true)]
     Worker,
+    /// Run a compiler confined (used by the other verbs)
+    #[command(hide = true)]
+    Sandbox(SandboxArgs),
 }
 
 /// Form of the output.
@@ -54,12 +58,15 @@ pub struct ImageArgs {
     /// Kernel tree: 6.12, 6.1 or a directory
     #[arg(long, default_value = "6.12", value_name = "NAME|DIR")]
     pub tree: String,
-    /// Patch to apply; may be given several times
+    /// Patch to apply: a diff, `git format-patch` output or an mbox; may be given several times
     #[arg(long, value_name = "FILE")]
     pub patch: Vec<PathBuf>,
     /// Variant of our own to apply, such as v4 (see README.md)
     #[arg(long, value_name = "NAME")]
     pub variant: Option<String>,
+    /// Take patches that are quoted, escaped for HTML or have lost their tabs
+    #[arg(long, requires = "patch")]
+    pub patch_lenient: bool,
     /// Edit of our own to apply (see `bugs/`); may be given several times
     #[arg(long, value_name = "NAME")]
     pub edit: Vec<String>,
@@ -78,6 +85,9 @@ impl ImageArgs {
             tree: self.tree.clone(),
             patches: self.patch.clone(),
             variant: self.variant.clone(),
+            lenient: self.patch_lenient,
+            upto: None,
+            program: std::env::current_exe().ok(),
             edits: self.edit.clone(),
             config: self.config.parse().map_err(percuss::image::ImageError::from)?,
         })
@@ -90,6 +100,9 @@ pub struct CheckArgs {
     /// The image.
     #[command(flatten)]
     pub image: ImageArgs,
+    /// Check after every patch of a series
+    #[arg(long, requires = "patch")]
+    pub each: bool,
     /// Generated programs
     #[arg(long, default_value_t = 20_000, conflicts_with = "time")]
     pub programs: u64,
@@ -164,6 +177,20 @@ pub struct TreeArgs {
     /// Form of the output
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
+}
+
+/// Arguments of `sandbox`.
+#[derive(Debug, Args)]
+pub struct SandboxArgs {
+    /// Directory that may be read
+    #[arg(long, value_name = "DIR")]
+    pub read: Vec<PathBuf>,
+    /// Directory that may be written
+    #[arg(long, value_name = "DIR")]
+    pub write: Vec<PathBuf>,
+    /// What to run
+    #[arg(last = true, required = true)]
+    pub command: Vec<OsString>,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

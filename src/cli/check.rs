@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `percuss check`
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -8,12 +9,12 @@ use std::time::Instant;
 use percuss::campaign::{self, Batch, Extent, Found, Like, Lost, Oracles, Progress, Setup};
 use percuss::image::Image;
 use percuss::program::Program;
-use percuss::report::{self, CORPUS_INDEX, Case, Verdict};
+use percuss::report::{self, CORPUS_INDEX, Case, Step, Verdict};
 use rayon::prelude::*;
 
 use super::args::{CheckArgs, Format};
 use super::progress::Display;
-use super::{CliError, EXIT_CLEAN, EXIT_ERROR, EXIT_FINDINGS, interrupt, output};
+use super::{CliError, EXIT_CLEAN, EXIT_ERROR, EXIT_FINDINGS, each, interrupt, output};
 
 /// Programs tried to make that of a new finding small.
 const TRIES_NEW: u32 = 3000;
@@ -27,27 +28,45 @@ const TRIES_KNOWN: u32 = 200;
 pub fn run(args: &CheckArgs) -> Result<u8, CliError> {
     let write_error = |error| CliError::File { what: "write findings to", path: args.out.clone(), error };
     report::prepare(&args.out).map_err(write_error)?;
-    let image = Image::build(&args.image.spec()?)?;
+    if args.each {
+        return each::run(args);
+    }
+    let spec = args.image.spec()?;
+    let image = Image::build(&spec)?;
+    output::notes(&image.notes);
+    let progress = Arc::new(Progress::default());
+    interrupt::catch(progress.clone())?;
+    image_verdict(args, &image, &progress, &args.out, None)
+}
+
+/// Checks one image and prints the verdict; `step` is its place in a series.
+pub(super) fn image_verdict(
+    args: &CheckArgs,
+    image: &Image,
+    progress: &Arc<Progress>,
+    out: &Path,
+    step: Option<Step<'_>>,
+) -> Result<u8, CliError> {
+    let write_error = |error| CliError::File { what: "write findings to", path: out.to_owned(), error };
     let without = |name| args.without.iter().any(|o| o == name);
     let oracles =
         Oracles { lockstep: !without("lockstep"), invariants: !without("invariants"), content: !without("content") };
     let setup = image.setup(args.seed, oracles);
     let jobs = args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()), usize::from);
     let extent = args.time.map_or(Extent::Programs(args.programs), Extent::Time);
-    let progress = Arc::new(Progress::default());
-    interrupt::catch(progress.clone())?;
 
     let started = Instant::now();
     let corpus = corpus(&setup)?;
     let display = Display::start(progress.clone(), extent, args.format == Format::Json);
-    let generated = campaign::generated(&setup, extent, jobs, &progress)?;
+    let generated = campaign::generated(&setup, extent, jobs, progress)?;
     let seconds = started.elapsed().as_secs_f64();
     display.minimizing();
     let cases = cases(&setup, &corpus, &generated, jobs)?;
     drop(display);
 
     let mut verdict = Verdict {
-        image: &image,
+        image,
+        step,
         seed: args.seed,
         oracles,
         corpus: &corpus,
@@ -57,7 +76,7 @@ pub fn run(args: &CheckArgs) -> Result<u8, CliError> {
         interrupted: progress.stop.load(Ordering::Relaxed),
         seconds,
     };
-    let saved = report::save(&mut verdict, &args.out).map_err(write_error);
+    let saved = report::save(&mut verdict, out).map_err(write_error);
     output::print(&match args.format {
         Format::Json => report::json(&verdict) + "\n",
         Format::Human => report::human(&verdict, output::width()),

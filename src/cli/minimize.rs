@@ -15,6 +15,7 @@ use super::{CliError, EXIT_CLEAN, output};
 pub fn run(args: &MinimizeArgs) -> Result<u8, CliError> {
     let program = read_program(&args.file)?;
     let image = Image::build(&args.image.spec()?)?;
+    output::notes(&image.notes);
     let setup = image.setup(1, Oracles::default());
     let batch = campaign::one(&setup, &program)?;
     let wanted = |f: &&campaign::Found| match &args.finding {

@@ -3,6 +3,7 @@
 
 mod args;
 mod check;
+mod each;
 mod error;
 mod input;
 mod interrupt;
@@ -19,6 +20,7 @@ use clap::Parser;
 
 use args::{Cli, Verb};
 pub use error::CliError;
+use percuss::sandbox::{Workshop, become_confined};
 
 /// Nothing new was found.
 pub const EXIT_CLEAN: u8 = 0;
@@ -44,6 +46,12 @@ pub fn main() -> ExitCode {
         Verb::Show(args) => show::run(&args),
         Verb::Minimize(args) => minimize::run(&args),
         Verb::Tree(args) => tree::run(&args),
+        Verb::Sandbox(args) => {
+            let shop = Workshop { read: args.read, write: args.write };
+            let error = become_confined(&shop, &args.command);
+            output::tell(&format!("cannot run {}: {error}", args.command[0].display()));
+            Ok(percuss_shim::compile::NOT_STARTED as u8)
+        }
         Verb::Worker => percuss::campaign::serve().map(|()| EXIT_CLEAN).map_err(CliError::from),
     };
     match result {

@@ -27,6 +27,11 @@ pub fn tell(line: &str) {
     let _ = writeln!(anstream::stderr(), "{line}");
 }
 
+/// Tells what a person should know about the input.
+pub fn notes(notes: &[String]) {
+    notes.iter().for_each(|note| tell(&format!("note: {note}")));
+}
+
 /// How wide text may be.
 pub fn width() -> usize {
     terminal_size_of(io::stdout()).map_or(PLAIN_WIDTH, |(Width(w), _)| usize::from(w).clamp(40, MAX_WIDTH))

@@ -20,6 +20,7 @@ const CONTEXT: usize = 12;
 pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
     let program = read_program(&args.file)?;
     let image = Image::build(&args.image.spec()?)?;
+    output::notes(&image.notes);
     let setup = image.setup(1, Oracles::default());
     let batch = campaign::one(&setup, &program)?;
     if args.format == Format::Json {

@@ -13,6 +13,7 @@ use super::{CliError, EXIT_CLEAN, output};
 /// The image cannot be had.
 pub fn run(args: &TreeArgs) -> Result<u8, CliError> {
     let image = Image::build(&args.image.spec()?)?;
+    output::notes(&image.notes);
     output::print(&match args.format {
         Format::Json => report::tree_json(&image) + "\n",
         Format::Human => report::tree(&image, output::width()),

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Images: a tree with patches and edits, compiled, with its quirks found out.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use percuss_shim as shim;
 use tempfile::TempDir;
 
-use crate::campaign::{LoadError, Oracles, Setup, image_session, probe};
+use crate::campaign::{Api, LoadError, Lost, Oracles, Probed, Setup, Worker};
 use crate::edit::{Edit, EditError};
 use crate::model::{Facts, Quirks};
-use crate::patch::PatchError;
+use crate::patch::{self, Applied, PatchError};
+use crate::sandbox::{self, Confinement, Workshop};
 use crate::tree::{Overlay, Tree, TreeError, find_checkout};
 
 pub use shim::Config;
@@ -19,14 +21,21 @@ pub use shim::Config;
 pub struct ImageSpec {
     /// A known tree's name or a directory.
     pub tree: String,
-    /// Patch files, applied in order.
+    /// Patch files, applied in order: diffs, messages, or mboxes.
     pub patches: Vec<PathBuf>,
     /// Variant of our own, by name, applied after the patches.
     pub variant: Option<String>,
+    /// Damaged patches are taken.
+    pub lenient: bool,
+    /// Only so many of the patches.
+    pub upto: Option<usize>,
     /// Edits of our own, by name, applied after that.
     pub edits: Vec<String>,
     /// Configuration.
     pub config: Config,
+    /// The percuss command, which compiles and probes confined; when there is none (tests are not percuss), both are
+    /// done by this process.
+    pub program: Option<PathBuf>,
 }
 
 /// Why there is no image.
@@ -59,7 +68,11 @@ impl ImageError {
         matches!(
             self,
             ImageError::Compile(Compile { .. } | Link(_))
-                | ImageError::Load(LoadError::Image { .. } | LoadError::Unsupported(_))
+                | ImageError::Load(
+                    LoadError::Image { .. }
+                        | LoadError::Unsupported(_)
+                        | LoadError::Lost(Lost::Died(_) | Lost::TimedOut | Lost::Refused(_))
+                )
         )
     }
 }
@@ -75,12 +88,20 @@ pub struct Image {
     pub files: Vec<(String, String)>,
     /// Names of patches and edits, in order; variants are called ours.
     pub applied: Vec<String>,
+    /// What each patch changed; files that are not compiled are among the ignored ones.
+    pub patches: Vec<Applied>,
+    /// What a person should know about the patches.
+    pub notes: Vec<String>,
     /// Configuration.
     pub config: Config,
     /// The compiler.
     pub compiler: PathBuf,
     /// Facts for the Model.
     pub facts: Facts,
+    /// How it calls kernel services.
+    pub api: Api,
+    /// How it was confined when it was probed; None when it was not.
+    pub confinement: Option<Confinement>,
     /// Its quirks.
     pub quirks: Quirks,
     /// Quirks whose probe program agreed with neither behaviour.
@@ -97,7 +118,7 @@ impl Image {
         let root = find_checkout().unwrap_or_else(|| PathBuf::from("."));
         let tree = Tree::resolve(&spec.tree, &root)?;
         let scratch = TempDir::with_prefix("percuss-").map_err(ImageError::Scratch)?;
-        let overlay = overlay(spec, &tree, scratch.path())?;
+        let Patched { overlay, mut patches, notes } = patched(spec, &tree, scratch.path())?;
         let mut files = tree.files.clone();
         if let Some(o) = &overlay {
             for (file, hash) in &mut files {
@@ -107,24 +128,32 @@ impl Image {
         let request = shim::CompileRequest {
             tree: tree.dir.clone(),
             overlay: overlay.as_ref().map(|o| o.dir.clone()),
+            launcher: launcher(spec, &tree, scratch.path()),
             config: spec.config,
             output: scratch.path().join("image.so"),
             scratch: scratch.path().join("build"),
             flags: Vec::new(),
         };
         let compiled = shim::compile(&request)?;
-        let (mut session, facts) = image_session(&compiled.path, "C")?;
-        let (quirks, undecided) = probe(&mut session, facts)?;
+        sort_out(&mut patches, &compiled.read, spec.upto.is_some())?;
+        let probed = match &spec.program {
+            Some(program) => Worker::probe(program, &compiled.path).map_err(LoadError::from)?,
+            None => Probed::here(&compiled.path)?,
+        };
         Ok(Image {
             path: compiled.path,
             applied: overlay.map_or_else(Vec::new, |o| o.applied),
+            patches,
+            notes,
             config: spec.config,
             compiler: compiled.compiler,
             tree,
             files,
-            facts,
-            quirks,
-            undecided,
+            facts: probed.facts,
+            api: probed.api,
+            confinement: probed.confinement,
+            quirks: probed.quirks,
+            undecided: probed.undecided,
             _scratch: scratch,
         })
     }
@@ -143,19 +172,54 @@ impl Image {
     }
 }
 
-fn overlay(spec: &ImageSpec, tree: &Tree, scratch: &Path) -> Result<Option<Overlay>, ImageError> {
+/// What the compiler is run through.
+fn launcher(spec: &ImageSpec, tree: &Tree, scratch: &Path) -> Vec<OsString> {
+    let shop = Workshop { read: vec![tree.dir.clone()], write: vec![scratch.to_owned()] };
+    spec.program.as_ref().map_or_else(Vec::new, |program| sandbox::launcher(program, &shop))
+}
+
+/// A tree's overlay and how it came about.
+#[derive(Default)]
+struct Patched {
+    overlay: Option<Overlay>,
+    patches: Vec<Applied>,
+    notes: Vec<String>,
+}
+
+fn patched(spec: &ImageSpec, tree: &Tree, scratch: &Path) -> Result<Patched, ImageError> {
     if spec.patches.is_empty() && spec.variant.is_none() && spec.edits.is_empty() {
-        return Ok(None);
+        return Ok(Patched::default());
     }
     let mut overlay = Overlay::new(tree, scratch.join("overlay"))?;
-    for patch in &spec.patches {
-        crate::patch::apply_file(patch, &mut overlay)?;
-    }
+    let series = patch::load(&spec.patches, spec.lenient)?;
+    let count = spec.upto.unwrap_or(series.patches.len());
+    let patches = series.patches.iter().take(count).map(|patch| patch.apply(&mut overlay));
+    let patches = patches.collect::<Result<Vec<_>, _>>()?;
     if let Some(name) = &spec.variant {
         Edit::variant(name)?.apply(&mut overlay)?;
     }
     for name in &spec.edits {
         Edit::load(name)?.apply(&mut overlay)?;
     }
-    Ok(Some(overlay))
+    Ok(Patched { overlay: Some(overlay), patches, notes: series.notes })
+}
+
+/// Moves what the compiler did not read to the ignored files. All of a series must not be ignored; a part of it may.
+fn sort_out(patches: &mut [Applied], read: &[String], part: bool) -> Result<(), PatchError> {
+    for patch in patches.iter_mut() {
+        let (changed, unread) =
+            std::mem::take(&mut patch.changed).into_iter().partition(|file| read.binary_search(file).is_ok());
+        patch.changed = changed;
+        patch.ignored.extend::<Vec<String>>(unread);
+    }
+    if part || patches.is_empty() || patches.iter().any(|patch| !patch.changed.is_empty()) {
+        return Ok(());
+    }
+    let names: Vec<&str> = patches.iter().map(|patch| patch.name.as_str()).collect();
+    let files: Vec<&str> = patches.iter().flat_map(|patch| &patch.ignored).map(String::as_str).collect();
+    Err(PatchError::NotCompiled {
+        patch: names.join(", "),
+        files: files.join(", "),
+        compiled: shim::compile::COMPILED.to_owned(),
+    })
 }

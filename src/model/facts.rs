@@ -4,7 +4,7 @@
 use super::block::{BLOCK_BITS, MIN_ALLOC, PAGE};
 
 /// Sizes and limits of an image (`struct percuss_facts`); sizes in bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Facts {
     /// `PAGE_SIZE`; only 4096 is modelled.
     pub page_size: u32,

@@ -1,80 +1,188 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Patches: the user's unified diffs and `git format-patch` files, applied to a scratch copy of a tree.
+//! Patches: the user's unified diffs, `git format-patch` files and mailing-list threads, applied to a scratch copy of a
+//! tree.
 //!
-//! Lines may have moved, context must match. A file is changed by the whole patch or not at all.
+//! Lines may have moved, context must match. A file is changed by the whole patch or not at all, and what percuss does
+//! not compile is left alone.
 
+mod apply;
+mod diff;
 mod error;
+mod lenient;
+mod load;
+mod mbox;
+mod series;
 
 use std::path::{Component, Path};
 
-use diffy::Line;
-use diffy::patch_set::{FileOperation, ParseOptions, PatchKind, PatchSet};
+use percuss_shim::compile::may_read;
 
-pub use error::PatchError;
+use apply::{Matching, apply};
+use diff::{FileDiff, Special};
+pub use error::{Misfit, PatchError};
+pub use load::{Series, load};
 
 use crate::tree::Overlay;
 
-/// Applies the patch file `path` to `overlay`; the files it changed.
-pub fn apply_file(path: &Path, overlay: &mut Overlay) -> Result<Vec<String>, PatchError> {
-    let name = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|source| PatchError::Read { patch: name.clone(), source })?;
-    apply_text(&name, &String::from_utf8_lossy(&bytes), overlay)
+/// One patch: what one message or one file of diffs does.
+#[derive(Debug, Clone)]
+pub struct Patch {
+    /// The file it is from, and its number in a series.
+    pub name: String,
+    /// Its subject, or its file.
+    pub title: String,
+    text: String,
+    lenient: bool,
 }
 
-/// Applies the patch `text`, called `name` in errors and reports, to `overlay`; the files it changed.
-pub fn apply_text(name: &str, text: &str, overlay: &mut Overlay) -> Result<Vec<String>, PatchError> {
-    let git = text.lines().any(|line| line.starts_with("diff --git "));
-    let options = if git { ParseOptions::gitdiff() } else { ParseOptions::unidiff() };
-    let mut changed: Vec<(String, String)> = Vec::new();
-    for part in PatchSet::parse(text, options) {
-        let part = part.map_err(|error| PatchError::Format { patch: name.to_owned(), detail: error.to_string() })?;
-        let file = target(name, part.operation(), overlay)?;
-        let PatchKind::Text(patch) = part.patch() else {
-            return Err(PatchError::Unsupported { patch: name.to_owned(), file, what: "changes a binary file" });
-        };
-        if patch.hunks().is_empty() {
-            continue; // a change of mode
-        }
-        let index = match changed.iter().position(|(known, _)| *known == file) {
-            Some(index) => index,
-            None => {
-                changed.push((file.clone(), overlay.read(&file)?));
-                changed.len() - 1
+/// What a patch did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// The patch's [`name`](Patch::name).
+    pub name: String,
+    /// Its [`title`](Patch::title).
+    pub title: String,
+    /// Files it changed.
+    pub changed: Vec<String>,
+    /// Files it would change that no image is made of.
+    pub ignored: Vec<String>,
+}
+
+/// What a diff does to a file of the tree.
+enum Target {
+    Change(String),
+    Create(String),
+    Ignore(String),
+}
+
+/// Changed files with their new texts, and the files that are ignored.
+type Plan = (Vec<(String, String)>, Vec<String>);
+
+impl Patch {
+    /// The patch `text` called `name`; `lenient` takes it damaged.
+    pub fn new(name: &str, text: &str, lenient: bool) -> Patch {
+        Patch { name: name.to_owned(), title: name.to_owned(), text: text.to_owned(), lenient }
+    }
+
+    /// Applies it to `overlay`, or leaves that as it is.
+    ///
+    /// # Errors
+    /// It is no patch, or does not fit.
+    pub fn apply(&self, overlay: &mut Overlay) -> Result<Applied, PatchError> {
+        let (files, ignored) = match self.plan(overlay, self.lenient) {
+            Err(error) if self.may_be_damaged(&error) && self.plan(overlay, true).is_ok() => {
+                return Err(PatchError::Damaged { source: Box::new(error) });
             }
+            planned => planned?,
         };
-        let before = &changed[index].1;
-        changed[index].1 = diffy::apply(before, patch).map_err(|error| failure(name, &file, before, patch, &error))?;
+        for (file, text) in &files {
+            overlay.write(file, text)?;
+        }
+        overlay.applied.push(self.name.clone());
+        let changed = files.into_iter().map(|(file, _)| file).collect();
+        Ok(Applied { name: self.name.clone(), title: self.title.clone(), changed, ignored })
     }
-    for (file, text) in &changed {
-        overlay.write(file, text)?;
-    }
-    overlay.applied.push(name.to_owned());
-    Ok(changed.into_iter().map(|(file, _)| file).collect())
-}
 
-/// The file an operation changes, which must be inside the tree and exist there.
-fn target(patch: &str, operation: &FileOperation<'_, str>, overlay: &Overlay) -> Result<String, PatchError> {
-    let unsupported =
-        |file: &str, what| Err(PatchError::Unsupported { patch: patch.to_owned(), file: strip(file).to_owned(), what });
-    let (original, modified) = match operation {
-        FileOperation::Modify { original, modified } => (original.as_ref(), modified.as_ref()),
-        FileOperation::Create(file) => return unsupported(file, "creates a file"),
-        FileOperation::Delete(file) => return unsupported(file, "deletes a file"),
-        FileOperation::Rename { from, .. } => return unsupported(from, "renames a file"),
-        FileOperation::Copy { from, .. } => return unsupported(from, "copies a file"),
-    };
-    for path in [original, modified] {
-        let inside = |part| matches!(part, Component::Normal(_));
-        if path.is_empty() || path.contains('\\') || !Path::new(path).components().all(inside) {
-            return Err(PatchError::Outside { patch: patch.to_owned(), path: path.to_owned() });
+    /// The files it names that an image may be made of.
+    fn compiled(&self) -> Result<(Vec<String>, Vec<String>), PatchError> {
+        let (mut compiled, mut other) = (Vec::new(), Vec::new());
+        for diff in self.diffs(self.lenient)? {
+            for name in [&diff.new, &diff.old].into_iter().flatten() {
+                let readable = [strip(name), name].into_iter().find(|name| may_read(name));
+                match readable {
+                    Some(name) => compiled.push(name.to_owned()),
+                    None => other.push(shown(name).to_owned()),
+                }
+            }
+        }
+        other.dedup();
+        Ok((compiled, other))
+    }
+
+    fn may_be_damaged(&self, error: &PatchError) -> bool {
+        let applied = matches!(error, PatchError::Hunk { misfit, .. } if misfit.applied);
+        !self.lenient && !applied && matches!(error, PatchError::Hunk { .. } | PatchError::Format { .. })
+    }
+
+    fn diffs(&self, lenient: bool) -> Result<Vec<FileDiff>, PatchError> {
+        let wrong = |detail: String| PatchError::Format { patch: self.name.clone(), detail };
+        if lenient {
+            return diff::parse(&lenient::clean(&self.text)).map_err(|error| wrong(error.to_string()));
+        }
+        let diffs = diff::parse(&self.text).map_err(|error| wrong(error.to_string()))?;
+        if self.text.contains("\r\n") {
+            return Err(wrong("its lines end in CR LF, those of the kernel in LF".to_owned()));
+        }
+        Ok(diffs)
+    }
+
+    /// What it would do.
+    fn plan(&self, overlay: &Overlay, lenient: bool) -> Result<Plan, PatchError> {
+        let diffs = self.diffs(lenient)?;
+        let matching = match lenient {
+            // A patch that has a tab somewhere has kept them.
+            true => Matching::Lenient { tabless: !diffs.iter().any(has_tabs) },
+            false => Matching::Exact,
+        };
+        let (mut files, mut ignored) = Plan::default();
+        for diff in &diffs {
+            let (file, create) = match self.target(diff, overlay)? {
+                Target::Ignore(file) => {
+                    ignored.push(file);
+                    continue;
+                }
+                Target::Change(file) => (file, false),
+                Target::Create(file) => (file, true),
+            };
+            if diff.hunks.is_empty() {
+                continue; // a change of mode
+            }
+            let index = match files.iter().position(|(known, _)| *known == file) {
+                Some(index) => index,
+                None => {
+                    let before = if create { String::new() } else { overlay.read(&file)? };
+                    files.push((file.clone(), before));
+                    files.len() - 1
+                }
+            };
+            let hunk = |misfit| PatchError::Hunk { patch: self.name.clone(), file: file.clone(), misfit };
+            files[index].1 = apply(&files[index].1, diff, matching).map_err(hunk)?;
+        }
+        Ok((files, ignored))
+    }
+
+    /// The file a diff is about, which must be inside the tree.
+    fn target(&self, diff: &FileDiff, overlay: &Overlay) -> Result<Target, PatchError> {
+        let names: Vec<&str> = [&diff.new, &diff.old].into_iter().flatten().map(String::as_str).collect();
+        for path in &names {
+            let inside = |part| matches!(part, Component::Normal(_));
+            if path.is_empty() || path.contains(['\\', '\0']) || !Path::new(path).components().all(inside) {
+                return Err(PatchError::Outside { patch: self.name.clone(), path: (*path).to_owned() });
+            }
+        }
+        // `a/mm/percpu.c`, `linux-6.12.orig/mm/percpu.c` or just `mm/percpu.c`; the new name counts first, as for `patch`.
+        let candidates: Vec<&str> = names.iter().map(|name| strip(name)).chain(names.iter().copied()).collect();
+        let Some(file) = candidates.iter().copied().find(|file| may_read(file) && overlay.has(file)) else {
+            return match candidates.iter().copied().find(|file| may_read(file)) {
+                None => Ok(Target::Ignore(names.first().map_or("", |name| shown(name)).to_owned())),
+                Some(file) if diff.old.is_none() && diff.special.is_none() => Ok(Target::Create(file.to_owned())),
+                Some(file) => Err(PatchError::NoFile { patch: self.name.clone(), file: file.to_owned() }),
+            };
+        };
+        let unsupported = |what| Err(PatchError::Unsupported { patch: self.name.clone(), file: file.to_owned(), what });
+        match diff.special {
+            Some(Special::Rename) => unsupported("renames a file"),
+            Some(Special::Copy) => unsupported("copies a file"),
+            Some(Special::Binary) => unsupported("changes a binary file"),
+            None if diff.new.is_none() => unsupported("deletes a file"),
+            None if diff.old.is_none() => Err(PatchError::Exists { patch: self.name.clone(), file: file.to_owned() }),
+            None => Ok(Target::Change(file.to_owned())),
         }
     }
-    // `a/mm/percpu.c`, `linux-6.12.orig/mm/percpu.c` or just `mm/percpu.c`; the new name counts first, as for `patch`.
-    let candidates = [strip(modified), strip(original), modified, original];
-    match candidates.into_iter().find(|file| overlay.has(file)) {
-        Some(file) => Ok(file.to_owned()),
-        None => Err(PatchError::NoFile { patch: patch.to_owned(), file: strip(modified).to_owned() }),
-    }
+}
+
+fn has_tabs(diff: &FileDiff) -> bool {
+    diff.hunks.iter().any(|hunk| hunk.side(false).iter().chain(&hunk.side(true)).any(|line| line.contains('\t')))
 }
 
 /// A path without its first component.
@@ -82,40 +190,7 @@ fn strip(path: &str) -> &str {
     path.split_once('/').map_or(path, |(_, rest)| rest)
 }
 
-/// Says which hunk did not apply, and where the file first differs from what it expects.
-fn failure(name: &str, file: &str, text: &str, patch: &diffy::Patch<'_, str>, error: &diffy::ApplyError) -> PatchError {
-    // The number is all the error has, and only in its text.
-    let number = error.to_string().rsplit('#').next().and_then(|n| n.parse().ok()).unwrap_or(1);
-    let hunk = &patch.hunks()[number - 1];
-    let lines: Vec<&str> = text.split_inclusive('\n').collect();
-    let side = |new: bool| -> Vec<&str> {
-        let wanted = hunk.lines().iter().filter_map(|line| match line {
-            Line::Context(line) => Some(*line),
-            Line::Delete(line) => (!new).then_some(*line),
-            Line::Insert(line) => new.then_some(*line),
-        });
-        wanted.collect()
-    };
-    let (old, new) = (side(false), side(true));
-    let applied = !new.is_empty() && lines.windows(new.len()).any(|window| window == new);
-
-    // The place most like what the hunk expects; of equals, the nearest to where it says.
-    let stated = hunk.old_range().start().saturating_sub(1);
-    let likeness = |start: usize| lines[start..].iter().zip(&old).filter(|(found, wanted)| found == wanted).count();
-    let best = (0..lines.len()).max_by_key(|&start| (likeness(start), std::cmp::Reverse(start.abs_diff(stated))));
-    let start = best.unwrap_or(0);
-    let at = (0..old.len()).find(|&i| lines.get(start + i) != Some(&old[i])).unwrap_or(0);
-    let quote =
-        |line: Option<&&str>| line.map_or("the end of the file".to_owned(), |line| format!("`{}`", line.trim()));
-    PatchError::Hunk(Box::new(error::Hunk {
-        patch: name.to_owned(),
-        file: file.to_owned(),
-        number,
-        of: patch.hunks().len(),
-        header: format!("@@ -{} +{} @@", hunk.old_range(), hunk.new_range()),
-        line: start + at + 1,
-        expected: quote(old.get(at)),
-        found: quote(lines.get(start + at)),
-        applied,
-    }))
+/// A path as a person would write it.
+fn shown(path: &str) -> &str {
+    path.strip_prefix("a/").or_else(|| path.strip_prefix("b/")).unwrap_or(path)
 }

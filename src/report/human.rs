@@ -6,10 +6,11 @@ use std::fmt::Write;
 use owo_colors::OwoColorize;
 
 use super::layout::{count, plural, share, wrap, wrap_items};
-use super::{Case, Verdict, corpus_name, fix, name};
+use super::{Case, Step, Verdict, corpus_name, fix, name};
 use crate::campaign::{Batch, Found, PROBES};
 use crate::image::Image;
 use crate::oracle::finding::Oracle;
+use crate::patch::Applied;
 use crate::program::Program;
 
 /// Lines of a new finding's program that are shown.
@@ -50,6 +51,9 @@ pub fn heading(image: &Image, width: usize) -> String {
     let mut out = wrap(&format!("{}    ", "tree".bold()), 8, &text, width);
     for name in &image.applied {
         out += &wrap("  with  ", 8, name, width);
+        if let Some(patch) = image.patches.iter().find(|patch| patch.name == *name) {
+            out += &patched(patch, width);
+        }
     }
     for (path, hash) in image.files.iter().filter(|(p, _)| p == "mm/percpu.c" || p == "mm/percpu-vm.c") {
         let _ = writeln!(out, "        {path:<14} sha256 {}", &hash[..16]);
@@ -59,6 +63,25 @@ pub fn heading(image: &Image, width: usize) -> String {
         out += &wrap("        undecided: ", 19, &image.undecided.join(" "), width);
     }
     out
+}
+
+/// Which of a patch's files count.
+fn patched(patch: &Applied, width: usize) -> String {
+    let mut out = String::new();
+    if patch.title != patch.name && !patch.name.ends_with(&patch.title) {
+        out += &wrap("        ", 8, &patch.title, width);
+    }
+    let compiled = if patch.changed.is_empty() { "nothing".to_owned() } else { patch.changed.join(", ") };
+    out += &wrap("        compiled: ", 18, &compiled, width);
+    if !patch.ignored.is_empty() {
+        out += &wrap("        ignored:  ", 18, &patch.ignored.join(", "), width);
+    }
+    out
+}
+
+/// The heading of a check after one patch of a series.
+pub fn step(step: Step<'_>) -> String {
+    format!("{}", format!("patch {} of {}: {}", step.number, step.of, step.title).bold())
 }
 
 /// Every value of every axis with its share.

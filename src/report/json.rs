@@ -3,10 +3,11 @@
 
 use serde_json::{Value, json};
 
-use super::{CORPUS_INDEX, Verdict, corpus_name, fix, name};
+use super::{CORPUS_INDEX, Step, Verdict, corpus_name, fix, name};
 use crate::campaign::{Batch, Found};
 use crate::image::Image;
 use crate::model::Quirks;
+use crate::patch::Applied;
 use crate::program::Program;
 
 /// Version of the objects: raised when a field changes its meaning or goes.
@@ -23,6 +24,21 @@ fn image(i: &Image) -> Value {
 
 fn quirks(i: &Image) -> Vec<&'static str> {
     Quirks::ALL.iter().filter(|q| i.quirks.get(q.name) == Ok(true)).map(|q| q.name).collect()
+}
+
+/// Files of each patch: those that are compiled and those that are not.
+fn patch_files(i: &Image) -> Vec<Value> {
+    let files = |p: &Applied| json!({"patch": p.name, "title": p.title, "compiled": p.changed, "ignored": p.ignored});
+    i.patches.iter().map(files).collect()
+}
+
+fn step(step: Step<'_>) -> Value {
+    json!({"number": step.number, "of": step.of, "title": step.title})
+}
+
+/// A patch of a series with which the tree does not build, as one line.
+pub fn step_error_json(s: Step<'_>, error: &str) -> String {
+    json!({"schema": SCHEMA, "step": step(s), "error": error}).to_string()
 }
 
 fn finding(f: &Found, program: &Program) -> Value {
@@ -52,7 +68,9 @@ pub fn json(v: &Verdict<'_>) -> String {
     json!({
         "schema": SCHEMA,
         "tree": image(v.image),
+        "step": v.step.map(step),
         "patches": v.image.applied,
+        "patch_files": patch_files(v.image),
         "config": v.image.config.name(),
         "quirks": quirks(v.image),
         "undecided": v.image.undecided,
@@ -80,6 +98,7 @@ pub fn replay_json(i: &Image, program: &Program, b: &Batch) -> String {
         "schema": SCHEMA,
         "tree": image(i),
         "patches": i.applied,
+        "patch_files": patch_files(i),
         "config": i.config.name(),
         "quirks": quirks(i),
         "undecided": i.undecided,
@@ -97,10 +116,13 @@ pub fn tree_json(i: &Image) -> String {
         "schema": SCHEMA,
         "tree": image(i),
         "patches": i.applied,
+        "patch_files": patch_files(i),
         "config": i.config.name(),
         "compiler": i.compiler,
         "quirks": quirks(i),
         "undecided": i.undecided,
+        "api": i.api,
+        "confinement": i.confinement,
         "not_modelled": percuss_shim::compile::not_modelled(),
     })
     .to_string()

@@ -11,8 +11,8 @@ mod shares;
 mod tree;
 
 pub use events::log;
-pub use human::{findings, heading, human};
-pub use json::{SCHEMA, json, replay_json, tree_json};
+pub use human::{findings, heading, human, step};
+pub use json::{SCHEMA, json, replay_json, step_error_json, tree_json};
 pub use known::{fix, name};
 pub use save::{prepare, save};
 pub use shares::Shares;
@@ -53,11 +53,24 @@ pub fn corpus_name(index: u64) -> Option<&'static str> {
     CORPUS.get(usize::try_from(place).ok()?).map(|(name, _)| *name)
 }
 
+/// The place of a check in a series that is checked patch by patch.
+#[derive(Debug, Clone, Copy)]
+pub struct Step<'a> {
+    /// The last patch that is applied, from 1.
+    pub number: usize,
+    /// Patches of the series.
+    pub of: usize,
+    /// That patch's title.
+    pub title: &'a str,
+}
+
 /// The result of a check.
 #[derive(Debug)]
 pub struct Verdict<'a> {
     /// What was checked.
     pub image: &'a Image,
+    /// Its place in a series.
+    pub step: Option<Step<'a>>,
     /// Seed of the generator.
     pub seed: u64,
     /// Oracles that ran.

@@ -8,9 +8,11 @@ use percuss_shim::compile;
 
 use super::layout::{wrap, wrap_items};
 use super::{fix, heading, name};
+use crate::campaign::Api;
 use crate::edit::Edit;
 use crate::image::Image;
 use crate::model::Quirks;
+use crate::sandbox::Confinement;
 
 /// Files and hashes, quirks, facts, and what is not modelled.
 pub fn tree(image: &Image, width: usize) -> String {
@@ -46,6 +48,11 @@ pub fn tree(image: &Image, width: usize) -> String {
     let _ = writeln!(out, "\n{}", "facts of the image".bold());
     out += &facts(image, width);
 
+    let _ = writeln!(out, "\n{}", "kernel services as this tree calls them".bold());
+    out += &api(&image.api, width);
+    let _ = writeln!(out, "\n{}", "confinement of the tree's code".bold());
+    out += &confinement(image.confinement.as_ref(), width);
+
     let _ = writeln!(out, "\n{}", "not modelled: a program that gets there ends with the name".bold());
     let names: Vec<String> = compile::not_modelled().into_iter().map(str::to_owned).collect();
     out += &wrap_items("  ", 2, &names, width);
@@ -57,6 +64,28 @@ pub fn tree(image: &Image, width: usize) -> String {
     let stubs: Vec<String> =
         compile::shadow_headers().filter(|(_, kind, _)| *kind == "stub").map(|(path, ..)| path.to_owned()).collect();
     out += &wrap_items("  ", 2, &stubs, width);
+    out
+}
+
+/// What trees differ in.
+fn api(api: &Api, width: usize) -> String {
+    let says = |yes, with: &str, without: &str| if yes { with.to_owned() } else { without.to_owned() };
+    let items = [
+        says(api.vm_areas_gfp, "pcpu_get_vm_areas() with a gfp", "pcpu_get_vm_areas() without gfp (GFP_KERNEL)"),
+        says(api.map_gfp, "vmap_pages_range_noflush() with a gfp", "vmap_pages_range_noflush() without gfp"),
+        says(api.gfp_scope, "memalloc_apply_gfp_scope()", "no memalloc_apply_gfp_scope()"),
+        says(api.chunk_in_private, "chunk in page->private", "chunk in page->index"),
+    ];
+    items.iter().map(|item| wrap("  ", 2, item, width)).collect()
+}
+
+/// What is in force, and what this system did not let us enforce.
+fn confinement(confinement: Option<&Confinement>, width: usize) -> String {
+    let Some(confinement) = confinement else { return "  none: it was loaded by this process\n".to_owned() };
+    let mut out = wrap("  in force  ", 12, &confinement.done.join("; "), width);
+    for missing in &confinement.missing {
+        out += &wrap(&format!("  {}   ", "missing".yellow()), 12, missing, width);
+    }
     out
 }
 

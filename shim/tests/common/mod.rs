@@ -56,6 +56,7 @@ pub fn build_in(dir: &Path, tree: &Path, config: Config, overlay: Option<&Path>,
         output: dir.join("image.so"),
         scratch: dir.join("scratch"),
         flags: flags.iter().map(Into::into).collect(),
+        launcher: Vec::new(),
     };
     compile(&req).unwrap_or_else(|e| panic!("{e}")).path
 }

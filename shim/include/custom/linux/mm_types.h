@@ -23,6 +23,11 @@ static __always_inline u32 percuss_pfn(const struct page *page)
 {
 	return page - (const struct page *)percuss_h->mem_map;
 }
+#define page_private(page) ((page)->private)
+static inline void set_page_private(struct page *page, unsigned long private)
+{
+	page->private = private;
+}
 struct mm_struct;
 struct vm_area_struct;
 #endif

@@ -5,6 +5,7 @@
 #include <linux/gfp.h>
 #include <linux/list.h>
 #include <linux/mm.h>
+#include <linux/sched/mm.h>
 #include <asm/page.h>
 
 #define VM_ALLOC 0x00000002
@@ -31,18 +32,18 @@ struct vm_struct **percuss_get_vm_areas(const unsigned long *offsets, const size
 					gfp_t gfp);
 
 /*
- * A call with a fifth argument leaves a mark in a section of its own, which is how the image knows afterwards what the
+ * A call with a gfp at its end leaves a mark in a section of its own, which is how the image knows afterwards what the
  * tree does.
  */
-#define PERCUSS_MARK_GFP(...)									\
+#define PERCUSS_MARK_GFP(section_name, ...)							\
 	({											\
 		__VA_OPT__(static const char percuss_mark					\
-			   __attribute__((used, section("percuss_vm_gfp"))) = 1;)		\
+			   __attribute__((used, retain, section(section_name))) = 1;)			\
 		GFP_KERNEL;									\
 	})
 #define PERCUSS_FIRST(first, ...) (first)
 #define pcpu_get_vm_areas(offsets, sizes, nr, align, ...)					\
-	((void)PERCUSS_MARK_GFP(__VA_ARGS__),							\
+	((void)PERCUSS_MARK_GFP("percuss_vm_gfp" __VA_OPT__(,) __VA_ARGS__),							\
 	 percuss_get_vm_areas(offsets, sizes, nr, align, PERCUSS_FIRST(__VA_ARGS__ __VA_OPT__(,) GFP_KERNEL)))
 static inline void pcpu_free_vm_areas(struct vm_struct **vms, int nr)
 {
@@ -56,7 +57,9 @@ static inline void vm_area_register_early(struct vm_struct *vm, size_t align)
 /* Newer trees pass a gfp that only KMSAN's shadow uses; page tables are always asked for with GFP_PGTABLE_KERNEL. */
 int percuss_map_pages(unsigned long addr, unsigned long end, struct page **pages, unsigned int page_shift);
 #define vmap_pages_range_noflush(addr, end, prot, pages, page_shift, ...)			\
-	((void)(prot), percuss_map_pages(addr, end, pages, page_shift))
+	((void)(prot), (void)PERCUSS_MARK_GFP("percuss_map_gfp" __VA_OPT__(,) __VA_ARGS__),	\
+	 (void)PERCUSS_FIRST(__VA_ARGS__ __VA_OPT__(,) GFP_KERNEL),				\
+	 percuss_map_pages(addr, end, pages, page_shift))
 static inline void vunmap_range_noflush(unsigned long start, unsigned long end)
 {
 	PERCUSS(unmap_pages, start, (end - start) >> PAGE_SHIFT);

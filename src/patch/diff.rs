@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Reading unified diffs, with git's headers or without.
+
+use std::fmt;
+
+/// What a diff does to one file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct FileDiff {
+    /// The name before, as it is written; None when the file is created.
+    pub old: Option<String>,
+    /// The name after; None when it is deleted.
+    pub new: Option<String>,
+    /// More than a change of text.
+    pub special: Option<Special>,
+    /// Changes, in order.
+    pub hunks: Vec<Hunk>,
+    /// `---` and `+++` were seen.
+    named: bool,
+}
+
+/// What a diff may do besides changing text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Special {
+    Rename,
+    Copy,
+    Binary,
+}
+
+/// One change.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Hunk {
+    /// Its `@@` line.
+    pub header: String,
+    /// Line of the patch it stands on, from 1.
+    pub at: usize,
+    /// First line it changes, from 1; the line behind which it inserts when it has no old lines.
+    pub start: usize,
+    /// Its lines.
+    pub lines: Vec<Line>,
+}
+
+/// A line of a hunk, with its line end unless it is the last of a file that has none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Line {
+    Context(String),
+    Delete(String),
+    Insert(String),
+}
+
+impl Line {
+    fn text_mut(&mut self) -> &mut String {
+        match self {
+            Line::Context(text) | Line::Delete(text) | Line::Insert(text) => text,
+        }
+    }
+}
+
+impl Hunk {
+    /// The lines before, or those after.
+    pub fn side(&self, after: bool) -> Vec<&str> {
+        let wanted = self.lines.iter().filter_map(|line| match line {
+            Line::Context(line) => Some(line.as_str()),
+            Line::Delete(line) => (!after).then_some(line.as_str()),
+            Line::Insert(line) => after.then_some(line.as_str()),
+        });
+        wanted.collect()
+    }
+}
+
+/// What is wrong with a diff.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Wrong {
+    /// There is none.
+    None,
+    /// A hunk's lines are not as many as its header says.
+    Count { at: usize, header: String, what: &'static str },
+    /// A hunk's header is illegible.
+    Header { at: usize, line: String },
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Wrong::None => write!(f, "it has no diff"),
+            Wrong::Count { at, header, what } => write!(f, "the hunk on line {at} ({header}) {what}"),
+            Wrong::Header { at, line } => write!(f, "line {at} is no hunk header: `{line}`"),
+        }
+    }
+}
+
+/// Reads all diffs in `text`; what stands before and between them is skipped.
+pub(super) fn parse(text: &str) -> Result<Vec<FileDiff>, Wrong> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut files: Vec<FileDiff> = Vec::new();
+    let mut at = 0;
+    while at < lines.len() {
+        let line = lines[at];
+        if let Some(names) = line.strip_prefix("diff --git ") {
+            let (old, new) = git_names(names);
+            files.push(FileDiff { old, new, ..FileDiff::default() });
+        } else if let Some(pair) = names(&lines[at..]) {
+            let file = match files.last_mut() {
+                Some(file) if !file.named => file,
+                _ => {
+                    files.push(FileDiff::default());
+                    files.last_mut().expect("just put there")
+                }
+            };
+            (file.old, file.new) = pair;
+            file.named = true;
+            at += 1;
+        } else if let Some(file) = files.last_mut() {
+            if file.named && line.starts_with("@@") {
+                at = hunk(&lines, at, file)?;
+                continue;
+            }
+            extended(line, file);
+        }
+        at += 1;
+    }
+    if files.is_empty() { Err(Wrong::None) } else { Ok(files) }
+}
+
+/// The names of `---` and `+++` lines that belong together.
+fn names(lines: &[&str]) -> Option<(Option<String>, Option<String>)> {
+    let old = lines[0].strip_prefix("--- ")?;
+    let new = lines.get(1)?.strip_prefix("+++ ")?;
+    lines.get(2)?.starts_with("@@").then(|| (name(old), name(new)))
+}
+
+/// A name without what follows it; None for no file.
+fn name(text: &str) -> Option<String> {
+    let name = text.split('\t').next().unwrap_or_default();
+    // A date behind a name whose tab was lost; the kernel has no blanks in names.
+    let name = name.split(' ').next().unwrap_or_default().trim_matches('"');
+    (name != "/dev/null").then(|| name.to_owned())
+}
+
+/// Both names of a `diff --git` line: halves of the same length.
+fn git_names(text: &str) -> (Option<String>, Option<String>) {
+    let text = text.trim_end();
+    match text.split_once(" b/") {
+        Some((old, new)) => (Some(old.to_owned()), Some(format!("b/{new}"))),
+        None => text.split_once(' ').map_or((name(text), name(text)), |(old, new)| (name(old), name(new))),
+    }
+}
+
+/// Notes what one of git's header lines says.
+fn extended(line: &str, file: &mut FileDiff) {
+    if file.named {
+        return;
+    }
+    let special = [
+        ("rename from ", Special::Rename),
+        ("copy from ", Special::Copy),
+        ("GIT binary patch", Special::Binary),
+        ("Binary files ", Special::Binary),
+    ];
+    if let Some((_, special)) = special.into_iter().find(|(begin, _)| line.starts_with(begin)) {
+        file.special = Some(special);
+    } else if line.starts_with("new file mode") {
+        file.old = None;
+    } else if line.starts_with("deleted file mode") {
+        file.new = None;
+    }
+}
+
+/// Reads the hunk whose header is line `at`; the number of the line behind it.
+fn hunk(lines: &[&str], at: usize, file: &mut FileDiff) -> Result<usize, Wrong> {
+    let header = lines[at];
+    let wrong_header = || Wrong::Header { at: at + 1, line: header.to_owned() };
+    let ((start, mut old), mut new) = ranges(header).ok_or_else(wrong_header)?;
+    let mut hunk = Hunk { header: short(header), at: at + 1, start, lines: Vec::new() };
+    let count = |what| Wrong::Count { at: at + 1, header: short(header), what };
+    let mut next = at + 1;
+    while old > 0 || new > 0 {
+        let line = *lines.get(next).ok_or_else(|| count("ends before it is complete"))?;
+        let text = || format!("{}\n", line.get(1..).unwrap_or_default());
+        match line.as_bytes().first() {
+            // Some editors take the blank of an empty line away.
+            Some(b' ') | None if old > 0 && new > 0 => {
+                (old, new) = (old - 1, new - 1);
+                hunk.lines.push(Line::Context(text()));
+            }
+            Some(b'-') if old > 0 => {
+                old -= 1;
+                hunk.lines.push(Line::Delete(text()));
+            }
+            Some(b'+') if new > 0 => {
+                new -= 1;
+                hunk.lines.push(Line::Insert(text()));
+            }
+            Some(b'\\') => no_line_end(&mut hunk),
+            Some(b' ' | b'-' | b'+') => return Err(count("has other lines than its header says")),
+            _ => return Err(count("ends before it is complete")),
+        }
+        next += 1;
+    }
+    if let Some(line) = lines.get(next) {
+        if line.starts_with('\\') {
+            no_line_end(&mut hunk);
+            next += 1;
+        } else if line.starts_with('+') || (line.starts_with('-') && !line.starts_with("--")) {
+            return Err(count("has more lines than its header says"));
+        }
+    }
+    file.hunks.push(hunk);
+    Ok(next)
+}
+
+/// `\ No newline at end of file` is about the line before.
+fn no_line_end(hunk: &mut Hunk) {
+    if let Some(line) = hunk.lines.last_mut() {
+        line.text_mut().pop();
+    }
+}
+
+/// A header without the function's name.
+fn short(header: &str) -> String {
+    header[2..].split_once("@@").map_or_else(|| header.to_owned(), |(ranges, _)| format!("@@{ranges}@@"))
+}
+
+/// The old range's start and length and the new one's length.
+fn ranges(header: &str) -> Option<((usize, usize), usize)> {
+    let (ranges, _) = header.strip_prefix("@@ -")?.split_once(" @@")?;
+    let (old, new) = ranges.split_once(" +")?;
+    let range = |text: &str| match text.split_once(',') {
+        Some((start, length)) => Some((start.parse().ok()?, length.parse().ok()?)),
+        None => Some((text.parse().ok()?, 1)),
+    };
+    Some((range(old)?, range(new)?.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GIT: &str = "Subject: x\n---\n f | 2 +-\n\ndiff --git a/f b/f\nindex 1..2 100644\n--- a/f\n+++ b/f\n\
+        @@ -1,3 +1,3 @@ int f(void)\n a\n-b\n+c\n\n-- \n2.39\n";
+
+    #[test]
+    fn git_diffs() {
+        let files = parse(GIT).unwrap();
+        assert_eq!((files.len(), files[0].old.as_deref(), files[0].new.as_deref()), (1, Some("a/f"), Some("b/f")));
+        let hunk = &files[0].hunks[0];
+        assert_eq!((hunk.header.as_str(), hunk.at, hunk.start), ("@@ -1,3 +1,3 @@", 9, 1));
+        assert_eq!(hunk.side(false), ["a\n", "b\n", "\n"], "an empty line is empty context");
+        assert_eq!(hunk.side(true), ["a\n", "c\n", "\n"]);
+    }
+
+    #[test]
+    fn what_is_no_text() {
+        let one = |head: &str| parse(&format!("diff --git a/f b/g\n{head}\n")).unwrap().remove(0);
+        assert_eq!(one("rename from f\nrename to g").special, Some(Special::Rename));
+        assert_eq!(one("GIT binary patch\nliteral 4").special, Some(Special::Binary));
+        assert_eq!(one("new file mode 100644").old, None);
+        assert_eq!(one("deleted file mode 100644").new, None);
+        assert_eq!(one("old mode 100644\nnew mode 100755").hunks, []);
+    }
+
+    #[test]
+    fn counts_must_be_right() {
+        let diff = |body: &str| parse(&format!("--- a/f\n+++ b/f\n{body}")).unwrap_err().to_string();
+        assert!(diff("@@ -1,2 +1,2 @@\n a\n").contains("ends before it is complete"));
+        assert!(diff("@@ -1,2 +1,2 @@\n a\nb\n").contains("ends before it is complete"));
+        assert!(diff("@@ -1,1 +1,2 @@\n-a\n-b\n").contains("other lines than"));
+        assert!(diff("@@ -1 +1 @@\n-a\n+b\n+c\n").contains("more lines than"));
+        assert!(diff("@@ -x +1 @@\n-a\n").contains("line 3 is no hunk header"));
+        assert!(parse("").is_err() && parse("--- a\n+++ b\n").is_err());
+    }
+
+    #[test]
+    fn a_last_line_without_end() {
+        let text = "--- f\n+++ f\n@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+b\n\\ No newline at end of file\n";
+        let hunk = parse(text).unwrap().remove(0).hunks.remove(0);
+        assert_eq!(hunk.lines, [Line::Delete("a".into()), Line::Insert("b".into())]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read(text in "(--- a\n|\\+\\+\\+ b\n|@@ -1,2 \\+1 @@\n|@@|diff --git | x\n|-y\n|\\+z\n|\\\\\n|é\n){0,12}") {
+            let _ = parse(&text);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! From files to patches.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use percuss_shim::compile::COMPILED;
+
+use super::mbox::{is_mail, messages};
+use super::series::{Member, choose};
+use super::{Patch, PatchError, lenient};
+
+/// Largest file that is read, in bytes: a busy list's month is not a series.
+const FILE_MAX: u64 = 64 << 20;
+
+/// Patches in the order in which they are applied.
+#[derive(Debug, Clone, Default)]
+pub struct Series {
+    /// The patches.
+    pub patches: Vec<Patch>,
+    /// What a person should know: versions left out, numbers that are missing.
+    pub notes: Vec<String>,
+}
+
+/// Reads patch files: each a diff, a message, or an mbox; `lenient` takes damaged ones.
+///
+/// # Errors
+/// A file cannot be read or is no patch of anything that percuss compiles.
+pub fn load(paths: &[PathBuf], lenient: bool) -> Result<Series, PatchError> {
+    let mut series = Series::default();
+    for path in paths {
+        let name = path.display().to_string();
+        let (patches, notes) = file(&name, &read(path, &name)?, lenient)?;
+        something_compiled(&name, &patches)?;
+        series.patches.extend(patches);
+        series.notes.extend(notes);
+    }
+    Ok(series)
+}
+
+fn read(path: &Path, name: &str) -> Result<Vec<u8>, PatchError> {
+    let fail = |source| PatchError::Read { patch: name.to_owned(), source };
+    let wrong = |detail: &str| PatchError::Format { patch: name.to_owned(), detail: detail.to_owned() };
+    let mut bytes = Vec::new();
+    // Files may grow, and devices have no size: what is read is what counts.
+    File::open(path).map_err(fail)?.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > FILE_MAX {
+        return Err(wrong("it is larger than 64 MiB"));
+    }
+    if bytes.trim_ascii().is_empty() {
+        return Err(wrong("it is empty"));
+    }
+    if bytes.contains(&0) {
+        return Err(wrong("it is binary"));
+    }
+    Ok(bytes)
+}
+
+fn file(name: &str, bytes: &[u8], lenient: bool) -> Result<(Vec<Patch>, Vec<String>), PatchError> {
+    let cleaned;
+    let mut bytes = bytes;
+    if lenient && !is_mail(bytes) {
+        // A whole message may have been quoted.
+        cleaned = lenient::clean(&String::from_utf8_lossy(bytes)).into_bytes();
+        bytes = &cleaned;
+    }
+    if !is_mail(bytes) {
+        return Ok((vec![Patch::new(name, &String::from_utf8_lossy(bytes), lenient)], Vec::new()));
+    }
+    let mut messages = messages(bytes);
+    if lenient {
+        messages.iter_mut().for_each(|message| message.body = lenient::clean(&message.body));
+    }
+    let (members, notes) = choose(name, messages)?;
+    let only = members.len() == 1;
+    let patch = |member: Member| {
+        let name = match member.number {
+            _ if only => name.to_owned(),
+            Some((number, of)) => format!("{name} {number}/{of}: {}", member.title),
+            None => format!("{name}: {}", member.title),
+        };
+        let title = if member.title.is_empty() { name.clone() } else { member.title };
+        Patch { name, title, text: member.text, lenient }
+    };
+    Ok((members.into_iter().map(patch).collect(), notes))
+}
+
+/// Whether any of a file's patches changes what an image may be made of.
+fn something_compiled(name: &str, patches: &[Patch]) -> Result<(), PatchError> {
+    let mut others: Vec<String> = Vec::new();
+    for patch in patches {
+        // What is wrong with a patch is said when it is applied.
+        let Ok((compiled, other)) = patch.compiled() else { return Ok(()) };
+        if !compiled.is_empty() || other.iter().any(|path| path.starts_with('/') || path.contains("..")) {
+            return Ok(());
+        }
+        others.extend(other.into_iter().filter(|file| !others.contains(file)).collect::<Vec<_>>());
+    }
+    others.sort();
+    others.dedup();
+    let (patch, files) = (name.to_owned(), others.join(", "));
+    Err(PatchError::NotCompiled { patch, files, compiled: COMPILED.to_owned() })
+}

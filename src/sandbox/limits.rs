@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Resource limits.
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+/// Memory a worker may use, in bytes. Its address space says nothing, for worlds reserve far more than they touch: who
+/// started the worker looks after it.
+pub const MEMORY: u64 = 4 << 30;
+
+/// Address space of a compiler or linker, in bytes: ten times what the largest unit takes.
+const COMPILER_SPACE: u64 = 8 << 30;
+/// CPU time of a compiler, in seconds: it takes two.
+const COMPILER_CPU: u64 = 120;
+/// Wall-clock time of a compiler, in seconds: who waits for a pipe uses no CPU.
+const COMPILER_TIME: u32 = 600;
+/// Largest file a compiler may write, in bytes.
+const COMPILER_FILE: u64 = 256 << 20;
+/// Largest file a worker may write, in bytes: the copy of its image.
+const WORKER_FILE: u64 = 64 << 20;
+/// Files a worker may have open.
+const WORKER_FILES: u64 = 32;
+
+/// The compiler's limits. The number of processes is counted for the whole user and so is no limit for a part.
+pub(super) fn compiler() -> Result<(), String> {
+    nix::unistd::alarm::set(COMPILER_TIME);
+    all(&[
+        (Resource::RLIMIT_CORE, 0),
+        (Resource::RLIMIT_AS, COMPILER_SPACE),
+        (Resource::RLIMIT_CPU, COMPILER_CPU),
+        (Resource::RLIMIT_FSIZE, COMPILER_FILE),
+    ])
+}
+
+/// A worker's limits; its CPU time is limited program by program.
+pub(super) fn worker() -> Result<(), String> {
+    let files = (Resource::RLIMIT_NOFILE, WORKER_FILES);
+    all(&[(Resource::RLIMIT_CORE, 0), (Resource::RLIMIT_FSIZE, WORKER_FILE), files])
+}
+
+/// No file can be written from here on.
+pub(super) fn no_writes() -> Result<(), String> {
+    all(&[(Resource::RLIMIT_FSIZE, 0)])
+}
+
+fn all(limits: &[(Resource, u64)]) -> Result<(), String> {
+    for (what, limit) in limits {
+        // What is lower already stays so.
+        let hard = getrlimit(*what).map_or(u64::MAX, |(_, hard)| hard);
+        let limit = (*limit).min(hard);
+        setrlimit(*what, limit, limit).map_err(|error| format!("cannot limit {what:?}: {error}"))?;
+    }
+    Ok(())
+}

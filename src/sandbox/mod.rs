@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Confinement: kernel trees and patches are somebody else's code, which is compiled and run here.
+//!
+//! The compiler is run by `percuss sandbox`, which restricts itself first; a worker process restricts itself before it
+//! loads an image, and once more when it is loaded. Everything is done as an unprivileged user. What the system does not
+//! support is left out and named in [`Confinement::missing`]: a campaign never fails for it.
+
+mod calls;
+mod files;
+mod limits;
+mod net;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use limits::MEMORY;
+
+/// Set to anything, nothing is confined but by resource limits.
+pub const OFF: &str = "PERCUSS_NO_SANDBOX";
+
+/// What a process may not do any more, and what could not be enforced.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confinement {
+    /// In force.
+    pub done: Vec<String>,
+    /// Not in force, with the reason.
+    pub missing: Vec<String>,
+}
+
+impl Confinement {
+    fn note(&mut self, what: &str, result: Result<(), String>) {
+        match result {
+            Ok(()) => self.done.push(what.to_owned()),
+            Err(why) => self.missing.push(format!("{what}: {why}")),
+        }
+    }
+}
+
+/// True when the user switched confinement off.
+pub fn is_off() -> bool {
+    std::env::var_os(OFF).is_some_and(|value| !value.is_empty())
+}
+
+/// Confines this worker before it loads the image in `dir`, where it may also write.
+pub fn before_loading(dir: &Path) -> Confinement {
+    let mut all = Confinement::default();
+    all.note("resource limits", limits::worker());
+    if is_off() {
+        all.missing.push(format!("everything else: switched off by {OFF}"));
+        return all;
+    }
+    all.note("empty network namespace", net::leave());
+    all.note("Landlock: no files outside of the scratch directory", files::worker(dir));
+    all.note("seccomp: no sockets, programs or processes", calls::worker());
+    all
+}
+
+/// Confines this worker once its image is loaded: it needs no files any more.
+pub fn after_loading(all: &mut Confinement) {
+    all.note("resource limit: no file is written", limits::no_writes());
+    if !is_off() {
+        all.note("Landlock: no files at all", files::none());
+        all.note("seccomp: no file is opened for writing", calls::no_writes());
+    }
+}
+
+/// What the compiler may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workshop {
+    /// Directories it may read, beside the system's.
+    pub read: Vec<PathBuf>,
+    /// Directories it may write.
+    pub write: Vec<PathBuf>,
+}
+
+/// The command through which `program`, which is percuss, runs a compiler in `shop`.
+pub fn launcher(program: &Path, shop: &Workshop) -> Vec<OsString> {
+    if is_off() {
+        return Vec::new();
+    }
+    let mut words: Vec<OsString> = vec![program.into(), "sandbox".into()];
+    let paths = [("--read", &shop.read), ("--write", &shop.write)];
+    for (flag, path) in paths.into_iter().flat_map(|(flag, paths)| paths.iter().map(move |path| (flag, path))) {
+        words.extend([flag.into(), path.into()]);
+    }
+    words.push("--".into());
+    words
+}
+
+/// Confines this process and becomes `command`.
+///
+/// # Errors
+/// The command cannot be run. Nothing else is an error.
+pub fn become_confined(shop: &Workshop, command: &[OsString]) -> std::io::Error {
+    use std::os::unix::process::CommandExt;
+    let Some((program, args)) = command.split_first() else {
+        return std::io::Error::other("no command is given");
+    };
+    // Looked up before the restrictions, so that what is run is what is allowed.
+    let program = find(Path::new(program));
+    // What is missing is the same for workers, which tell it.
+    let _ = limits::compiler();
+    let _ = net::leave();
+    let _ = files::compiler(shop, &program);
+    let _ = calls::compiler();
+    std::process::Command::new(&program).args(args).exec()
+}
+
+/// The path of a program, as the shell finds it.
+fn find(program: &Path) -> PathBuf {
+    if program.components().count() > 1 {
+        return program.to_owned();
+    }
+    let dirs = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&dirs).map(|dir| dir.join(program)).find(|path| path.is_file());
+    found.unwrap_or_else(|| program.to_owned())
+}

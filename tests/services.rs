@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Kernel services that newer trees call in another way: changes of our own to the 6.12 tree, not anybody's patch.
+
+mod common;
+
+use percuss::campaign::{Api, Probed, image_session};
+use percuss::edit::Edit;
+use percuss::image::Config;
+use percuss::run::Unwatched;
+use percuss::tree::Overlay;
+use percuss::world::event::Event;
+use percuss_shim::{CompileRequest, compile};
+use tempfile::TempDir;
+
+/// The image of the 6.12 tree with these changes, each file, function, anchor and what stands in its place.
+fn image(changes: &[[&str; 4]]) -> Option<(TempDir, std::path::PathBuf)> {
+    let tree = common::tree()?;
+    let dir = tempfile::tempdir().unwrap();
+    let mut overlay = Overlay::new(&tree, dir.path().join("overlay")).unwrap();
+    let head = "name = 'T'\nkind = 'seeded'\ntitle = 't'\nstory = 's'\nclass = 'gfp'\noracles = []\ntrees = []\n";
+    let change = |[file, function, anchor, text]: &[&str; 4]| {
+        format!(
+            "[[edit]]\nfile = '{file}'\nfunction = '{function}'\nanchor = '{anchor}'\naction = 'replace'\ntext = '{text}'\n"
+        )
+    };
+    let edit = head.to_owned() + &changes.iter().map(change).collect::<String>();
+    Edit::parse("T", &edit).unwrap().apply(&mut overlay).unwrap();
+    let request = CompileRequest {
+        tree: tree.dir,
+        overlay: Some(overlay.dir),
+        config: Config::default(),
+        output: dir.path().join("image.so"),
+        scratch: dir.path().join("build"),
+        flags: Vec::new(),
+        launcher: Vec::new(),
+    };
+    let path = compile(&request).unwrap_or_else(|error| panic!("{error}")).path;
+    Some((dir, path))
+}
+
+/// Events of a program that makes and populates a chunk for a caller without IO.
+fn events(path: &std::path::Path, gfp: &str) -> Vec<Event> {
+    let program = format!("boot static=8K dyn=20K cpus=4\ntask a\n  a = alloc 32768 align 8 gfp {gfp}\n  free a\n");
+    let (mut session, _) = image_session(path, "C").unwrap();
+    session.run(&program.parse().unwrap(), &mut Unwatched).unwrap();
+    session.shared().host.world().events().to_vec()
+}
+
+/// The mask of every request for vm areas.
+fn masks(events: &[Event]) -> Vec<String> {
+    let mask = |e: &Event| if let Event::VmAreas { gfp, .. } = e { Some(gfp.to_string()) } else { None };
+    events.iter().filter_map(mask).collect()
+}
+
+fn scopes(events: &[Event]) -> Vec<String> {
+    let scope = |e: &Event| if let Event::ScopeSave { scope, .. } = e { Some(format!("{scope:?}")) } else { None };
+    events.iter().filter_map(scope).collect()
+}
+
+const VM: &str = "mm/percpu-vm.c";
+
+#[test]
+fn the_tree_as_it_is() {
+    let Some((_dir, path)) = image(&[[VM, "pcpu_create_chunk", "if (!vms)", "if (!vms)"]]) else { return };
+    assert_eq!(Probed::here(&path).unwrap().api, Api::default());
+    let events = events(&path, "GFP_NOIO");
+    assert_eq!(masks(&events), ["GFP_KERNEL"]);
+    assert!(scopes(&events).is_empty());
+}
+
+#[test]
+fn vm_areas_with_a_mask() {
+    let call = "pcpu_get_vm_areas(pcpu_group_offsets, pcpu_group_sizes, pcpu_nr_groups, pcpu_atom_size";
+    let (old, new) = (format!("vms = {call});"), format!("vms = {call}, gfp);"));
+    let Some((_dir, path)) = image(&[[VM, "pcpu_create_chunk", &old, &new]]) else { return };
+    let api = Probed::here(&path).unwrap().api;
+    assert_eq!(api, Api { vm_areas_gfp: true, ..Api::default() });
+    assert_eq!(masks(&events(&path, "GFP_NOIO")), ["GFP_NOIO"]);
+    assert_eq!(masks(&events(&path, "GFP_KERNEL")), ["GFP_KERNEL"]);
+}
+
+#[test]
+fn mapping_with_a_mask_and_in_a_scope() {
+    let map = "if (pcpu_map_pages(chunk, pages, page_start, page_end))";
+    let scoped = "unsigned int ours = memalloc_apply_gfp_scope(gfp); \
+                  int failed = pcpu_map_pages(chunk, pages, page_start, page_end); \
+                  memalloc_restore_scope(ours); if (failed)";
+    let changes = [
+        [VM, "__pcpu_map_pages", "pages, PAGE_SHIFT)", "pages, PAGE_SHIFT, GFP_KERNEL)"],
+        [VM, "pcpu_populate_chunk", map, scoped],
+    ];
+    let Some((_dir, path)) = image(&changes) else { return };
+    let api = Probed::here(&path).unwrap().api;
+    assert_eq!(api, Api { map_gfp: true, gfp_scope: true, ..Api::default() });
+    for (gfp, scope) in [("GFP_NOIO", Some("Noio")), ("GFP_NOFS", Some("Nofs")), ("GFP_KERNEL", None)] {
+        let events = events(&path, gfp);
+        let seen = scopes(&events);
+        assert!(seen.iter().all(|s| Some(s.as_str()) == scope), "{gfp}: {seen:?}");
+        assert_eq!(seen.is_empty(), scope.is_none(), "{gfp}");
+        let left = events.iter().filter(|e| matches!(e, Event::ScopeRestore { old: false, .. })).count();
+        assert_eq!(left, seen.len(), "every scope is left");
+    }
+}
+
+#[test]
+fn chunks_in_private() {
+    let changes = [
+        [
+            "mm/percpu.c",
+            "pcpu_set_page_chunk",
+            "page->index = (unsigned long)pcpu;",
+            "set_page_private(page, (unsigned long)pcpu);",
+        ],
+        ["mm/percpu.c", "pcpu_get_page_chunk", "page->index", "page_private(page)"],
+    ];
+    let Some((_dir, path)) = image(&changes) else { return };
+    let probed = Probed::here(&path).unwrap();
+    assert_eq!(probed.api, Api { chunk_in_private: true, ..Api::default() });
+    assert!(probed.undecided.is_empty(), "{:?}", probed.undecided);
+}
