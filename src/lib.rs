@@ -5,6 +5,7 @@
 pub mod campaign;
 pub mod edit;
 pub mod image;
+pub mod lockdep;
 pub mod model;
 pub mod oracle;
 pub mod patch;
