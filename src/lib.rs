@@ -6,6 +6,7 @@ pub mod audit;
 pub mod campaign;
 pub mod edit;
 pub mod image;
+pub mod lockdep;
 pub mod model;
 pub mod oracle;
 pub mod patch;

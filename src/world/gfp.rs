@@ -64,6 +64,8 @@ flags! {
 impl Gfp {
     /// No flag at all.
     pub const NONE: Gfp = Gfp(0);
+    /// `__GFP_NOLOCKDEP` of a kernel with lockdep: the allocation makes no dependency. Not for programs to use.
+    pub const NOLOCKDEP: Gfp = Gfp(1 << 24);
 
     /// True when every bit of `other` is set.
     #[inline]

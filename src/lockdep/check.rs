@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The rules about order and interrupts, checked when a dependency or a usage is new.
+
+use super::class::Class;
+use super::context::Held;
+use super::engine::Lockdep;
+use super::matrix::{Read, Way};
+use super::report::{Detail, Kind, Link, Lock, Mark};
+use super::usage::{self, ENABLED, USED_IN, Usage, Usages, WRITE};
+
+impl Lockdep {
+    /// `check_noncircular()`: the new dependency `prev -> next` closes a cycle.
+    pub(super) fn check_cycle(&mut self, prev: &Held, next: &Held) {
+        let weak = next.read == Read::Recursive;
+        let path = self
+            .matrix
+            .search(Way::After, next.class, weak, |c, weak| c == prev.class && (prev.read == Read::Exclusive || !weak));
+        let Some(path) = path else { return };
+        let mut edges = self.links_along(&path, weak);
+        edges.push(new_link(prev, next));
+        let ours = path.contains(&Class::IO_RECLAIM);
+        let headline = if ours { "percuss" } else { "WARNING" };
+        let headline = format!("{headline}: possible circular locking dependency detected");
+        let detail = Detail::Circular { next: Lock::from(next), prev: Lock::from(prev) };
+        self.report(Kind::Circular, headline, edges, next.place, detail);
+    }
+
+    /// The first-made links along a path.
+    fn links_along(&self, path: &[Class], mut weak: bool) -> Vec<Link> {
+        path.windows(2)
+            .filter_map(|pair| {
+                let dep = self.matrix.kind(pair[0], pair[1], weak)?;
+                weak = dep.is_weak();
+                self.links.iter().find(|l| (l.from, l.to, l.dep) == (pair[0], pair[1], dep)).copied()
+            })
+            .collect()
+    }
+
+    /// `check_irq_usage()`: the new dependency leads from a lock that an interrupt takes to one held with it enabled.
+    pub(super) fn check_irq_order(&mut self, prev: &Held, next: &Held) {
+        for soft in [false, true] {
+            let irq = usage::of_irq(soft);
+            if self.in_use & irq & USED_IN == 0 || self.in_use & irq & ENABLED == 0 {
+                continue;
+            }
+            self.check_one_irq(prev, next, irq);
+        }
+    }
+
+    fn check_one_irq(&mut self, prev: &Held, next: &Held, irq: Usages) {
+        let (reads, weak) = (prev.read != Read::Exclusive, next.read == Read::Recursive);
+        let usage = &self.usage;
+        let Some(mut back) = self
+            .matrix
+            .search(Way::Before, prev.class, reads, |c, weak| counted(usage[c.at()], weak) & irq & USED_IN != 0)
+        else {
+            return;
+        };
+        let Some(path) = self
+            .matrix
+            .search(Way::After, next.class, weak, |c, weak| counted(usage[c.at()], weak) & irq & ENABLED != 0)
+        else {
+            return;
+        };
+        let (Some(safe), Some(unsafe_)) = (back.last().copied(), path.last().copied()) else { return };
+        let used_in = usage::first(usage[safe.at()] & irq & USED_IN);
+        let enabled = usage::first(usage[unsafe_.at()] & irq & ENABLED);
+        back.reverse();
+        let mut edges = self.links_along(&back, false);
+        let split = edges.len();
+        edges.push(new_link(prev, next));
+        edges.extend(self.links_along(&path, weak));
+        let name = used_in.irq_name();
+        let headline = format!("WARNING: {name}-safe -> {name}-unsafe lock order detected");
+        let detail = Detail::IrqOrder {
+            next: Lock::from(next),
+            prev: Lock::from(prev),
+            safe: (safe, used_in),
+            unsafe_: (unsafe_, enabled),
+            split,
+        };
+        self.report(Kind::IrqOrder, headline, edges, next.place, detail);
+    }
+
+    /// `mark_usage()`: in which interrupts the lock is taken, and which are enabled while it is held.
+    #[inline]
+    pub(super) fn mark_usage(&mut self, lock: &Held, settled: bool) {
+        let context = self.context();
+        let read = (lock.read != Read::Exclusive) as u8;
+        let mut set: Usages = 0;
+        if settled && !context.hard_off() {
+            let soft_on = lock.irq_context & 1 == 0;
+            set = (1 << 2 | (soft_on as Usages) << 6) << read;
+        }
+        // A trylock in an interrupt does not wait for who was interrupted.
+        if lock.irq_context != 0 && !lock.trylock {
+            set |= ((lock.irq_context >> 1) as Usages | ((lock.irq_context & 1) as Usages) << 4) << read;
+        }
+        let mut new = set & !self.usage[lock.class.at()];
+        while new != 0 {
+            let usage = usage::first(new);
+            new &= new - 1;
+            self.mark(lock, usage);
+        }
+    }
+
+    /// `mark_lock()`: a class is used in a way it was not before.
+    #[cold]
+    fn mark(&mut self, lock: &Held, new: Usage) {
+        let before = self.usage[lock.class.at()];
+        self.usage[lock.class.at()] |= new.bit();
+        self.in_use |= new.bit();
+        self.marks.push(Mark { class: lock.class, usage: new, place: lock.place });
+        if before & new.conflicts() != 0 {
+            let old = usage::first(before & new.conflicts());
+            let headline = "WARNING: inconsistent lock state".to_owned();
+            let detail = Detail::Inconsistent { lock: Lock::from(lock), old, new };
+            self.report(Kind::Inconsistent, headline, Vec::new(), lock.place, detail);
+        }
+        if self.in_use & new.opposite() != 0 {
+            self.check_inversion(lock, new);
+        }
+    }
+
+    /// `check_usage_forwards()` and `check_usage_backwards()`: the new usage conflicts with one of a lock that this one
+    /// leads to, or (enabled) that leads to this one.
+    fn check_inversion(&mut self, lock: &Held, new: Usage) {
+        let forwards = !new.enabled();
+        let (way, weak) = match forwards {
+            true => (Way::After, lock.read == Read::Recursive),
+            false => (Way::Before, lock.read != Read::Exclusive),
+        };
+        let usage = &self.usage;
+        let found = self.matrix.search(way, lock.class, weak, |c, weak| {
+            c != lock.class && counted(usage[c.at()], weak) & new.opposite() != 0
+        });
+        let Some(mut path) = found else { return };
+        let Some(other) = path.last().copied() else { return };
+        let theirs = usage::first(usage[other.at()] & new.opposite());
+        if !forwards {
+            path.reverse();
+        }
+        let edges = self.links_along(&path, weak && forwards);
+        let headline = "WARNING: possible irq lock inversion dependency detected".to_owned();
+        let detail = Detail::IrqInversion { lock: Lock::from(lock), other: (other, theirs), forwards };
+        self.report(Kind::IrqInversion, headline, edges, lock.place, detail);
+    }
+}
+
+/// Usages that count for a lock reached by a weak step: a reader there does not block.
+fn counted(usages: Usages, weak: bool) -> Usages {
+    if weak { usages & WRITE } else { usages }
+}
+
+fn new_link(prev: &Held, next: &Held) -> Link {
+    let dep = super::matrix::Dep::new(prev.read, next.read);
+    Link { from: prev.class, to: next.class, dep, origin: Some(next.place) }
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Lock order: an engine that sees a run's events and says which lock order, interrupt and wait-type rules it breaks.
+//!
+//! It follows the rules of the kernel's lockdep (Documentation/locking/lockdep-design.rst) and prints reports of the same
+//! shape, but goes on after the first, and knows one class the kernel does not: `io_reclaim`, what an allocation with
+//! `__GFP_IO` may wait for.
+//!
+//! ```
+//! use percuss::lockdep::{Lockdep, Options};
+//!
+//! let mut lockdep = Lockdep::new(Options::default());
+//! lockdep.run(&[]);
+//! lockdep.finish(&|_index| None);
+//! assert!(lockdep.reports().is_empty());
+//! ```
+
+mod check;
+mod class;
+mod context;
+mod declared;
+mod engine;
+mod feed;
+mod graph;
+mod matrix;
+mod raise;
+mod report;
+mod text;
+mod usage;
+
+#[cfg(test)]
+mod tests;
+
+pub use class::{CLASSES, Class, ClassDef, ClassTable, Wait};
+pub use context::{Call, Place};
+pub use engine::{CONTEXTS, Lockdep, Options};
+pub use graph::{Cycle, Difference, Edge, Graph, Origin};
+pub use matrix::{Dep, Read};
+pub use report::{CallSite, Kind, Link, Lock, Report};

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The cases that tools/lib/lockdep was tested with.
+
+use super::{CIRCULAR, RECURSIVE, Rig};
+
+#[track_caller]
+fn circular(rig: &Rig, chain: &str) {
+    rig.finds(&[&format!("{CIRCULAR}: {chain}")]);
+}
+
+#[test]
+fn aa() {
+    let mut rig = Rig::abcd();
+    rig.lock("A").lock("A");
+    rig.finds(&[&format!("{RECURSIVE}: A")]);
+}
+
+#[test]
+fn aba() {
+    let mut rig = Rig::abcd();
+    rig.lock("A").lock("B").lock("A");
+    // The class is held already; that B lies between makes it a cycle as well.
+    assert_eq!(rig.titles()[0], format!("{RECURSIVE}: A"));
+}
+
+#[test]
+fn abba() {
+    let mut rig = Rig::abcd();
+    rig.nest(&["A", "B"]).nest(&["B", "A"]);
+    circular(&rig, "A --> B");
+}
+
+#[test]
+fn abba_in_two_threads() {
+    let mut rig = Rig::abcd();
+    rig.nest(&["A", "B"]);
+    rig.engine.switch(1);
+    rig.nest(&["B", "A"]);
+    circular(&rig, "A --> B");
+    assert_eq!(rig.engine.reports()[0].place.task, 1);
+}
+
+#[test]
+fn abbcca() {
+    let mut rig = Rig::abcd();
+    rig.nest(&["A", "B"]).nest(&["B", "C"]).nest(&["C", "A"]);
+    circular(&rig, "A --> B --> C");
+}
+
+#[test]
+fn abbccdda() {
+    let mut rig = Rig::abcd();
+    rig.nest(&["A", "B"]).nest(&["B", "C"]).nest(&["C", "D"]).nest(&["D", "A"]);
+    circular(&rig, "A --> B --> C --> D");
+}
+
+#[test]
+fn abcabc() {
+    let mut rig = Rig::abcd();
+    rig.nest(&["A", "B"]).nest(&["C", "A"]).nest(&["B", "C"]);
+    circular(&rig, "A --> B --> C");
+}
+
+#[test]
+fn abcdbcda() {
+    let mut rig = Rig::abcd();
+    rig.nest(&["A", "B"]).nest(&["C", "D"]).nest(&["B", "C"]).nest(&["D", "A"]);
+    circular(&rig, "A --> B --> C --> D");
+}
+
+#[test]
+fn abcdbdda() {
+    let mut rig = Rig::abcd();
+    rig.nest(&["A", "B"]).nest(&["C", "D"]).nest(&["B", "D"]).nest(&["D", "A"]);
+    circular(&rig, "A --> B --> D");
+}
+
+/// The original mixes a wait/wound lock with its acquire context, twice the same class.
+#[test]
+fn ww() {
+    let mut rig = Rig::abcd();
+    rig.lock("D").lock("A").unlock("A").unlock("D").nest(&["D", "A"]);
+    rig.clean();
+    rig.lock("D").lock("A").lock("A");
+    rig.finds(&[&format!("{RECURSIVE}: A")]);
+}
+
+#[test]
+fn unlock_balance() {
+    let mut rig = Rig::abcd();
+    rig.lock("A").unlock("A").unlock("A");
+    rig.finds(&["WARNING: bad unlock balance detected!: A"]);
+}
+
+#[test]
+fn reports_go_on_and_come_once() {
+    let mut rig = Rig::abcd();
+    rig.nest(&["A", "B"]).nest(&["B", "A"]).nest(&["A", "B"]).nest(&["B", "A"]);
+    rig.nest(&["C", "D"]).nest(&["D", "C"]);
+    rig.finds(&[&format!("{CIRCULAR}: A --> B"), &format!("{CIRCULAR}: C --> D")]);
+    rig.engine.reset();
+    rig.clean();
+    rig.nest(&["B", "A"]);
+    rig.clean();
+}
+
+#[test]
+fn a_trylock_waits_for_nobody() {
+    let mut rig = Rig::abcd();
+    rig.nest(&["A", "B"]).lock("B").attempt("A").unlock("A").unlock("B");
+    rig.clean();
+    // But what is taken under it waits with it held, and with what is held below.
+    rig.lock("D").attempt("A").lock("C").unlock("C").unlock("A").unlock("D");
+    rig.nest(&["C", "A"]).nest(&["C", "D"]);
+    rig.finds(&[&format!("{CIRCULAR}: A --> C"), &format!("{CIRCULAR}: C --> D")]);
+}
+
+#[test]
+fn release_out_of_order() {
+    let mut rig = Rig::abcd();
+    rig.lock("A").lock("B").unlock("A").lock("C").unlock("B").unlock("C").nest(&["C", "A"]);
+    // A was gone when C was taken, but B was taken under A and C under B.
+    circular(&rig, "A --> B --> C");
+}

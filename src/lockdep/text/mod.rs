@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Reports as text, in the shape the kernel prints them.
+//!
+//! Addresses are left out: a class has none. Where the kernel has a stack, a report has the function that was called, its
+//! call site when known, and the op of the program.
+
+mod circular;
+mod irq;
+mod single;
+
+use super::class::Class;
+use super::context::{NO_OP, Place};
+use super::raise::task_name;
+use super::report::{Detail, Lock, Report};
+use super::usage::{self, Usage};
+
+/// Shows an op of the program by its number.
+pub type ShowOp<'a> = &'a dyn Fn(u32) -> String;
+
+impl Report {
+    /// The whole report. `op` shows an op of the program.
+    pub fn text(&self, op: ShowOp<'_>) -> String {
+        let mut page = Page { report: self, op, out: String::with_capacity(2048) };
+        match self.detail {
+            Detail::Circular { next, prev } => page.circular(&next, &prev),
+            Detail::Recursive { next, prev } => page.recursive(&next, &prev),
+            Detail::IrqOrder { next, prev, safe, unsafe_, split } => page.irq_order(&next, &prev, safe, unsafe_, split),
+            Detail::IrqInversion { lock, other, forwards } => page.irq_inversion(&lock, other, forwards),
+            Detail::Inconsistent { lock, old, new } => page.inconsistent(&lock, old, new),
+            Detail::InvalidWait { next, context } => page.invalid_wait(&next, context),
+            Detail::UnlockBalance { class } => page.unlock_balance(class),
+            Detail::HeldLockFreed { lock } => page.held_lock_freed(&lock),
+            Detail::LocksHeld => page.locks_held(),
+            Detail::SleepInAtomic { irqs_off } => page.sleep_in_atomic(irqs_off),
+        }
+        page.out
+    }
+}
+
+/// A report being written.
+struct Page<'a> {
+    report: &'a Report,
+    op: ShowOp<'a>,
+    out: String,
+}
+
+impl Page<'_> {
+    fn line(&mut self, line: &str) {
+        self.out.push_str(line.trim_end());
+        self.out.push('\n');
+    }
+
+    /// The box at the top: headline between rules as long as it, and who reports.
+    fn head(&mut self) {
+        let headline = self.report.headline.clone();
+        let len = headline.len();
+        self.line("");
+        self.line(&"=".repeat(len));
+        self.line(&headline);
+        self.line(concat!("percuss-", env!("CARGO_PKG_VERSION"), " #1 Not tainted"));
+        self.line(&"-".repeat(len));
+    }
+
+    fn name(&self, class: Class) -> &'static str {
+        self.report.name(class)
+    }
+
+    fn task(&self) -> String {
+        task_name(self.report.place.task)
+    }
+
+    /// `print_lock_name()`: ` (name){usage}-{outer:inner}`
+    fn annotated(&self, class: Class) -> String {
+        let then = &self.report.then;
+        let wait = then.waits[class.at()];
+        format!(" ({}){{{}}}-{{{wait}:{wait}}}", self.name(class), usage::chars(then.usage[class.at()]))
+    }
+
+    /// `print_lock()`
+    fn lock(&self, lock: &Lock) -> String {
+        format!("{}, at: {}", self.annotated(lock.class).trim_start(), self.site(&lock.place))
+    }
+
+    /// The function an event was in: where it was called, or what was.
+    fn site(&self, place: &Place) -> String {
+        match self.report.sites.get(&place.index) {
+            Some(s) => format!("{} ({}:{})", s.function, s.file, s.line),
+            None => place.call.name().to_owned(),
+        }
+    }
+
+    /// What the kernel has a stack for: the call, its site and the op.
+    fn trace(&mut self, place: &Place, spaces: usize) {
+        let pad = " ".repeat(spaces + 1);
+        self.line(&format!("{pad}{}", place.call.name()));
+        if self.report.sites.contains_key(&place.index) {
+            self.line(&format!("{pad}{}", self.site(place)));
+        }
+        let op = if place.op == NO_OP { String::new() } else { format!(", {}", (self.op)(place.op)) };
+        self.line(&format!("{pad}{}, event {}{op}", task_name(place.task), place.index));
+    }
+
+    /// Where a class was first used like this.
+    fn usage_trace(&mut self, class: Class, usage: Usage, spaces: usize) {
+        let mark = self.report.then.marks.iter().find(|m| m.class == class && m.usage == usage);
+        if let Some(place) = mark.map(|m| m.place) {
+            self.trace(&place, spaces);
+        }
+    }
+
+    /// `lockdep_print_held_locks()`
+    fn held(&mut self) {
+        let (report, task) = (self.report, self.task());
+        match report.held.len() {
+            0 => self.line(&format!("no locks held by {task}.")),
+            1 => self.line(&format!("1 lock held by {task}:")),
+            n => self.line(&format!("{n} locks held by {task}:")),
+        }
+        for (n, lock) in report.held.iter().enumerate() {
+            let lock = self.lock(lock);
+            self.line(&format!(" #{n}: {lock}"));
+        }
+    }
+
+    fn backtrace(&mut self) {
+        self.line("stack backtrace:");
+        let place = self.report.place;
+        self.trace(&place, 0);
+    }
+
+    /// `HC0[0]:SC0[0]:HE1:SE1`
+    fn irq_state(&self) -> String {
+        let irq = self.report.then.irq;
+        let (hc, sc) = ((irq.hard > 0) as u8, (irq.soft > 0) as u8);
+        let (he, se) = (irq.hard_on as u8, irq.soft_on as u8);
+        format!("[HC{hc}[{}]:SC{sc}[{}]:HE{he}:SE{se}]", irq.hard, irq.soft)
+    }
+
+    fn deadlock(&mut self) {
+        self.line("");
+        self.line(" *** DEADLOCK ***");
+        self.line("");
+    }
+
+    /// A line of the scenario of two CPUs.
+    fn cpu0(&mut self, what: &str) {
+        self.line(&format!("  {what};"));
+    }
+
+    fn cpu1(&mut self, what: &str) {
+        self.line(&format!("{:31}{what};", ""));
+    }
+
+    fn chain_exists(&mut self, names: [Class; 3]) {
+        let [a, b, c] = names.map(|n| self.name(n));
+        self.line("Chain exists of:");
+        self.line(&format!("  {a} --> {b} --> {c}"));
+        self.line("");
+    }
+
+    fn two_cpus(&mut self, heading: &str) {
+        self.line(heading);
+        self.line("");
+        self.line("       CPU0                    CPU1");
+        self.line("       ----                    ----");
+    }
+}
