@@ -3,6 +3,7 @@
 
 use super::class::{Class, Wait};
 use super::matrix::Read;
+use super::place::{Call, NO_OP, Place};
 use crate::world::gfp::Gfp;
 use crate::world::kernel::Scope;
 
@@ -10,81 +11,6 @@ use crate::world::kernel::Scope;
 pub(super) const DEPTH: usize = 32;
 /// Interrupts and ops that can nest.
 const NESTING: usize = 8;
-
-/// What was called, for reports without call sites.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, serde::Serialize, serde::Deserialize)]
-#[allow(missing_docs)] // named like the calls
-#[serde(rename_all = "snake_case")]
-pub enum Call {
-    #[default]
-    Unknown,
-    MutexLock,
-    MutexUnlock,
-    SpinLock,
-    SpinLockIrq,
-    SpinLockIrqsave,
-    SpinUnlock,
-    Lock,
-    Trylock,
-    Unlock,
-    Kzalloc,
-    Vmalloc,
-    AllocPages,
-    GetVmAreas,
-    PageTable,
-    Reclaim,
-    Kswapd,
-    ScheduleWork,
-    Work,
-    Irqs,
-    Free,
-    OpEnd,
-    Sleep,
-}
-
-impl Call {
-    /// The kernel function.
-    pub fn name(self) -> &'static str {
-        match self {
-            Call::Unknown => "unknown",
-            Call::MutexLock => "mutex_lock",
-            Call::MutexUnlock => "mutex_unlock",
-            Call::SpinLock => "spin_lock",
-            Call::SpinLockIrq => "spin_lock_irq",
-            Call::SpinLockIrqsave => "spin_lock_irqsave",
-            Call::SpinUnlock => "spin_unlock",
-            Call::Lock => "lock",
-            Call::Trylock => "trylock",
-            Call::Unlock => "unlock",
-            Call::Kzalloc => "kzalloc",
-            Call::Vmalloc => "__vmalloc",
-            Call::AllocPages => "alloc_pages_node",
-            Call::GetVmAreas => "pcpu_get_vm_areas",
-            Call::PageTable => "pte_alloc_kernel",
-            Call::Reclaim => "__perform_reclaim",
-            Call::Kswapd => "balance_pgdat",
-            Call::ScheduleWork => "schedule_work",
-            Call::Work => "process_one_work",
-            Call::Irqs => "local_irq_enable",
-            Call::Free => "kvfree",
-            Call::OpEnd => "return",
-            Call::Sleep => "might_sleep",
-        }
-    }
-}
-
-/// A place in a run: which event, of which op, in which task, and what it called.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, serde::Serialize, serde::Deserialize)]
-pub struct Place {
-    /// Index of the event.
-    pub index: u32,
-    /// The op, `u32::MAX` outside of all.
-    pub op: u32,
-    /// The task; the worker and kswapd come behind those of the program.
-    pub task: u8,
-    /// What was called.
-    pub call: Call,
-}
 
 /// A lock that is held: the kernel's `held_lock`.
 #[derive(Clone, Copy, Debug)]
@@ -136,9 +62,6 @@ pub(super) struct Context {
     running: u8,
 }
 
-/// Number of no op.
-pub(super) const NO_OP: u32 = u32::MAX;
-
 impl Context {
     pub fn new() -> Context {
         Context {
@@ -188,20 +111,28 @@ impl Context {
         true
     }
 
-    /// Takes out the topmost lock of a class.
+    /// Takes out the topmost lock of a class. `wait` and `top` are for the others' wait types.
     #[inline]
     pub fn release(&mut self, class: Class, wait: impl Fn(Class) -> u8, top: u8) -> Option<Held> {
+        let last = *self.held().last()?;
+        // As a rule it is the last taken, and the only one of its class.
+        if last.class == class && self.holds.count_ones() == self.depth as u32 {
+            self.depth -= 1;
+            self.holds &= !class.bit();
+            return Some(last);
+        }
+        self.release_below(class, wait, top)
+    }
+
+    #[cold]
+    fn release_below(&mut self, class: Class, wait: impl Fn(Class) -> u8, top: u8) -> Option<Held> {
         let at = self.held().iter().rposition(|h| h.class == class)?;
         let gone = self.held[at];
-        let last = self.depth as usize - 1;
+        let left = self.depth as usize - 1;
+        self.held.copy_within(at + 1..left + 1, at);
         self.depth -= 1;
-        if at == last && self.holds.count_ones() == last as u32 + 1 {
-            self.holds &= !class.bit();
-            return Some(gone);
-        }
-        self.held.copy_within(at + 1..last + 1, at);
         self.holds = 0;
-        for i in 0..last {
+        for i in 0..left {
             let class = self.held[i].class;
             self.holds |= class.bit();
             self.held[i].strictest = stricter(self.strictest_of(i, self.held[i].irq_context, top), wait(class));

@@ -2,9 +2,10 @@
 //! The engine's core: taking and releasing locks of a context, and the dependencies that makes.
 
 use super::class::{CLASSES, Class, ClassDef, ClassTable, Wait};
-use super::context::{Call, Context, Held, Place, stricter};
+use super::context::{Context, Held, stricter};
 use super::declared::{self, DECLARED};
-use super::matrix::{Dep, Matrix, Read};
+use super::matrix::{Matrix, Read};
+use super::place::{Call, Place};
 use super::report::{CallSite, Link, Mark, Report};
 use super::usage::Usages;
 use crate::world::WORKER;
@@ -50,6 +51,10 @@ pub struct Lockdep {
     pub(super) current: usize,
     /// Contexts that ran.
     ran: u32,
+    /// Grows with whatever an acquisition's checks depend on: locks held, interrupts, the task that runs.
+    pub(super) changes: u32,
+    /// The allocation that passed reclaim last, as changes and mask: until something changes its like says nothing new.
+    pub(super) passed: (u32, u32),
     /// The task to go back to when the work item ends.
     pub(super) back_to: usize,
     pub(super) reports: Vec<Report>,
@@ -78,6 +83,8 @@ impl Lockdep {
             contexts: Box::new(std::array::from_fn(|_| Context::new())),
             current: 0,
             ran: 0,
+            changes: 1,
+            passed: (0, 0),
             back_to: 0,
             reports: Vec::new(),
         };
@@ -101,6 +108,7 @@ impl Lockdep {
             self.contexts[c.at()].clear();
         }
         self.ran = 0;
+        (self.changes, self.passed) = (1, (0, 0));
         self.current = 0;
         self.reports.clear();
         self.declare();
@@ -140,13 +148,16 @@ impl Lockdep {
         &self.contexts[self.current]
     }
 
+    /// For changes: what passed before may not pass now.
     #[inline]
     pub(super) fn context_mut(&mut self) -> &mut Context {
+        self.changes += 1;
         &mut self.contexts[self.current]
     }
 
     /// Task `index` runs from here on.
     pub fn switch(&mut self, index: usize) {
+        self.changes += 1;
         self.current = index.min(CONTEXTS - 1);
         self.ran |= 1 << self.current;
     }
@@ -212,8 +223,9 @@ impl Lockdep {
     /// Puts a lock that has been examined on the stack.
     #[inline]
     pub(super) fn hold(&mut self, mut lock: Held) {
-        let context = &mut self.contexts[self.current];
-        lock.strictest = stricter(context.strictest(self.top), self.waits[lock.class.at()]);
+        let (top, wait) = (self.top, self.waits[lock.class.at()]);
+        let context = self.context_mut();
+        lock.strictest = stricter(context.strictest(top), wait);
         // A stack that deep is a defect of the tenant that other oracles name; what has no room is not followed.
         context.push(lock);
     }
@@ -221,69 +233,9 @@ impl Lockdep {
     /// Takes a lock off the stack.
     #[inline]
     pub(super) fn put(&mut self, class: Class) -> Option<Held> {
+        self.changes += 1;
         let (waits, top) = (&self.waits, self.top);
         self.contexts[self.current].release(class, |c| waits[c.at()], top)
-    }
-
-    /// All checks of one acquisition, in the kernel's order: `__lock_acquire()`. `settled`: interrupts are as they will be
-    /// when the lock is held, so that its usage shows.
-    #[inline]
-    pub(super) fn examine(&mut self, lock: &Held, settled: bool) {
-        let wait = self.waits[lock.class.at()];
-        if wait != 0 && !lock.trylock && wait > self.context().strictest(self.top) {
-            self.report_wait(lock);
-        }
-        self.mark_usage(lock, settled);
-        if !lock.trylock {
-            if self.context().holds & lock.class.bit() != 0 {
-                self.check_recursion(lock);
-            }
-            self.depend(lock);
-        }
-    }
-
-    /// `check_deadlock()`: the context holds a lock of this class already, perhaps under an interrupt.
-    fn check_recursion(&mut self, next: &Held) {
-        let clash =
-            self.context().held().iter().find(|prev| {
-                prev.class == next.class && !(next.read == Read::Recursive && prev.read != Read::Exclusive)
-            });
-        if let Some(prev) = clash.copied() {
-            self.report_recursion(next, &prev);
-        }
-    }
-
-    /// `check_prevs_add()`: dependencies on the locks held, from the nearest down to the first that carries those below it.
-    /// A trylock has no dependency to it, and a recursive reader none that goes on to readers: both let through.
-    #[inline]
-    fn depend(&mut self, next: &Held) {
-        for at in (0..self.context().held().len()).rev() {
-            let prev = self.context().held()[at];
-            if prev.irq_context != next.irq_context {
-                break;
-            }
-            // The two maps of reclaim are taken together, in no order.
-            if prev.class.is_reclaim() && next.class.is_reclaim() && prev.class != next.class {
-                continue;
-            }
-            let dep = Dep::new(prev.read, next.read);
-            if prev.class != next.class && !self.matrix.has(prev.class, next.class, dep) {
-                self.new_edge(&prev, next, dep);
-            }
-            if !prev.through {
-                break;
-            }
-        }
-    }
-
-    /// `check_prev_add()`
-    #[cold]
-    fn new_edge(&mut self, prev: &Held, next: &Held, dep: Dep) {
-        self.check_cycle(prev, next);
-        self.check_irq_order(prev, next);
-        // Also when it closed a cycle: what follows from it is reported as well.
-        self.matrix.add(prev.class, next.class, dep);
-        self.links.push(Link { from: prev.class, to: next.class, dep, origin: Some(next.place) });
     }
 
     /// Memory with a lock of this class in it is freed: `debug_check_no_locks_freed()`.
@@ -296,6 +248,7 @@ impl Lockdep {
     }
 
     /// Interrupts come on again: what is held is held with interrupts on. `lockdep_hardirqs_on_prepare()`.
+    #[inline]
     pub(super) fn irqs_on(&mut self, place: Place) {
         let context = self.context_mut();
         if !std::mem::take(&mut context.irqs_off) || context.hard_off() {

@@ -2,12 +2,12 @@
 //! From events to locks: what each event of the World means for lock order.
 
 use super::class::{Class, Wait};
-use super::context::{Call, Held, Place};
+use super::context::Held;
 use super::engine::Lockdep;
 use super::matrix::Read;
+use super::place::Call;
 use crate::world::WORKER;
 use crate::world::event::{Event, Ext};
-use crate::world::gfp::Gfp;
 use crate::world::kernel::Irq;
 
 impl Lockdep {
@@ -146,61 +146,6 @@ impl Lockdep {
         }
         let lock = self.lock(self.place(index, Call::Lock), class, Read::Exclusive);
         self.examine(&lock, false);
-    }
-
-    /// `might_alloc()`: what the allocation may have to wait for.
-    #[inline]
-    fn might_alloc(&mut self, index: u32, call: Call, gfp: Gfp) {
-        let mask = self.context().reclaim_mask(gfp);
-        if mask.intersects(Gfp::DIRECT_RECLAIM) {
-            self.pass_reclaim(self.place(index, call), mask);
-        }
-    }
-
-    /// `fs_reclaim_acquire()` and `fs_reclaim_release()`, and the same for IO.
-    fn pass_reclaim(&mut self, place: Place, mask: Gfp) {
-        if mask.intersects(Gfp::FS) {
-            let fs = self.lock(place, Class::FS_RECLAIM, Read::Exclusive);
-            self.take(fs);
-            self.pass(place, Class::MMU_NOTIFIER);
-            self.put(Class::FS_RECLAIM);
-        } else {
-            self.pass(place, Class::MMU_NOTIFIER);
-        }
-        if mask.intersects(Gfp::IO) {
-            self.pass(place, Class::IO_RECLAIM);
-        }
-    }
-
-    /// Takes a lock and lets it go.
-    #[inline]
-    fn pass(&mut self, place: Place, class: Class) {
-        let lock = self.lock(place, class, Read::Exclusive);
-        self.examine(&lock, true);
-    }
-
-    /// Reclaim holds its maps while it runs: whatever it takes may be waited for by who allocates.
-    fn reclaim_begin(&mut self, index: u32, gfp: Gfp, kswapd: bool) {
-        let place = self.place(index, if kswapd { Call::Kswapd } else { Call::Reclaim });
-        if gfp.intersects(Gfp::FS) {
-            let fs = self.lock(place, Class::FS_RECLAIM, Read::Exclusive);
-            self.take(fs);
-        }
-        if !kswapd {
-            self.pass(place, Class::MMU_NOTIFIER);
-        }
-        if gfp.intersects(Gfp::IO) {
-            let io = self.lock(place, Class::IO_RECLAIM, Read::Exclusive);
-            // The other map lies below and is as near as this one.
-            self.take(Held { through: gfp.intersects(Gfp::FS), ..io });
-        }
-        self.context_mut().reclaiming = true;
-    }
-
-    fn reclaim_end(&mut self) {
-        self.put(Class::IO_RECLAIM);
-        self.put(Class::FS_RECLAIM);
-        self.context_mut().reclaiming = false;
     }
 
     /// Queueing work wakes a worker: `__queue_work()`, `try_to_wake_up()`, each raw lock inside the one before.

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::class::{CLASSES, Class};
-use super::context::Place;
 use super::engine::Lockdep;
 use super::matrix::{Dep, Matrix, Way};
+use super::place::Place;
 use super::report::{CallSite, Kind, rotate};
 
 /// Name of a class.

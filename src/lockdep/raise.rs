@@ -2,8 +2,9 @@
 //! Making reports: each violation once.
 
 use super::class::Class;
-use super::context::{Held, Place};
+use super::context::Held;
 use super::engine::Lockdep;
+use super::place::Place;
 use super::report::{Detail, IrqState, Kind, Link, Lock, Report, Snapshot, rotate};
 
 impl From<&Held> for Lock {

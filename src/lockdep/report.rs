@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::class::{CLASSES, Class, ClassTable};
-use super::context::Place;
 use super::matrix::{Dep, Read};
+use super::place::Place;
 use super::usage::{Usage, Usages};
 
 /// Where in the source something was called.

@@ -9,7 +9,7 @@ mod irq;
 mod single;
 
 use super::class::Class;
-use super::context::{NO_OP, Place};
+use super::place::{NO_OP, Place};
 use super::raise::task_name;
 use super::report::{Detail, Lock, Report};
 use super::usage::{self, Usage};
