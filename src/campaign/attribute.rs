@@ -2,10 +2,11 @@
 //! Accounting for findings: a quirk accounts for one when the Model without that quirk does not show it.
 
 use super::watch::{HintWatch, SeenBelow, SeenRoom};
+use crate::lockdep::{Lockdep, Options};
 use crate::model::{Allocator, Facts, Quirks};
 use crate::oracle::finding::{Finding, Oracle};
 use crate::oracle::hints::Hint;
-use crate::oracle::signs;
+use crate::oracle::{lockorder, signs};
 use crate::program::Program;
 use crate::run::{Ended, Session};
 use crate::tenant::State;
@@ -20,6 +21,7 @@ pub struct ModelRun {
     pub watch: HintWatch,
     ended: Ended,
     state: State,
+    lockdep: Lockdep,
 }
 
 impl ModelRun {
@@ -32,7 +34,13 @@ impl ModelRun {
         let session = Session::new(host.clone(), Allocator::new(host, facts, quirks))?;
         // Its World has no content: what the Model does to memory is all in its events.
         session.shared().check_content.set(false);
-        Ok(ModelRun { session, watch: HintWatch::default(), ended: Ended::Whole, state: State::default() })
+        Ok(ModelRun {
+            session,
+            watch: HintWatch::default(),
+            ended: Ended::Whole,
+            state: State::default(),
+            lockdep: Lockdep::new(Options::default()),
+        })
     }
 
     /// Runs a program, watched.
@@ -49,6 +57,7 @@ impl ModelRun {
     pub fn findings(&mut self, program: &Program) -> Vec<Finding> {
         let shared = self.session.shared();
         let mut out = signs::scan(program, shared.host.world().log());
+        out.extend(lockorder::judge(&mut self.lockdep, program, shared.host.world().log()));
         let ext = (shared.tenant.facts().obj_ext_size > 0) as u32;
         out.extend(super::examine::judge_end(shared, self.ended, ext, &mut self.state));
         out
@@ -92,6 +101,13 @@ pub struct Variants {
     models: Models,
 }
 
+/// Quirks that choose what backing allocations may do, and so what may wait for whom.
+const MASKS: [&str; 7] = ["B03", "B03b", "B04", "B05", "B06", "backing-nofail", "caller-scopes"];
+
+/// The quirk that accounts for stalls. By their rule, not by running the Model without it: two tasks of such a Model
+/// may populate one page.
+const UNDER_MUTEX: &str = "backing-under-mutex";
+
 /// Something seen, and the quirk that accounts for it.
 type Accounted<S> = (S, Option<&'static str>);
 
@@ -122,7 +138,7 @@ impl Variants {
     pub fn hints(&mut self, program: &Program, seen: &HintWatch, tally: &mut Tally) -> std::io::Result<Vec<Finding>> {
         let mut below: Vec<Accounted<SeenBelow>> = seen.below.iter().map(|b| (*b, None)).collect();
         let mut room: Vec<Accounted<SeenRoom>> = seen.room.iter().map(|r| (*r, None)).collect();
-        let on = self.on.clone();
+        let on: Vec<_> = self.on.iter().copied().filter(|name| *name != UNDER_MUTEX).collect();
         let alone = (0..on.len()).map(|i| &on[i..=i]);
         let together = (1..on.len()).map(|i| &on[..=i]);
         for names in alone.chain(together) {
@@ -135,6 +151,14 @@ impl Variants {
         Ok(findings(below, room, tally))
     }
 
+    /// Quirks of the image, those that choose gfp masks first, and how many these are.
+    fn masks_first(&self) -> (Vec<&'static str>, usize) {
+        let (masks, rest): (Vec<_>, Vec<_>) =
+            self.on.iter().copied().filter(|name| *name != UNDER_MUTEX).partition(|name| MASKS.contains(name));
+        let nr = masks.len();
+        ([masks, rest].concat(), nr)
+    }
+
     /// Finds who accounts for findings that the Model shows too, and notes it in them.
     ///
     /// # Errors
@@ -145,11 +169,21 @@ impl Variants {
             if !model.iter().any(same) {
                 continue;
             }
-            for name in self.on.clone() {
-                let run = self.without(&[name], program)?;
-                let without = run.findings(program);
+            if f.oracle == Oracle::Stall && self.on.contains(&UNDER_MUTEX) {
+                f.quirk = Some(UNDER_MUTEX.to_owned());
+                continue;
+            }
+            // Each quirk alone; then, what has more than one cause: one after the other, and the one with which the
+            // finding goes accounts for it. Quirks that choose masks first: without another one a chunk may not be
+            // made at all, and then there is nothing to see either.
+            let (on, masks) = self.masks_first();
+            let alone = |range: std::ops::Range<usize>| range.map(|i| &on[i..=i]);
+            let together = |range: std::ops::Range<usize>| range.map(|i| &on[..=i]);
+            let first = alone(0..masks).chain(together(1..masks.max(1)));
+            for names in first.chain(alone(masks..on.len())).chain(together(masks.max(1)..on.len())) {
+                let without = self.without(names, program)?.findings(program);
                 if !without.iter().any(same) {
-                    f.quirk = Some(name.to_owned());
+                    f.quirk = Some(names[names.len() - 1].to_owned());
                     break;
                 }
             }

@@ -5,11 +5,12 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::attribute::{ModelRun, Tally, Variants};
+use crate::lockdep::{Graph, Lockdep, Options};
 use crate::model::{Facts, Quirks};
 use crate::oracle::finding::{Finding, Oracle};
 use crate::oracle::invariants::{self, Totals};
 use crate::oracle::ledger::{self, PerChunk};
-use crate::oracle::{lockstep, signs};
+use crate::oracle::{lockorder, lockstep, signs};
 use crate::program::Program;
 use crate::run::{DRAIN, Ended, Session, Shared, Watch};
 use crate::tenant::{Judge, KernelC, State, Tenant, Touched};
@@ -31,11 +32,13 @@ pub struct Oracles {
     pub invariants: bool,
     /// Content of per-CPU memory.
     pub content: bool,
+    /// Order of locks, and what reclaim may wait for.
+    pub lockorder: bool,
 }
 
 impl Default for Oracles {
     fn default() -> Oracles {
-        Oracles { lockstep: true, invariants: true, content: true }
+        Oracles { lockstep: true, invariants: true, content: true, lockorder: true }
     }
 }
 
@@ -63,6 +66,7 @@ pub struct Examiner {
     oracles: Oracles,
     per_chunk_ext: u32,
     state: State,
+    lockdep: Lockdep,
     /// The first rule broken at a release of pcpu_lock, with the op.
     broken: Rc<RefCell<Option<(u32, invariants::Violation)>>>,
 }
@@ -84,7 +88,14 @@ impl Examiner {
             variants: Variants::new(facts, quirks),
             oracles,
             state: State::default(),
+            lockdep: Lockdep::new(Options::default()),
         })
+    }
+
+    /// Adds the lock order of the last program to a graph.
+    pub fn record_order(&self, graph: &mut Graph, index: u64) {
+        let world = self.image.shared().host.world();
+        self.lockdep.record(graph, index, &|event| lockorder::site(world.log(), event));
     }
 
     /// The image's session.
@@ -129,6 +140,9 @@ impl Examiner {
             }
         };
         signs::scan(program, world.log()).into_iter().for_each(&mut add);
+        if self.oracles.lockorder {
+            lockorder::judge(&mut self.lockdep, program, world.log()).into_iter().for_each(&mut add);
+        }
         let at_release = self.broken.borrow_mut().take();
         for (op, v) in at_release.into_iter().chain(watch.violation) {
             add(Finding::new(Oracle::Invariants, op, format!("percuss: {}", v.rule), v.to_string()));

@@ -152,6 +152,7 @@ pub const PROBES: &[(&str, &str)] = &[
     ("backing-nofail", include_str!("../../corpora/quirks/backing-nofail.percuss")),
     ("caller-scopes", include_str!("../../corpora/quirks/caller-scopes.percuss")),
     ("B03b", include_str!("../../corpora/quirks/B03b.percuss")),
+    ("backing-under-mutex", include_str!("../../corpora/quirks/backing-under-mutex.percuss")),
     ("B36", include_str!("../../corpora/quirks/B36.percuss")),
     ("warn-limit-sleepable", include_str!("../../corpora/quirks/warn-limit-sleepable.percuss")),
     ("B41", include_str!("../../corpora/quirks/B41.percuss")),

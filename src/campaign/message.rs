@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::attribute::Tally;
 use super::examine::Oracles;
 use super::load::Api;
+use crate::lockdep::Graph;
 use crate::model::Facts;
 use crate::oracle::finding::{Finding, Oracle};
 use crate::program::Program;
@@ -133,6 +134,9 @@ pub struct Batch {
     pub boot_failed: u64,
     /// Hints below the truth, by who accounts for them.
     pub tally: Tally,
+    /// Lock order of all programs.
+    #[serde(default)]
+    pub order: Graph,
     /// Findings, each kind once, in order of the first program that shows it.
     pub found: Vec<Found>,
 }
@@ -171,6 +175,7 @@ impl Batch {
         self.not_run += other.not_run;
         self.boot_failed += other.boot_failed;
         self.tally.merge(&other.tally);
+        self.order.merge(other.order);
         for o in other.found {
             match self.found.iter_mut().find(|f| f.finding.key() == o.finding.key()) {
                 Some(f) => {

@@ -141,6 +141,7 @@ impl Serving {
         batch.events += verdict.events;
         batch.boot_failed += verdict.boot_failed as u64;
         batch.tally.merge(&verdict.tally);
+        self.examiner.record_order(&mut batch.order, index);
         for f in &verdict.findings {
             batch.add(f, index, || program.encode());
         }

@@ -116,7 +116,7 @@ pub struct CheckArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,
     /// Do not run these oracles (for trying what an oracle can do alone)
-    #[arg(long, value_name = "ORACLE", value_parser = ["lockstep", "invariants", "content"])]
+    #[arg(long, value_name = "ORACLE", value_parser = ["lockstep", "invariants", "content", "lockorder"])]
     pub without: Vec<String>,
     /// Where programs of new findings are written
     #[arg(long, value_name = "DIR", default_value = "percuss-findings")]

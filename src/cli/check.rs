@@ -49,8 +49,12 @@ pub(super) fn image_verdict(
 ) -> Result<u8, CliError> {
     let write_error = |error| CliError::File { what: "write findings to", path: out.to_owned(), error };
     let without = |name| args.without.iter().any(|o| o == name);
-    let oracles =
-        Oracles { lockstep: !without("lockstep"), invariants: !without("invariants"), content: !without("content") };
+    let oracles = Oracles {
+        lockstep: !without("lockstep"),
+        invariants: !without("invariants"),
+        content: !without("content"),
+        lockorder: !without("lockorder"),
+    };
     let setup = image.setup(args.seed, oracles);
     let jobs = args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()), usize::from);
     let extent = args.time.map_or(Extent::Programs(args.programs), Extent::Time);

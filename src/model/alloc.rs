@@ -118,8 +118,9 @@ impl<K: Kernel> Allocator<K> {
                 continue;
             }
             let gfp = request.backing_gfp(self.quirks());
-            let id =
-                self.in_callers_scope(request.gfp, || self.create_chunk(gfp)).ok_or("failed to allocate new chunk")?;
+            let id = self
+                .backing(|| self.in_callers_scope(request.gfp, || self.create_chunk(gfp)))
+                .ok_or("failed to allocate new chunk")?;
             flags = self.lock_save();
             self.with(|core| core.relocate(id, -1));
         }
@@ -148,7 +149,7 @@ impl<K: Kernel> Allocator<K> {
                 self.kernel().diag(Diag::Warn, &[], "immutable chunk is not populated");
             }
             let (pages, gfp) = (Pages { chunk: id, start, end: stop }, request.backing_gfp(self.quirks()));
-            let done = self.in_callers_scope(request.gfp, || self.populate(pages, gfp));
+            let done = self.backing(|| self.in_callers_scope(request.gfp, || self.populate(pages, gfp)));
             let flags = self.lock_save();
             if !done {
                 self.with(|core| core.give_back_area(id, off as i64));

@@ -86,7 +86,7 @@ impl<K: Kernel> Allocator<K> {
                 return;
             }
             self.unlock_irq();
-            let chunk = self.create_chunk(WORKER_GFP);
+            let chunk = self.backing(|| self.create_chunk(WORKER_GFP));
             self.kernel().cond_resched();
             self.lock_irq();
             match chunk {
@@ -103,7 +103,8 @@ impl<K: Kernel> Allocator<K> {
         while let Some((start, end)) = self.look(|core| core.chunk(id).unpopulated(from, nr_pages)) {
             let nr = (end - start).min(missing);
             self.unlock_irq();
-            let done = self.populate(Pages { chunk: id, start, end: start + nr }, WORKER_GFP);
+            let pages = Pages { chunk: id, start, end: start + nr };
+            let done = self.backing(|| self.populate(pages, WORKER_GFP));
             self.kernel().cond_resched();
             self.lock_irq();
             if done {

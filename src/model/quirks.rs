@@ -133,6 +133,10 @@ quirks! {
     fix: None,
     "A sleeping caller without __GFP_IO creates and populates chunks in a NOIO scope, one that lacks only __GFP_FS in a \
      NOFS scope. All others keep full reclaim under pcpu_alloc_mutex.";
+    backing_under_mutex = "backing-under-mutex", v6_12: true, v6_1: true,
+    fix: None,
+    "Backing memory is allocated with pcpu_alloc_mutex held, whatever the mask. Whoever could free memory and waits for \
+     the mutex, or for a lock whose holder waits for it, waits for a task that waits for memory: kswapd, too.";
 }
 
 impl Default for Quirks {

@@ -3,7 +3,7 @@
 
 use super::allocator::Allocator;
 use crate::world::gfp::Gfp;
-use crate::world::kernel::{Kernel, Scope};
+use crate::world::kernel::{Kernel, Lock, Scope};
 
 /// The scope in which an allocation that asks for all of GFP_KERNEL gets what `gfp` allows; none when that is all.
 pub(super) fn fitting(gfp: Gfp) -> Option<Scope> {
@@ -17,6 +17,18 @@ pub(super) fn fitting(gfp: Gfp) -> Option<Scope> {
 }
 
 impl<K: Kernel> Allocator<K> {
+    /// Gets backing memory, under pcpu_alloc_mutex as all trees do. Without that quirk the mutex is dropped meanwhile,
+    /// which shows what would not wait for it; it is no allocator one could ship, since two may then populate a page.
+    pub(super) fn backing<R>(&self, get: impl FnOnce() -> R) -> R {
+        if self.quirks().backing_under_mutex {
+            return get();
+        }
+        self.kernel().mutex_unlock(Lock::AllocMutex);
+        let got = get();
+        self.kernel().mutex_lock(Lock::AllocMutex);
+        got
+    }
+
     /// Does `f` in a scope, or outside of one.
     pub(super) fn in_scope<R>(&self, scope: Option<Scope>, f: impl FnOnce() -> R) -> R {
         let old = scope.map(|scope| self.kernel().scope_save(scope));

@@ -6,6 +6,7 @@ pub mod finding;
 pub mod hints;
 pub mod invariants;
 pub mod ledger;
+pub mod lockorder;
 pub mod lockstep;
 pub mod signs;
 

@@ -5,8 +5,8 @@ use super::finding::{Finding, Oracle};
 use crate::audit::{ext_name, lock_name};
 use crate::program::{Op, Program};
 use crate::run::{DRAIN, op_at};
-use crate::world::event::{Event, Site, Stop};
-use crate::world::kernel::Diag;
+use crate::world::event::{Event, Ext, Site, Stop};
+use crate::world::kernel::{Diag, Lock};
 use crate::world::log::Log;
 use crate::world::{CONTEXTS, KSWAPD, WORKER};
 
@@ -44,15 +44,28 @@ struct Reader {
     ops: [u32; CONTEXTS],
     before_work: usize,
     booted: bool,
-    /// What kswapd waits for.
-    kswapd_waits: Option<String>,
+    /// What kswapd waits for: a lock of the allocator or an external one.
+    kswapd_waits: Option<Result<Lock, Ext>>,
+    /// Who took pcpu_alloc_mutex last, until it is released.
+    holder: Option<usize>,
+    /// Who took each external lock last.
+    takers: [usize; Ext::ALL.len()],
     /// The last event was an allocation of metadata.
     allocated: bool,
 }
 
 impl Reader {
     fn new() -> Reader {
-        Reader { current: 0, ops: [0; CONTEXTS], before_work: 0, booted: false, kswapd_waits: None, allocated: false }
+        Reader {
+            current: 0,
+            ops: [0; CONTEXTS],
+            before_work: 0,
+            booted: false,
+            kswapd_waits: None,
+            holder: None,
+            takers: [0; Ext::ALL.len()],
+            allocated: false,
+        }
     }
 
     #[inline]
@@ -65,12 +78,21 @@ impl Reader {
             Event::Switch { task } => self.current = usize::from(task).min(CONTEXTS - 1),
             Event::WorkBegin => self.before_work = std::mem::replace(&mut self.current, WORKER),
             Event::WorkEnd => self.current = self.before_work,
-            Event::Wait { lock } if self.current == KSWAPD => self.kswapd_waits = Some(lock_name(lock).to_owned()),
-            Event::WaitExt { lock, .. } if self.current == KSWAPD => {
-                self.kswapd_waits = Some(format!("the {} lock", ext_name(lock)));
+            Event::MutexLock { lock: Lock::AllocMutex, taken: true, .. } => {
+                self.holder = Some(self.current);
+                if self.current == KSWAPD {
+                    self.kswapd_waits = None;
+                }
             }
-            Event::MutexLock { .. } | Event::SpinLock { .. } | Event::LockExt { .. } if self.current == KSWAPD => {
-                self.kswapd_waits = None;
+            Event::MutexUnlock { lock: Lock::AllocMutex } => self.holder = None,
+            Event::Wait { lock } if self.current == KSWAPD => self.kswapd_waits = Some(Ok(lock)),
+            Event::WaitExt { lock, .. } if self.current == KSWAPD => self.kswapd_waits = Some(Err(lock)),
+            Event::MutexLock { .. } | Event::SpinLock { .. } if self.current == KSWAPD => self.kswapd_waits = None,
+            Event::LockExt { lock, .. } => {
+                self.takers[lock as usize] = self.current;
+                if self.current == KSWAPD {
+                    self.kswapd_waits = None;
+                }
             }
             _ => {}
         }
@@ -85,10 +107,16 @@ impl Reader {
                 Some((Oracle::Context, "percuss: depopulating allocates memory".to_owned()))
             }
             // That nobody has memory is no defect; that who could free some waits for the one who needs it is.
-            Event::Stopped { reason: Stop::Stall } => self
-                .kswapd_waits
-                .as_ref()
-                .map(|lock| (Oracle::Stall, format!("percuss: a task retries for ever while kswapd waits for {lock}"))),
+            // Without the mutex it is no business of the allocator.
+            Event::Stopped { reason: Stop::Stall } if self.holder == Some(self.current) => {
+                let lock = match self.kswapd_waits? {
+                    Ok(lock) => lock_name(lock).to_owned(),
+                    // Whoever allocates under a lock that reclaim needs knew what he did; others wait for the allocator.
+                    Err(lock) if self.takers[lock as usize] == self.current => return None,
+                    Err(lock) => format!("the {} lock", ext_name(lock)),
+                };
+                Some((Oracle::Stall, format!("percuss: a task retries for ever while kswapd waits for {lock}")))
+            }
             _ => None,
         }
     }
@@ -119,19 +147,11 @@ pub fn scan(program: &Program, log: &Log) -> Vec<Finding> {
 
 fn sign(program: &Program, op: u32, event: &Event, place: &str) -> Option<(Oracle, String)> {
     Some(match event {
-        Event::SleepInAtomic { .. } => {
-            (Oracle::Context, format!("BUG: sleeping function called from invalid context in {place}"))
-        }
-        Event::ContextLeak { held, .. } if *held > 0 => {
-            (Oracle::Context, format!("WARNING: {place} still has locks held!"))
-        }
+        // Locks held, sleeping and misuse of locks are the lock-order engine's.
+        Event::ContextLeak { held: 1.., .. } => return None,
         Event::ContextLeak { .. } => {
             (Oracle::Context, format!("percuss: {place} changes the caller's interrupt state"))
         }
-        Event::LockMisuse { unlock: false, .. } => {
-            (Oracle::Context, format!("WARNING: possible recursive locking detected in {place}"))
-        }
-        Event::LockMisuse { .. } => (Oracle::Context, format!("WARNING: bad unlock balance detected! in {place}")),
         Event::StaleTranslation { .. } => {
             (Oracle::Mapping, format!("percuss: address used while an old translation may be cached in {place}"))
         }

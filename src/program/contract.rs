@@ -119,6 +119,12 @@ pub const RULES: &[Rule] = &[
         source: "mm/vmscan.c: do_shrink_slab() runs inside reclaim, of holders of any lock that reclaim's mask allows",
         kept: "repair drops what a shrinker must not do and takes the flags out of the mask",
     },
+    Rule {
+        number: 16,
+        text: "the scheduler does not allocate under its run queue's lock",
+        source: "mm/percpu.c: an allocation may queue the balance work; kernel/workqueue.c: that wakes a worker, which takes the lock of a run queue",
+        kept: "repair drops a `sched-probe`: only programs marked `unsafe-caller` have one",
+    },
 ];
 
 /// The rule of a number.
@@ -142,6 +148,7 @@ const UNDER_FS: &Rule = rule(12);
 const UNDER_IO: &Rule = rule(13);
 const INTERRUPT: &Rule = rule(14);
 const SHRINKER: &Rule = rule(15);
+const SCHEDULER: &Rule = rule(16);
 
 /// Every flag with a name.
 pub const KNOWN_FLAGS: Gfp = {
@@ -243,13 +250,10 @@ impl ContractState {
             Op::Unlock { lock } => keep(self.locks >> lock.index() & 1 == 1 && self.interrupt.is_none(), LOCKING),
             Op::Interrupt { .. } => keep(self.takes_interrupts(), INTERRUPT),
             Op::InterruptEnd => keep(self.interrupt.is_some(), INTERRUPT),
-            Op::Free { .. }
-            | Op::Memcg { .. }
-            | Op::Write { .. }
-            | Op::Verify { .. }
-            | Op::NrPages
-            | Op::Signal
-            | Op::SchedProbe { .. } => Ok(()),
+            Op::Free { .. } | Op::Memcg { .. } | Op::Write { .. } | Op::Verify { .. } | Op::NrPages | Op::Signal => {
+                Ok(())
+            }
+            Op::SchedProbe { .. } => Err(SCHEDULER),
         }
     }
 

@@ -214,7 +214,7 @@ ops! {
     /// Releases an external lock.
     Unlock { lock: HeldLock as LockName } = "unlock", codes 53..=53, weight 18;
     /// The scheduler allocates: `dst = pcpu_alloc(size, 8, false, GFP_NOWAIT)` under its run queue's lock.
-    SchedProbe { dst: Var as Dst, size: u32 as Size } = "sched-probe", codes 54..=54, weight 3;
+    SchedProbe { dst: Var as Dst, size: u32 as Size } = "sched-probe", codes 54..=54, weight 0;
     /// A hard or soft interrupt starts on top of the task; the ops up to `interrupt-end` are its handler's.
     Interrupt { hard: bool as Hardness } = "interrupt", codes 55..=55, weight 5;
     /// The interrupt handler returns.

@@ -147,6 +147,7 @@ fn table(v: &Verdict<'_>) -> String {
             Oracle::Lockstep | Oracle::Hints | Oracle::Room => !v.oracles.lockstep,
             Oracle::Invariants => !v.oracles.invariants,
             Oracle::Content => !v.oracles.content,
+            Oracle::LockOrder => !v.oracles.lockorder,
             _ => false,
         };
         if off {
@@ -255,8 +256,15 @@ fn report(oracle: Oracle, detail: &str, width: usize) -> String {
             out += &wrap(&format!("      {}  ", "M".cyan()), 9, &super::events::plain(model), width);
             out
         }
+        // The kernel's reports keep their lines.
+        _ if detail.contains('\n') => format!("report\n{}\n", indent(detail)),
         _ => wrap("report   ", 9, detail, width),
     }
+}
+
+/// Lines of a report as they are, under its label.
+fn indent(text: &str) -> String {
+    text.trim_end().lines().map(|line| format!("  {line}").trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
 fn program(out: &mut String, program: &Program, margin: &str, case: Option<&Case>, width: usize) {

@@ -58,7 +58,8 @@ fn text(verdict: &Verdict<'_>, case: usize) -> String {
     let case = &verdict.cases[case];
     let f = &case.found.finding;
     let tree = &verdict.image.tree;
-    let mut out = format!("# {}\n# oracle {}, {}\n", f.title, f.oracle.name(), f.detail.replace('\n', " "));
+    let mut out = format!("# {}\n# oracle {}\n", f.title, f.oracle.name());
+    out.extend(f.detail.trim_end().lines().map(|line| format!("# {line}").trim_end().to_owned() + "\n"));
     out += &format!("# tree {} ({}, {}), config {}", tree.name, tree.version, tree.origin, verdict.image.config.name());
     for name in &verdict.image.applied {
         out += &format!(", {name}");
