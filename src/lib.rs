@@ -14,6 +14,7 @@ pub mod program;
 pub mod report;
 pub mod run;
 pub mod sandbox;
+pub mod scenario;
 pub mod tenant;
 pub mod tree;
 pub mod world;

@@ -147,6 +147,32 @@ impl Audit {
         self.rows = all.into_iter().collect();
     }
 
+    /// The table as one object: masks by name, and how often each row was seen.
+    pub fn json(&self, tree: &str, applied: &[String]) -> String {
+        let row = |(row, seen): &(Row, u64)| {
+            serde_json::json!({
+                "function": row.function,
+                "what": row.what.name(),
+                "populate": match row.place { Place::First => "first", Place::Later => "later", Place::Other => "" },
+                "caller": row.caller.map(|g| Gfp(g).to_string()),
+                "scopes": row.scopes,
+                "passed": Gfp(row.passed).to_string(),
+                "effective": Gfp(row.effective).to_string(),
+                "locks": row.locks,
+                "seen": seen,
+            })
+        };
+        let rows: Vec<_> = self.rows.iter().map(row).collect();
+        let value = serde_json::json!({
+            "schema": "percuss-audit-1",
+            "tree": tree,
+            "patches": applied,
+            "not_modelled": super::NOT_MODELLED,
+            "rows": rows,
+        });
+        serde_json::to_string_pretty(&value).expect("plain data")
+    }
+
     /// The table as plain text, without counts, so that two of them can be compared with diff.
     pub fn text(&self) -> String {
         let mut out = String::new();

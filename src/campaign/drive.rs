@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::child::{Lost, RETRIES, SILENCE, Worker};
 use super::message::{Batch, Like, Reply, Request, Setup, cpu_limit};
+use super::observe::Observation;
 use crate::oracle::finding::{Finding, Oracle};
 use crate::program::{Generator, Program};
 
@@ -265,6 +266,38 @@ fn one_on(setup: &Setup, worker: &mut Option<Worker>, program: &Program, limit_m
         }
         Err(e) => Err(e),
     }
+}
+
+/// Runs one program in a worker of its own, with call sites recorded.
+///
+/// # Errors
+/// No worker can be started, or the program kills it.
+pub fn observe(setup: &Setup, program: &Program) -> Result<Observation, Lost> {
+    match insist(setup, &mut None, &Request::Observe { program: program.encode() })? {
+        Reply::Observed(seen) => Ok(*seen),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// Runs programs on one worker, with call sites recorded; one that kills it is passed over.
+///
+/// # Errors
+/// No worker can be started.
+pub fn observe_all(
+    setup: &Setup,
+    programs: impl Iterator<Item = Program>,
+    mut see: impl FnMut(Observation),
+) -> Result<(), Lost> {
+    let mut worker = None;
+    for program in programs {
+        match insist(setup, &mut worker, &Request::Observe { program: program.encode() }) {
+            Ok(Reply::Observed(seen)) => see(*seen),
+            Ok(other) => return Err(unexpected(&other)),
+            Err(Lost::Died(_) | Lost::TimedOut) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
 }
 
 /// Event logs of one program as text, one line an event.

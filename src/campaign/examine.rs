@@ -99,6 +99,11 @@ impl Examiner {
     }
 
     /// The image's session.
+    pub fn image_ref(&self) -> &Session<KernelC> {
+        &self.image
+    }
+
+    /// The image's session, to run programs on.
     pub fn image(&mut self) -> &mut Session<KernelC> {
         &mut self.image
     }

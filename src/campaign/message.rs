@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::attribute::Tally;
 use super::examine::Oracles;
 use super::load::Api;
+use super::observe::Observation;
 use crate::lockdep::Graph;
 use crate::model::Facts;
 use crate::oracle::finding::{Finding, Oracle};
@@ -69,6 +70,8 @@ pub enum Request {
     One { program: Vec<u8>, limit_ms: Option<u64> },
     /// Find a small program that gives the same finding, trying at most `tries` programs.
     Minimize { program: Vec<u8>, like: Like, tries: u32 },
+    /// Run one program with call sites recorded.
+    Observe { program: Vec<u8> },
     /// Run one program and send both event logs as text, `context` events before the first difference or the end.
     Logs { program: Vec<u8>, context: usize },
 }
@@ -113,6 +116,8 @@ pub enum Reply {
     One(Box<Batch>),
     /// The smallest program found, and how many were tried.
     Minimized { program: Vec<u8>, tried: u32 },
+    /// What one program did.
+    Observed(Box<Observation>),
     /// Event logs as text, one line an event.
     Logs { image: Vec<String>, model: Vec<String>, differs_at: Option<usize> },
 }

@@ -8,14 +8,16 @@ mod examine;
 pub mod fuzz;
 mod load;
 mod message;
+mod observe;
 mod watch;
 mod worker;
 
 pub use attribute::{ModelRun, Tally, Variants};
 pub use child::{Lost, Worker};
-pub use drive::{Extent, Logs, Progress, crash, generated, logs, minimize, one, span};
+pub use drive::{Extent, Logs, Progress, crash, generated, logs, minimize, observe, observe_all, one, span};
 pub use examine::{Examiner, Oracles, Verdict, image_host};
 pub use load::{Api, LoadError, PROBES, Probed, examiner, image_session, on_world, probe};
 pub use message::{Batch, Found, Like, Setup, cpu_limit};
+pub use observe::Observation;
 pub use watch::{HintWatch, SeenBelow, SeenRoom};
 pub use worker::serve;

@@ -129,6 +129,11 @@ impl Serving {
                 Reply::One(Box::new(batch))
             }
             Request::Minimize { program, like, tries } => self.minimize(Program::decode(&program), &like, tries),
+            Request::Observe { program } => {
+                let program = Program::decode(&program);
+                self.clock.allow(cpu_limit(&program))?;
+                Reply::Observed(Box::new(self.examiner.observe(&program)?))
+            }
             Request::Logs { program, context } => self.logs(&Program::decode(&program), context)?,
         })
     }

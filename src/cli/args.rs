@@ -35,6 +35,10 @@ pub enum Verb {
     Minimize(MinimizeArgs),
     /// Show what is compiled: versions, hashes, facts and quirks
     Tree(TreeArgs),
+    /// Run the cases of the NOFS/NOIO review on a tree and on variants of it
+    Scenario(ScenarioArgs),
+    /// List every backing allocation with its gfp masks, scopes and locks
+    Audit(AuditArgs),
     /// Serve requests on standard input (used by the other verbs)
     #[command(hide = true)]
     Worker,
@@ -166,6 +170,42 @@ pub struct MinimizeArgs {
     /// Try at most so many programs
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub tries: u32,
+}
+
+/// Arguments of `scenario`.
+#[derive(Debug, Args)]
+pub struct ScenarioArgs {
+    /// Names, such as S1; their reports and programs are shown
+    pub names: Vec<String>,
+    /// The image that is varied
+    #[command(flatten)]
+    pub image: ImageArgs,
+    /// Columns computed at once
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub jobs: usize,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+}
+
+/// Arguments of `audit`.
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// The image.
+    #[command(flatten)]
+    pub image: ImageArgs,
+    /// Generated programs to run besides the scenarios
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    pub programs: u64,
+    /// Seed of generated programs
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Only what may enter reclaim of file systems or devices with pcpu_alloc_mutex held
+    #[arg(long)]
+    pub under_mutex: bool,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
 }
 
 /// Arguments of `tree`.

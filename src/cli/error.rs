@@ -7,6 +7,7 @@ use owo_colors::OwoColorize;
 use percuss::campaign::Lost;
 use percuss::image::ImageError;
 use percuss::program::{BytesError, TextError};
+use percuss::scenario::ScenarioError;
 
 use super::output;
 
@@ -19,6 +20,9 @@ pub enum CliError {
     /// No worker.
     #[error(transparent)]
     Worker(#[from] Lost),
+    /// No matrix.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
     /// A program in text form with a mistake.
     #[error("{path}: {error}")]
     Text {
@@ -57,6 +61,9 @@ impl CliError {
     /// The exit code it calls for.
     pub fn exit_code(&self) -> u8 {
         match self {
+            CliError::Scenario(ScenarioError::Image { source, .. }) if source.is_build_failure() => {
+                super::EXIT_NO_BUILD
+            }
             CliError::Image(e) if e.is_build_failure() => super::EXIT_NO_BUILD,
             _ => super::EXIT_ERROR,
         }

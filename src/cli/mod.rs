@@ -2,6 +2,7 @@
 //! The command line: one file a verb.
 
 mod args;
+mod audit;
 mod check;
 mod each;
 mod error;
@@ -11,6 +12,7 @@ mod minimize;
 mod output;
 mod progress;
 mod replay;
+mod scenario;
 mod show;
 mod tree;
 
@@ -46,6 +48,8 @@ pub fn main() -> ExitCode {
         Verb::Show(args) => show::run(&args),
         Verb::Minimize(args) => minimize::run(&args),
         Verb::Tree(args) => tree::run(&args),
+        Verb::Scenario(args) => scenario::run(&args),
+        Verb::Audit(args) => audit::run(&args),
         Verb::Sandbox(args) => {
             let shop = Workshop { read: args.read, write: args.write };
             let error = become_confined(&shop, &args.command);

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What one program does on an image, in figures: for scenarios, audits and comparisons.
+
+use serde::{Deserialize, Serialize};
+
+use super::examine::Examiner;
+use crate::audit::{Audit, Results};
+use crate::oracle::finding::Finding;
+use crate::program::Program;
+use crate::world::pressure::Pressure;
+
+/// A run, call sites recorded.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Observation {
+    /// What the oracles say, with call sites in the reports.
+    pub findings: Vec<Finding>,
+    /// Every backing allocation.
+    pub audit: Audit,
+    /// What became of allocations.
+    pub results: Results,
+    /// What waiting for memory did.
+    pub pressure: Pressure,
+}
+
+impl Observation {
+    /// True when an oracle's title contains `part`.
+    pub fn says(&self, part: &str) -> bool {
+        self.findings.iter().any(|f| f.title.contains(part))
+    }
+}
+
+impl Examiner {
+    /// Runs a program with call sites recorded.
+    ///
+    /// # Errors
+    /// See [`Examiner::examine`].
+    pub fn observe(&mut self, program: &Program) -> std::io::Result<Observation> {
+        self.image_ref().shared().tenant.record_sites(true);
+        let verdict = self.examine(program);
+        self.image_ref().shared().tenant.record_sites(false);
+        let world = self.image_ref().shared().host.world();
+        Ok(Observation {
+            findings: verdict?.findings,
+            audit: Audit::of(program, world.log()),
+            results: Results::of(program, world.log()),
+            pressure: *world.pressure(),
+        })
+    }
+}

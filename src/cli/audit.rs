@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `percuss audit`
+
+use percuss::audit::{Audit, NOT_MODELLED};
+use percuss::campaign::{Oracles, observe_all};
+use percuss::image::Image;
+use percuss::program::{Generator, Program};
+use percuss::scenario::ROWS;
+
+use super::args::{AuditArgs, Format};
+use super::{CliError, EXIT_CLEAN, output};
+
+/// Runs the verb.
+///
+/// # Errors
+/// The image cannot be had.
+pub fn run(args: &AuditArgs) -> Result<u8, CliError> {
+    let image = Image::build(&args.image.spec()?)?;
+    output::notes(&image.notes);
+    let setup = image.setup(args.seed, Oracles { lockstep: false, ..Oracles::default() });
+    let mut generator = Generator::new(args.seed);
+    let texts = ROWS.iter().flat_map(|row| row.programs).map(|(_, text)| *text);
+    let scenarios = texts.filter_map(|text| text.parse::<Program>().ok()).filter(|p| !p.unsafe_caller);
+    let generated = (0..args.programs).map(|i| generator.program(i));
+    let mut audit = Audit::default();
+    observe_all(&setup, scenarios.chain(generated), |seen| audit.merge(seen.audit))?;
+    if args.under_mutex {
+        audit.rows.retain(|(row, _)| row.fs_under_mutex() || row.io_under_mutex());
+    }
+    let text = match args.format {
+        Format::Json => audit.json(&image.tree.name, &image.applied) + "\n",
+        Format::Human => format!("{}{NOT_MODELLED}\n", audit.text()),
+    };
+    output::print(&text)?;
+    Ok(EXIT_CLEAN)
+}
