@@ -15,10 +15,10 @@ use crate::world::log::Log;
 /// What is asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Backing {
-    /// Metadata from slab.
-    Kzalloc,
-    /// Metadata from vmalloc.
-    Vmalloc,
+    /// Metadata of a chunk, from slab or vmalloc.
+    Metadata,
+    /// The array that page frames pass through, made once.
+    PagesArray,
     /// A backing page.
     Page,
     /// Address space for a chunk.
@@ -33,8 +33,8 @@ impl Backing {
     /// Words for tables.
     pub fn name(self) -> &'static str {
         match self {
-            Backing::Kzalloc => "kzalloc",
-            Backing::Vmalloc => "vmalloc",
+            Backing::Metadata => "chunk metadata",
+            Backing::PagesArray => "pages array",
             Backing::Page => "pages",
             Backing::VmAreas => "vm areas",
             Backing::PageTable => "page tables",
@@ -91,10 +91,9 @@ impl Row {
         gfp.allows_blocking() && gfp.intersects(flag) && self.locks.iter().any(|l| l == "pcpu_alloc_mutex")
     }
 
-    /// The site in words: `pcpu_create_chunk, vm areas`; the first populate is told apart where it matters.
+    /// The site in words: `pcpu_create_chunk, vm areas`.
     pub fn site(&self) -> String {
-        let first = if self.place == Place::First && self.function == "pcpu_get_pages" { " (pages array)" } else { "" };
-        format!("{}, {}{first}", self.function, self.what.name())
+        format!("{}, {}", self.function, self.what.name())
     }
 }
 
@@ -113,9 +112,14 @@ impl Audit {
         let mut populated = false;
         for (i, event) in log.events().iter().enumerate() {
             tracker.feed(event);
+            populated |= matches!(event, Event::Map { .. });
             let Some((what, gfp)) = asked(event) else { continue };
+            // Only the array is followed by pages; a chunk's metadata by more metadata or by its address space.
+            let next = log.events()[i + 1..].iter().find_map(asked);
+            let array = what == Backing::Metadata && next.is_some_and(|(next, _)| next == Backing::Page);
+            let what = if array { Backing::PagesArray } else { what };
             let function = log.site_of(i).map_or_else(|| "?".to_owned(), |s| s.function.to_string());
-            let populating = matches!(what, Backing::Page | Backing::PageTable) || function == "pcpu_get_pages";
+            let populating = matches!(what, Backing::Page | Backing::PageTable | Backing::PagesArray);
             let place = match (populating, populated) {
                 (false, _) => Place::Other,
                 (true, false) => Place::First,
@@ -133,9 +137,6 @@ impl Audit {
                 locks: tracker.locks().iter().map(|l| (*l).to_owned()).collect(),
             };
             *rows.entry(row).or_default() += 1;
-            if what == Backing::Page {
-                populated = true;
-            }
         }
         Audit { rows: rows.into_iter().collect() }
     }
@@ -201,8 +202,7 @@ impl Audit {
 /// The backing allocation that an event is.
 fn asked(event: &Event) -> Option<(Backing, Gfp)> {
     Some(match *event {
-        Event::Kzalloc { gfp, .. } => (Backing::Kzalloc, gfp),
-        Event::Vmalloc { gfp, .. } => (Backing::Vmalloc, gfp),
+        Event::Kzalloc { gfp, .. } | Event::Vmalloc { gfp, .. } => (Backing::Metadata, gfp),
         Event::PageAlloc { gfp, .. } => (Backing::Page, gfp),
         Event::VmAreas { gfp, .. } => (Backing::VmAreas, gfp),
         Event::PageTable { gfp, .. } => (Backing::PageTable, gfp),

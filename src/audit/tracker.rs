@@ -11,7 +11,8 @@ use crate::world::{CONTEXTS, Task, WORKER};
 /// One context.
 #[derive(Debug, Clone, Default)]
 struct State {
-    op: u32,
+    /// Ops that run, the inner ones those of shrinkers.
+    ops: Vec<u32>,
     task: Task,
     locks: Vec<&'static str>,
 }
@@ -67,7 +68,8 @@ impl Tracker {
                 self.states[WORKER] = State::default();
             }
             Event::WorkEnd => self.current = self.before_work,
-            Event::OpBegin { op } => now.op = op,
+            Event::OpBegin { op } => now.ops.push(op),
+            Event::OpEnd { .. } => drop(now.ops.pop()),
             Event::ScopeSave { scope, .. } => drop(now.task.enter(scope)),
             Event::ScopeRestore { scope, old } => now.task.restore(scope, old),
             Event::ReclaimBegin { .. } => drop(now.task.enter(Scope::Memalloc)),
@@ -87,9 +89,9 @@ impl Tracker {
         self.current == WORKER
     }
 
-    /// Number of the op that runs in the current context.
+    /// Number of the op that runs in the current context; `u32::MAX` outside of all.
     pub fn op(&self) -> u32 {
-        self.states[self.current].op
+        self.states[self.current].ops.last().copied().unwrap_or(u32::MAX)
     }
 
     /// Mask that the op that runs was called with; None for the worker and for ops that allocate nothing.
@@ -97,7 +99,7 @@ impl Tracker {
         if self.in_worker() {
             return None;
         }
-        match op_at(program, self.states[self.current].op)? {
+        match op_at(program, self.op())? {
             Op::Alloc { gfp, .. } => Some(gfp),
             Op::SchedProbe { .. } => Some(Gfp::NOWAIT),
             _ => None,

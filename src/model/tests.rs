@@ -268,7 +268,11 @@ proptest! {
             Just(Geometry { first: First::Page, cpus: 0b101, reserved: 4096, ..small() }),
             Just(Geometry { first: First::Embed, atom: 4096, kmem: false, ..Geometry::default() }),
         ],
-        quirks in prop_oneof![Just(Quirks::v6_12()), Just(Quirks::none())],
+        quirks in prop_oneof![
+            Just(Quirks::v6_12()),
+            // Without the mutex two tasks could populate one page.
+            Just(Quirks { backing_under_mutex: true, ..Quirks::none() }),
+        ],
     ) {
         let model = boot_with(geometry, quirks);
         run(&model, &steps, true);
@@ -394,7 +398,7 @@ fn quirk_names_are_unique_and_round_trip() {
     }
     assert_eq!(
         quirks.to_string(),
-        "B24 B25 B26 B50 B51 B36 warn-limit-sleepable B41 B14 B03 B03b B04 B05 B06 backing-nofail caller-scopes"
+        "B24 B25 B26 B50 B51 B36 warn-limit-sleepable B41 B14 B03 B03b B04 B05 B06 backing-nofail caller-scopes backing-under-mutex"
     );
     assert!(quirks.set("B0", true).is_err());
 }

@@ -171,7 +171,7 @@ fn sign(program: &Program, op: u32, event: &Event, place: &str) -> Option<(Oracl
             Stop::Bug => (Oracle::Crash, format!("kernel BUG in {place}")),
             Stop::Panic => (Oracle::Crash, format!("kernel panic in {place}")),
             Stop::Loud => (Oracle::Crash, format!("percuss: path not modelled in {place}")),
-            Stop::Deadlock => (Oracle::Context, format!("percuss: deadlock in {place}")),
+            Stop::Deadlock => (Oracle::LockOrder, format!("percuss: deadlock in {place}")),
             // What keeps memory from coming free is for the stall oracle to say; that none came is no defect.
             Stop::Stall => return None,
             Stop::StepLimit => (Oracle::Crash, format!("percuss: endless loop in {place}")),

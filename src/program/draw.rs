@@ -150,8 +150,9 @@ impl<'r> Draw<'r> {
             90..98 => Gfp::NOIO,
             _ => Gfp::NONE,
         };
-        // Under locks that forbid it, masks without IO or FS mostly; where they would be repaired, all the same.
-        let base = base.without(if base.allows_blocking() { self.context.forbidden() } else { Gfp::NONE });
+        // Under locks that forbid it, masks without IO or FS mostly; in a scope that sees to it, any.
+        let strict = base.allows_blocking() && rng.chance(2, 3);
+        let base = base.without(if strict { self.context.forbidden() } else { Gfp::NONE });
         let modifiers =
             [Gfp::NOWARN, Gfp::NOWARN, Gfp::ACCOUNT, Gfp::NORETRY, Gfp::RETRY_MAYFAIL, Gfp::ZERO, Gfp::HIGH];
         match rng.below(20) {

@@ -306,7 +306,18 @@ impl<'r> Writer<'r> {
             Phase::Sideline => self.sideline(),
             Phase::Locked => {
                 let lock = self.draw.lock();
+                let scope = if lock.lock == Ext::Fs { Scope::Nofs } else { Scope::Noio };
+                let task = self.task;
+                let scoped = self.draw.rng.chance(1, 3);
+                if scoped {
+                    self.push(Op::Enter { scope });
+                    self.task = task;
+                }
                 self.section(Op::Lock { lock }, Op::Unlock { lock }, n.min(12));
+                if scoped {
+                    self.task = task;
+                    self.push(Op::Leave);
+                }
             }
             Phase::Interrupt => {
                 let hard = self.draw.rng.chance(1, 2);

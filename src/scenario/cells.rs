@@ -6,15 +6,15 @@ use std::collections::BTreeSet;
 use crate::audit::{Failure, Row};
 use crate::campaign::Observation;
 
-/// Sites that pass a test, by function, in order.
+/// What a task allocates that passes a test, in order.
 fn sites(o: &Observation, test: impl Fn(&Row) -> bool) -> Vec<String> {
-    let all: BTreeSet<String> =
-        o.audit.rows.iter().filter(|(row, _)| row.caller.is_some() && test(row)).map(|(row, _)| row.site()).collect();
-    all.into_iter().collect()
+    let asked = o.audit.rows.iter().filter(|(row, _)| row.caller.is_some() && test(row));
+    let all: BTreeSet<_> = asked.map(|(row, _)| row.what).collect();
+    all.into_iter().map(|what| what.name().to_owned()).collect()
 }
 
 fn list(sites: &[String]) -> String {
-    if sites.is_empty() { "no site".to_owned() } else { sites.join("; ") }
+    if sites.is_empty() { "nothing".to_owned() } else { sites.join(", ") }
 }
 
 /// Circular through fs_reclaim, and by which allocations.

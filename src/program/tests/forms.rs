@@ -132,7 +132,9 @@ fn random_bytes_hold_every_op() {
     let program = Program::decode(&bytes);
     let mut seen = vec![0; TABLE.len()];
     program.tasks.iter().flatten().for_each(|op| seen[op.row()] += 1);
-    assert!(seen.iter().all(|&n| n > 10), "{seen:?}");
+    // The scheduler allocates in programs of unsafe callers only.
+    let legal = |(row, n): (usize, &usize)| TABLE[row].name == "sched-probe" || *n > 10;
+    assert!(seen.iter().enumerate().all(legal), "{seen:?}");
 }
 
 #[test]
