@@ -133,7 +133,8 @@ fn column(spec: &ImageSpec, variant: Option<&str>, rows: &[&'static Row]) -> Res
     let name = column_name(&spec.tree, variant);
     let spec = ImageSpec { variant: variant.map(str::to_owned), ..spec.clone() };
     let image = Image::build(&spec).map_err(|e| ScenarioError::Image { column: name.clone(), source: Box::new(e) })?;
-    let setup = image.setup(1, Oracles::default());
+    let mut setup = image.setup(1, Oracles::default());
+    setup.worker = spec.program.clone();
     let run = |row: &&'static Row| {
         let mut seen: Vec<(&'static str, Observation)> = Vec::new();
         for (label, text) in row.programs {

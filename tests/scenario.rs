@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The scenario matrix: computed, equal to what the documentation says, and what the discussion established.
+
+mod common;
+
+use percuss::image::ImageSpec;
+use percuss::program::Program;
+use percuss::report::matrix_markdown;
+use percuss::scenario::{COLUMNS, Matrix, ROWS, compute, select};
+
+const DOC: &str = "docs/gfp-review.md";
+
+fn matrix() -> Matrix {
+    let program = Some(env!("CARGO_BIN_EXE_percuss").into());
+    let spec = ImageSpec { tree: "6.12".into(), program, ..ImageSpec::default() };
+    compute(&spec, &select(&[]).unwrap(), 2).unwrap()
+}
+
+/// Text of a cell.
+fn cell<'m>(m: &'m Matrix, row: &str, column: &str) -> &'m str {
+    let column = m.columns.iter().position(|c| c == column).unwrap();
+    &m.rows.iter().find(|r| r.name == row).unwrap().cells[column].text
+}
+
+#[test]
+fn the_matrix_is_what_the_documentation_says() {
+    if common::tree().is_none() {
+        return;
+    }
+    let m = matrix();
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(DOC);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (head, rest) = text.split_once("<!-- matrix -->\n").unwrap();
+    let (old, tail) = rest.split_once("<!-- end of matrix -->").unwrap();
+    let new = matrix_markdown(&m);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, format!("{head}<!-- matrix -->\n{new}<!-- end of matrix -->{tail}")).unwrap();
+    } else {
+        assert_eq!(old, new, "{DOC} is old: run UPDATE_DOCS=1 cargo test");
+    }
+    established(&m);
+}
+
+/// What an argument from the source stands behind, whatever the page says.
+fn established(m: &Matrix) {
+    for (row, none) in [
+        ("S1", &["pre-9a5b183", "v4", "v4-nofail"][..]),
+        ("S2", &["pre-9a5b183", "v4", "v4-nofail"]),
+        ("S3a", &["pre-9a5b183", "noio-mask", "noio-mask-nofail", "v4", "v4-nofail"]),
+        ("S3b", &["pre-9a5b183"]),
+    ] {
+        for column in &m.columns {
+            let quiet = none.contains(&column.as_str());
+            assert_eq!(cell(m, row, column) == "none", quiet, "{row} {column}: {}", cell(m, row, column));
+        }
+    }
+    for variant in COLUMNS {
+        let column = variant.unwrap_or("6.12 as is");
+        assert_eq!(cell(m, "S4", column) == "0", column != "pre-9a5b183");
+        let worker = if column == "pre-9a5b183" { "enters both" } else { "never" };
+        assert_eq!(cell(m, "S9", column), worker);
+    }
+    assert!(cell(m, "S2", "6.12 as is").starts_with("percuss: io_reclaim"));
+}
+
+#[test]
+fn every_program_keeps_the_contract_or_says_so() {
+    for (label, text) in ROWS.iter().flat_map(|r| r.programs) {
+        let program: Program = text.parse().unwrap_or_else(|e| panic!("{label}: {e}"));
+        assert!(program.unsafe_caller || program.violations().is_empty(), "{label}");
+    }
+    let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/corpora/scenarios")).unwrap().count();
+    assert_eq!(files, ROWS.iter().map(|r| r.programs.len()).sum::<usize>(), "a file of corpora/scenarios is in no row");
+}
+
+#[test]
+fn unknown_scenarios_are_refused() {
+    let run = common::percuss(&["scenario", "S8"]);
+    assert_eq!(run.code, 2);
+    assert!(run.err.contains("`S8` is no scenario; there are S1, S2"), "{}", run.err);
+}
