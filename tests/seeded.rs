@@ -172,6 +172,23 @@ seeded_as_filed! {
     depopulating_allocates: "depopulate-allocates";
 }
 
+/// The cycle that work queued under pcpu_lock closes takes an allocation of the scheduler.
+#[test]
+fn b13_closes_a_cycle_through_the_scheduler() {
+    if common::tree().is_none() {
+        return;
+    }
+    let pair = Pair::build(&Case::new("B13", &[], &[Oracle::LockOrder]));
+    let program: Program = include_str!("../corpora/lockstep/work-under-the-lock.percuss").parse().unwrap();
+    let says = |setup: &Setup| -> Vec<String> {
+        let found = percuss::campaign::one(setup, &program).unwrap().found;
+        found.into_iter().filter(|f| f.finding.oracle == Oracle::LockOrder).map(|f| f.finding.title).collect()
+    };
+    assert_eq!(says(&pair.base), Vec::<String>::new());
+    let cycle = "&p->pi_lock --> &rq->__lock --> pcpu_lock --> &pool->lock";
+    assert!(matches!(&says(&pair.edited)[..], [title] if title.ends_with(cycle)));
+}
+
 /// What a finding is reported with is short enough to read.
 #[test]
 fn b34_is_made_small() {

@@ -123,7 +123,9 @@ fn statics_and_once_flags_are_in_the_state() {
     // Every other writable symbol is the linker's.
     for (addr, kind, name) in &symbols {
         if matches!(kind.as_str(), "b" | "B" | "d" | "D") && !state.contains(addr) {
-            assert!(["_DYNAMIC", "percuss_state_end", "pcpu_fc_names"].contains(&name.as_str()), "{name}");
+            // Call sites are constants, but hold addresses, and the loader writes those.
+            let site = name.ends_with(".at") || name.contains(".at.");
+            assert!(site || ["_DYNAMIC", "percuss_state_end", "pcpu_fc_names"].contains(&name.as_str()), "{name}");
         }
     }
     let (i, _) = boot(Image::load(&path).expect("loads"), &params(4, PERCUSS_FIRST_EMBED));

@@ -3,6 +3,7 @@
 
 mod attribute;
 mod child;
+mod compare;
 mod drive;
 mod examine;
 pub mod fuzz;
@@ -14,6 +15,7 @@ mod worker;
 
 pub use attribute::{ModelRun, Tally, Variants};
 pub use child::{Lost, Worker};
+pub use compare::{Change, Changes, compare};
 pub use drive::{Extent, Logs, Progress, crash, generated, logs, minimize, observe, observe_all, one, span};
 pub use examine::{Examiner, Oracles, Verdict, image_host};
 pub use load::{Api, LoadError, PROBES, Probed, examiner, image_session, on_world, probe};

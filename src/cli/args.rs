@@ -37,6 +37,8 @@ pub enum Verb {
     Tree(TreeArgs),
     /// Run the cases of the NOFS/NOIO review on a tree and on variants of it
     Scenario(ScenarioArgs),
+    /// Compare a tree with itself changed: masks, results, lock order, quirks
+    Diff(DiffArgs),
     /// List every backing allocation with its gfp masks, scopes and locks
     Audit(AuditArgs),
     /// Serve requests on standard input (used by the other verbs)
@@ -183,6 +185,23 @@ pub struct ScenarioArgs {
     /// Columns computed at once
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub jobs: usize,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+}
+
+/// Arguments of `diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// The changed image; the other is its tree alone
+    #[command(flatten)]
+    pub image: ImageArgs,
+    /// Generated programs to run besides the scenarios
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub programs: u64,
+    /// Seed of generated programs
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
     /// Form of the output
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,

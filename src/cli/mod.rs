@@ -4,6 +4,7 @@
 mod args;
 mod audit;
 mod check;
+mod diff;
 mod each;
 mod error;
 mod input;
@@ -49,6 +50,7 @@ pub fn main() -> ExitCode {
         Verb::Minimize(args) => minimize::run(&args),
         Verb::Tree(args) => tree::run(&args),
         Verb::Scenario(args) => scenario::run(&args),
+        Verb::Diff(args) => diff::run(&args),
         Verb::Audit(args) => audit::run(&args),
         Verb::Sandbox(args) => {
             let shop = Workshop { read: args.read, write: args.write };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Reports: verdicts for people and for machines, and findings as files.
 
+mod changes;
 mod events;
 mod human;
 mod json;
@@ -11,6 +12,7 @@ mod save;
 mod shares;
 mod tree;
 
+pub use changes::{changes, changes_json};
 pub use events::log;
 pub use human::{findings, heading, human, step};
 pub use json::{SCHEMA, json, replay_json, step_error_json, tree_json};

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Two images in the same programs: what the second does that the first does not, and the other way round.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::child::Lost;
+use super::drive::observe_all;
+use super::message::Setup;
+use super::observe::Observation;
+use crate::audit::Row;
+use crate::program::Program;
+use crate::world::gfp::Gfp;
+
+/// A class of change.
+#[derive(Debug, Clone, Serialize)]
+pub struct Change {
+    /// What changes, in words.
+    pub what: String,
+    /// Programs that show it.
+    pub count: u64,
+    /// The shortest of them.
+    pub program: String,
+    #[serde(skip)]
+    ops: usize,
+}
+
+/// All changes, by kind.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Changes {
+    /// Masks in force at a kind of backing allocation, under pcpu_alloc_mutex.
+    pub masks: Vec<Change>,
+    /// What becomes of allocations.
+    pub results: Vec<Change>,
+    /// What oracles that need no Model say: lock order, context, stalls.
+    pub reports: Vec<Change>,
+    /// Programs that were run.
+    pub programs: u64,
+}
+
+/// Runs the programs on both images.
+///
+/// # Errors
+/// No worker can be started.
+pub fn compare(before: &Setup, after: &Setup, programs: &[Program]) -> Result<Changes, Lost> {
+    let mut seen: [Vec<Observation>; 2] = Default::default();
+    for (setup, seen) in [before, after].into_iter().zip(&mut seen) {
+        observe_all(setup, programs.iter().cloned(), |o| seen.push(o))?;
+    }
+    let [before, after] = seen;
+    let mut all = Kinds::default();
+    // Programs that kill a worker leave no observation: then the rest would be compared with others.
+    let nr = if before.len() == after.len() { before.len() } else { 0 };
+    for ((program, a), b) in programs.iter().zip(&before).zip(&after).take(nr) {
+        all.note(program, a, b);
+    }
+    Ok(all.finish(nr as u64))
+}
+
+#[derive(Default)]
+struct Kinds([BTreeMap<String, Change>; 3]);
+
+impl Kinds {
+    fn note(&mut self, program: &Program, a: &Observation, b: &Observation) {
+        let (x, y) = (masks(a), masks(b));
+        for (key, old) in &x {
+            if let Some(new) = y.get(key).filter(|new| *new != old) {
+                self.add(0, format!("{key}: {old} -> {new}"), program);
+            }
+        }
+        for (name, now, other) in [("now", &b.results, &a.results), ("no longer", &a.results, &b.results)] {
+            for (why, n) in &now.failed {
+                if *n > other.count(*why) {
+                    self.add(1, format!("allocations {name} fail: {why:?}"), program);
+                }
+            }
+            if now.never.len() > other.never.len() {
+                self.add(1, format!("allocations {name} never return"), program);
+            }
+        }
+        for (sign, here, there) in [("+", b, a), ("-", a, b)] {
+            for f in here.findings.iter().filter(|f| !there.findings.iter().any(|o| o.title == f.title)) {
+                self.add(2, format!("{sign} {}", f.title), program);
+            }
+        }
+    }
+
+    fn add(&mut self, kind: usize, what: String, program: &Program) {
+        let ops = program.nr_ops();
+        let change = self.0[kind].entry(what.clone()).or_insert_with(|| Change {
+            what,
+            count: 0,
+            program: program.to_string(),
+            ops,
+        });
+        change.count += 1;
+        if ops < change.ops {
+            change.ops = ops;
+            change.program = program.to_string();
+        }
+    }
+
+    fn finish(self, programs: u64) -> Changes {
+        let [masks, results, reports] = self.0.map(|kind| {
+            let mut kind: Vec<Change> = kind.into_values().collect();
+            kind.sort_by_key(|c| std::cmp::Reverse(c.count));
+            kind
+        });
+        Changes { masks, results, reports, programs }
+    }
+}
+
+/// What of a caller's mask says how far reclaim may go.
+const REACH: Gfp = Gfp(Gfp::KERNEL.0);
+/// What of a backing mask does, or says what happens when there is no memory.
+const FATE: Gfp = Gfp(Gfp::KERNEL.0 | Gfp::NOFAIL.0 | Gfp::NORETRY.0 | Gfp::RETRY_MAYFAIL.0);
+
+/// Masks in force under the mutex, by what is allocated and who calls; several of one kind together. Only flags that
+/// matter to reclaim: the others would make a class of every caller.
+fn masks(o: &Observation) -> BTreeMap<String, String> {
+    let mut out: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let under = |row: &&(Row, u64)| row.0.locks.iter().any(|l| l == "pcpu_alloc_mutex");
+    for (row, _) in o.audit.rows.iter().filter(under) {
+        let caller = row.caller.map_or("the worker".to_owned(), |g| (Gfp(g) & REACH).to_string());
+        let masks = out.entry(format!("{} for {caller}", row.what.name())).or_default();
+        let mask = (Gfp(row.effective) & FATE).to_string();
+        if !masks.contains(&mask) {
+            masks.push(mask);
+        }
+    }
+    out.into_iter().map(|(key, masks)| (key, masks.join(" or "))).collect()
+}
