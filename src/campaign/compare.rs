@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Two images in the same programs: what the second does that the first does not, and the other way round.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -64,11 +64,8 @@ struct Kinds([BTreeMap<String, Change>; 3]);
 impl Kinds {
     fn note(&mut self, program: &Program, a: &Observation, b: &Observation) {
         let (x, y) = (masks(a), masks(b));
-        for (key, old) in &x {
-            if let Some(new) = y.get(key).filter(|new| *new != old) {
-                self.add(0, format!("{key}: {old} -> {new}"), program);
-            }
-        }
+        x.difference(&y).for_each(|old| self.add(0, format!("- {old}"), program));
+        y.difference(&x).for_each(|new| self.add(0, format!("+ {new}"), program));
         for (name, now, other) in [("now", &b.results, &a.results), ("no longer", &a.results, &b.results)] {
             for (why, n) in &now.failed {
                 if *n > other.count(*why) {
@@ -111,23 +108,16 @@ impl Kinds {
     }
 }
 
-/// What of a caller's mask says how far reclaim may go.
-const REACH: Gfp = Gfp(Gfp::KERNEL.0);
-/// What of a backing mask does, or says what happens when there is no memory.
+/// What of a backing mask does, or says what happens when there is no memory: the other flags would make a class of
+/// every caller.
 const FATE: Gfp = Gfp(Gfp::KERNEL.0 | Gfp::NOFAIL.0 | Gfp::NORETRY.0 | Gfp::RETRY_MAYFAIL.0);
 
-/// Masks in force under the mutex, by what is allocated and who calls; several of one kind together. Only flags that
-/// matter to reclaim: the others would make a class of every caller.
-fn masks(o: &Observation) -> BTreeMap<String, String> {
-    let mut out: BTreeMap<String, Vec<String>> = BTreeMap::new();
+/// Masks in force under the mutex, with what is allocated, by tasks and by the worker.
+fn masks(o: &Observation) -> BTreeSet<String> {
     let under = |row: &&(Row, u64)| row.0.locks.iter().any(|l| l == "pcpu_alloc_mutex");
-    for (row, _) in o.audit.rows.iter().filter(under) {
-        let caller = row.caller.map_or("the worker".to_owned(), |g| (Gfp(g) & REACH).to_string());
-        let masks = out.entry(format!("{} for {caller}", row.what.name())).or_default();
-        let mask = (Gfp(row.effective) & FATE).to_string();
-        if !masks.contains(&mask) {
-            masks.push(mask);
-        }
-    }
-    out.into_iter().map(|(key, masks)| (key, masks.join(" or "))).collect()
+    let words = |(row, _): &(Row, u64)| {
+        let who = if row.caller.is_some() { "" } else { " by the worker" };
+        format!("{}{who}: {}", row.what.name(), Gfp(row.effective) & FATE)
+    };
+    o.audit.rows.iter().filter(under).map(words).collect()
 }

@@ -28,7 +28,7 @@ pub fn changes(before: &Image, after: &Image, c: &Changes, width: usize) -> Stri
     for (what, list) in [("quirks gained", gained), ("quirks gone", lost)] {
         let _ = writeln!(out, "{}  {}", what.bold(), if list.is_empty() { "none" } else { &list });
     }
-    out += &kind("masks in force under pcpu_alloc_mutex", &c.masks, width);
+    out += &kind("masks in force under pcpu_alloc_mutex, + now, - no longer", &c.masks, width);
     out += &kind("results of allocations", &c.results, width);
     out += &kind("reports, + gained, - lost", &c.reports, width);
     out
