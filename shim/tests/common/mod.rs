@@ -41,7 +41,9 @@ pub fn build(tree: &Path, config: Config) -> PathBuf {
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     let count = built.len();
     let image = built.entry((tree.into(), config.name())).or_insert_with(|| {
-        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{count}", env!("CARGO_CRATE_NAME")));
+        // Tests may be processes of their own, which run side by side.
+        let name = format!("{}-{}-{count}", env!("CARGO_CRATE_NAME"), std::process::id());
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         build_in(&dir, tree, config, None, &[])
     });
     image.clone()
