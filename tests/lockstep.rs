@@ -90,7 +90,8 @@ fn fixed(name: &str, gone: &[&str], shows: bool) {
     let batch = campaign(&setup, PROGRAMS);
     nothing_new(&batch, name);
     gone.iter().for_each(|q| assert_eq!(accounted(&batch, q), 0, "{q} with fix-{name}"));
-    assert!(!shows || accounted(&campaign(&base_setup, PROGRAMS), name) > 0, "{name} is not seen without its fix");
+    // Some are seen in one program of hundreds.
+    assert!(!shows || accounted(&campaign(&base_setup, 5 * PROGRAMS), name) > 0, "{name} is not seen without its fix");
 }
 
 #[test]
@@ -116,7 +117,7 @@ fn b50_goes_with_its_fix() {
 /// With nothing promoted there is no right edge to lose, nor an old start to compare with.
 #[test]
 fn b51_goes_with_its_fix_and_takes_others_along() {
-    fixed("B51", &["B51", "B50", "B26"], false); // 300 programs need not show it
+    fixed("B51", &["B51", "B50", "B26"], true);
 }
 
 #[test]

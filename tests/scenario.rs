@@ -99,6 +99,9 @@ fn a_difference_is_classes_not_a_dump() {
     let programs = json["changes"]["masks"].as_array().unwrap().iter().map(|c| c["program"].as_str().unwrap());
     programs.for_each(|text| drop(text.parse::<Program>().unwrap()));
 
+    let keys: Vec<&String> = json.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["changes", "patches", "quirks_gained", "quirks_gone", "schema", "tree"]);
+
     let none = common::percuss(&["diff"]);
     assert_eq!(none.code, 2);
     assert!(none.err.contains("give --patch, --variant or --edit"), "{}", none.err);

@@ -44,18 +44,21 @@ pub struct Changes {
 /// # Errors
 /// No worker can be started.
 pub fn compare(before: &Setup, after: &Setup, programs: &[Program]) -> Result<Changes, Lost> {
-    let mut seen: [Vec<Observation>; 2] = Default::default();
+    let mut seen: [Vec<Option<Observation>>; 2] = Default::default();
     for (setup, seen) in [before, after].into_iter().zip(&mut seen) {
         observe_all(setup, programs.iter().cloned(), |o| seen.push(o))?;
     }
     let [before, after] = seen;
     let mut all = Kinds::default();
-    // Programs that kill a worker leave no observation: then the rest would be compared with others.
-    let nr = if before.len() == after.len() { before.len() } else { 0 };
-    for ((program, a), b) in programs.iter().zip(&before).zip(&after).take(nr) {
-        all.note(program, a, b);
+    for ((program, a), b) in programs.iter().zip(&before).zip(&after) {
+        match (a, b) {
+            (Some(a), Some(b)) => all.note(program, a, b),
+            (Some(_), None) => all.add(1, "programs now end their worker: a crash, or no end".to_owned(), program),
+            (None, Some(_)) => all.add(1, "programs no longer end their worker".to_owned(), program),
+            (None, None) => {}
+        }
     }
-    Ok(all.finish(nr as u64))
+    Ok(all.finish(programs.len() as u64))
 }
 
 #[derive(Default)]

@@ -279,21 +279,21 @@ pub fn observe(setup: &Setup, program: &Program) -> Result<Observation, Lost> {
     }
 }
 
-/// Runs programs on one worker, with call sites recorded; one that kills it is passed over.
+/// Runs programs on one worker, with call sites recorded; None for one that kills it.
 ///
 /// # Errors
 /// No worker can be started.
 pub fn observe_all(
     setup: &Setup,
     programs: impl Iterator<Item = Program>,
-    mut see: impl FnMut(Observation),
+    mut see: impl FnMut(Option<Observation>),
 ) -> Result<(), Lost> {
     let mut worker = None;
     for program in programs {
         match insist(setup, &mut worker, &Request::Observe { program: program.encode() }) {
-            Ok(Reply::Observed(seen)) => see(*seen),
+            Ok(Reply::Observed(seen)) => see(Some(*seen)),
             Ok(other) => return Err(unexpected(&other)),
-            Err(Lost::Died(_) | Lost::TimedOut) => {}
+            Err(Lost::Died(_) | Lost::TimedOut) => see(None),
             Err(e) => return Err(e),
         }
     }

@@ -145,9 +145,9 @@ impl Examiner {
             }
         };
         signs::scan(program, world.log()).into_iter().for_each(&mut add);
-        if self.oracles.lockorder {
-            lockorder::judge(&mut self.lockdep, program, world.log()).into_iter().for_each(&mut add);
-        }
+        // The engine also sees what the context oracle is about.
+        let wanted = |f: &Finding| self.oracles.lockorder || f.oracle != Oracle::LockOrder;
+        lockorder::judge(&mut self.lockdep, program, world.log()).into_iter().filter(wanted).for_each(&mut add);
         let at_release = self.broken.borrow_mut().take();
         for (op, v) in at_release.into_iter().chain(watch.violation) {
             add(Finding::new(Oracle::Invariants, op, format!("percuss: {}", v.rule), v.to_string()));

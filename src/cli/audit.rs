@@ -23,7 +23,9 @@ pub fn run(args: &AuditArgs) -> Result<u8, CliError> {
     let scenarios = texts.filter_map(|text| text.parse::<Program>().ok()).filter(|p| !p.unsafe_caller);
     let generated = (0..args.programs).map(|i| generator.program(i));
     let mut audit = Audit::default();
-    observe_all(&setup, scenarios.chain(generated), |seen| audit.merge(seen.audit))?;
+    observe_all(&setup, scenarios.chain(generated), |seen| {
+        audit.merge(seen.map(|s| s.audit).unwrap_or_default());
+    })?;
     if args.under_mutex {
         audit.rows.retain(|(row, _)| row.fs_under_mutex() || row.io_under_mutex());
     }

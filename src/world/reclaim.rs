@@ -5,7 +5,6 @@
 //! Reclaim takes the locks of file systems and block drivers and runs shrinkers, so a call in here may wait for
 //! another task, and may call the allocator again.
 
-use super::core::KSWAPD;
 use super::event::{Event, Ext, Stop};
 use super::fiber::{self, Pause};
 use super::gfp::Gfp;
@@ -353,10 +352,5 @@ impl super::core::World {
     fn waits_ext(&mut self, lock: Option<Ext>) {
         let me = self.current;
         self.waits_ext[me] = lock;
-    }
-
-    /// The index of kswapd's context.
-    pub fn is_kswapd(context: usize) -> bool {
-        context == KSWAPD
     }
 }
