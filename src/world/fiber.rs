@@ -126,10 +126,3 @@ pub fn pause(why: Pause) {
     unsafe { (*yielder).suspend(why) };
     CURRENT.set(yielder);
 }
-
-/// Ends the program: pauses for good.
-pub fn stop() -> ! {
-    loop {
-        pause(Pause::Stopped);
-    }
-}

@@ -37,23 +37,30 @@ impl Host {
 
     /// Absolute address of relative address 0.
     pub fn arena_base(&self) -> u64 {
-        self.0.borrow().arena.base()
+        self.world().arena.base()
     }
 
     /// Scopes in force, as a mask in the order of [`Scope`].
     pub fn scopes(&self) -> u8 {
-        let w = self.0.borrow();
+        let w = self.world();
         w.tasks[w.current].scopes()
     }
 
     /// Ends the program.
     pub fn stop(&self, reason: Stop) -> ! {
-        self.0.borrow_mut().end(reason);
-        fiber::stop()
+        self.world_mut().end(reason);
+        loop {
+            self.pause(Pause::Stopped);
+        }
+    }
+
+    /// Lets whoever drives the calling task do what `why` asks for; returns when the task goes on.
+    pub(super) fn pause(&self, why: Pause) {
+        fiber::pause(why);
     }
 
     fn emit(&self, e: Event) {
-        let mut w = self.0.borrow_mut();
+        let mut w = self.world_mut();
         w.emit(e);
         if w.endless() {
             drop(w);
@@ -68,16 +75,16 @@ fn page_of(addr: Addr) -> Option<Pfn> {
 
 impl Kernel for Host {
     fn possible(&self) -> u64 {
-        self.0.borrow().geometry.cpus
+        self.world().geometry.cpus
     }
 
     fn cpu(&self) -> u32 {
-        let w = self.0.borrow();
+        let w = self.world();
         w.possible[w.current % w.possible.len()] as u32
     }
 
     fn cpu_to_node(&self, cpu: u32) -> u32 {
-        self.0.borrow().geometry.node(cpu)
+        self.world().geometry.node(cpu)
     }
 
     fn linear(&self) -> Addr {
@@ -93,60 +100,60 @@ impl Kernel for Host {
     }
 
     fn gfp_context(&self, gfp: Gfp) -> Gfp {
-        let w = self.0.borrow();
+        let w = self.world();
         w.tasks[w.current].gfp_context(gfp)
     }
 
     fn scope_save(&self, scope: Scope) -> bool {
-        let mut w = self.0.borrow_mut();
+        let mut w = self.world_mut();
         let old = w.task().enter(scope);
         w.emit(Event::ScopeSave { scope, old });
         old
     }
 
     fn scope_restore(&self, scope: Scope, old: bool) {
-        let mut w = self.0.borrow_mut();
+        let mut w = self.world_mut();
         w.task().restore(scope, old);
         w.emit(Event::ScopeRestore { scope, old });
     }
 
     fn cond_resched(&self) {
-        self.0.borrow_mut().may_sleep();
+        self.world_mut().may_sleep();
         self.emit(Event::CondResched);
     }
 
     fn mutex_lock(&self, lock: Lock) {
-        self.0.borrow_mut().may_sleep();
+        self.world_mut().may_sleep();
         loop {
-            let take = self.0.borrow_mut().try_mutex(lock, false);
+            let take = self.world_mut().try_mutex(lock, false);
             match take {
                 Take::Taken => return,
                 Take::Recursive => self.stop(Stop::Deadlock),
-                Take::Wait | Take::Killed => fiber::pause(Pause::Blocked),
+                Take::Wait | Take::Killed => self.pause(Pause::Blocked),
             }
         }
     }
 
     fn mutex_lock_killable(&self, lock: Lock) -> bool {
-        self.0.borrow_mut().may_sleep();
+        self.world_mut().may_sleep();
         loop {
-            let take = self.0.borrow_mut().try_mutex(lock, true);
+            let take = self.world_mut().try_mutex(lock, true);
             match take {
                 Take::Taken => return true,
                 Take::Killed => return false,
                 Take::Recursive => self.stop(Stop::Deadlock),
-                Take::Wait => fiber::pause(Pause::Blocked),
+                Take::Wait => self.pause(Pause::Blocked),
             }
         }
     }
 
     fn mutex_unlock(&self, lock: Lock) {
-        self.0.borrow_mut().release_mutex(lock);
+        self.world_mut().release_mutex(lock);
     }
 
     fn spin_lock(&self, lock: Lock, irq: Irq) -> u64 {
         loop {
-            let mut w = self.0.borrow_mut();
+            let mut w = self.world_mut();
             let taken = w.try_spin(lock, irq);
             let endless = w.endless();
             drop(w);
@@ -154,71 +161,71 @@ impl Kernel for Host {
                 Ok(_) if endless => self.stop(Stop::StepLimit),
                 Ok(flags) => return flags,
                 Err(Take::Recursive) => self.stop(Stop::Deadlock),
-                Err(_) => fiber::pause(Pause::Blocked),
+                Err(_) => self.pause(Pause::Blocked),
             }
         }
     }
 
     fn spin_unlock(&self, lock: Lock, irq: Irq, flags: u64, digest: u64) {
-        self.0.borrow_mut().release_spin(lock, irq, flags, digest);
+        self.world_mut().release_spin(lock, irq, flags, digest);
     }
 
     fn kzalloc(&self, size: u64, gfp: Gfp) -> Addr {
-        self.0.borrow_mut().metadata_alloc(Site::Kmalloc, size, gfp)
+        self.world_mut().metadata_alloc(Site::Kmalloc, size, gfp)
     }
 
     fn vmalloc(&self, size: u64, gfp: Gfp) -> Addr {
-        self.0.borrow_mut().metadata_alloc(Site::Vmalloc, size, gfp)
+        self.world_mut().metadata_alloc(Site::Vmalloc, size, gfp)
     }
 
     fn kvfree(&self, addr: Addr) {
-        self.0.borrow_mut().metadata_free(addr);
+        self.world_mut().metadata_free(addr);
     }
 
     fn alloc_page(&self, node: u32, gfp: Gfp) -> Option<Pfn> {
         let (asked, short) = {
-            let mut w = self.0.borrow_mut();
+            let mut w = self.world_mut();
             (w.page_asked(gfp), w.pool.is_some())
         };
         let granted = asked && (!short || self.find_memory(gfp));
-        self.0.borrow_mut().page_alloc(node, gfp, granted)
+        self.world_mut().page_alloc(node, gfp, granted)
     }
 
     fn free_page(&self, pfn: Pfn) {
-        self.0.borrow_mut().page_free(pfn);
+        self.world_mut().page_free(pfn);
     }
 
     fn get_vm_areas(&self, offsets: &[u64], sizes: &[u64], align: u64, gfp: Gfp, extra: u64) -> Option<(Addr, Addr)> {
-        self.0.borrow_mut().areas_reserve(offsets, sizes, align, gfp, extra)
+        self.world_mut().areas_reserve(offsets, sizes, align, gfp, extra)
     }
 
     fn free_vm_areas(&self, handle: Addr) {
-        self.0.borrow_mut().areas_free(handle);
+        self.world_mut().areas_free(handle);
     }
 
     fn vm_area_early(&self, size: u64, align: u64) -> Addr {
-        self.0.borrow_mut().area_early(size, align)
+        self.world_mut().area_early(size, align)
     }
 
     fn map_pages(&self, addr: Addr, pfns: &[Pfn], gfp: Gfp) -> bool {
         let mut tables = u32::MAX;
-        if self.0.borrow().pool.is_some() {
-            let needed = self.0.borrow().tables_needed(addr, pfns.len());
+        if self.world().pool.is_some() {
+            let needed = self.world().tables_needed(addr, pfns.len());
             tables = (0..needed).take_while(|_| self.find_memory(gfp)).count() as u32;
         }
-        self.0.borrow_mut().map(addr, pfns, gfp, tables)
+        self.world_mut().map(addr, pfns, gfp, tables)
     }
 
     fn unmap_pages(&self, addr: Addr, nr: u32) {
-        self.0.borrow_mut().unmap(addr, nr);
+        self.world_mut().unmap(addr, nr);
     }
 
     fn populate_pte(&self, addr: Addr) {
-        self.0.borrow_mut().vm.make_table(addr);
+        self.world_mut().vm.make_table(addr);
     }
 
     fn vmalloc_to_page(&self, addr: Addr) -> Option<Pfn> {
-        if vm::is_vmalloc(addr) { self.0.borrow().page_at(addr) } else { page_of(addr) }
+        if vm::is_vmalloc(addr) { self.world().page_at(addr) } else { page_of(addr) }
     }
 
     fn flush_cache(&self, start: Addr, end: Addr, unmap: bool) {
@@ -226,11 +233,11 @@ impl Kernel for Host {
     }
 
     fn flush_tlb(&self, start: Addr, end: Addr) {
-        self.0.borrow_mut().flush_tlb(start, end);
+        self.world_mut().flush_tlb(start, end);
     }
 
     fn memblock_alloc(&self, size: u64, align: u64) -> Addr {
-        let mut w = self.0.borrow_mut();
+        let mut w = self.world_mut();
         if w.faults.hit(Site::Memblock) {
             return 0;
         }
@@ -242,7 +249,7 @@ impl Kernel for Host {
     }
 
     fn memblock_alloc_node(&self, size: u64, align: u64, node: u32) -> Addr {
-        let mut w = self.0.borrow_mut();
+        let mut w = self.world_mut();
         if w.faults.hit(Site::Memblock) {
             return 0;
         }
@@ -250,11 +257,11 @@ impl Kernel for Host {
     }
 
     fn memblock_free(&self, addr: Addr, size: u64) {
-        self.0.borrow_mut().memblock.free(addr, size);
+        self.world_mut().memblock.free(addr, size);
     }
 
     fn copy_static(&self, dst: Addr, size: u64) {
-        let w = self.0.borrow();
+        let w = self.world();
         // Nobody looks at the memory of a Model's World, and 64 units of it for each Model would add up.
         if w.backed() {
             w.arena.copy(place::STATIC, dst, size);
@@ -262,27 +269,27 @@ impl Kernel for Host {
     }
 
     fn schedule_work(&self) {
-        let mut w = self.0.borrow_mut();
+        let mut w = self.world_mut();
         let queued = !std::mem::replace(&mut w.work_pending, true);
         w.emit(Event::ScheduleWork { queued });
     }
 
     fn kmem_online(&self) -> bool {
-        self.0.borrow().geometry.kmem
+        self.world().geometry.kmem
     }
 
     fn memcg_current(&self) -> u32 {
-        self.0.borrow().memcg.current
+        self.world().memcg.current
     }
 
     fn memcg_ref(&self, objcg: u32, delta: i32) {
-        if let Some(r) = self.0.borrow_mut().memcg.refs.get_mut(objcg as usize) {
+        if let Some(r) = self.world_mut().memcg.refs.get_mut(objcg as usize) {
             *r += delta as i64;
         }
     }
 
     fn memcg_charge(&self, objcg: u32, gfp: Gfp, bytes: u64) -> bool {
-        let mut w = self.0.borrow_mut();
+        let mut w = self.world_mut();
         let ok = !w.faults.hit(Site::Charge);
         if ok && let Some(c) = w.memcg.charged.get_mut(objcg as usize) {
             *c += bytes as i64;
@@ -292,7 +299,7 @@ impl Kernel for Host {
     }
 
     fn memcg_uncharge(&self, objcg: u32, bytes: u64) {
-        let mut w = self.0.borrow_mut();
+        let mut w = self.world_mut();
         if let Some(c) = w.memcg.charged.get_mut(objcg as usize) {
             *c -= bytes as i64;
         }
@@ -300,7 +307,7 @@ impl Kernel for Host {
     }
 
     fn memcg_stat(&self, objcg: u32, delta: i64) {
-        let mut w = self.0.borrow_mut();
+        let mut w = self.world_mut();
         if let Some(s) = w.memcg.stat.get_mut(objcg as usize) {
             *s += delta;
         }
@@ -308,7 +315,7 @@ impl Kernel for Host {
     }
 
     fn zero(&self, addr: Addr, len: u64) {
-        self.0.borrow_mut().zero(addr, len);
+        self.world_mut().zero(addr, len);
     }
 
     fn trace_alloc(&self, t: TraceAlloc) {
@@ -338,7 +345,7 @@ impl Kernel for Host {
             Diag::Loud => Some(Stop::Loud),
             _ => None,
         };
-        let mut w = self.0.borrow_mut();
+        let mut w = self.world_mut();
         if !w.booting {
             let mut shown = [0; 3];
             shown.iter_mut().zip(args).for_each(|(s, a)| *s = *a);

@@ -6,7 +6,7 @@
 //! another task, and may call the allocator again.
 
 use super::event::{Event, Ext, Stop};
-use super::fiber::{self, Pause};
+use super::fiber::Pause;
 use super::gfp::Gfp;
 use super::host::Host;
 use super::kernel::{Kernel, Lock, Scope};
@@ -123,7 +123,7 @@ impl Host {
             self.world_mut().note_waiters();
             self.stop(Stop::Stall);
         }
-        fiber::pause(Pause::Retrying);
+        self.pause(Pause::Retrying);
         if !self.world().alone {
             *rounds = 0;
         }
@@ -173,7 +173,7 @@ impl Host {
                 continue;
             }
             self.world_mut().shrink_begin(i);
-            fiber::pause(Pause::Shrink(i as u8));
+            self.pause(Pause::Shrink(i as u8));
             freed += self.world_mut().shrink_end(i, kswapd);
             self.unlock_ext(Ext::Shrinker);
         }
@@ -206,7 +206,7 @@ impl Host {
                 _ => {}
             }
             self.world_mut().waits_ext(Some(lock));
-            fiber::pause(Pause::Blocked);
+            self.pause(Pause::Blocked);
             self.world_mut().waits_ext(None);
         }
     }
