@@ -34,26 +34,12 @@ impl Default for Tracker {
 
 /// A lock's name in tables.
 pub fn lock_name(lock: Lock) -> &'static str {
-    match lock {
-        Lock::Pcpu => "pcpu_lock",
-        Lock::AllocMutex => "pcpu_alloc_mutex",
-        Lock::Other(_) => "another lock",
-    }
+    lock.name()
 }
 
 /// An external lock's name in tables: what programs call it.
 pub fn ext_name(lock: Ext) -> &'static str {
-    match lock {
-        Ext::Freeze => "freeze",
-        Ext::Blkcg => "blkcg",
-        Ext::Shrinker => "shrinker",
-        Ext::Fs => "fs",
-        Ext::Io => "io",
-        Ext::Spin => "spin",
-        Ext::IrqSpin => "irq-spin",
-        Ext::Rq => "rq",
-        Ext::VmapPurge => "vmap_purge_lock",
-    }
+    lock.name()
 }
 
 impl Tracker {

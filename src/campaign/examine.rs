@@ -15,6 +15,7 @@ use crate::program::Program;
 use crate::run::{DRAIN, Ended, Session, Shared, Watch};
 use crate::tenant::{Judge, KernelC, State, Tenant, Touched};
 use crate::world::event::Event;
+use crate::world::kernel::Lock;
 use crate::world::{Host, World};
 
 /// Every how many ops all of the state is judged.
@@ -227,13 +228,16 @@ struct ImageWatch {
 impl<T: Tenant> Watch<T> for ImageWatch {
     fn op_done(&mut self, shared: &Shared<T>, op: u32) {
         self.ops += (op != DRAIN) as u64;
-        if !self.deep || self.violation.is_some() {
+        // While another task is changing the state there is nothing to judge.
+        if !self.deep || self.violation.is_some() || shared.host.world().is_held(Lock::Pcpu) {
             return;
         }
-        let events = std::mem::replace(&mut self.events, shared.host.world().events().len());
-        if let Err(v) = self.judge_worker(shared, events) {
-            self.violation = Some((op, v));
-            return;
+        if !shared.host.world().working() {
+            let events = std::mem::replace(&mut self.events, shared.host.world().events().len());
+            if let Err(v) = self.judge_worker(shared, events) {
+                self.violation = Some((op, v));
+                return;
+            }
         }
         let all = self.ops.is_multiple_of(DEEP) || op == DRAIN;
         if !all && !self.ops.is_multiple_of(SUMS) {
@@ -257,13 +261,15 @@ impl<T: Tenant> Watch<T> for ImageWatch {
 }
 
 impl ImageWatch {
-    /// A chunk that the worker has just sidelined keeps an empty page only if it was populated again in the same run.
+    /// A chunk that the worker has just sidelined keeps an empty page only if it was populated again in the same run, or
+    /// somebody freed an area of it since the run began: the worker drops pcpu_lock while it gives pages back.
     fn judge_worker<T: Tenant>(&mut self, shared: &Shared<T>, from: usize) -> Result<(), invariants::Violation> {
         let world = shared.host.world();
         let events = &world.events()[from..];
         if !events.contains(&Event::WorkEnd) {
             return Ok(());
         }
+        let began = events.iter().position(|e| *e == Event::WorkBegin).unwrap_or(0);
         let unit = world.layout().unit_size;
         let first = world.cpus().next().unwrap_or(0) as usize;
         let first = world.layout().unit_offsets[first];
@@ -277,7 +283,9 @@ impl ImageWatch {
             now.push(base);
             let start = base.wrapping_add(first);
             let mapped = |e: &Event| matches!(e, Event::Map { addr, .. } if (start..start + unit).contains(addr));
-            if empty > 0 && !before.contains(&base) && !events.iter().any(mapped) {
+            let freed = |e: &Event| matches!(e, Event::TraceFree { base_addr, .. } if *base_addr == base);
+            let excused = events.iter().any(mapped) || events[began..].iter().any(freed);
+            if empty > 0 && !before.contains(&base) && !excused {
                 let rule = "the worker sidelines a chunk with empty populated pages";
                 result =
                     Err(invariants::Violation { rule, chunk: base, block: None, found: empty as i64, expected: 0 });

@@ -8,6 +8,7 @@ use crate::program::{Op, Program};
 use crate::run::{DRAIN, Shared, Watch, op_at};
 use crate::tenant::{Tenant, Touched};
 use crate::world::event::Event;
+use crate::world::kernel::Lock;
 
 /// Occurrences noted per program; a program that fragments on purpose makes thousands.
 const NOTED: usize = 256;
@@ -108,6 +109,10 @@ impl HintWatch {
 
 impl<T: Tenant> Watch<T> for HintWatch {
     fn op_done(&mut self, shared: &Shared<T>, op: u32) {
+        // Another task may be changing the state.
+        if shared.host.world().is_held(Lock::Pcpu) {
+            return;
+        }
         self.note_hints(shared, op);
         if op != DRAIN {
             self.note_room(shared, op);

@@ -5,6 +5,7 @@ use super::finding::{Finding, Oracle};
 use super::signs::function;
 use crate::program::Program;
 use crate::world::event::Event;
+use crate::world::{CONTEXTS, WORKER};
 
 /// Where two event streams part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,11 +22,27 @@ pub fn compare(a: &[Event], b: &[Event]) -> Option<Divergence> {
         return None;
     }
     let event = a.iter().zip(b).position(|(x, y)| x != y).unwrap_or(a.len().min(b.len()));
-    let op = a[..event].iter().rev().find_map(|e| match e {
-        Event::OpBegin { op } => Some(*op),
-        _ => None,
-    });
-    Some(Divergence { event, op: op.unwrap_or(0) })
+    Some(Divergence { event, op: op_after(&a[..event]) })
+}
+
+/// The op that runs behind these events.
+fn op_after(events: &[Event]) -> u32 {
+    let mut ops = [0; CONTEXTS];
+    let (mut current, mut before_work) = (0, 0);
+    for e in events {
+        match *e {
+            Event::OpBegin { op } => ops[current] = op,
+            Event::Switch { task } => current = usize::from(task),
+            Event::WorkBegin => {
+                before_work = current;
+                ops[WORKER] = ops[current];
+                current = WORKER;
+            }
+            Event::WorkEnd => current = before_work,
+            _ => {}
+        }
+    }
+    ops[current]
 }
 
 /// Name of an event's kind.

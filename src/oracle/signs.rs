@@ -76,7 +76,10 @@ impl Reader {
                 self.booted = true;
             }
             Event::Switch { task } => self.current = usize::from(task).min(CONTEXTS - 1),
-            Event::WorkBegin => self.before_work = std::mem::replace(&mut self.current, WORKER),
+            Event::WorkBegin => {
+                self.ops[WORKER] = self.ops[self.current];
+                self.before_work = std::mem::replace(&mut self.current, WORKER);
+            }
             Event::WorkEnd => self.current = self.before_work,
             Event::MutexLock { lock: Lock::AllocMutex, taken: true, .. } => {
                 self.holder = Some(self.current);

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Everything is little endian. A record is an op of the current task, the start of the next task or shrinker, a fault, memory,
-//! up to ten schedule entries, or *wide*: an op, fault or memory with its operands in long form, over as many records as it takes. Both
-//! headers are whole records long, so a mutation that drops or copies records keeps the rest aligned. Short forms are
+//! up to ten turns of tasks to the end of an op, up to three turns of any kind, or *wide*: an op, fault, memory or turn with its
+//! operands in long form, over as many records as it takes. Both headers are whole records long, so a mutation that drops or copies records keeps the rest aligned. Short forms are
 //! indices into tables of values worth trying; what has none is written wide, so every program has a byte form.
 //!
 //! Every byte string decodes: unknown codes are `alloc`, indices are taken modulo, what is missing is 0, and
@@ -19,11 +19,11 @@ use super::axes::{ATOMS, CPUS, DYNS, PAGES, RESERVED, STATICS, UNITS};
 use super::codes::{Long, RECORD, Short};
 use super::geometry::{First, Geometry};
 use super::op::{Op, TABLE};
-use super::{Fault, Memory, Program, Shrinker, limits};
+use super::{Fault, Memory, Program, Shrinker, Turn, limits};
 use crate::world::event::Site;
 
 /// The version this code writes.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 const HEADER: usize = 14;
 const WIDE_HEADER: usize = 35;
@@ -32,13 +32,20 @@ const UNSAFE: u8 = 0xa5;
 
 // Codes of records that are no ops, at the end of the 64 so that ops can be added before them.
 const CODES: u8 = 64;
+const TURNS: u8 = 58;
 const MEMORY: u8 = 59;
 const TASK: u8 = 60;
 const FAULT: u8 = 61;
 const SCHEDULE: u8 = 62;
 const WIDE: u8 = 63;
-/// Schedule entries a record holds, two a byte behind the count.
+/// Turns a SCHEDULE record holds, two a byte behind the count: tasks only, to the end of their op.
 const ENTRIES: usize = 10;
+/// Turns a TURNS record holds, two bytes each: lane and points.
+const PREEMPTING: usize = 3;
+/// Lane of a turn that is none.
+const NO_LANE: u8 = 0xff;
+/// Upper half of the lane of kswapd's turns; of any other, the lower half is a task.
+const KSWAPD_LANE: u8 = 0xe0;
 
 /// First operand of a TASK record that starts a shrinker; any other starts a task, so that random bytes do.
 const GATED: u8 = 0x51;
@@ -53,7 +60,7 @@ const ROW_OF: [u8; CODES as usize] = {
     while row < TABLE.len() {
         let mut code = TABLE[row].codes.0;
         while code <= TABLE[row].codes.1 {
-            assert!(code < MEMORY && rows[code as usize] == 0, "two ops with one code");
+            assert!(code < TURNS && rows[code as usize] == 0, "two ops with one code");
             rows[code as usize] = row as u8;
             code += 1;
         }
@@ -215,6 +222,46 @@ fn memory(reserve: u8, count: [u16; 5]) -> Memory {
     Memory { free, reserve: reserve & !NO_KSWAPD, clean, io, fs, oom, kswapd: reserve & NO_KSWAPD == 0 }
 }
 
+fn put_schedule(schedule: &[Turn], out: &mut Vec<u8>) {
+    // Which kind of record a turn goes into: short forms of their own for tasks to the end of an op, and for few points.
+    let kind = |turn: &Turn| match turn.points {
+        0 if turn.lane != Turn::KSWAPD => 0,
+        0..=255 => 1,
+        _ => 2,
+    };
+    for run in schedule.chunk_by(|a, b| kind(a) == kind(b)) {
+        match kind(&run[0]) {
+            0 => run.chunks(ENTRIES).for_each(|turns| {
+                out.extend([SCHEDULE, turns.len() as u8]);
+                out.extend(turns.chunks(2).map(|pair| pair[0].lane | pair.get(1).map_or(0, |t| t.lane) << 4));
+                pad(out);
+            }),
+            1 => run.chunks(PREEMPTING).for_each(|turns| {
+                out.push(TURNS);
+                turns.iter().for_each(|t| out.extend([lane_byte(*t), t.points as u8]));
+                out.resize(out.len() + 2 * (PREEMPTING - turns.len()), NO_LANE);
+            }),
+            _ => run.iter().for_each(|turn| {
+                out.extend([WIDE, TURNS, lane_byte(*turn)]);
+                out.extend(turn.points.to_le_bytes());
+                pad(out);
+            }),
+        }
+    }
+}
+
+fn lane_byte(turn: Turn) -> u8 {
+    if turn.lane == Turn::KSWAPD { KSWAPD_LANE } else { turn.lane }
+}
+
+fn get_turn(lane: u8, points: u32) -> Option<Turn> {
+    match lane {
+        NO_LANE => None,
+        _ if lane & 0xf0 == KSWAPD_LANE => Some(Turn { lane: Turn::KSWAPD, points }),
+        _ => Some(Turn { lane: lane & 0xf, points }),
+    }
+}
+
 fn put_ops(ops: &[Op], out: &mut Vec<u8>) {
     for op in ops {
         let mut short = Short::default();
@@ -254,11 +301,7 @@ impl Program {
             pad(&mut out);
             put_ops(&shrinker.ops, &mut out);
         }
-        for entries in self.schedule.chunks(ENTRIES) {
-            out.extend([SCHEDULE, entries.len() as u8]);
-            out.extend(entries.chunks(2).map(|pair| pair[0] | pair.get(1).unwrap_or(&0) << 4));
-            pad(&mut out);
-        }
+        put_schedule(&self.schedule, &mut out);
         out
     }
 
@@ -303,7 +346,13 @@ impl Program {
             }
             SCHEDULE => {
                 let count = usize::from(byte(0)) % (ENTRIES + 1);
-                self.schedule.extend((0..count).map(|i| byte(1 + i / 2) >> (i % 2 * 4) & 0xf));
+                let task = |i: usize| byte(1 + i / 2) >> (i % 2 * 4) & 0xf;
+                self.schedule.extend((0..count).map(|i| Turn { lane: task(i), points: 0 }));
+                return used;
+            }
+            TURNS => {
+                let turn = |i: usize| get_turn(byte(2 * i), u32::from(byte(2 * i + 1)));
+                self.schedule.extend((0..PREEMPTING).filter_map(turn));
                 return used;
             }
             FAULT => {
@@ -327,6 +376,11 @@ impl Program {
                     MEMORY => {
                         let reserve = long.get(1) as u8;
                         self.memory = Some(memory(reserve, std::array::from_fn(|_| long.get(2) as u16)));
+                        None
+                    }
+                    TURNS => {
+                        let lane = long.get(1) as u8;
+                        self.schedule.extend(get_turn(lane, long.get(4)));
                         None
                     }
                     TASK.. => None,

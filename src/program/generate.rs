@@ -6,9 +6,10 @@ use super::axes::{ATOMS, CPUS, DYNS, PAGES, RESERVED, STATICS, UNITS};
 use super::contract::ContractState;
 use super::draw::{Draw, Sizes};
 use super::geometry::{First, Geometry};
+use super::interleave::interleave;
 use super::op::{LOCKS, Op, TABLE, Var};
 use super::rng::Rng;
-use super::{Fault, Memory, Program, Shrinker};
+use super::{Fault, Memory, Program, Shrinker, Turn};
 use crate::world::event::{Ext, Site};
 use crate::world::gfp::Gfp;
 use crate::world::kernel::Scope;
@@ -60,6 +61,9 @@ const PHASES: [(Phase, u32); 11] = [
     (Phase::Sideline, 4),
 ];
 
+/// Sets the stream of random numbers for preemptions apart, so that ops are the same with and without.
+const PREEMPTIONS: u64 = 0x7072_6565_6d70_7400;
+
 /// Sites with how often generated faults choose them. memblock is rare: the kernel panics at boot, as it should.
 const FAULT_SITES: [(Site, u32); 7] = [
     (Site::Pages, 40),
@@ -96,10 +100,11 @@ impl Generator {
         match rng.below(10) {
             _ if nr_tasks == 1 => program.schedule.clear(),
             0 => program.schedule.clear(), // one task after the other
-            1 => program.schedule.iter_mut().for_each(|t| *t = rng.below(nr_tasks as u32) as u8),
+            1 => program.schedule.iter_mut().for_each(|t| t.lane = rng.below(nr_tasks as u32) as u8),
             _ => {}
         }
         program.repair(); // ends sections that are still open
+        interleave(&mut Rng::new(self.seed ^ PREEMPTIONS, index), &mut program);
         program
     }
 
@@ -209,7 +214,7 @@ struct Writer<'r> {
     draw: Draw<'r>,
     tasks: Vec<Vec<Op>>,
     contexts: Vec<ContractState>,
-    schedule: Vec<u8>,
+    schedule: Vec<Turn>,
     /// Task that ops go to.
     task: usize,
     /// Ops still to write.
@@ -243,7 +248,7 @@ impl<'r> Writer<'r> {
         self.contexts[self.task].apply(&op);
         self.draw.wrote(&op);
         self.tasks[self.task].push(op);
-        self.schedule.push(self.task as u8);
+        self.schedule.push(Turn::op(self.task));
         if self.draw.rng.chance(1, 5) {
             self.task = self.draw.rng.below(self.tasks.len() as u32) as usize;
         }

@@ -4,7 +4,7 @@
 use super::axes::CPUS;
 use super::geometry::{First, Geometry};
 use super::op::{Op, VARS, Var};
-use super::{DEFAULT_ALIGN, Fault, Memory, Program};
+use super::{DEFAULT_ALIGN, Fault, Memory, Program, Turn};
 use crate::world::gfp::Gfp;
 
 /// What [`minimize`] did.
@@ -181,6 +181,9 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
     fn schedule(&mut self) {
         self.attempt(|p| p.schedule.clear());
         self.attempt(|p| p.schedule.truncate(p.nr_ops()));
+        // Fewer preemptions first: all turns to the end of an op, then more and more of them.
+        self.attempt(|p| p.schedule.iter_mut().for_each(|t| t.points = 0));
+        self.chunks(|p| p.schedule.len(), |p, start, end| p.schedule[start..end].iter_mut().for_each(|t| t.points = 0));
         self.chunks(
             |p| p.schedule.len(),
             |p, start, end| {
@@ -330,9 +333,9 @@ fn places(p: &Program) -> Vec<Place> {
 fn run_order(p: &Program) -> Vec<Place> {
     let mut next = vec![0; p.tasks.len()];
     let mut order = Vec::with_capacity(p.nr_ops());
-    for &task in &p.schedule {
-        let task = usize::from(task);
-        if next[task] < p.tasks[task].len() {
+    for turn in &p.schedule {
+        let task = usize::from(turn.lane);
+        if task < next.len() && next[task] < p.tasks[task].len() {
             order.push((task, next[task]));
             next[task] += 1;
         }
@@ -354,8 +357,12 @@ fn drop_places(p: &mut Program, dropped: &[Place]) {
     let mut keep: Vec<Vec<bool>> = p.tasks.iter().map(|ops| vec![true; ops.len()]).collect();
     dropped.iter().for_each(|&(task, i)| keep[task][i] = false);
     let mut next = vec![0; p.tasks.len()];
-    p.schedule.retain(|&task| {
-        let task = usize::from(task);
+    p.schedule.retain(|turn| {
+        let task = usize::from(turn.lane);
+        // A turn that is preempted has no op of its own.
+        if turn.preempts() || task >= next.len() {
+            return true;
+        }
         next[task] += 1;
         keep[task].get(next[task] - 1).copied().unwrap_or(true)
     });
@@ -367,6 +374,7 @@ fn drop_places(p: &mut Program, dropped: &[Place]) {
 
 fn drop_task(p: &mut Program, task: usize) {
     p.tasks.remove(task);
-    p.schedule.retain(|&t| usize::from(t) != task);
-    p.schedule.iter_mut().filter(|t| usize::from(**t) > task).for_each(|t| *t -= 1);
+    p.schedule.retain(|t| usize::from(t.lane) != task);
+    let behind = p.schedule.iter_mut().filter(|t| usize::from(t.lane) > task && t.lane != Turn::KSWAPD);
+    behind.for_each(|t| t.lane -= 1);
 }

@@ -9,6 +9,7 @@ mod draw;
 mod error;
 mod generate;
 mod geometry;
+mod interleave;
 mod memory;
 mod minimize;
 mod op;
@@ -17,6 +18,7 @@ mod parse;
 mod print;
 mod repair;
 pub mod rng;
+mod schedule;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -29,6 +31,7 @@ pub use memory::{Memory, Shrinker};
 pub use minimize::{Reduction, minimize};
 pub use op::{HeldLock, LOCKS, Op, OpInfo, TABLE, VARS, Var};
 pub use operand::DEFAULT_ALIGN;
+pub use schedule::Turn;
 
 use crate::world::event::Site;
 
@@ -47,8 +50,8 @@ pub struct Program {
     pub shrinkers: Vec<Shrinker>,
     /// Backing allocations that fail.
     pub faults: Vec<Fault>,
-    /// Which task runs the next op, by index; tasks not named follow in order once it is used up.
-    pub schedule: Vec<u8>,
+    /// Who runs next and how far; tasks not named follow in order once it is used up.
+    pub schedule: Vec<Turn>,
 }
 
 impl Default for Program {

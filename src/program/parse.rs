@@ -10,8 +10,9 @@ use super::geometry::Geometry;
 use super::memory::{KINDS, MEMORY};
 use super::op::{Op, TABLE};
 use super::print::FIRSTS;
+use super::schedule;
 use super::words::{Names, Words, parse_size};
-use super::{Fault, Memory, Program, Shrinker, limits};
+use super::{Fault, Memory, Program, Shrinker, Turn, limits};
 use crate::world::event::Site;
 
 /// Words a line can start with besides ops.
@@ -44,8 +45,8 @@ struct Parser<'t> {
     op_at: Vec<Vec<Range<usize>>>,
     /// The same, by shrinker.
     shrinker_op_at: Vec<Vec<Range<usize>>>,
-    /// Names in schedules, which may come before their tasks, with how often each.
-    schedule: Vec<(&'t str, usize, Range<usize>)>,
+    /// Names in schedules, which may come before their tasks, with points and how often each.
+    schedule: Vec<(&'t str, u32, usize, Range<usize>)>,
 }
 
 impl FromStr for Program {
@@ -138,7 +139,7 @@ impl<'t> Parser<'t> {
         if index == limits::TASKS {
             return Err(words.error(at, format!("more than {} tasks", limits::TASKS), None));
         }
-        if name.contains(['*', '=']) {
+        if name.contains(['*', '=', ':']) {
             return Err(words.unexpected(at, "the task's name", &[]));
         }
         if index == next {
@@ -213,17 +214,13 @@ impl<'t> Parser<'t> {
 
     fn schedule(&mut self, mut words: Words<'t, '_>) -> Result<(), TextError> {
         while let Some((word, at)) = words.next() {
-            let (name, times) = match word.split_once('*') {
-                None => (word, Some(1)),
-                Some((name, n)) => (name, n.parse().ok().filter(|&n: &usize| n > 0)),
-            };
-            let Some(times) = times else {
-                return Err(words.unexpected(at, "a task's name, or NAME*COUNT", &[]));
+            let Some((name, points, times)) = schedule::split(word) else {
+                return Err(words.unexpected(at, "a task's name, NAME:POINTS or NAME*COUNT", &[]));
             };
             if times > limits::SCHEDULE {
                 return Err(words.error(at, format!("more than {} schedule entries", limits::SCHEDULE), None));
             }
-            self.schedule.push((name, times, at));
+            self.schedule.push((name, points, times, at));
         }
         words.finish(&[])
     }
@@ -282,8 +279,9 @@ impl<'t> Parser<'t> {
             return Err(TextError::new(self.text, end, "a program has at least one task".to_owned(), help));
         }
         self.keep_contract()?;
-        for (name, times, at) in self.schedule {
-            let Some(&task) = self.tasks.get(name) else {
+        for (name, points, times, at) in self.schedule {
+            let kswapd = (name == Turn::KSWAPD_NAME).then_some(usize::from(Turn::KSWAPD));
+            let Some(lane) = self.tasks.get(name).copied().or(kswapd) else {
                 let help = nearest(name, self.tasks.keys().copied()).map(|t| format!("did you mean `{t}`?"));
                 return Err(TextError::new(
                     self.text,
@@ -296,7 +294,7 @@ impl<'t> Parser<'t> {
                 let message = format!("more than {} schedule entries", limits::SCHEDULE);
                 return Err(TextError::new(self.text, at, message, None));
             }
-            self.program.schedule.extend(std::iter::repeat_n(task as u8, times));
+            self.program.schedule.extend(std::iter::repeat_n(Turn { lane: lane as u8, points }, times));
         }
         Ok(self.program)
     }

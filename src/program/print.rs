@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::geometry::{First, Geometry};
 use super::words::print_size;
-use super::{Fault, Op, Program};
+use super::{Fault, Op, Program, Turn};
 
 /// Names of builders in text programs.
 pub(super) const FIRSTS: [(First, &str); 3] = [(First::Embed, "embed"), (First::Page, "page"), (First::Info, "info")];
@@ -105,14 +105,13 @@ impl fmt::Display for Program {
         for fault in &self.faults {
             writeln!(f, "{fault}")?;
         }
-        let runs: Vec<&[u8]> = self.schedule.chunk_by(|a, b| a == b).collect();
+        let runs: Vec<&[Turn]> = self.schedule.chunk_by(|a, b| a == b).collect();
         for entries in runs.chunks(PER_LINE) {
             write!(f, "schedule")?;
             for run in entries {
-                let name = task_name(run[0]);
                 match run.len() {
-                    1 => write!(f, " {name}")?,
-                    n => write!(f, " {name}*{n}")?,
+                    1 => write!(f, " {}", run[0])?,
+                    n => write!(f, " {}*{n}", run[0])?,
                 }
             }
             writeln!(f)?;

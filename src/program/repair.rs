@@ -45,8 +45,8 @@ impl Program {
             fault.times = fault.times.max(1);
         }
         self.schedule.truncate(limits::SCHEDULE);
-        let tasks = self.tasks.len() as u8;
-        self.schedule.iter_mut().for_each(|entry| *entry %= tasks);
+        let tasks = self.tasks.len();
+        self.schedule.iter_mut().for_each(|turn| turn.repair(tasks));
     }
 
     /// True when [`Program::repair`] would change nothing.

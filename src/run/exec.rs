@@ -48,6 +48,7 @@ impl<T: Tenant> Shared<T> {
     pub fn execute(&self, task: usize, index: usize, op: Op) {
         let number = op_number(task, index);
         let context = self.host.world_mut().op_begin(number);
+        self.host.point();
         let result = self.perform(task, number, op);
         self.host.world_mut().op_end(number, result, context, changes_context(op));
     }
@@ -119,6 +120,10 @@ impl<T: Tenant> Shared<T> {
         let mut w = self.host.world_mut();
         w.task_mut().irqs_off = off;
         w.push_event(Event::Irqs { off });
+        drop(w);
+        if !off {
+            self.host.point();
+        }
         0
     }
 

@@ -6,9 +6,11 @@ mod content;
 mod exec;
 mod lane;
 mod session;
+pub mod strategy;
 mod turns;
 
 pub use areas::{Area, Areas, pattern};
 pub use content::ContentError;
 pub use exec::{DRAIN, Shared, op_number};
 pub use session::{Ended, Session, Unwatched, Watch, op_at};
+pub use turns::Ready;

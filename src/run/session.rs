@@ -8,13 +8,15 @@ use std::rc::Rc;
 use super::areas::Areas;
 use super::exec::{DRAIN, Shared, drain_begin};
 use super::lane::Lane;
-use super::turns::{Next, Turns};
-use crate::program::{Geometry, Op, Program, limits};
+use super::strategy::{Recorder, Replay, Strategy};
+use super::turns::{Next, Ready, Turns};
+use crate::program::{Geometry, Op, Program, Turn, limits};
 use crate::tenant::{Layout, Tenant, Touched};
 use crate::world::Host;
 use crate::world::KSWAPD;
 use crate::world::event::{Event, Site};
 use crate::world::fiber::Pause;
+use crate::world::kernel::Lock;
 
 /// A tenant on its World with the fibers its calls run on.
 #[derive(Debug)]
@@ -26,6 +28,7 @@ pub struct Session<T> {
     boot_result: Rc<Cell<BootResult>>,
     layout: Rc<RefCell<Layout>>,
     next: Vec<usize>,
+    recorder: Recorder,
     /// kswapd is on its lane.
     kswapd_started: bool,
     /// Ops run, for the digests of the whole state.
@@ -91,6 +94,7 @@ impl<T: Tenant + 'static> Session<T> {
             boot_result: Rc::new(Cell::new(BootResult::Running)),
             layout: Rc::default(),
             next: Vec::new(),
+            recorder: Recorder::default(),
             kswapd_started: false,
             ran: 0,
         })
@@ -106,19 +110,38 @@ impl<T: Tenant + 'static> Session<T> {
         self.booted = None;
     }
 
-    /// Runs a program to its end.
+    /// Runs a program to its end, under its own schedule.
     ///
     /// # Errors
     /// The system has no memory for the stacks of the tasks.
     pub fn run(&mut self, program: &Program, watch: &mut impl Watch<T>) -> io::Result<Ended> {
+        self.run_under(program, &mut Replay::new(&program.schedule), watch)
+    }
+
+    /// Runs a program to its end under the schedule of a strategy.
+    ///
+    /// # Errors
+    /// See [`Session::run`].
+    pub fn run_under(
+        &mut self,
+        program: &Program,
+        strategy: &mut dyn Strategy,
+        watch: &mut impl Watch<T>,
+    ) -> io::Result<Ended> {
+        self.recorder.clear();
         self.load(program)?;
         if let Some(ended) = self.boot(program) {
             self.finish();
             return Ok(ended);
         }
-        let ended = self.schedule(program, watch);
+        let ended = self.schedule(program, strategy, watch);
         self.finish();
         Ok(ended)
+    }
+
+    /// The turns of the last program as they were taken: as its schedule they give the same run again.
+    pub fn turns(&self) -> &[Turn] {
+        self.recorder.turns()
     }
 
     fn load(&mut self, program: &Program) -> io::Result<()> {
@@ -159,6 +182,7 @@ impl<T: Tenant + 'static> Session<T> {
             }
             Err(errno) => result.set(BootResult::Failed(errno)),
         });
+        host.grant(Host::NO_END);
         while self.lanes[0].resume(&self.shared) == Pause::Yielded {}
         match self.boot_result.get() {
             BootResult::Fine => {
@@ -188,8 +212,8 @@ impl<T: Tenant + 'static> Session<T> {
         });
     }
 
-    /// Runs the tasks in the order of the schedule, then those left in order of their index, then the drain.
-    fn schedule(&mut self, program: &Program, watch: &mut impl Watch<T>) -> Ended {
+    /// Runs the tasks as the strategy says, then the drain.
+    fn schedule(&mut self, program: &Program, strategy: &mut dyn Strategy, watch: &mut impl Watch<T>) -> Ended {
         let tasks = program.tasks.len();
         self.ran = 0;
         self.kswapd_started = false;
@@ -198,28 +222,49 @@ impl<T: Tenant + 'static> Session<T> {
         (0..tasks).for_each(|t| self.start_task(t));
         self.shared.host.world_mut().press(program);
         let mut turns = Turns::new(tasks);
-        let mut steps = program.schedule.iter().map(|t| *t as usize);
         loop {
             let kswapd = self.kswapd_runs(tasks);
-            let lane = match turns.next(None, kswapd) {
+            let ready = match turns.next(kswapd) {
+                Next::Somebody(ready) => ready,
                 Next::Done => return self.drain(watch),
                 Next::Deadlock => {
-                    self.shared.host.world_mut().deadlock();
+                    self.shared.host.world_mut().deadlock(turns.finished());
                     return Ended::Stopped;
                 }
-                // kswapd's turns are not the schedule's.
-                Next::Lane { lane, .. } if lane == tasks => lane,
-                Next::Lane { .. } => match turns.next(steps.next(), kswapd) {
-                    Next::Lane { lane, alone } => {
-                        self.shared.host.world_mut().set_alone(alone);
-                        lane
-                    }
-                    _ => unreachable!("what the schedule wants does not change who can run"),
-                },
             };
-            match self.step(lane, tasks, watch) {
-                Pause::Stopped => return Ended::Stopped,
-                pause => turns.paused(lane, pause, self.shared.host.world_mut().take_released()),
+            let turn = self.choose(ready, strategy);
+            let lane = usize::from(turn.lane);
+            self.shared.host.world_mut().set_alone(turns.alone(lane, kswapd));
+            let pause = self.take(turn, tasks, watch);
+            self.recorder.took(turn, matches!(pause, Pause::Preempted | Pause::Yielded));
+            if pause == Pause::Stopped {
+                return Ended::Stopped;
+            }
+            turns.paused(lane, pause, self.shared.host.world_mut().take_released());
+        }
+    }
+
+    /// The next turn, of a lane that can run.
+    fn choose(&mut self, ready: Ready, strategy: &mut dyn Strategy) -> Turn {
+        // What is recorded is to fit into a program; behind it the rules for a schedule that is used up hold.
+        let over = self.recorder.is_full();
+        let kswapd = usize::from(Turn::KSWAPD);
+        if ready.has(kswapd) && (over || !strategy.schedules_kswapd()) {
+            return Turn::op(kswapd);
+        }
+        let wanted = if over { None } else { strategy.next(ready) };
+        let lane = ready.choose(wanted.map(|t| usize::from(t.lane)));
+        Turn { lane: lane as u8, points: wanted.map_or(0, |t| t.points) }
+    }
+
+    /// Runs a lane to the end of its turn.
+    fn take(&mut self, turn: Turn, tasks: usize, watch: &mut impl Watch<T>) -> Pause {
+        self.shared.host.grant(if turn.preempts() { turn.points.into() } else { Host::NO_END });
+        loop {
+            match self.step(usize::from(turn.lane).min(tasks), tasks, watch) {
+                // The end of an op is a scheduling point, too.
+                Pause::Yielded if turn.preempts() && !self.shared.host.pass() => {}
+                pause => return pause,
             }
         }
     }
@@ -243,7 +288,8 @@ impl<T: Tenant + 'static> Session<T> {
             self.kswapd_started = pause != Pause::Finished;
         } else if pause == Pause::Yielded {
             self.ran += 1;
-            if self.ran.is_multiple_of(STATE_EVERY) {
+            // Not while another task is changing the state.
+            if self.ran.is_multiple_of(STATE_EVERY) && !self.shared.host.world().is_held(Lock::Pcpu) {
                 self.note_state();
             }
             watch.op_done(&self.shared, super::exec::op_number(lane, self.next[lane]));
@@ -270,6 +316,7 @@ impl<T: Tenant + 'static> Session<T> {
             while shared.balance() {}
         });
         self.shared.host.world_mut().calm();
+        self.shared.host.grant(Host::NO_END);
         match self.lanes[0].resume(&self.shared) {
             Pause::Finished => {
                 self.note_state();
@@ -279,7 +326,7 @@ impl<T: Tenant + 'static> Session<T> {
             Pause::Stopped => Ended::Stopped,
             // An unsafe caller ended with a lock held.
             _ => {
-                self.shared.host.world_mut().deadlock();
+                self.shared.host.world_mut().deadlock(u32::MAX);
                 Ended::Stopped
             }
         }

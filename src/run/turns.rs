@@ -1,72 +1,118 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Whose turn it is: the order in which lanes run, by the program's schedule and by who can run at all.
+//! Whose turn it is: the lanes that can run, and the rule for a turn of one that cannot.
 
+use crate::program::Turn;
 use crate::world::fiber::Pause;
 
-/// Who runs next.
+/// Who can run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
-    /// This lane; `alone` when nobody else could.
-    Lane { lane: usize, alone: bool },
+    /// Somebody can.
+    Somebody(Ready),
     /// All tasks have finished, and kswapd sleeps.
     Done,
     /// Whoever is left waits for another.
     Deadlock,
 }
 
-/// State of the lanes, as masks. kswapd's lane stands behind those of the tasks.
+/// Lanes that can run, as a mask: tasks by index, and kswapd at [`Turn::KSWAPD`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ready {
+    mask: u32,
+    /// Lanes that wait for a lock.
+    blocked: u32,
+    /// The lane whose turn was last.
+    last: Option<u8>,
+}
+
+impl Ready {
+    /// These lanes can run.
+    pub fn lanes(self) -> impl DoubleEndedIterator<Item = usize> {
+        let mask = self.mask;
+        (0..=usize::from(Turn::KSWAPD)).filter(move |lane| mask >> lane & 1 == 1)
+    }
+
+    /// This lane can run.
+    pub fn has(self, lane: usize) -> bool {
+        self.mask >> lane & 1 == 1
+    }
+
+    /// Some lane waits for a lock, so that a release may change who can run.
+    pub fn somebody_waits(self) -> bool {
+        self.blocked != 0
+    }
+
+    /// The lane whose turn was last, when it can go on.
+    pub fn last(self) -> Option<usize> {
+        self.last.map(usize::from).filter(|lane| self.has(*lane))
+    }
+
+    /// Who runs when it is the turn of `wanted`: that lane if it can, else the first task that can, else kswapd.
+    pub(super) fn choose(self, wanted: Option<usize>) -> usize {
+        let first = self.mask.trailing_zeros() as usize;
+        wanted.filter(|lane| self.has(*lane)).unwrap_or(first)
+    }
+}
+
+const KSWAPD: u32 = 1 << Turn::KSWAPD;
+
+/// State of the lanes, as masks.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
-    tasks: usize,
+    tasks: u32,
     finished: u32,
     blocked: u32,
     retrying: u32,
     /// The lane that paused to look for memory again lets the others go first.
-    resting: Option<usize>,
+    resting: u32,
+    last: Option<u8>,
 }
 
 impl Turns {
     pub fn new(tasks: usize) -> Turns {
-        Turns { tasks, ..Turns::default() }
+        Turns { tasks: (1 << tasks) - 1, ..Turns::default() }
     }
 
-    fn ready(&self, lane: usize) -> bool {
-        (self.finished | self.blocked) >> lane & 1 == 0
+    /// Who can run, with kswapd when it is awake.
+    pub fn next(&self, kswapd: bool) -> Next {
+        let able = (self.tasks | if kswapd { KSWAPD } else { 0 }) & !self.finished & !self.blocked;
+        // Whoever rests comes when no other task can run.
+        let tasks = able & self.tasks;
+        let fresh = if tasks & !self.resting == 0 { able } else { able & !self.resting };
+        match fresh {
+            0 if self.finished & self.tasks == self.tasks && !kswapd => Next::Done,
+            0 => Next::Deadlock,
+            mask => Next::Somebody(Ready { mask, blocked: self.blocked, last: self.last }),
+        }
     }
 
-    /// Chooses: kswapd as soon as it is awake, then the task `wanted` by the schedule, then the first that can run.
-    pub fn next(&self, wanted: Option<usize>, kswapd: bool) -> Next {
-        let kswapd_ready = kswapd && self.blocked >> self.tasks & 1 == 0;
-        if kswapd_ready {
-            return Next::Lane { lane: self.tasks, alone: false };
-        }
-        let fresh = |lane: &usize| self.ready(*lane) && Some(*lane) != self.resting;
-        let chosen = wanted.filter(fresh).or_else(|| (0..self.tasks).find(fresh));
-        let chosen = chosen.or_else(|| self.resting.filter(|lane| self.ready(*lane)));
-        match chosen {
-            Some(lane) => {
-                let others = (0..self.tasks).filter(|o| *o != lane && self.ready(*o));
-                Next::Lane { lane, alone: others.into_iter().all(|o| self.retrying >> o & 1 == 1) }
-            }
-            None if self.finished.count_ones() as usize == self.tasks && !kswapd => Next::Done,
-            None => Next::Deadlock,
-        }
+    /// Tasks that came to their end, as a mask.
+    pub fn finished(&self) -> u32 {
+        self.finished
+    }
+
+    /// No other task can run but to retry, and kswapd cannot run.
+    pub fn alone(&self, lane: usize, kswapd: bool) -> bool {
+        let kswapd = if kswapd { KSWAPD & !self.blocked } else { 0 };
+        let others = self.tasks & !self.finished & !self.blocked & !self.retrying;
+        (others | kswapd) & !(1 << lane) == 0
     }
 
     /// Takes note of how a lane paused, and whether it released a lock before: then whoever waits looks again.
     pub fn paused(&mut self, lane: usize, pause: Pause, released: bool) {
         let bit = 1 << lane;
         self.retrying &= !bit;
-        self.resting = None;
+        self.resting = 0;
+        self.last = Some(lane as u8);
         if released {
             self.blocked = 0;
         }
         match pause {
             Pause::Blocked => self.blocked |= bit,
-            Pause::Finished if lane < self.tasks => self.finished |= bit,
+            Pause::Finished => self.finished |= bit & self.tasks,
             Pause::Retrying => {
                 self.retrying |= bit;
-                self.resting = Some(lane);
+                self.resting = bit;
             }
             _ => {}
         }
@@ -77,31 +123,48 @@ impl Turns {
 mod tests {
     use super::*;
 
-    fn lane(lane: usize, alone: bool) -> Next {
-        Next::Lane { lane, alone }
+    const KSWAPD: usize = Turn::KSWAPD as usize;
+
+    fn choose(turns: &Turns, wanted: Option<usize>, kswapd: bool) -> Option<usize> {
+        match turns.next(kswapd) {
+            Next::Somebody(ready) => Some(ready.choose(wanted)),
+            _ => None,
+        }
     }
 
     #[test]
     fn the_schedule_decides_among_those_that_can_run() {
         let mut turns = Turns::new(3);
-        assert_eq!(turns.next(Some(2), false), lane(2, false));
+        assert_eq!(choose(&turns, Some(2), false), Some(2));
         turns.paused(2, Pause::Blocked, false);
-        assert_eq!(turns.next(Some(2), false), lane(0, false));
+        assert_eq!(choose(&turns, Some(2), false), Some(0));
         turns.paused(0, Pause::Yielded, true);
-        assert_eq!(turns.next(Some(2), false), lane(2, false), "it looks again once a lock was released");
+        assert_eq!(choose(&turns, Some(2), false), Some(2), "it looks again once a lock was released");
+        turns.paused(2, Pause::Preempted, false);
+        assert_eq!(choose(&turns, Some(2), false), Some(2), "who is preempted can go on");
     }
 
     #[test]
-    fn kswapd_comes_first_and_all_waiting_is_a_deadlock() {
+    fn kswapd_is_chosen_when_it_is_named_or_nobody_else_can_run() {
         let mut turns = Turns::new(2);
-        assert_eq!(turns.next(Some(1), true), lane(2, false));
-        for l in 0..3 {
+        assert_eq!(choose(&turns, Some(KSWAPD), true), Some(KSWAPD));
+        assert_eq!(choose(&turns, Some(KSWAPD), false), Some(0), "it sleeps");
+        turns.paused(0, Pause::Blocked, false);
+        turns.paused(1, Pause::Finished, false);
+        assert_eq!(choose(&turns, Some(1), true), Some(KSWAPD));
+    }
+
+    #[test]
+    fn all_waiting_is_a_deadlock() {
+        let mut turns = Turns::new(2);
+        for l in [0, 1, KSWAPD] {
             turns.paused(l, Pause::Blocked, false);
         }
-        assert_eq!(turns.next(None, true), Next::Deadlock);
+        assert_eq!(turns.next(true), Next::Deadlock);
         turns.paused(0, Pause::Finished, false);
         turns.paused(1, Pause::Finished, false);
-        assert_eq!(turns.next(None, false), Next::Done);
+        assert_eq!(turns.next(true), Next::Deadlock, "kswapd waits for who is gone");
+        assert_eq!(turns.next(false), Next::Done);
     }
 
     #[test]
@@ -109,8 +172,11 @@ mod tests {
         let mut turns = Turns::new(3);
         turns.paused(2, Pause::Finished, false);
         turns.paused(0, Pause::Retrying, false);
-        assert_eq!(turns.next(Some(0), false), lane(1, true), "the other goes first; lane 0 only retries");
+        assert_eq!(choose(&turns, Some(0), false), Some(1), "the other goes first");
+        assert!(turns.alone(1, false), "lane 0 only retries");
+        assert!(!turns.alone(1, true), "kswapd may help");
         turns.paused(1, Pause::Blocked, false);
-        assert_eq!(turns.next(None, false), lane(0, true));
+        assert_eq!(choose(&turns, None, false), Some(0));
+        assert!(turns.alone(0, false));
     }
 }

@@ -62,7 +62,8 @@ pub struct World {
     pub(super) possible: Vec<u8>,
     pub(super) tasks: [Task; CONTEXTS],
     pub(super) current: usize,
-    pub(super) current_op: u32,
+    /// The op each context runs.
+    pub(super) ops: [u32; CONTEXTS],
     pub(super) owner: [Option<u8>; LOCKS],
     pub(super) ext: ExtLocks,
     /// What each context waits for.
@@ -152,7 +153,7 @@ impl World {
             possible: Vec::with_capacity(64),
             tasks: [Task::default(); CONTEXTS],
             current: 0,
-            current_op: 0,
+            ops: [0; CONTEXTS],
             owner: [None; LOCKS],
             ext: ExtLocks::default(),
             waits: [None; CONTEXTS],
@@ -232,7 +233,7 @@ impl World {
         self.faults.arm(faults);
         self.tasks = [Task::default(); CONTEXTS];
         self.current = 0;
-        self.current_op = 0;
+        self.ops = [0; CONTEXTS];
         self.owner = [None; LOCKS];
         self.ext = ExtLocks::default();
         self.waits = [None; CONTEXTS];

@@ -68,15 +68,15 @@ impl World {
         Take::Taken
     }
 
-    /// Releases an external lock; nothing happens when the running task does not hold it.
-    pub(super) fn release_ext(&mut self, lock: Ext) {
+    /// Releases an external lock; nothing happens when the running task does not hold it; false then.
+    pub(super) fn release_ext(&mut self, lock: Ext) -> bool {
         let (me, i) = (self.current, lock as usize);
         if self.ext.exclusive[i] == Some(me as u8) {
             self.ext.exclusive[i] = None;
         } else if self.ext.shared[i] >> me & 1 == 1 {
             self.ext.shared[i] &= !(1 << me);
         } else {
-            return;
+            return false;
         }
         let task = self.task();
         if lock.spins() {
@@ -87,5 +87,6 @@ impl World {
         }
         self.released = true;
         self.emit(Event::UnlockExt { lock });
+        true
     }
 }

@@ -16,8 +16,10 @@ const STACK: usize = 512 << 10;
 /// Why a fiber stopped running.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Pause {
-    /// It lets others run.
+    /// It has ended an op.
     Yielded,
+    /// Its turn ended at a scheduling point.
+    Preempted,
     /// It waits for a lock.
     Blocked,
     /// It found no memory and will look again.

@@ -3,7 +3,7 @@
 //!
 //! A call borrows the World, does its work, gives the borrow back and only then switches or ends the program.
 
-use std::cell::{Ref, RefCell, RefMut};
+use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::rc::Rc;
 
 use super::arena::{PAGE_SHIFT, place};
@@ -17,22 +17,54 @@ use super::vm;
 
 /// A World that tenants can call; clones are the same World.
 #[derive(Debug, Clone)]
-pub struct Host(Rc<RefCell<World>>);
+pub struct Host(Rc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    world: RefCell<World>,
+    /// Scheduling points that are left of the turn of whoever runs.
+    points: Cell<u64>,
+}
 
 impl Host {
     /// Wraps a World.
     pub fn new(world: World) -> Host {
-        Host(Rc::new(RefCell::new(world)))
+        Host(Rc::new(Inner { world: RefCell::new(world), points: Cell::new(Host::NO_END) }))
     }
+
+    /// Points of a turn that no point ends.
+    pub const NO_END: u64 = u64::MAX;
 
     /// Looks at the World between tenant calls.
     pub fn world(&self) -> Ref<'_, World> {
-        self.0.borrow()
+        self.0.world.borrow()
     }
 
     /// Changes the World between tenant calls.
     pub fn world_mut(&self) -> RefMut<'_, World> {
-        self.0.borrow_mut()
+        self.0.world.borrow_mut()
+    }
+
+    /// Starts a turn: who runs is preempted at the `points`-th scheduling point from here.
+    pub fn grant(&self, points: u64) {
+        self.0.points.set(points);
+    }
+
+    /// Counts a scheduling point; true when the turn ends here.
+    #[inline]
+    pub fn pass(&self) -> bool {
+        let left = self.0.points.get().wrapping_sub(1);
+        self.0.points.set(left);
+        left == 0
+    }
+
+    /// A scheduling point: others may run here. There is one wherever a call lets others see what the task did, or sees
+    /// what they did; each belongs to an event, so that all tenants have the same.
+    #[inline]
+    pub(crate) fn point(&self) {
+        if self.pass() {
+            self.pause(Pause::Preempted);
+        }
     }
 
     /// Absolute address of relative address 0.
@@ -120,9 +152,11 @@ impl Kernel for Host {
     fn cond_resched(&self) {
         self.world_mut().may_sleep();
         self.emit(Event::CondResched);
+        self.point();
     }
 
     fn mutex_lock(&self, lock: Lock) {
+        self.point();
         self.world_mut().may_sleep();
         loop {
             let take = self.world_mut().try_mutex(lock, false);
@@ -135,6 +169,7 @@ impl Kernel for Host {
     }
 
     fn mutex_lock_killable(&self, lock: Lock) -> bool {
+        self.point();
         self.world_mut().may_sleep();
         loop {
             let take = self.world_mut().try_mutex(lock, true);
@@ -149,9 +184,11 @@ impl Kernel for Host {
 
     fn mutex_unlock(&self, lock: Lock) {
         self.world_mut().release_mutex(lock);
+        self.point();
     }
 
     fn spin_lock(&self, lock: Lock, irq: Irq) -> u64 {
+        self.point();
         loop {
             let mut w = self.world_mut();
             let taken = w.try_spin(lock, irq);
@@ -168,13 +205,16 @@ impl Kernel for Host {
 
     fn spin_unlock(&self, lock: Lock, irq: Irq, flags: u64, digest: u64) {
         self.world_mut().release_spin(lock, irq, flags, digest);
+        self.point();
     }
 
     fn kzalloc(&self, size: u64, gfp: Gfp) -> Addr {
+        self.point();
         self.world_mut().metadata_alloc(Site::Kmalloc, size, gfp)
     }
 
     fn vmalloc(&self, size: u64, gfp: Gfp) -> Addr {
+        self.point();
         self.world_mut().metadata_alloc(Site::Vmalloc, size, gfp)
     }
 
@@ -183,6 +223,7 @@ impl Kernel for Host {
     }
 
     fn alloc_page(&self, node: u32, gfp: Gfp) -> Option<Pfn> {
+        self.point();
         let (asked, short) = {
             let mut w = self.world_mut();
             (w.page_asked(gfp), w.pool.is_some())
@@ -196,6 +237,7 @@ impl Kernel for Host {
     }
 
     fn get_vm_areas(&self, offsets: &[u64], sizes: &[u64], align: u64, gfp: Gfp, extra: u64) -> Option<(Addr, Addr)> {
+        self.point();
         self.world_mut().areas_reserve(offsets, sizes, align, gfp, extra)
     }
 
@@ -208,6 +250,7 @@ impl Kernel for Host {
     }
 
     fn map_pages(&self, addr: Addr, pfns: &[Pfn], gfp: Gfp) -> bool {
+        self.point();
         let mut tables = u32::MAX;
         if self.world().pool.is_some() {
             let needed = self.world().tables_needed(addr, pfns.len());
@@ -272,6 +315,8 @@ impl Kernel for Host {
         let mut w = self.world_mut();
         let queued = !std::mem::replace(&mut w.work_pending, true);
         w.emit(Event::ScheduleWork { queued });
+        drop(w);
+        self.point();
     }
 
     fn kmem_online(&self) -> bool {
@@ -289,6 +334,7 @@ impl Kernel for Host {
     }
 
     fn memcg_charge(&self, objcg: u32, gfp: Gfp, bytes: u64) -> bool {
+        self.point();
         let mut w = self.world_mut();
         let ok = !w.faults.hit(Site::Charge);
         if ok && let Some(c) = w.memcg.charged.get_mut(objcg as usize) {
@@ -358,5 +404,7 @@ impl Kernel for Host {
             drop(w);
             self.stop(reason);
         }
+        drop(w);
+        self.point();
     }
 }

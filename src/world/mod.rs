@@ -26,6 +26,7 @@ pub mod pressure;
 mod reclaim;
 mod task;
 mod vm;
+mod waits;
 
 pub use self::core::{CONTEXTS, KSWAPD, WORKER, World, static_byte};
 pub use self::host::Host;

@@ -43,7 +43,7 @@ impl World {
     pub fn op_begin(&mut self, op: u32) -> Context {
         self.set_site(None);
         self.emit(Event::OpBegin { op });
-        let outer = std::mem::replace(&mut self.current_op, op);
+        let outer = std::mem::replace(&mut self.ops[self.current], op);
         let t = self.task();
         let held = t.held().count() as u32;
         Context { irqs_off: t.irqs_off, preempt: t.preempt, held, spinning: t.spinning, op: outer }
@@ -61,13 +61,13 @@ impl World {
         }
         self.emit(Event::OpEnd { op, result });
         if op_is_shrinkers(op) {
-            self.current_op = before.op;
+            self.ops[self.current] = before.op;
         }
     }
 
     /// Number of the op that runs.
     pub fn current_op(&self) -> u32 {
-        self.current_op
+        self.ops[self.current]
     }
 
     /// Starts the work item on the worker when it is pending; the task to go back to.
@@ -79,6 +79,7 @@ impl World {
         self.working = true;
         let task = std::mem::replace(&mut self.current, WORKER);
         self.tasks[WORKER] = Task::default();
+        self.ops[WORKER] = self.ops[task];
         self.emit(Event::WorkBegin);
         Some(task)
     }
@@ -93,6 +94,11 @@ impl World {
         self.emit(Event::WorkEnd);
         self.working = false;
         self.current = task;
+    }
+
+    /// The worker is in the middle of the work item.
+    pub fn working(&self) -> bool {
+        self.working
     }
 
     /// The work item is queued.
@@ -163,34 +169,6 @@ impl World {
     /// What waiting for memory did.
     pub fn pressure(&self) -> &Pressure {
         &self.pressure
-    }
-
-    /// Notes that all tasks wait for each other.
-    pub fn deadlock(&mut self) {
-        self.note_waiters();
-        self.end(Stop::Deadlock);
-    }
-
-    /// Says beside the next event who waits for whom.
-    pub(super) fn note_waiters(&mut self) {
-        let text = self.who_waits();
-        self.end_zeroing();
-        self.log.text(&text);
-    }
-
-    /// Who waits for what, and who has it.
-    fn who_waits(&self) -> String {
-        let holder = |h: Option<usize>| h.map_or("nobody".to_owned(), context_name);
-        let mut out = Vec::new();
-        for context in 0..super::CONTEXTS {
-            let waits = match (self.waits[context], self.waits_ext[context]) {
-                (Some(lock), _) => format!("{lock:?}, held by {}", holder(self.owner(lock))),
-                (_, Some(lock)) => format!("{lock:?}, held by {}", holder(self.ext.holder(lock))),
-                _ => continue,
-            };
-            out.push(format!("{} waits for {waits}", context_name(context)));
-        }
-        out.join("; ")
     }
 
     /// Why the program ended early.

@@ -144,6 +144,7 @@ impl Host {
             w.pressure.clock += cost::SCAN;
             w.task_mut().enter(Scope::Memalloc)
         };
+        self.point();
         let mut freed = self.world_mut().free_clean(kswapd);
         if gfp.intersects(Gfp::IO) && self.world().pool.is_some_and(|p| p.left.io > 0) {
             // IO for reclaim is submitted like any: a frozen queue makes it wait.
@@ -194,6 +195,7 @@ impl Host {
     /// Takes an external lock, waiting for it.
     pub fn lock_ext(&self, lock: Ext, shared: bool) {
         use super::locks::Take;
+        self.point();
         let mut waited = false;
         loop {
             let take = self.world_mut().try_ext(lock, shared, false);
@@ -213,7 +215,10 @@ impl Host {
 
     /// Releases an external lock; nothing happens when the running task does not hold it.
     pub fn unlock_ext(&self, lock: Ext) {
-        self.world_mut().release_ext(lock);
+        let released = self.world_mut().release_ext(lock);
+        if released {
+            self.point();
+        }
     }
 }
 

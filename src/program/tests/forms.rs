@@ -73,7 +73,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_parses_or_says_where(text in "(boot|task|alloc|v0|x|=| |\n|cpus|free|0-3|,|K|é|#|\\*|schedule|a|fault|nth|gfp|\\||enter|noio){0,40}") {
+    fn any_text_parses_or_says_where(text in "(boot|task|alloc|v0|x|=| |\n|cpus|free|0-3|,|K|é|#|\\*|:|schedule|a|fault|nth|gfp|\\||enter|noio){0,40}") {
         if let Err(e) = text.parse::<Program>() {
             prop_assert!(text.get(e.span()).is_some());
         }
@@ -107,7 +107,7 @@ fn files_say_what_is_wrong_with_them() {
     bytes.extend([1, 2]);
     insta::assert_snapshot!(Program::decode_strict(&bytes).unwrap_err(), @"2 bytes of trailing garbage at offset 14");
     bytes[0] = 7;
-    insta::assert_snapshot!(Program::decode_strict(&bytes).unwrap_err(), @"the version is 0x07, expected 0x01: written by another percuss, or no program");
+    insta::assert_snapshot!(Program::decode_strict(&bytes).unwrap_err(), @"the version is 0x07, expected 0x02: written by another percuss, or no program");
     assert_eq!(Program::decode(&bytes).encode()[0], VERSION);
 }
 
@@ -163,7 +163,7 @@ fn names_are_free_and_numbers_stay() {
                 task main\n  x=alloc 8K gfp GFP_NOFS | __GFP_NOWARN align 64\n  v1 = alloc 64 reserved\n\
                 task irq\n y =alloc 4 # third\n atomic-begin\n atomic-end\n\
                 task main\n free x\n is-static y cpu 6 +12\n phys nothing\n\
-                fault pages nth=3 times=all\nschedule irq*3 main\n";
+                fault pages nth=3 times=all\nschedule irq*3 main irq:17*2 kswapd main:1\n";
     let program: Program = text.parse().unwrap();
     assert_eq!(program.boot.first, First::Info);
     insta::assert_snapshot!(program, @"
@@ -179,6 +179,6 @@ fn names_are_free_and_numbers_stay() {
       atomic-begin
       atomic-end
     fault pages nth=3 times=all
-    schedule b*3 a
+    schedule b*3 a b:17*2 kswapd a:1
     ");
 }

@@ -10,7 +10,7 @@ mod minimizer;
 use proptest::prelude::*;
 
 use super::contract::KNOWN_FLAGS;
-use super::{Fault, First, Geometry, Memory, Op, Program, Shrinker, TABLE, Var, limits};
+use super::{Fault, First, Geometry, Memory, Op, Program, Shrinker, TABLE, Turn, Var, limits};
 use crate::world::event::Site;
 use crate::world::gfp::Gfp;
 
@@ -60,7 +60,9 @@ fn any_program() -> impl Strategy<Value = Program> {
         .prop_map(|(site, nth, times)| Fault { site: Site::ALL[site].0, nth, times });
     let tasks = proptest::collection::vec(proptest::collection::vec(any_op(), 0..40), 0..limits::TASKS + 2);
     let faults = proptest::collection::vec(fault, 0..limits::FAULTS + 2);
-    let schedule = proptest::collection::vec(any::<u8>(), 0..100);
+    let turn = (0..=Turn::KSWAPD + 4, prop_oneof![Just(0), 0..300u32, any::<u32>()])
+        .prop_map(|(lane, points)| Turn { lane, points });
+    let schedule = proptest::collection::vec(turn, 0..100);
     (any_geometry(), any::<bool>(), tasks, faults, schedule, any_pressure()).prop_map(
         |(boot, unsafe_caller, tasks, faults, schedule, (memory, shrinkers))| Program {
             boot,

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Strategies on Models: what they choose replays, and what they cover.
+
+use std::collections::HashSet;
+
+use super::{Exhaustive, Pct, Random, Strategy};
+use crate::campaign::ModelRun;
+use crate::model::{Facts, Quirks};
+use crate::program::{Generator, Program, Turn};
+use crate::run::{Ended, Unwatched};
+use crate::world::event::{Event, Stop};
+
+fn model() -> ModelRun {
+    ModelRun::new(Facts::default(), Quirks::v6_12()).unwrap()
+}
+
+fn events(run: &ModelRun) -> Vec<Event> {
+    run.session.shared().host.world().events().to_vec()
+}
+
+/// Runs under a strategy; the events, and the program with what was recorded.
+fn under(run: &mut ModelRun, program: &Program, strategy: &mut dyn Strategy) -> (Vec<Event>, Program) {
+    run.session.run_under(program, strategy, &mut Unwatched).unwrap();
+    let schedule = run.session.turns().to_vec();
+    (events(run), Program { schedule, ..program.clone() })
+}
+
+fn replays(run: &mut ModelRun, program: &Program, strategy: &mut dyn Strategy, what: &str) {
+    let (first, recorded) = under(run, program, strategy);
+    let recorded = Program::decode(&recorded.encode());
+    run.session.run(&recorded, &mut Unwatched).unwrap();
+    assert_eq!(events(run), first, "{what}\n{recorded}");
+    assert_eq!(run.session.turns(), recorded.schedule, "{what}: recording a replay gives what was replayed");
+}
+
+#[test]
+fn what_is_recorded_replays() {
+    let (mut run, mut generator) = (model(), Generator::new(3));
+    let mut several = (0..).map(|i| (i, generator.program(i))).filter(|(_, p)| p.tasks.len() > 1);
+    for (i, program) in several.by_ref().take(150) {
+        replays(&mut run, &program, &mut Random::new(i), &format!("random, program {i}"));
+        replays(&mut run, &program, &mut Pct::new(i, 3, 400), &format!("pct, program {i}"));
+    }
+}
+
+const TWO: &str = "
+task a
+  x = alloc 4096
+  free x
+task b
+  y = alloc 64
+  balance
+";
+
+#[test]
+fn exhaustive_takes_every_schedule_once() {
+    let (mut run, program) = (model(), TWO.parse::<Program>().unwrap());
+    let mut counts = Vec::new();
+    for preemptions in 0..=2 {
+        let mut strategy = Exhaustive::new(preemptions);
+        let mut seen = HashSet::new();
+        while strategy.next_run() {
+            let (_, recorded) = under(&mut run, &program, &mut strategy);
+            assert!(seen.insert(recorded.schedule.clone()), "twice: {recorded}");
+        }
+        assert_eq!(strategy.runs(), seen.len() as u64);
+        counts.push(seen.len());
+    }
+    assert_eq!(counts[0], 2, "one task, then the other");
+    assert!(counts[1] > 2 * counts[0] && counts[2] > 2 * counts[1], "{counts:?}");
+}
+
+/// The schedules of a program that end in a deadlock are found, and say so.
+#[test]
+fn exhaustive_finds_a_deadlock() {
+    let text = "unsafe-caller\ntask a\nlock fs\nlock io\nunlock io\nunlock fs\ntask b\nlock io\nlock fs\nunlock fs\nunlock io\n";
+    let (mut run, program) = (model(), text.parse::<Program>().unwrap());
+    let mut strategy = Exhaustive::new(1);
+    let mut deadlocks = Vec::new();
+    while strategy.next_run() {
+        let (events, recorded) = under(&mut run, &program, &mut strategy);
+        if events.ends_with(&[Event::Stopped { reason: Stop::Deadlock }]) {
+            let world = run.session.shared().host.world();
+            deadlocks.push((recorded, world.log().text_of(events.len() - 1).unwrap().to_owned()));
+        }
+    }
+    let (program, text) = &deadlocks[0];
+    assert_eq!(
+        text,
+        "task a waits for io, held by task b, which waits for fs, held by task a; \
+         task b waits for fs, held by task a, which waits for io, held by task b"
+    );
+    assert_eq!(run.session.run(program, &mut Unwatched).unwrap(), Ended::Stopped);
+}
+
+#[test]
+fn points_are_the_same_with_and_without_kswapd_named() {
+    let text = "memory free=4 reserve=2 clean=64\ntask a\nx = alloc 32768\nfree x\ntask b\ny = alloc 32768\n";
+    let (mut run, program) = (model(), text.parse::<Program>().unwrap());
+    let (_, recorded) = under(&mut run, &program, &mut Random::new(1));
+    assert!(recorded.schedule.iter().any(|t| t.lane == Turn::KSWAPD), "{recorded}");
+}
