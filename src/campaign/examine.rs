@@ -12,6 +12,7 @@ use crate::oracle::invariants::{self, Totals};
 use crate::oracle::ledger::{self, PerChunk};
 use crate::oracle::{lockorder, lockstep, signs};
 use crate::program::Program;
+use crate::run::strategy::{Replay, Strategy};
 use crate::run::{DRAIN, Ended, Session, Shared, Watch};
 use crate::tenant::{Judge, KernelC, State, Tenant, Touched};
 use crate::world::event::Event;
@@ -119,11 +120,33 @@ impl Examiner {
     /// # Errors
     /// The system has no memory for stacks.
     pub fn examine(&mut self, program: &Program) -> std::io::Result<Verdict> {
-        let mut verdict = Verdict::default();
+        let (ended, watch) = self.run_image(program, &mut Replay::new(&program.schedule))?;
+        self.judge(program, ended, watch)
+    }
+
+    /// Lets a strategy schedule the image; the Model follows what was recorded. The program that comes with the verdict
+    /// has that as its schedule, and replays the run.
+    ///
+    /// # Errors
+    /// See [`Examiner::examine`].
+    pub fn examine_under(
+        &mut self,
+        program: &Program,
+        strategy: &mut dyn Strategy,
+    ) -> std::io::Result<(Verdict, Program)> {
+        let (ended, watch) = self.run_image(program, strategy)?;
+        let recorded = Program { schedule: self.image.turns().to_vec(), ..program.clone() };
+        Ok((self.judge(&recorded, ended, watch)?, recorded))
+    }
+
+    fn run_image(&mut self, program: &Program, strategy: &mut dyn Strategy) -> std::io::Result<(Ended, ImageWatch)> {
         let mut watch = ImageWatch { deep: self.oracles.invariants, ..ImageWatch::default() };
-        let shared = self.image.shared();
-        shared.check_content.set(self.oracles.content);
-        let ended = self.image.run(program, &mut watch)?;
+        self.image.shared().check_content.set(self.oracles.content);
+        Ok((self.image.run_under(program, strategy, &mut watch)?, watch))
+    }
+
+    fn judge(&mut self, program: &Program, ended: Ended, watch: ImageWatch) -> std::io::Result<Verdict> {
+        let mut verdict = Verdict::default();
         self.judge_image(program, ended, watch, &mut verdict);
         if !verdict.findings.is_empty() {
             self.image.shared().host.world_mut().forget_poison();

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Schedules: the same input gives the same events, strategies and Model agree, and ends that are no ends are findings.
+
+mod common;
+
+use percuss::campaign::{Examiner, ModelRun, Oracles, image_session, one};
+use percuss::image::{Config, Image, ImageSpec};
+use percuss::oracle::Oracle;
+use percuss::program::{Generator, Program};
+use percuss::run::strategy::{Pct, Random, Strategy};
+use percuss::run::{Session, Unwatched};
+use percuss::tenant::Tenant;
+use percuss::world::event::Event;
+
+fn image(tree: &str) -> Image {
+    Image::build(&ImageSpec { tree: tree.into(), config: Config::default(), ..ImageSpec::default() }).unwrap()
+}
+
+fn examiner(image: &Image) -> Examiner {
+    let (session, facts) = image_session(&image.path, "C").unwrap();
+    Examiner::new(session, facts, image.quirks, Oracles::default()).unwrap()
+}
+
+/// Generated programs with several tasks.
+fn several(seed: u64) -> impl Iterator<Item = (u64, Program)> {
+    let mut generator = Generator::new(seed);
+    (0..).map(move |i| (i, generator.program(i))).filter(|(_, p)| p.tasks.len() > 1)
+}
+
+fn events<T: Tenant + 'static>(session: &mut Session<T>, program: &Program) -> Vec<Event> {
+    session.run(program, &mut Unwatched).unwrap();
+    session.shared().host.world().events().to_vec()
+}
+
+#[test]
+fn twice_gives_the_same_events_and_the_model_the_same() {
+    if !common::has_trees() {
+        return;
+    }
+    let image = image("6.12");
+    let mut first = image_session(&image.path, "C").unwrap();
+    let mut second = image_session(&image.path, "C").unwrap().0;
+    let mut model = ModelRun::new(first.1, image.quirks).unwrap().session;
+    let mut preempted = 0;
+    for (i, program) in several(2).take(200) {
+        let once = events(&mut first.0, &program);
+        assert_eq!(events(&mut second, &program), once, "program {i}");
+        assert_eq!(events(&mut model, &program), once, "program {i}");
+        preempted += u32::from(program.schedule.iter().any(|t| t.preempts()));
+    }
+    assert!(preempted > 100, "{preempted} programs with preemptions");
+}
+
+#[test]
+fn strategies_agree_and_their_runs_replay() {
+    if !common::has_trees() {
+        return;
+    }
+    for tree in common::TREES {
+        let image = image(tree);
+        let mut examiner = examiner(&image);
+        for (i, program) in several(4).take(60) {
+            let strategies: [&mut dyn Strategy; 2] = [&mut Random::new(i), &mut Pct::new(i, 3, 500)];
+            for strategy in strategies {
+                let (verdict, recorded) = examiner.examine_under(&program, strategy).unwrap();
+                let new: Vec<_> = verdict.findings.iter().filter(|f| f.quirk.is_none()).collect();
+                assert!(new.is_empty(), "{tree}, program {i}: {new:#?}\n{recorded}");
+                let events = examiner.image_ref().shared().host.world().events().to_vec();
+                let again = examiner.examine(&Program::decode(&recorded.encode())).unwrap();
+                assert_eq!(again.findings, verdict.findings, "{tree}, program {i}");
+                assert_eq!(examiner.image_ref().shared().host.world().events(), events, "{tree}, program {i}");
+            }
+        }
+    }
+}
+
+#[test]
+fn waiting_for_ever_is_a_finding_that_says_for_whom() {
+    if !common::has_trees() {
+        return;
+    }
+    let image = image("6.12");
+    let setup = image.setup(1, Oracles::default());
+    let mut setup = setup;
+    setup.worker = Some(env!("CARGO_BIN_EXE_percuss").into());
+    let deadlock = |text: &str| {
+        let batch = one(&setup, &text.parse().unwrap()).unwrap();
+        let found = batch.found.into_iter().map(|f| f.finding);
+        let mut found = found.filter(|f| f.oracle == Oracle::LockOrder && f.title.contains("deadlock in"));
+        found.next().unwrap_or_else(|| panic!("no deadlock in {text}")).detail
+    };
+    let crossed = "unsafe-caller\ntask a\nlock fs\nlock io\ntask b\nlock io\nlock fs\nschedule a b\n";
+    let text = deadlock(crossed);
+    assert!(text.contains("task a waits for io, held by task b, which waits for fs, held by task a"), "{text}");
+    let kept = "unsafe-caller\ntask a\nlock fs\ntask b\nlock fs\n";
+    let text = deadlock(kept);
+    assert!(text.contains("task b waits for fs, held by task a, which has ended"), "{text}");
+}
