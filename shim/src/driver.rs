@@ -51,7 +51,7 @@ pub enum CompileError {
 pub const NOT_STARTED: i32 = 127;
 
 /// Architecture headers for which the tree's asm-generic one serves unchanged.
-const GENERIC: [&str; 7] = ["div64", "errno", "ioctl", "posix_types", "rwonce", "swab", "types"];
+const GENERIC: [&str; 8] = ["div64", "errno", "ioctl", "percpu_types", "posix_types", "rwonce", "swab", "types"];
 
 /// Files of the tree's lib/ that percpu.c needs, where the tree has them.
 pub(crate) const LIB: [&str; 5] = ["find_bit.c", "bitmap.c", "hweight.c", "math/lcm.c", "math/gcd.c"];
