@@ -24,6 +24,14 @@
 #define percuss_get_vm_areas(offsets, sizes, nr, align, gfp)				\
 	(PERCUSS_AT, (percuss_get_vm_areas)(offsets, sizes, nr, align, gfp))
 #define percuss_map_pages(addr, end, pages, shift) (PERCUSS_AT, (percuss_map_pages)(addr, end, pages, shift))
+#define obj_cgroup_charge(objcg, gfp, size) (PERCUSS_AT, (obj_cgroup_charge)(objcg, gfp, size))
+#define kvfree(ptr) (PERCUSS_AT, (kvfree)(ptr))
+#define __free_page(page) (PERCUSS_AT, (__free_page)(page))
+#define pcpu_free_vm_areas(vms, nr) (PERCUSS_AT, (pcpu_free_vm_areas)(vms, nr))
+#define vunmap_range_noflush(start, end) (PERCUSS_AT, (vunmap_range_noflush)(start, end))
+#define flush_cache_vmap(start, end) (PERCUSS_AT, (flush_cache_vmap)(start, end))
+#define flush_cache_vunmap(start, end) (PERCUSS_AT, (flush_cache_vunmap)(start, end))
+#define flush_tlb_kernel_range(start, end) (PERCUSS_AT, (flush_tlb_kernel_range)(start, end))
 #define percuss_schedule_work(work) (PERCUSS_AT, (percuss_schedule_work)(work))
 #define schedule_work(work) (PERCUSS_AT, (schedule_work)(work))
 #endif

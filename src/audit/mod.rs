@@ -3,10 +3,12 @@
 //! locks held. Fed by events, for any tenant.
 
 mod results;
+mod stream;
 mod table;
 mod tracker;
 
 pub use results::{Failure, Results};
+pub use stream::{Act, Parting, Stream};
 pub use table::{Audit, Backing, Place, Row};
 pub use tracker::{Tracker, ext_name, lock_name};
 

@@ -28,6 +28,20 @@ pub enum Failure {
     Refused,
 }
 
+impl Failure {
+    /// Words for reports: an allocation fails …
+    pub fn why(self) -> &'static str {
+        match self {
+            Failure::Injected => "by the fault plan",
+            Failure::Pressure => "for want of memory",
+            Failure::Early => "early, although their callers could sleep",
+            Failure::NoRoom => "in atomic context, without populated room",
+            Failure::Killed => "by a fatal signal",
+            Failure::Refused => "as refused",
+        }
+    }
+}
+
 /// Results of all allocations of a program.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Results {

@@ -70,6 +70,11 @@ impl Tracker {
         }
     }
 
+    /// The context that runs.
+    pub fn context(&self) -> usize {
+        self.current
+    }
+
     /// The worker runs the work item.
     pub fn in_worker(&self) -> bool {
         self.current == WORKER

@@ -2,125 +2,235 @@
 //! Two images in the same programs: what the second does that the first does not, and the other way round.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 
+use rayon::prelude::*;
 use serde::Serialize;
 
-use super::child::Lost;
-use super::drive::observe_all;
+use super::child::{Lost, Worker};
+use super::classes::{Class, Key, Seen, differences, edge, place, places, sites};
+use super::drive::{Progress, observe_on};
 use super::message::Setup;
 use super::observe::Observation;
-use crate::audit::Row;
+use crate::lockdep::Graph;
 use crate::program::Program;
-use crate::world::gfp::Gfp;
+
+/// Programs of one piece of work.
+const CHUNK: usize = 32;
+/// Programs of such a piece that may end a worker before the rest of it is left out: each may take a second.
+const LOSSES: u32 = 4;
+/// Programs tried to make the one of a change small, at most.
+const TRIES: u32 = 300;
+/// The same where every attempt may end a worker.
+const TRIES_LOST: u32 = 40;
 
 /// A class of change.
 #[derive(Debug, Clone, Serialize)]
 pub struct Change {
+    /// Its kind.
+    #[serde(skip)]
+    pub class: Class,
     /// What changes, in words.
     pub what: String,
+    /// Where in the source: before and after for the order of calls, the first call site for an edge; may be empty.
+    pub sites: Vec<String>,
     /// Programs that show it.
     pub count: u64,
-    /// The shortest of them.
+    /// A small program that shows it.
     pub program: String,
-    #[serde(skip)]
-    ops: usize,
 }
 
-/// All changes, by kind.
-#[derive(Debug, Clone, Default, Serialize)]
+/// All changes.
+#[derive(Debug, Clone, Default)]
 pub struct Changes {
-    /// Masks in force at a kind of backing allocation, under pcpu_alloc_mutex.
-    pub masks: Vec<Change>,
-    /// What becomes of allocations.
-    pub results: Vec<Change>,
-    /// What oracles that need no Model say: lock order, context, stalls.
-    pub reports: Vec<Change>,
+    /// By kind; in each what most programs show comes first.
+    pub all: Vec<Change>,
     /// Programs that were run.
     pub programs: u64,
+    /// Programs left out, because too many ended their workers.
+    pub not_run: u64,
 }
 
-/// Runs the programs on both images.
+impl Changes {
+    /// Those of a kind.
+    pub fn of(&self, class: Class) -> impl Iterator<Item = &Change> {
+        self.all.iter().filter(move |c| c.class == class)
+    }
+}
+
+/// Runs the programs on both images, and makes the program of every change small when that is wanted: `minimize` is
+/// called before that begins.
 ///
 /// # Errors
 /// No worker can be started.
-pub fn compare(before: &Setup, after: &Setup, programs: &[Program]) -> Result<Changes, Lost> {
-    let mut seen: [Vec<Option<Observation>>; 2] = Default::default();
-    for (setup, seen) in [before, after].into_iter().zip(&mut seen) {
-        observe_all(setup, programs.iter().cloned(), |o| seen.push(o))?;
-    }
-    let [before, after] = seen;
-    let mut all = Kinds::default();
-    for ((program, a), b) in programs.iter().zip(&before).zip(&after) {
-        match (a, b) {
-            (Some(a), Some(b)) => all.note(program, a, b),
-            (Some(_), None) => all.add(1, "programs now end their worker: a crash, or no end".to_owned(), program),
-            (None, Some(_)) => all.add(1, "programs no longer end their worker".to_owned(), program),
-            (None, None) => {}
+pub fn compare(
+    setups: [&Setup; 2],
+    programs: &[Program],
+    jobs: usize,
+    minimize: Option<&(dyn Fn() + Sync)>,
+    progress: &Progress,
+) -> Result<Changes, Lost> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.max(1)).build().map_err(std::io::Error::other)?;
+    pool.install(|| {
+        let chunks = programs.par_chunks(CHUNK).enumerate();
+        let chunks = chunks.map(|(i, some)| Tally::of(setups, some, i * CHUNK, progress));
+        let mut all = Tally::default();
+        chunks.collect::<Result<Vec<_>, _>>()?.into_iter().for_each(|t| all.merge(t));
+        let kept = all.kept();
+        progress.findings.store(kept.len() as u64, Ordering::Relaxed);
+        if let Some(tell) = minimize {
+            tell();
         }
-    }
-    Ok(all.finish(programs.len() as u64))
+        let change = |((class, what), noted): (Key, Noted)| -> Result<Change, Lost> {
+            let program = &programs[noted.program];
+            let key = (class, what);
+            let small = if minimize.is_some() { small(setups, program, &key)? } else { program.clone() };
+            let (class, what) = key;
+            Ok(Change { class, what, sites: noted.sites, count: noted.count, program: small.to_string() })
+        };
+        let mut changes = kept.into_par_iter().map(change).collect::<Result<Vec<_>, _>>()?;
+        changes.sort_by(|a, b| (a.class, b.count, &a.what).cmp(&(b.class, a.count, &b.what)));
+        Ok(Changes { all: changes, programs: all.programs, not_run: all.not_run })
+    })
 }
 
+/// A worker for each image.
+struct Pair<'a> {
+    setups: [&'a Setup; 2],
+    workers: [Option<Worker>; 2],
+}
+
+impl<'a> Pair<'a> {
+    fn new(setups: [&'a Setup; 2]) -> Pair<'a> {
+        Pair { setups, workers: [None, None] }
+    }
+
+    fn run(&mut self, program: &Program) -> Result<[Option<Observation>; 2], Lost> {
+        let [a, b] = &mut self.workers;
+        Ok([observe_on(self.setups[0], a, program)?, observe_on(self.setups[1], b, program)?])
+    }
+}
+
+/// How often a change was seen, and the shortest program that shows it, of equally short ones the first.
+#[derive(Clone)]
+struct Noted {
+    count: u64,
+    ops: usize,
+    program: usize,
+    sites: Vec<String>,
+}
+
+/// What some programs showed.
 #[derive(Default)]
-struct Kinds([BTreeMap<String, Change>; 3]);
+struct Tally {
+    seen: BTreeMap<Key, Noted>,
+    /// Lock order of each side.
+    order: [Graph; 2],
+    /// Where each side asks for memory.
+    sites: [BTreeSet<String>; 2],
+    programs: u64,
+    not_run: u64,
+}
 
-impl Kinds {
-    fn note(&mut self, program: &Program, a: &Observation, b: &Observation) {
-        let (x, y) = (masks(a), masks(b));
-        x.difference(&y).for_each(|old| self.add(0, format!("- {old}"), program));
-        y.difference(&x).for_each(|new| self.add(0, format!("+ {new}"), program));
-        for (name, now, other) in [("now", &b.results, &a.results), ("no longer", &a.results, &b.results)] {
-            for (why, n) in &now.failed {
-                if *n > other.count(*why) {
-                    self.add(1, format!("allocations {name} fail: {why:?}"), program);
-                }
+impl Tally {
+    fn of(setups: [&Setup; 2], programs: &[Program], first: usize, progress: &Progress) -> Result<Tally, Lost> {
+        let mut pair = Pair::new(setups);
+        let mut tally = Tally::default();
+        let mut losses = 0;
+        for (i, program) in programs.iter().enumerate() {
+            if losses >= LOSSES {
+                tally.not_run = (programs.len() - i) as u64;
+                break;
             }
-            if now.never.len() > other.never.len() {
-                self.add(1, format!("allocations {name} never return"), program);
-            }
+            let both = pair.run(program)?;
+            losses += both.iter().any(Option::is_none) as u32;
+            tally.note(first + i, program, both);
+            progress.programs.fetch_add(1, Ordering::Relaxed);
+            progress.ops.fetch_add(program.nr_ops() as u64, Ordering::Relaxed);
         }
-        for (sign, here, there) in [("+", b, a), ("-", a, b)] {
-            for f in here.findings.iter().filter(|f| !there.findings.iter().any(|o| o.title == f.title)) {
-                self.add(2, format!("{sign} {}", f.title), program);
-            }
+        Ok(tally)
+    }
+
+    fn note(&mut self, index: usize, program: &Program, both: [Option<Observation>; 2]) {
+        self.programs += 1;
+        for (key, sites) in differences(both[0].as_ref(), both[1].as_ref()) {
+            self.add(key, Noted { count: 1, ops: program.nr_ops(), program: index, sites });
+        }
+        for (all, seen) in self.sites.iter_mut().zip(&both) {
+            all.extend(seen.iter().flat_map(sites));
+        }
+        for (graph, seen) in self.order.iter_mut().zip(both) {
+            graph.merge(seen.map(|o| o.order.of_program(index as u64)).unwrap_or_default());
         }
     }
 
-    fn add(&mut self, kind: usize, what: String, program: &Program) {
-        let ops = program.nr_ops();
-        let change = self.0[kind].entry(what.clone()).or_insert_with(|| Change {
-            what,
-            count: 0,
-            program: program.to_string(),
-            ops,
-        });
-        change.count += 1;
-        if ops < change.ops {
-            change.ops = ops;
-            change.program = program.to_string();
+    fn add(&mut self, key: Key, noted: Noted) {
+        let Some(old) = self.seen.get_mut(&key) else {
+            self.seen.insert(key, noted);
+            return;
+        };
+        let count = old.count + noted.count;
+        if (noted.ops, noted.program) < (old.ops, old.program) {
+            *old = noted;
         }
+        old.count = count;
     }
 
-    fn finish(self, programs: u64) -> Changes {
-        let [masks, results, reports] = self.0.map(|kind| {
-            let mut kind: Vec<Change> = kind.into_values().collect();
-            kind.sort_by_key(|c| std::cmp::Reverse(c.count));
-            kind
+    fn merge(&mut self, other: Tally) {
+        other.seen.into_iter().for_each(|(key, noted)| self.add(key, noted));
+        self.order.iter_mut().zip(other.order).for_each(|(graph, other)| graph.merge(other));
+        self.sites.iter_mut().zip(other.sites).for_each(|(all, other)| all.extend(other));
+        self.programs += other.programs;
+        self.not_run += other.not_run;
+    }
+
+    /// All but edges and places that other programs show on the other side: those are neither gained nor lost.
+    fn kept(&self) -> Vec<(Key, Noted)> {
+        let difference = self.order[0].difference(&self.order[1]);
+        let signed = [("+", difference.gained), ("-", difference.lost)];
+        let edges: BTreeMap<Key, Vec<String>> =
+            signed.iter().flat_map(|(sign, edges)| edges.iter().map(move |e| (edge(sign, e), places(e)))).collect();
+        let [was, now] = &self.sites;
+        let only = now.difference(was).map(|s| place("+", s)).chain(was.difference(now).map(|s| place("-", s)));
+        let only: BTreeSet<Key> = only.collect();
+        let signed = |what: &str| what.starts_with("+ ") || what.starts_with("- ");
+        let mut seen = self.seen.clone();
+        seen.retain(|key, noted| match key {
+            (Class::Edges, _) => edges.get(key).is_some_and(|first| {
+                noted.sites.clone_from(first);
+                true
+            }),
+            (Class::Masks, what) if signed(what) => only.contains(key),
+            _ => true,
         });
-        Changes { masks, results, reports, programs }
+        seen.into_iter().collect()
     }
 }
 
-/// What of a backing mask does, or says what happens when there is no memory: the other flags would make a class of
-/// every caller.
-const FATE: Gfp = Gfp(Gfp::KERNEL.0 | Gfp::NOFAIL.0 | Gfp::NORETRY.0 | Gfp::RETRY_MAYFAIL.0);
-
-/// Masks in force under the mutex, with what is allocated, by tasks and by the worker.
-fn masks(o: &Observation) -> BTreeSet<String> {
-    let under = |row: &&(Row, u64)| row.0.locks.iter().any(|l| l == "pcpu_alloc_mutex");
-    let words = |(row, _): &(Row, u64)| {
-        let who = if row.caller.is_some() { "" } else { " by the worker" };
-        format!("{}{who}: {}", row.what.name(), Gfp(row.effective) & FATE)
+/// The smallest program found that shows a change; always the same, since so many are tried and no more.
+fn small(setups: [&Setup; 2], program: &Program, key: &Key) -> Result<Program, Lost> {
+    let mut pair = Pair::new(setups);
+    let mut failure = None;
+    let mut lost = 0;
+    let keep = |candidate: &Program| {
+        if failure.is_some() || lost >= TRIES_LOST {
+            return false;
+        }
+        match pair.run(candidate) {
+            Ok(both) => {
+                lost += both.iter().any(Option::is_none) as u32;
+                let seen: Seen = differences(both[0].as_ref(), both[1].as_ref());
+                seen.contains_key(key)
+            }
+            Err(e) => {
+                failure = Some(e);
+                false
+            }
+        }
     };
-    o.audit.rows.iter().filter(under).map(words).collect()
+    let small = crate::program::minimize(program.clone(), keep, TRIES);
+    match failure {
+        Some(e) => Err(e),
+        None => Ok(small.program),
+    }
 }

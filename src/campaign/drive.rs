@@ -290,14 +290,23 @@ pub fn observe_all(
 ) -> Result<(), Lost> {
     let mut worker = None;
     for program in programs {
-        match insist(setup, &mut worker, &Request::Observe { program: program.encode() }) {
-            Ok(Reply::Observed(seen)) => see(Some(*seen)),
-            Ok(other) => return Err(unexpected(&other)),
-            Err(Lost::Died(_) | Lost::TimedOut) => see(None),
-            Err(e) => return Err(e),
-        }
+        see(observe_on(setup, &mut worker, &program)?);
     }
     Ok(())
+}
+
+/// Runs one program on a worker, started when there is none, with call sites recorded; None when it ends the worker.
+pub(super) fn observe_on(
+    setup: &Setup,
+    worker: &mut Option<Worker>,
+    program: &Program,
+) -> Result<Option<Observation>, Lost> {
+    match insist(setup, worker, &Request::Observe { program: program.encode() }) {
+        Ok(Reply::Observed(seen)) => Ok(Some(*seen)),
+        Ok(other) => Err(unexpected(&other)),
+        Err(Lost::Died(_) | Lost::TimedOut) => Ok(None),
+        Err(e) => Err(e),
+    }
 }
 
 /// Event logs of one program as text, one line an event.

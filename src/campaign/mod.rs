@@ -3,6 +3,7 @@
 
 mod attribute;
 mod child;
+mod classes;
 mod compare;
 mod drive;
 mod examine;
@@ -15,6 +16,7 @@ mod worker;
 
 pub use attribute::{ModelRun, Tally, Variants};
 pub use child::{Lost, Worker};
+pub use classes::Class;
 pub use compare::{Change, Changes, compare};
 pub use drive::{Extent, Logs, Progress, crash, generated, logs, minimize, observe, observe_all, one, span};
 pub use examine::{Examiner, Oracles, Verdict, image_host};

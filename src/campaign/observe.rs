@@ -4,9 +4,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::examine::Examiner;
-use crate::audit::{Audit, Results};
+use crate::audit::{Audit, Results, Stream};
+use crate::lockdep::Graph;
 use crate::oracle::finding::Finding;
 use crate::program::Program;
+use crate::world::event::Event;
 use crate::world::pressure::Pressure;
 
 /// A run, call sites recorded.
@@ -20,6 +22,12 @@ pub struct Observation {
     pub results: Results,
     /// What waiting for memory did.
     pub pressure: Pressure,
+    /// Lock order, as of program 0.
+    pub order: Graph,
+    /// Calls of the allocator.
+    pub stream: Stream,
+    /// Why it ended before its last op.
+    pub ends: Option<String>,
 }
 
 impl Observation {
@@ -38,12 +46,21 @@ impl Examiner {
         self.image_ref().shared().tenant.record_sites(true);
         let verdict = self.examine(program);
         self.image_ref().shared().tenant.record_sites(false);
+        let mut order = Graph::default();
+        self.record_order(&mut order, 0);
         let world = self.image_ref().shared().host.world();
+        let stopped = world.events().iter().find_map(|e| match e {
+            Event::Stopped { reason } => Some(format!("{reason:?}")),
+            _ => None,
+        });
         Ok(Observation {
             findings: verdict?.findings,
             audit: Audit::of(program, world.log()),
             results: Results::of(program, world.log()),
             pressure: *world.pressure(),
+            order,
+            stream: Stream::of(world.log()),
+            ends: stopped,
         })
     }
 }

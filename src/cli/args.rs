@@ -37,7 +37,7 @@ pub enum Verb {
     Tree(TreeArgs),
     /// Run the cases of the NOFS/NOIO review on a tree and on variants of it
     Scenario(ScenarioArgs),
-    /// Compare a tree with itself changed: masks, results, lock order, quirks
+    /// Compare two trees, or a tree with itself changed: masks, results, lock order, quirks
     Diff(DiffArgs),
     /// List every backing allocation with its gfp masks, scopes and locks
     Audit(AuditArgs),
@@ -64,6 +64,9 @@ pub struct ImageArgs {
     /// Kernel tree: 6.12, 6.1 or a directory
     #[arg(long, default_value = "6.12", value_name = "NAME|DIR")]
     pub tree: String,
+    /// Revision of the git checkout given with --tree; the checkout itself is left alone
+    #[arg(long, value_name = "REV", requires = "tree")]
+    pub rev: Option<String>,
     /// Patch to apply: a diff, `git format-patch` output or an mbox; may be given several times
     #[arg(long, value_name = "FILE")]
     pub patch: Vec<PathBuf>,
@@ -89,6 +92,7 @@ impl ImageArgs {
     pub fn spec(&self) -> Result<ImageSpec, super::CliError> {
         Ok(ImageSpec {
             tree: self.tree.clone(),
+            rev: self.rev.clone(),
             patches: self.patch.clone(),
             variant: self.variant.clone(),
             lenient: self.patch_lenient,
@@ -193,15 +197,33 @@ pub struct ScenarioArgs {
 /// Arguments of `diff`.
 #[derive(Debug, Args)]
 pub struct DiffArgs {
-    /// The changed image; the other is its tree alone
+    /// The image after the change; the one before is its tree alone, if nothing else is said.
     #[command(flatten)]
     pub image: ImageArgs,
-    /// Generated programs to run besides the scenarios
+    /// The tree before the change: 6.12, 6.1 or a directory
+    #[arg(long, value_name = "NAME|DIR")]
+    pub against: Option<String>,
+    /// Its revision; of the tree given with --tree when --against is left out
+    #[arg(long, value_name = "REV")]
+    pub against_rev: Option<String>,
+    /// Patch of the image before the change; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub against_patch: Vec<PathBuf>,
+    /// Variant of the image before the change
+    #[arg(long, value_name = "NAME")]
+    pub against_variant: Option<String>,
+    /// Generated programs to run besides scenarios and corpus
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub programs: u64,
     /// Seed of generated programs
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Show the programs as they were run, not made small
+    #[arg(long)]
+    pub no_minimize: bool,
+    /// Pairs of worker processes; as many as there are processors when left out. Results do not depend on it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
     /// Form of the output
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,

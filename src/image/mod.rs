@@ -21,6 +21,8 @@ pub use shim::Config;
 pub struct ImageSpec {
     /// A known tree's name or a directory.
     pub tree: String,
+    /// Revision of the git checkout that the tree is; what is checked out when there is none.
+    pub rev: Option<String>,
     /// Patch files, applied in order: diffs, messages, or mboxes.
     pub patches: Vec<PathBuf>,
     /// Variant of our own, by name, applied after the patches.
@@ -116,7 +118,10 @@ impl Image {
     /// See [`ImageError`].
     pub fn build(spec: &ImageSpec) -> Result<Image, ImageError> {
         let root = find_checkout().unwrap_or_else(|| PathBuf::from("."));
-        let tree = Tree::resolve(&spec.tree, &root)?;
+        let tree = match &spec.rev {
+            Some(rev) => Tree::revision(&spec.tree, rev, &root)?,
+            None => Tree::resolve(&spec.tree, &root)?,
+        };
         let scratch = TempDir::with_prefix("percuss-").map_err(ImageError::Scratch)?;
         let Patched { overlay, mut patches, notes } = patched(spec, &tree, scratch.path())?;
         let mut files = tree.files.clone();

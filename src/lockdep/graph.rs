@@ -138,6 +138,12 @@ impl Graph {
         self.shown.extend(other.shown);
     }
 
+    /// The graph of one program, with that program's index.
+    pub fn of_program(mut self, program: u64) -> Graph {
+        self.edges.values_mut().flatten().for_each(|origin| origin.program = program);
+        self
+    }
+
     /// All edges, by name.
     pub fn edges(&self) -> impl Iterator<Item = Edge> {
         self.edges.iter().map(|(k, o)| edge(k, o))

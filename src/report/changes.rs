@@ -1,67 +1,183 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What a patch changes, for people and machines.
+//! What changes from one image to another, for people and machines.
 
 use std::fmt::Write;
 
 use owo_colors::OwoColorize;
+use serde_json::{Value, json};
 
-use super::heading;
+use super::json::{image, quirks};
 use super::layout::{count, plural, wrap};
-use crate::campaign::{Change, Changes};
+use super::{fix, heading, name};
+use crate::campaign::{Change, Changes, Class, PROBES};
 use crate::image::Image;
 use crate::model::Quirks;
 
 /// Lines of a program that are shown.
 const PROGRAM_LINES: usize = 12;
 
-/// Quirks that only one of two images has.
-fn quirks(here: &Image, there: &Image) -> Vec<&'static str> {
-    let has = |image: &Image, name| image.quirks.get(name) == Ok(true);
-    Quirks::ALL.iter().map(|q| q.name).filter(|n| has(here, n) && !has(there, n)).collect()
+/// Two images and what changes from one to the other.
+#[derive(Debug, Clone, Copy)]
+pub struct Compared<'a> {
+    /// Before the change.
+    pub before: &'a Image,
+    /// After it.
+    pub after: &'a Image,
+    /// Seed of the generator.
+    pub seed: u64,
+    /// What changes.
+    pub changes: &'a Changes,
 }
 
-/// The changes, each kind under its heading, each change with its count, and the shortest program of the first.
-pub fn changes(before: &Image, after: &Image, c: &Changes, width: usize) -> String {
-    let mut out = heading(after, width);
-    let _ = writeln!(out, "\ncompared with {} as it is, in {}\n", before.tree.name, plural(c.programs, "program"));
-    let (gained, lost) = (quirks(after, before).join(" "), quirks(before, after).join(" "));
-    for (what, list) in [("quirks gained", gained), ("quirks gone", lost)] {
-        let _ = writeln!(out, "{}  {}", what.bold(), if list.is_empty() { "none" } else { &list });
+impl Compared<'_> {
+    /// Quirks that only one of the two has, gained first, then gone.
+    fn quirks(&self) -> [Vec<&'static str>; 2] {
+        let has = |image: &Image, name| image.quirks.get(name) == Ok(true);
+        let only = |here: &Image, there: &Image| {
+            Quirks::ALL.iter().map(|q| q.name).filter(|n| has(here, n) && !has(there, n)).collect()
+        };
+        [only(self.after, self.before), only(self.before, self.after)]
     }
-    out += &kind("masks in force under pcpu_alloc_mutex, + now, - no longer", &c.masks, width);
-    out += &kind("results of allocations", &c.results, width);
-    out += &kind("reports, + gained, - lost", &c.reports, width);
+}
+
+fn title(class: Class) -> &'static str {
+    match class {
+        Class::Masks => "masks in force at backing allocations, by call site",
+        Class::Results => "results of allocations",
+        Class::Pressure => "waiting for memory",
+        Class::Reports => "reports, + gained, - lost",
+        Class::Edges => "edges of the graph of locks, + gained, - lost",
+        Class::Order => "order and kind of calls where results are the same, the first in each program",
+    }
+}
+
+/// The changes, each kind under its heading, each change with its count, and the programs that show them.
+pub fn changes(c: &Compared<'_>, width: usize) -> String {
+    let mut out = format!("{}\n{}", "before".bold(), heading(c.before, width));
+    let _ = write!(out, "\n{}\n{}", "after".bold(), heading(c.after, width));
+    let [gained, gone] = c.quirks();
+    let nothing = gained.is_empty() && gone.is_empty() && c.changes.all.is_empty();
+    let _ = writeln!(out, "\n{}", plural(c.changes.programs, "program").bold());
+    if c.changes.not_run > 0 {
+        out +=
+            &wrap("", 0, &format!("{} not run: too many others ended their workers", count(c.changes.not_run)), width);
+    }
+    if nothing {
+        let _ = writeln!(out, "\n{}", "no change".green().bold());
+        return out;
+    }
+    out += &quirk_list(&gained, "quirks gained", width);
+    out += &quirk_list(&gone, "quirks gone", width);
+    let mut same = Vec::new();
+    for class in Class::ALL {
+        let changes: Vec<&Change> = c.changes.of(class).collect();
+        if changes.is_empty() {
+            same.push(class.name());
+        } else {
+            out += &kind(title(class), &changes, width);
+        }
+    }
+    if !same.is_empty() {
+        out.push('\n');
+        out += &wrap(&format!("{}  ", "the same".bold()), 10, &same.join(", "), width);
+    }
     out
 }
 
-fn kind(title: &str, changes: &[Change], width: usize) -> String {
+fn quirk_list(list: &[&str], title: &str, width: usize) -> String {
+    let mut out = String::new();
+    for (i, quirk) in list.iter().enumerate() {
+        if i == 0 {
+            let _ = writeln!(out, "\n{}", title.bold());
+        }
+        let words = name(quirk).unwrap_or_default();
+        out += &wrap(&format!("  {}  ", quirk.bold()), 4 + quirk.len(), words, width);
+        if let Some(fix) = fix(quirk) {
+            out += &wrap("      fix  ", 11, &fix, width);
+        }
+    }
+    out
+}
+
+/// Changes of a kind. Those that the same program shows stand together, and the program below them.
+fn kind(title: &str, changes: &[&Change], width: usize) -> String {
     let mut out = format!("\n{}\n", title.bold());
-    if changes.is_empty() {
-        return out + "  the same\n";
+    let mut programs: Vec<&str> = changes.iter().map(|c| c.program.as_str()).collect();
+    let mut shown = std::collections::BTreeSet::new();
+    programs.retain(|p| shown.insert(*p));
+    for program in programs {
+        for change in changes.iter().filter(|c| c.program == program) {
+            let (sign, indent, what) = signed(&change.what);
+            out += &wrap(&format!("  {:>7}  {sign}", count(change.count)), indent, what, width);
+            out += &sites(change, width);
+        }
+        out += &text(program, width);
     }
-    for change in changes {
-        out += &wrap(&format!("  {:>7}  ", count(change.count)), 11, &change.what, width);
-    }
-    let lines: Vec<&str> = changes[0].program.lines().collect();
-    let _ = writeln!(out, "  the first of these in");
+    out
+}
+
+/// The first lines of a program.
+fn text(program: &str, width: usize) -> String {
+    let mut out = String::new();
+    let lines: Vec<&str> = program.lines().collect();
     for line in lines.iter().take(PROGRAM_LINES) {
-        let _ = writeln!(out, "    | {line}");
+        let folds = line.starts_with("boot ") || line.starts_with("schedule ");
+        let folded = if folds { wrap("", 5, line, width.saturating_sub(13)) } else { format!("{line}\n") };
+        for line in folded.lines() {
+            let _ = writeln!(out, "           {}", format!("| {line}").dimmed());
+        }
     }
     if lines.len() > PROGRAM_LINES {
-        let _ = writeln!(out, "    ({} more lines; --format json has them)", lines.len() - PROGRAM_LINES);
+        let _ = writeln!(out, "           ({} more lines; --format json has them)", lines.len() - PROGRAM_LINES);
     }
     out
+}
+
+/// A sign in its colour, how far the text behind it is indented, and that text.
+fn signed(what: &str) -> (String, usize, &str) {
+    match what.split_once(' ') {
+        Some(("+", rest)) => (format!("{} ", "+".green().bold()), 13, rest),
+        Some(("-", rest)) => (format!("{} ", "-".red().bold()), 13, rest),
+        _ => (String::new(), 11, what),
+    }
+}
+
+fn sites(change: &Change, width: usize) -> String {
+    match &change.sites[..] {
+        [was, now] => {
+            let line = |word: &str, site: &str| match site {
+                "" => String::new(),
+                site => wrap(&format!("             {word}  "), 21, site, width),
+            };
+            line("before", was) + &line("after ", now)
+        }
+        [first] => wrap("             first  ", 20, first, width),
+        _ => String::new(),
+    }
 }
 
 /// The changes as one object, every change with its program.
-pub fn changes_json(before: &Image, after: &Image, c: &Changes) -> String {
-    let value = serde_json::json!({
-        "schema": "percuss-diff-1",
-        "tree": after.tree.name,
-        "patches": after.applied,
-        "quirks_gained": quirks(after, before),
-        "quirks_gone": quirks(before, after),
-        "changes": c,
-    });
-    serde_json::to_string_pretty(&value).expect("plain data")
+pub fn changes_json(c: &Compared<'_>) -> String {
+    let side = |i: &Image| json!({"tree": image(i), "patches": i.applied, "config": i.config.name(), "quirks": quirks(i), "undecided": i.undecided});
+    let quirk = |quirk: &&str| {
+        let program = PROBES.iter().find(|(probe, _)| probe == quirk).map(|(_, text)| *text);
+        json!({"quirk": quirk, "name": name(quirk), "fix": fix(quirk), "program": program})
+    };
+    let [gained, gone] = c.quirks().map(|list| list.iter().map(quirk).collect::<Vec<Value>>());
+    let kinds: serde_json::Map<String, Value> = Class::ALL
+        .into_iter()
+        .map(|class| (class.name().to_owned(), json!(c.changes.of(class).collect::<Vec<_>>())))
+        .collect();
+    json!({
+        "schema": "percuss-diff-2",
+        "before": side(c.before),
+        "after": side(c.after),
+        "seed": c.seed,
+        "programs": c.changes.programs,
+        "not_run": c.changes.not_run,
+        "quirks_gained": gained,
+        "quirks_gone": gone,
+        "changes": kinds,
+    })
+    .to_string()
 }

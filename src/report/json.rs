@@ -13,7 +13,7 @@ use crate::program::Program;
 /// Version of the objects: raised when a field changes its meaning or goes.
 pub const SCHEMA: u32 = 1;
 
-fn image(i: &Image) -> Value {
+pub(super) fn image(i: &Image) -> Value {
     json!({
         "name": i.tree.name,
         "version": i.tree.version,
@@ -22,7 +22,7 @@ fn image(i: &Image) -> Value {
     })
 }
 
-fn quirks(i: &Image) -> Vec<&'static str> {
+pub(super) fn quirks(i: &Image) -> Vec<&'static str> {
     Quirks::ALL.iter().filter(|q| i.quirks.get(q.name) == Ok(true)).map(|q| q.name).collect()
 }
 

@@ -12,7 +12,7 @@ mod save;
 mod shares;
 mod tree;
 
-pub use changes::{changes, changes_json};
+pub use changes::{Compared, changes, changes_json};
 pub use events::log;
 pub use human::{findings, heading, human, step};
 pub use json::{SCHEMA, json, replay_json, step_error_json, tree_json};

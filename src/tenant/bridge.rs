@@ -159,7 +159,7 @@ impl shim::Host for Bridge {
     }
 
     fn kvfree(&self, addr: u64) {
-        self.world.kvfree(self.rel(addr));
+        self.at().kvfree(self.rel(addr));
     }
 
     fn alloc_page(&self, node: i32, gfp: u32) -> Option<u32> {
@@ -167,7 +167,7 @@ impl shim::Host for Bridge {
     }
 
     fn free_page(&self, pfn: u32) {
-        self.world.free_page(pfn);
+        self.at().free_page(pfn);
     }
 
     fn get_vm_areas(&self, offsets: &[u64], sizes: &[u64], align: u64, gfp: u32, extra: u64) -> Option<shim::VmAreas> {
@@ -176,7 +176,7 @@ impl shim::Host for Bridge {
     }
 
     fn free_vm_areas(&self, handle: u64) {
-        self.world.free_vm_areas(self.rel(handle));
+        self.at().free_vm_areas(self.rel(handle));
     }
 
     fn vm_area_early(&self, size: u64, align: u64) -> u64 {
@@ -189,7 +189,7 @@ impl shim::Host for Bridge {
     }
 
     fn unmap_pages(&self, addr: u64, nr: u32) {
-        self.world.unmap_pages(self.rel(addr), nr);
+        self.at().unmap_pages(self.rel(addr), nr);
     }
 
     fn populate_pte(&self, addr: u64) {
@@ -201,11 +201,11 @@ impl shim::Host for Bridge {
     }
 
     fn flush_cache(&self, start: u64, end: u64, unmap: bool) {
-        self.world.flush_cache(self.rel(start), self.rel(end), unmap);
+        self.at().flush_cache(self.rel(start), self.rel(end), unmap);
     }
 
     fn flush_tlb(&self, start: u64, end: u64) {
-        self.world.flush_tlb(self.rel(start), self.rel(end));
+        self.at().flush_tlb(self.rel(start), self.rel(end));
     }
 
     fn memblock_alloc(&self, size: u64, align: u64, node: Option<u32>, unit_area: bool) -> u64 {

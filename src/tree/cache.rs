@@ -128,7 +128,7 @@ impl Resolver {
     }
 
     /// Waits for the lock of one name, kept until the file is dropped, and clears away what a killed process left.
-    fn lock(&self, name: &str) -> Result<File, TreeError> {
+    pub(super) fn lock(&self, name: &str) -> Result<File, TreeError> {
         let made = fs::create_dir_all(&self.cache);
         let file = made.and_then(|()| File::create(self.cache.join(format!(".{name}.lock"))));
         let file = file.and_then(|file| file.lock().map(|()| file)).map_err(|source| self.unwritable(source))?;
@@ -141,12 +141,12 @@ impl Resolver {
     }
 
     /// A directory on the cache's file system that goes away by itself.
-    fn scratch(&self, name: &str) -> Result<tempfile::TempDir, TreeError> {
+    pub(super) fn scratch(&self, name: &str) -> Result<tempfile::TempDir, TreeError> {
         let prefix = scratch_prefix(name);
         tempfile::Builder::new().prefix(&prefix).tempdir_in(&self.cache).map_err(|source| self.unwritable(source))
     }
 
-    fn unwritable(&self, source: io::Error) -> TreeError {
+    pub(super) fn unwritable(&self, source: io::Error) -> TreeError {
         TreeError::Cache { path: self.cache.clone(), source }
     }
 }

@@ -117,6 +117,20 @@ pub enum TreeError {
         /// Why.
         source: io::Error,
     },
+    /// A revision cannot be had.
+    #[error(
+        "cannot take revision `{rev}` of {}: {detail}\n  \
+         help: `--rev` needs the top directory of a git checkout and a commit, tag or branch that it has",
+        dir.display()
+    )]
+    Revision {
+        /// The checkout.
+        dir: PathBuf,
+        /// What was asked for.
+        rev: String,
+        /// What git said.
+        detail: String,
+    },
     /// There is no place for a cache.
     #[error(
         "no place for the tree cache: neither PERCUSS_CACHE, XDG_CACHE_HOME nor HOME is set\n  help: set PERCUSS_CACHE"

@@ -10,6 +10,7 @@ mod hash;
 mod manifest;
 mod origin;
 mod overlay;
+mod revision;
 mod stamp;
 mod unpack;
 
@@ -45,6 +46,11 @@ impl Tree {
     /// Reads `PERCUSS_TARBALL_DIR` and `PERCUSS_CACHE`; [`Resolver`] takes the same two as arguments.
     pub fn resolve(spec: &str, root: &Path) -> Result<Tree, TreeError> {
         Resolver::from_env(root)?.resolve(spec)
+    }
+
+    /// The tree of a revision of the git checkout `spec`, kept in the cache; the checkout is only read.
+    pub fn revision(spec: &str, rev: &str, root: &Path) -> Result<Tree, TreeError> {
+        Resolver::from_env(root)?.revision(spec, rev)
     }
 
     /// Takes stock of the kernel in `dir`, which must have every file the manifest requires.

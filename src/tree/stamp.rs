@@ -36,7 +36,7 @@ impl Stamp {
         package_version: Option<String>,
     ) -> Result<Stamp, TreeError> {
         let mut sha256 = BTreeMap::new();
-        for file in &manifest().allocator {
+        for file in manifest().allocator.iter().filter(|file| dir.join(file).is_file()) {
             sha256.insert(file.clone(), sha256_file(&dir.join(file))?);
         }
         Ok(Stamp { format: Self::FORMAT, unpack: Self::unpack_hash(), size, mtime_ns, package_version, sha256 })

@@ -76,6 +76,8 @@ pub struct World {
     pub(super) gated: [bool; limits::SHRINKERS],
     /// Where the call of each context comes from, while that is recorded.
     pub(super) sites: Option<Box<[Option<CallSite>; CONTEXTS]>>,
+    /// Those of calls in whose reclaim a shrinker's op runs, with their contexts.
+    pub(super) outer_sites: Vec<(usize, Option<CallSite>)>,
     /// A lock was released since somebody asked.
     pub(super) released: bool,
     /// Nobody else can run.
@@ -162,6 +164,7 @@ impl World {
             pressure: Pressure::default(),
             gated: [false; limits::SHRINKERS],
             sites: None,
+            outer_sites: Vec::new(),
             released: false,
             alone: false,
             work_pending: false,
@@ -243,6 +246,7 @@ impl World {
         self.alone = false;
         self.released = false;
         self.sites = None;
+        self.outer_sites.clear();
         self.working = false;
         self.zeroing = None;
         self.stopped = None;

@@ -41,6 +41,11 @@ fn op_is_shrinkers(op: u32) -> bool {
 impl World {
     /// Notes that an op starts.
     pub fn op_begin(&mut self, op: u32) -> Context {
+        if op_is_shrinkers(op)
+            && let Some(sites) = &mut self.sites
+        {
+            self.outer_sites.push((self.current, sites[self.current].take()));
+        }
         self.set_site(None);
         self.emit(Event::OpBegin { op });
         let outer = std::mem::replace(&mut self.ops[self.current], op);
@@ -62,6 +67,10 @@ impl World {
         self.emit(Event::OpEnd { op, result });
         if op_is_shrinkers(op) {
             self.ops[self.current] = before.op;
+            if let Some(at) = self.outer_sites.iter().rposition(|(context, _)| *context == self.current) {
+                let (_, site) = self.outer_sites.remove(at);
+                self.set_site(site);
+            }
         }
     }
 

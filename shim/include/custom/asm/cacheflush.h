@@ -3,7 +3,13 @@
 #ifndef PERCUSS_ASM_CACHEFLUSH_H
 #define PERCUSS_ASM_CACHEFLUSH_H
 #include <percuss/host.h>
-#define flush_cache_vmap(start, end) PERCUSS(flush_cache, (start), (end), 0)
+static inline void flush_cache_vmap(unsigned long start, unsigned long end)
+{
+	PERCUSS(flush_cache, start, end, 0);
+}
 #define flush_cache_vmap_early(start, end) do { (void)(start); (void)(end); } while (0)
-#define flush_cache_vunmap(start, end) PERCUSS(flush_cache, (start), (end), 1)
+static inline void flush_cache_vunmap(unsigned long start, unsigned long end)
+{
+	PERCUSS(flush_cache, start, end, 1);
+}
 #endif

@@ -4,6 +4,9 @@
 #define PERCUSS_ASM_TLBFLUSH_H
 #include <linux/pgtable.h>
 #include <percuss/host.h>
-#define flush_tlb_kernel_range(start, end) PERCUSS(flush_tlb, (start), (end))
+static inline void flush_tlb_kernel_range(unsigned long start, unsigned long end)
+{
+	PERCUSS(flush_tlb, start, end);
+}
 #define flush_tlb_all() percuss_loud("flush_tlb_all")
 #endif
