@@ -81,33 +81,6 @@ fn unknown_scenarios_are_refused() {
 }
 
 #[test]
-fn a_difference_is_classes_not_a_dump() {
-    if common::tree().is_none() {
-        return;
-    }
-    let run = common::percuss(&["diff", "--variant", "v4", "--programs", "30", "--format", "json"]);
-    assert_eq!(run.code, 0, "{}", run.err);
-    let json: serde_json::Value = serde_json::from_str(&run.out).unwrap();
-    assert_eq!(json["quirks_gone"], serde_json::json!(["B04", "B05", "B06"]));
-    let whats = |kind: &str| -> Vec<&str> {
-        json["changes"][kind].as_array().unwrap().iter().map(|c| c["what"].as_str().unwrap()).collect()
-    };
-    for mask in ["- vm areas: GFP_KERNEL", "+ vm areas: GFP_NOIO", "- pages: GFP_NOFS"] {
-        assert!(whats("masks").contains(&mask), "{mask} in {:?}", whats("masks"));
-    }
-    assert!(whats("reports").iter().any(|w| w.starts_with("- ") && w.contains("fs_reclaim")));
-    let programs = json["changes"]["masks"].as_array().unwrap().iter().map(|c| c["program"].as_str().unwrap());
-    programs.for_each(|text| drop(text.parse::<Program>().unwrap()));
-
-    let keys: Vec<&String> = json.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["changes", "patches", "quirks_gained", "quirks_gone", "schema", "tree"]);
-
-    let none = common::percuss(&["diff"]);
-    assert_eq!(none.code, 2);
-    assert!(none.err.contains("give --patch, --variant or --edit"), "{}", none.err);
-}
-
-#[test]
 fn under_the_mutex_v4_reclaims_nothing() {
     if common::tree().is_none() {
         return;

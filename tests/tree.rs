@@ -287,3 +287,69 @@ fn debian_trees_are_unpacked_unmodified() {
         assert_eq!(Tree::resolve(tree.dir.to_str().unwrap(), &root).unwrap().files, tree.files);
     }
 }
+
+/// A checkout with two commits of a kernel and one of something else, and a change that is not committed.
+fn checkout(dir: &Path) -> bool {
+    let git = |args: &[&str]| {
+        let mut git = Command::new("git");
+        git.arg("-C").arg(dir).args(["-c", "user.name=A", "-c", "user.email=a@example.invalid"]).args(args);
+        git.output().is_ok_and(|out| out.status.success())
+    };
+    fs::create_dir_all(dir).unwrap();
+    if !git(&["init", "-q"]) {
+        return false;
+    }
+    let commit = |name: &str| git(&["add", "-A"]) && git(&["commit", "-q", "-m", name]) && git(&["tag", name]);
+    put(&dir.join("README"), "no kernel");
+    let mut done = commit("none");
+    for (name, sublevel) in [("old", 1), ("new", 2)] {
+        kernel(dir, &format!("VERSION = 6\nPATCHLEVEL = 9\nSUBLEVEL = {sublevel}\n"));
+        put(&dir.join("mm/percpu.c"), name);
+        put(&dir.join("net/core/dev.c"), "not wanted");
+        done &= commit(name);
+    }
+    put(&dir.join("mm/percpu.c"), "not committed");
+    done
+}
+
+#[test]
+fn revisions_of_a_checkout() {
+    let bench = Bench::new();
+    let dir = bench.temp.path().join("linux");
+    if !checkout(&dir) {
+        eprintln!("skipped: there is no git");
+        return;
+    }
+    let spec = dir.to_str().unwrap();
+    let resolver = bench.resolver();
+    for (rev, sublevel, text) in [("old", 1, "old"), ("new", 2, "new"), ("HEAD~1", 1, "old")] {
+        let tree = resolver.revision(spec, rev).unwrap();
+        assert_eq!(
+            (tree.version.as_str(), tree.name.as_str()),
+            (&*format!("6.9.{sublevel}"), &*format!("{spec} at {rev}"))
+        );
+        assert_eq!(fs::read_to_string(tree.path("mm/percpu.c")).unwrap(), text);
+        assert!(!tree.path("net").exists() && !tree.dir.starts_with(&dir));
+        assert!(matches!(&tree.origin, Origin::Git { describe, .. } if describe == text), "{}", tree.origin);
+        // A second look takes nothing out again, but for what somebody changed.
+        put(&tree.path("witness"), "");
+        assert!(resolver.revision(spec, rev).unwrap().path("witness").is_file());
+        put(&tree.path("mm/percpu.c"), "changed by somebody");
+        assert_eq!(resolver.revision(spec, rev).unwrap().files, tree.files);
+    }
+    assert_eq!(fs::read_to_string(dir.join("mm/percpu.c")).unwrap(), "not committed");
+
+    let refused = |spec: &str, rev: &str| resolver.revision(spec, rev).unwrap_err().to_string();
+    assert!(refused(spec, "missing").contains("there is no such commit"), "{}", refused(spec, "missing"));
+    assert!(refused(spec, "--help").contains("there is no such commit"), "{}", refused(spec, "--help"));
+    assert!(refused(spec, "none").contains("it has no Makefile"), "{}", refused(spec, "none"));
+    let below = dir.join("mm");
+    assert!(refused(below.to_str().unwrap(), "old").contains("not the top directory of a git checkout"));
+    assert!(refused("6.12", "old").contains("it is no directory"));
+    let plain = bench.temp.path().join("plain");
+    kernel(&plain, "VERSION = 6\n");
+    assert!(refused(plain.to_str().unwrap(), "old").contains("cannot take revision `old`"));
+    let left = fs::read_dir(bench.temp.path().join("cache")).unwrap().flatten();
+    let left: Vec<String> = left.map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+    assert!(left.iter().all(|name| name.starts_with("rev-") || name.ends_with(".lock")), "{left:?}");
+}

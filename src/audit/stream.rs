@@ -17,6 +17,8 @@ use crate::world::log::Log;
 pub struct Act {
     /// What is called.
     pub kind: Cow<'static, str>,
+    /// It only enters or leaves a gfp scope.
+    pub scope: bool,
     /// `function (file:line)`, or empty.
     pub site: String,
 }
@@ -56,7 +58,8 @@ impl Stream {
             }
             let Some((kind, sited)) = kind(event).filter(|_| reclaims[at] == 0) else { continue };
             let site = log.site_of(i).filter(|_| sited).map_or_else(String::new, ToString::to_string);
-            let act = Act { kind: kind.into(), site };
+            let scope = matches!(event, Event::ScopeSave { .. } | Event::ScopeRestore { .. });
+            let act = Act { kind, scope, site };
             let next = u16::try_from(numbers.len()).unwrap_or(u16::MAX);
             let number = *numbers.entry(act.clone()).or_insert_with(|| {
                 stream.acts.push(act);
@@ -67,15 +70,31 @@ impl Stream {
         stream
     }
 
-    /// Where the other first does something else, in the first context that does.
+    /// Where the other first does something else, in the first context that does. Scopes count only when nothing else
+    /// differs: a tree that has new ones would show little besides.
     pub fn parts_from(&self, other: &Stream) -> Option<Parting> {
-        let act = |stream: &Stream, number: Option<&u16>| stream.acts.get(usize::from(*number?)).cloned();
-        let lanes = self.lanes.iter().zip(&other.lanes);
-        lanes.into_iter().find_map(|(a, b)| {
-            let kinds = |stream: &Stream, lane: &[u16], i| act(stream, lane.get(i)).map(|a| a.kind);
-            let at = (0..a.len().max(b.len())).find(|i| kinds(self, a, *i) != kinds(other, b, *i))?;
-            Some(Parting { acts: [act(self, a.get(at)), act(other, b.get(at))] })
+        self.parting(other, false).or_else(|| self.parting(other, true))
+    }
+
+    fn parting(&self, other: &Stream, scopes: bool) -> Option<Parting> {
+        (0..self.lanes.len().max(other.lanes.len())).find_map(|context| {
+            let mut lanes = [self.lane(context, scopes), other.lane(context, scopes)];
+            loop {
+                let acts = [lanes[0].next(), lanes[1].next()];
+                if acts == [None, None] {
+                    return None;
+                }
+                if acts[0].map(|a| &a.kind) != acts[1].map(|a| &a.kind) {
+                    return Some(Parting { acts: acts.map(|a| a.cloned()) });
+                }
+            }
         })
+    }
+
+    /// Acts of a context.
+    fn lane(&self, context: usize, scopes: bool) -> impl Iterator<Item = &Act> {
+        let numbers = self.lanes.get(context).into_iter().flatten();
+        numbers.filter_map(|n| self.acts.get(usize::from(*n))).filter(move |act| scopes || !act.scope)
     }
 }
 

@@ -102,7 +102,7 @@ pub struct Variants {
 }
 
 /// Quirks that choose what backing allocations may do, and so what may wait for whom.
-const MASKS: [&str; 7] = ["B03", "B03b", "B04", "B05", "B06", "backing-nofail", "caller-scopes"];
+const MASKS: [&str; 8] = ["B03", "B03b", "B04", "B05", "B06", "backing-nofail", "caller-scopes", "noreclaim-scope"];
 
 /// The quirk that accounts for stalls. By their rule, not by running the Model without it: two tasks of such a Model
 /// may populate one page.

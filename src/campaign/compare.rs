@@ -28,7 +28,6 @@ const TRIES_LOST: u32 = 40;
 #[derive(Debug, Clone, Serialize)]
 pub struct Change {
     /// Its kind.
-    #[serde(skip)]
     pub class: Class,
     /// What changes, in words.
     pub what: String,

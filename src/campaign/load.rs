@@ -149,6 +149,7 @@ pub const PROBES: &[(&str, &str)] = &[
     ("B06", include_str!("../../corpora/quirks/B06.percuss")),
     ("B04", include_str!("../../corpora/quirks/B04.percuss")),
     ("B05", include_str!("../../corpora/quirks/B05.percuss")),
+    ("noreclaim-scope", include_str!("../../corpora/quirks/noreclaim-scope.percuss")),
     ("backing-nofail", include_str!("../../corpora/quirks/backing-nofail.percuss")),
     ("caller-scopes", include_str!("../../corpora/quirks/caller-scopes.percuss")),
     ("B03b", include_str!("../../corpora/quirks/B03b.percuss")),

@@ -13,7 +13,7 @@ table! {
     "depopulate-allocates"
     "fix-B24" "fix-B25" "fix-B26" "fix-B36" "fix-B50" "fix-B51"
     "crash-null" "crash-bug" "crash-recursion" "crash-loop"
-    "pre-9a5b183" "scopes" "noio-mask" "noio-mask-nofail" "v4" "v4-nofail"
+    "pre-9a5b183" "scopes" "noio-mask" "noio-mask-nofail" "v4" "v4-nofail" "v4-scope"
 }
 
 /// The names of all edits.

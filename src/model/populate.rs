@@ -4,7 +4,6 @@
 use super::allocator::Allocator;
 use super::block::PAGE;
 use super::chunk::{ChunkId, NONE};
-use super::scope;
 use crate::world::gfp::Gfp;
 use crate::world::kernel::{Addr, Diag, Kernel, Pfn};
 
@@ -140,7 +139,7 @@ impl<K: Kernel> Allocator<K> {
     /// and the ones before it are unmapped and the translations flushed. Page tables are always asked for with
     /// GFP_KERNEL: what `gfp` lacks of that is said by a scope.
     fn map(&self, pages: Pages, gfp: Gfp) -> bool {
-        let scope = if self.quirks().b05 { None } else { scope::fitting(gfp) };
+        let scope = self.page_table_scope(gfp);
         for cpu in cpus(self.possible()) {
             let addr = self.unit_page(pages, cpu, pages.start);
             // The array is part of the state, which must not be borrowed while another task may run.

@@ -133,6 +133,10 @@ quirks! {
     fix: None,
     "A sleeping caller without __GFP_IO creates and populates chunks in a NOIO scope, one that lacks only __GFP_FS in a \
      NOFS scope. All others keep full reclaim under pcpu_alloc_mutex.";
+    noreclaim_scope = "noreclaim-scope", v6_12: false, v6_1: false,
+    fix: None,
+    "Page tables are made in the scope that memalloc_apply_gfp_scope() picks: with __GFP_NORETRY, as the balance worker \
+     has it, or __GFP_RETRY_MAYFAIL, a noreclaim scope. They come from the reserves then, and nothing is reclaimed.";
     backing_under_mutex = "backing-under-mutex", v6_12: true, v6_1: true,
     fix: None,
     "Backing memory is allocated with pcpu_alloc_mutex held, whatever the mask. Whoever could free memory and waits for \

@@ -16,7 +16,28 @@ pub(super) fn fitting(gfp: Gfp) -> Option<Scope> {
     }
 }
 
+/// The scope that newer trees' helper picks: whoever may fail reclaims nothing. A mask with __GFP_FS and without __GFP_IO
+/// has none.
+fn picked(gfp: Gfp) -> Option<Scope> {
+    if !gfp.allows_blocking() || gfp.intersects(Gfp::NORETRY | Gfp::RETRY_MAYFAIL) {
+        Some(Scope::Memalloc)
+    } else if !gfp.contains(Gfp::IO) && gfp.contains(Gfp::FS) {
+        None
+    } else {
+        fitting(gfp)
+    }
+}
+
 impl<K: Kernel> Allocator<K> {
+    /// The scope in which page tables are made for somebody with this mask.
+    pub(super) fn page_table_scope(&self, gfp: Gfp) -> Option<Scope> {
+        match self.quirks() {
+            q if q.noreclaim_scope => picked(gfp),
+            q if q.b05 => None,
+            _ => fitting(gfp),
+        }
+    }
+
     /// Gets backing memory, under pcpu_alloc_mutex as all trees do. Without that quirk the mutex is dropped meanwhile,
     /// which shows what would not wait for it; it is no allocator one could ship, since two may then populate a page.
     pub(super) fn backing<R>(&self, get: impl FnOnce() -> R) -> R {
@@ -54,5 +75,13 @@ mod tests {
     fn a_scope_forbids_what_the_mask_lacks() {
         let scopes = [Gfp::KERNEL, Gfp::NOFS, Gfp::NOIO, Gfp::NOIO | Gfp::FS, Gfp::KERNEL | Gfp::NORETRY].map(fitting);
         assert_eq!(scopes, [None, Some(Scope::Nofs), Some(Scope::Noio), Some(Scope::Noio), None]);
+    }
+
+    #[test]
+    fn who_may_fail_reclaims_nothing() {
+        let masks = [Gfp::NOWAIT, Gfp::NOIO | Gfp::NORETRY, Gfp::KERNEL | Gfp::RETRY_MAYFAIL];
+        assert_eq!(masks.map(picked), [Some(Scope::Memalloc); 3]);
+        let masks = [Gfp::KERNEL, Gfp::NOFS, Gfp::NOIO, Gfp::NOIO | Gfp::FS];
+        assert_eq!(masks.map(picked), [None, Some(Scope::Nofs), Some(Scope::Noio), None]);
     }
 }

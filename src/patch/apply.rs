@@ -94,8 +94,10 @@ fn misfit(lines: &[&str], hunk: &Hunk, (number, of): (usize, usize), likely: usi
     let best = (0..lines.len()).max_by_key(|&start| (likeness(start), std::cmp::Reverse(start.abs_diff(likely))));
     let start = best.unwrap_or(0);
     let at = (0..old.len()).find(|&i| lines.get(start + i).is_none_or(|line| !same(line, old[i]))).unwrap_or(0);
-    let quote =
-        |line: Option<&&str>| line.map_or("the end of the file".to_owned(), |line| format!("`{}`", line.trim()));
+    // Blanks are shown where nothing else differs.
+    let blanks = old.get(at).map(|line| line.trim()) == lines.get(start + at).map(|line| line.trim());
+    let show = |line: &str| if blanks { line.replace('\t', "\\t") } else { line.trim().to_owned() };
+    let quote = |line: Option<&&str>| line.map_or("the end of the file".to_owned(), |line| format!("`{}`", show(line)));
     Misfit {
         number,
         of,
@@ -118,6 +120,12 @@ mod tests {
 
     fn with(text: &str, diff: &str) -> Result<String, Box<Misfit>> {
         apply(text, &parse(&format!("--- f\n+++ f\n{diff}")).unwrap()[0], Matching::Exact)
+    }
+
+    #[test]
+    fn blanks_that_differ_are_shown() {
+        let misfit = with("\tx\n", "@@ -1 +1 @@\n-        x\n+y\n").unwrap_err();
+        assert_eq!((misfit.expected.as_str(), misfit.found.as_str()), ("`        x`", "`\\tx`"));
     }
 
     #[test]

@@ -164,10 +164,6 @@ pub fn changes_json(c: &Compared<'_>) -> String {
         json!({"quirk": quirk, "name": name(quirk), "fix": fix(quirk), "program": program})
     };
     let [gained, gone] = c.quirks().map(|list| list.iter().map(quirk).collect::<Vec<Value>>());
-    let kinds: serde_json::Map<String, Value> = Class::ALL
-        .into_iter()
-        .map(|class| (class.name().to_owned(), json!(c.changes.of(class).collect::<Vec<_>>())))
-        .collect();
     json!({
         "schema": "percuss-diff-2",
         "before": side(c.before),
@@ -177,7 +173,7 @@ pub fn changes_json(c: &Compared<'_>) -> String {
         "not_run": c.changes.not_run,
         "quirks_gained": gained,
         "quirks_gone": gone,
-        "changes": kinds,
+        "changes": c.changes.all,
     })
     .to_string()
 }

@@ -92,6 +92,11 @@ impl Checkout<'_> {
 
     /// Unpacks what the manifest lists, as far as the commit has it.
     fn take(&self, commit: &str, into: &Path) -> Result<(), TreeError> {
+        for file in &manifest().required {
+            if self.says(&["ls-tree", "--name-only", commit, "--", file])?.is_empty() {
+                return Err(self.refused(format!("it is no kernel that percuss can use: it has no {file}")));
+            }
+        }
         let (globs, plain): (Vec<&str>, Vec<&str>) =
             manifest().unpack.iter().map(String::as_str).partition(|path| path.contains('*'));
         let there = self.says(&[&["ls-tree", "--name-only", commit, "--"], &plain[..]].concat())?;

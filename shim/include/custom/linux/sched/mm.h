@@ -38,9 +38,10 @@ static inline unsigned int percuss_apply_gfp_scope(gfp_t gfp)
 {
 	u32 scope = 0;
 
-	if (!(gfp & __GFP_DIRECT_RECLAIM))
+	/* Who may fail is not to cause OOM kills either. A mask with FS and without IO is nobody's. */
+	if (!(gfp & __GFP_DIRECT_RECLAIM) || (gfp & (__GFP_RETRY_MAYFAIL | __GFP_NORETRY)))
 		scope = PERCUSS_SCOPE_MEMALLOC;
-	else if (!(gfp & __GFP_IO))
+	else if (!(gfp & (__GFP_IO | __GFP_FS)))
 		scope = PERCUSS_SCOPE_NOIO;
 	else if (!(gfp & __GFP_FS))
 		scope = PERCUSS_SCOPE_NOFS;
