@@ -63,8 +63,8 @@ fn main() {
             println!("program {n}: {}", r.title);
         }
     }
-    for c in graph.cycles() {
-        println!("over several programs: {}", c.classes.join(" --> "));
+    for c in graph.conflicts() {
+        println!("over several programs: {}", c.title());
     }
     for e in graph.edges() {
         println!("{} -> {} {:?}", e.from, e.to, e.dep);

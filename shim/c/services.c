@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Kernel services that need more than a call to the host. */
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -10,12 +11,29 @@
 struct percuss_host *percuss_h;
 struct work_struct *percuss_balance;
 
-/* Locks that a patch adds are numbered in order of first use. */
-static u32 percuss_other_locks;
+/* Every static lock of the image, in an order that is the same in every program. */
+extern struct percuss_lock *const __start_percuss_locks[] __attribute__((visibility("hidden")));
+extern struct percuss_lock *const __stop_percuss_locks[] __attribute__((visibility("hidden")));
 
+static bool percuss_has_name(const struct percuss_lock *lock)
+{
+	return lock->id == PERCUSS_LOCK_PCPU || lock->id == PERCUSS_LOCK_ALLOC_MUTEX;
+}
+
+/* Locks that a patch adds: static ones by their place in the table, those in allocated memory as the host says. */
 u32 percuss_name_lock(struct percuss_lock *lock)
 {
-	lock->id = PERCUSS_LOCK_OTHER + percuss_other_locks++;
+	struct percuss_lock *const *l;
+	u32 nr = 0;
+
+	for (l = __start_percuss_locks; l < __stop_percuss_locks; l++) {
+		if (*l == lock) {
+			lock->id = PERCUSS_LOCK_OTHER + min_t(u32, nr, PERCUSS_STATIC_LOCKS - 1);
+			return lock->id;
+		}
+		nr += !percuss_has_name(*l);
+	}
+	lock->id = PERCUSS_LOCK_OTHER + PERCUSS_STATIC_LOCKS + PERCUSS(name_lock, (u64)lock);
 	return lock->id;
 }
 

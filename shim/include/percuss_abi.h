@@ -14,12 +14,16 @@
 
 #include <stdint.h>
 
-#define PERCUSS_ABI_VERSION 2
+#define PERCUSS_ABI_VERSION 3
 
-/* Locks are small numbers; others found at run time get PERCUSS_LOCK_OTHER + index, in order of first use. */
+/*
+ * Locks are small numbers. Others get PERCUSS_LOCK_OTHER + index: PERCUSS_STATIC_LOCKS indexes are for static ones, by
+ * their place in the image; behind them follow those in allocated memory, which the host numbers.
+ */
 #define PERCUSS_LOCK_PCPU 1        /* pcpu_lock */
 #define PERCUSS_LOCK_ALLOC_MUTEX 2 /* pcpu_alloc_mutex */
 #define PERCUSS_LOCK_OTHER 16
+#define PERCUSS_STATIC_LOCKS 8
 
 /* How a spinlock call treats interrupts. */
 #define PERCUSS_IRQ_NONE 0 /* spin_lock / spin_unlock */
@@ -86,6 +90,7 @@ struct percuss_host {
 	void (*cond_resched)(void *ctx);
 
 	/* locks */
+	uint32_t (*name_lock)(void *ctx, uint64_t addr);    /* a lock in allocated memory: its index among those */
 	void (*mutex_lock)(void *ctx, uint32_t lock);
 	int32_t (*mutex_lock_killable)(void *ctx, uint32_t lock); /* 0, or -4 (-EINTR) */
 	void (*mutex_unlock)(void *ctx, uint32_t lock);

@@ -40,6 +40,8 @@ pub trait Host {
     fn cpu_to_node(&self, cpu: u32) -> u32;
     fn cond_resched(&self);
 
+    /// Index of a lock in allocated memory among those.
+    fn name_lock(&self, addr: u64) -> u32;
     fn mutex_lock(&self, lock: u32);
     /// False when a fatal signal ended the wait.
     fn mutex_lock_killable(&self, lock: u32) -> bool;

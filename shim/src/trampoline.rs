@@ -72,6 +72,7 @@ services! {
     cpu |h| -> u32 { h.cpu() }
     cpu_to_node |h, cpu: u32| -> u32 { h.cpu_to_node(cpu) }
     cond_resched |h| { h.cond_resched() }
+    name_lock |h, addr: u64| -> u32 { h.name_lock(addr) }
     mutex_lock |h, lock: u32| { h.mutex_lock(lock) }
     mutex_lock_killable |h, lock: u32| -> i32 { if h.mutex_lock_killable(lock) { 0 } else { -4 } }
     mutex_unlock |h, lock: u32| { h.mutex_unlock(lock) }

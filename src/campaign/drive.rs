@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::child::{Lost, RETRIES, SILENCE, Worker};
 use super::message::{Batch, Like, Reply, Request, Setup, cpu_limit};
 use super::observe::Observation;
+use crate::lockdep::Part;
 use crate::oracle::finding::{Finding, Oracle};
 use crate::program::{Generator, Program};
 
@@ -227,7 +228,7 @@ fn started<'w>(setup: &Setup, worker: &'w mut Option<Worker>) -> Result<&'w mut 
 fn ask(setup: &Setup, worker: &mut Option<Worker>, request: &Request) -> Result<Reply, Lost> {
     let w = started(setup, worker)?;
     // CPU time is limited program by program; this ends only what waits for ever.
-    let programs = if let Request::Minimize { .. } = request { 20 } else { 1 };
+    let programs = if let Request::Minimize { .. } | Request::Cut { .. } = request { 20 } else { 1 };
     let reply = w.ask(request).and_then(|()| w.receive(SILENCE * programs));
     if reply.is_err() {
         *worker = None;
@@ -254,7 +255,12 @@ pub fn one(setup: &Setup, program: &Program) -> Result<Batch, Lost> {
     one_on(setup, &mut None, program, None)
 }
 
-fn one_on(setup: &Setup, worker: &mut Option<Worker>, program: &Program, limit_ms: Option<u64>) -> Result<Batch, Lost> {
+pub(super) fn one_on(
+    setup: &Setup,
+    worker: &mut Option<Worker>,
+    program: &Program,
+    limit_ms: Option<u64>,
+) -> Result<Batch, Lost> {
     match insist(setup, worker, &Request::One { program: program.encode(), limit_ms }) {
         Ok(Reply::One(b)) => Ok(*b),
         Ok(other) => Err(unexpected(&other)),
@@ -266,6 +272,23 @@ fn one_on(setup: &Setup, worker: &mut Option<Worker>, program: &Program, limit_m
         }
         Err(e) => Err(e),
     }
+}
+
+/// Examines programs one by one, numbered from `first` on.
+///
+/// # Errors
+/// No worker can be started.
+pub fn listed(setup: &Setup, first: u64, programs: &[Program]) -> Result<Batch, Lost> {
+    let mut all = Batch::default();
+    let mut worker = None;
+    for (index, program) in (first..).zip(programs) {
+        let mut one = one_on(setup, &mut worker, program, None)?;
+        one.found.iter_mut().for_each(|f| f.index = index);
+        one.order.attribute(index);
+        all.merge(one);
+    }
+    all.sort();
+    Ok(all)
 }
 
 /// Runs one program in a worker of its own, with call sites recorded.
@@ -348,6 +371,22 @@ pub fn minimize(setup: &Setup, program: &Program, like: &Like, tries: u32) -> Re
         }
     }
     minimize_apart(setup, program, like, tries.min(TRIES_APART))
+}
+
+/// The smallest program found that still does its part of a conflict of locks; the program itself when it ends the worker.
+pub(super) fn cut(
+    setup: &Setup,
+    worker: &mut Option<Worker>,
+    program: &Program,
+    part: &Part,
+    tries: u32,
+) -> Result<Program, Lost> {
+    match insist(setup, worker, &Request::Cut { program: program.encode(), part: part.clone(), tries }) {
+        Ok(Reply::Minimized { program, .. }) => Ok(Program::decode(&program)),
+        Ok(other) => Err(unexpected(&other)),
+        Err(Lost::Died(_) | Lost::TimedOut) => Ok(program.clone()),
+        Err(e) => Err(e),
+    }
 }
 
 /// Minimises what kills workers.

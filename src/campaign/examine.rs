@@ -13,7 +13,7 @@ use crate::oracle::ledger::{self, PerChunk};
 use crate::oracle::{lockorder, lockstep, signs};
 use crate::program::Program;
 use crate::run::strategy::{Replay, Strategy};
-use crate::run::{DRAIN, Ended, Session, Shared, Watch};
+use crate::run::{DRAIN, Ended, Session, Shared, Unwatched, Watch};
 use crate::tenant::{Judge, KernelC, State, Tenant, Touched};
 use crate::world::event::Event;
 use crate::world::kernel::Lock;
@@ -98,6 +98,18 @@ impl Examiner {
     pub fn record_order(&self, graph: &mut Graph, index: u64) {
         let world = self.image.shared().host.world();
         self.lockdep.record(graph, index, &|event| lockorder::site(world.log(), event));
+    }
+
+    /// The lock order of a program by itself. Nobody else is asked.
+    ///
+    /// # Errors
+    /// See [`Examiner::examine`].
+    pub fn order(&mut self, program: &Program) -> std::io::Result<Graph> {
+        self.image.shared().check_content.set(false);
+        self.image.run(program, &mut Unwatched)?;
+        self.broken.take();
+        self.lockdep.run(self.image.shared().host.world().events());
+        Ok(self.lockdep.graph(0, &|_| None))
     }
 
     /// The image's session.

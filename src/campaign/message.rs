@@ -6,10 +6,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::attribute::Tally;
+use super::compose::Composed;
 use super::examine::Oracles;
 use super::load::Api;
 use super::observe::Observation;
-use crate::lockdep::Graph;
+use crate::lockdep::{Graph, Part};
 use crate::model::Facts;
 use crate::oracle::finding::{Finding, Oracle};
 use crate::program::Program;
@@ -70,6 +71,8 @@ pub enum Request {
     One { program: Vec<u8>, limit_ms: Option<u64> },
     /// Find a small program that gives the same finding, trying at most `tries` programs.
     Minimize { program: Vec<u8>, like: Like, tries: u32 },
+    /// Find a small program that still does its part of a conflict of locks, trying at most `tries` programs.
+    Cut { program: Vec<u8>, part: Part, tries: u32 },
     /// Run one program with call sites recorded.
     Observe { program: Vec<u8> },
     /// Run one program and send both event logs as text, `context` events before the first difference or the end.
@@ -157,6 +160,9 @@ pub struct Found {
     pub count: u64,
     /// That program, in byte form.
     pub program: Vec<u8>,
+    /// No program shows it alone: what it was put together from.
+    #[serde(default)]
+    pub composed: Option<Composed>,
 }
 
 impl Batch {
@@ -165,7 +171,8 @@ impl Batch {
         match self.found.iter_mut().find(|f| f.finding.key() == finding.key()) {
             Some(f) => f.count += 1,
             None => {
-                let found = Found { finding: finding.clone(), index, count: 1, program: program() };
+                let program = program();
+                let found = Found { finding: finding.clone(), index, count: 1, program, composed: None };
                 self.found.push(found);
             }
         }

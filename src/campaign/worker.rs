@@ -13,6 +13,7 @@ use nix::time::ClockId;
 use super::child::OVERTIME;
 use super::examine::Examiner;
 use super::message::{Batch, Like, Reply, Request, Setup, Start, cpu_limit};
+use crate::lockdep::Part;
 use crate::model::Quirks;
 use crate::oracle::lockstep;
 use crate::program::{Generator, Program};
@@ -129,6 +130,7 @@ impl Serving {
                 Reply::One(Box::new(batch))
             }
             Request::Minimize { program, like, tries } => self.minimize(Program::decode(&program), &like, tries),
+            Request::Cut { program, part, tries } => self.cut(Program::decode(&program), &part, tries),
             Request::Observe { program } => {
                 let program = Program::decode(&program);
                 self.clock.allow(cpu_limit(&program))?;
@@ -158,6 +160,15 @@ impl Serving {
             let allowed = self.clock.allow(cpu_limit(candidate));
             let verdict = allowed.and_then(|()| self.examiner.examine(candidate));
             verdict.is_ok_and(|v| v.findings.iter().any(|f| like.matches(f)))
+        };
+        let small = crate::program::minimize(program, keep, tries);
+        Reply::Minimized { program: small.program.encode(), tried: small.tries }
+    }
+
+    fn cut(&mut self, program: Program, part: &Part, tries: u32) -> Reply {
+        let keep = |candidate: &Program| {
+            let allowed = self.clock.allow(cpu_limit(candidate));
+            allowed.and_then(|()| self.examiner.order(candidate)).is_ok_and(|order| order.has(part))
         };
         let small = crate::program::minimize(program, keep, tries);
         Reply::Minimized { program: small.program.encode(), tried: small.tries }

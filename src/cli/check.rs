@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use percuss::campaign::{self, Batch, Extent, Found, Like, Lost, Oracles, Progress, Setup};
 use percuss::image::Image;
-use percuss::program::Program;
+use percuss::program::{Generator, Program};
 use percuss::report::{self, CORPUS_INDEX, Case, Step, Verdict};
 use rayon::prelude::*;
 
@@ -62,9 +62,13 @@ pub(super) fn image_verdict(
     let started = Instant::now();
     let corpus = corpus(&setup)?;
     let display = Display::start(progress.clone(), extent, args.format == Format::Json);
-    let generated = campaign::generated(&setup, extent, jobs, progress)?;
+    let mut generated = campaign::generated(&setup, extent, jobs, progress)?;
     let seconds = started.elapsed().as_secs_f64();
     display.minimizing();
+    if oracles.lockorder && !progress.stop.load(Ordering::Relaxed) {
+        generated.found.extend(composed(&setup, &corpus, &generated)?);
+        generated.sort();
+    }
     let cases = cases(&setup, &corpus, &generated, jobs)?;
     drop(display);
 
@@ -95,15 +99,26 @@ pub(super) fn image_verdict(
 
 /// The programs that come with percuss, numbered after all generated ones.
 fn corpus(setup: &Setup) -> Result<Batch, CliError> {
-    let mut all = Batch::default();
-    for (i, (name, text)) in (0..).zip(report::CORPUS) {
-        let program: Program = text.parse().map_err(|e| CliError::Input(format!("corpora/lockstep/{name}: {e}")))?;
-        let mut one = campaign::one(setup, &program)?;
-        one.found.iter_mut().for_each(|f| f.index = CORPUS_INDEX + i);
-        all.merge(one);
-    }
-    all.sort();
-    Ok(all)
+    Ok(campaign::listed(setup, CORPUS_INDEX, &corpus_programs()?)?)
+}
+
+fn corpus_programs() -> Result<Vec<Program>, CliError> {
+    let parse = |(name, text): &(&str, &str)| {
+        text.parse().map_err(|e| CliError::Input(format!("corpora/lockstep/{name}: {e}")))
+    };
+    report::CORPUS.iter().map(parse).collect()
+}
+
+/// What the lock order of all programs together shows and none of them alone.
+fn composed(setup: &Setup, corpus: &Batch, generated: &Batch) -> Result<Vec<Found>, CliError> {
+    let mut order = generated.order.clone();
+    order.merge(corpus.order.clone());
+    let (generator, corpus) = (Generator::new(setup.seed), corpus_programs()?);
+    let program = |index: u64| match index.checked_sub(CORPUS_INDEX) {
+        Some(place) => corpus.get(place as usize).cloned().unwrap_or_default(),
+        None => generator.clone().program(index),
+    };
+    Ok(campaign::compose(setup, &order, &program)?)
 }
 
 /// One case for each finding, its program made small.
@@ -114,6 +129,10 @@ fn cases(setup: &Setup, corpus: &Batch, generated: &Batch, jobs: usize) -> Resul
     let case = |f: &Found| -> Result<Case, Lost> {
         let tries = if f.finding.quirk.is_some() { TRIES_KNOWN } else { TRIES_NEW };
         let program = Program::decode(&f.program);
+        // Parts that could not be put together are small already, and show nothing by themselves.
+        if f.composed.as_ref().is_some_and(|c| !c.whole) {
+            return Ok(Case { found: f.clone(), program, file: None });
+        }
         let (program, _) = campaign::minimize(setup, &program, &Like::of(&f.finding), tries)?;
         Ok(Case { found: f.clone(), program, file: None })
     };

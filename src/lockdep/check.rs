@@ -5,7 +5,9 @@ use super::class::Class;
 use super::context::Held;
 use super::engine::Lockdep;
 use super::matrix::{Read, Way};
-use super::report::{Detail, Kind, Link, Lock, Mark};
+use super::report::{
+    Detail, INCONSISTENT, IRQ_INVERSION, Kind, Link, Lock, Mark, circular_headline, irq_order_headline,
+};
 use super::usage::{self, ENABLED, USED_IN, Usage, Usages, WRITE};
 
 impl Lockdep {
@@ -19,8 +21,7 @@ impl Lockdep {
         let mut edges = self.links_along(&path, weak);
         edges.push(new_link(prev, next));
         let ours = path.contains(&Class::IO_RECLAIM);
-        let headline = if ours { "percuss" } else { "WARNING" };
-        let headline = format!("{headline}: possible circular locking dependency detected");
+        let headline = circular_headline(ours);
         let detail = Detail::Circular { next: Lock::from(next), prev: Lock::from(prev) };
         self.report(Kind::Circular, headline, edges, next.place, detail);
     }
@@ -70,8 +71,7 @@ impl Lockdep {
         let split = edges.len();
         edges.push(new_link(prev, next));
         edges.extend(self.links_along(&path, weak));
-        let name = used_in.irq_name();
-        let headline = format!("WARNING: {name}-safe -> {name}-unsafe lock order detected");
+        let headline = irq_order_headline(&used_in.irq_name());
         let detail = Detail::IrqOrder {
             next: Lock::from(next),
             prev: Lock::from(prev),
@@ -113,7 +113,7 @@ impl Lockdep {
         self.marks.push(Mark { class: lock.class, usage: new, place: lock.place });
         if before & new.conflicts() != 0 {
             let old = usage::first(before & new.conflicts());
-            let headline = "WARNING: inconsistent lock state".to_owned();
+            let headline = INCONSISTENT.to_owned();
             let detail = Detail::Inconsistent { lock: Lock::from(lock), old, new };
             self.report(Kind::Inconsistent, headline, Vec::new(), lock.place, detail);
         }
@@ -141,14 +141,14 @@ impl Lockdep {
             path.reverse();
         }
         let edges = self.links_along(&path, weak && forwards);
-        let headline = "WARNING: possible irq lock inversion dependency detected".to_owned();
+        let headline = IRQ_INVERSION.to_owned();
         let detail = Detail::IrqInversion { lock: Lock::from(lock), other: (other, theirs), forwards };
         self.report(Kind::IrqInversion, headline, edges, lock.place, detail);
     }
 }
 
 /// Usages that count for a lock reached by a weak step: a reader there does not block.
-fn counted(usages: Usages, weak: bool) -> Usages {
+pub(super) fn counted(usages: Usages, weak: bool) -> Usages {
     if weak { usages & WRITE } else { usages }
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::world::event::Ext;
-use crate::world::kernel::Lock;
+use crate::world::kernel::{Lock, STATIC_OTHERS};
 
 /// Classes the tables have room for: a set of classes is one word.
 pub const CLASSES: usize = 64;
@@ -71,7 +71,7 @@ table! {
     PCPU_LOCK = 0, "pcpu_lock", Config;
     /// `pcpu_alloc_mutex`
     ALLOC_MUTEX = 1, "pcpu_alloc_mutex", Sleep;
-    /// A queue's usage counter. Its readers let each other in, so they block only behind a freeze.
+    /// A queue's usage counter. The block layer describes it to lockdep as a semaphore: submitting IO reads, freezing writes.
     FREEZE = 18, "q_usage_counter(io)", None;
     /// `q->blkcg_mutex`
     BLKCG = 19, "&q->blkcg_mutex", Sleep;
@@ -157,6 +157,12 @@ impl Class {
     #[inline]
     pub(super) fn is_tenants(self) -> bool {
         self.0 < FIRST_OTHER + OTHERS
+    }
+
+    /// A lock that was given its number when it was first used: in another program the number may be another lock's.
+    #[inline]
+    pub(super) fn is_unstable(self) -> bool {
+        (FIRST_OTHER + STATIC_OTHERS..FIRST_OTHER + OTHERS).contains(&self.0)
     }
 
     /// One of the two maps of reclaim, which are independent of each other.

@@ -9,7 +9,7 @@ use super::matrix::{Dep, Read};
 pub(super) const DECLARED: [(Class, Class, Read, &str); 3] = [
     (Class::FS_RECLAIM, Class::FS, Read::Exclusive, "a file system's reclaim takes its own lock"),
     (Class::IO_RECLAIM, Class::IO, Read::Exclusive, "IO for reclaim takes the driver's lock"),
-    (Class::IO_RECLAIM, Class::FREEZE, Read::Recursive, "IO for reclaim enters the queue"),
+    (Class::IO_RECLAIM, Class::FREEZE, Read::Shared, "IO for reclaim enters the queue"),
 ];
 
 /// The kind of a declared dependency: what comes first is a map of reclaim, held exclusively.

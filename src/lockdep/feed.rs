@@ -44,6 +44,7 @@ impl Lockdep {
             Event::ReclaimBegin { gfp, kswapd } => self.reclaim_begin(index, gfp, kswapd),
             Event::ReclaimEnd { .. } => self.reclaim_end(),
             Event::SleepInAtomic { irqs_off } => self.report_sleep(self.place(index, Call::Sleep), irqs_off),
+            Event::LockFreed { lock } => self.memory_freed(index, Class::of(lock)),
             Event::LockMisuse { lock, unlock } => self.misuse(index, Class::of(lock), unlock),
             Event::ContextLeak { held, .. } if held > 0 => self.report_held(self.place(index, Call::OpEnd)),
             _ => {}
@@ -122,7 +123,7 @@ impl Lockdep {
 
     fn ext(&mut self, index: u32, lock: Ext, shared: bool, attempt: bool) {
         let call = if attempt { Call::Trylock } else { Call::Lock };
-        let mut held = self.lock(self.place(index, call), Class::of_ext(lock), reader(lock, shared));
+        let mut held = self.lock(self.place(index, call), Class::of_ext(lock), reader(shared));
         (held.trylock, held.through) = (attempt, attempt || held.through);
         self.context_mut().irqs_off |= keeps_irqs_off(lock);
         self.take(held);
@@ -136,7 +137,7 @@ impl Lockdep {
     }
 
     fn wait_ext(&mut self, index: u32, lock: Ext, shared: bool) {
-        let held = self.lock(self.place(index, Call::Lock), Class::of_ext(lock), reader(lock, shared));
+        let held = self.lock(self.place(index, Call::Lock), Class::of_ext(lock), reader(shared));
         self.examine(&held, !keeps_irqs_off(lock));
     }
 
@@ -184,13 +185,10 @@ impl Lockdep {
     }
 }
 
-/// How a reader of an external lock reads: those of a queue's usage counter let each other in.
-fn reader(lock: Ext, shared: bool) -> Read {
-    match lock {
-        _ if !shared => Read::Exclusive,
-        Ext::Freeze => Read::Recursive,
-        _ => Read::Shared,
-    }
+/// How an external lock is taken. Readers wait for a writer that waits: a freeze that has begun keeps new IO out, also
+/// that of who has IO in flight.
+fn reader(shared: bool) -> Read {
+    if shared { Read::Shared } else { Read::Exclusive }
 }
 
 /// Locks that are only ever taken with interrupts off.

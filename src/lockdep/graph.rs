@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::class::{CLASSES, Class};
+use super::conflict::Trouble;
 use super::engine::Lockdep;
-use super::matrix::{Dep, Matrix, Way};
+use super::matrix::Dep;
 use super::place::Place;
-use super::report::{CallSite, Kind, rotate};
+use super::report::CallSite;
+use super::usage::Usage;
 
 /// Name of a class.
 pub type Name = Cow<'static, str>;
@@ -39,27 +40,55 @@ pub struct Edge {
     pub origin: Option<Origin>,
 }
 
-/// Edges of any number of programs.
+/// A class was used in a way that matters to interrupts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Use {
+    /// The lock.
+    pub class: Name,
+    /// How: taken in an interrupt, or held with it enabled.
+    pub usage: Usage,
+    /// Who used it so first.
+    pub origin: Origin,
+}
+
+/// What a program can contribute to a conflict.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Part {
+    /// An edge: from, to, and as what they were taken.
+    Edge(Name, Name, Dep),
+    /// A usage of a class.
+    Use(Name, Usage),
+}
+
+type Edges = BTreeMap<(Name, Name, Dep), Option<Origin>>;
+type Uses = BTreeMap<(Name, Usage), Origin>;
+
+/// Edges of any number of programs, and how they used the classes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Flat", into = "Flat")]
 pub struct Graph {
-    edges: BTreeMap<(Name, Name, Dep), Option<Origin>>,
-    /// Cycles that single programs showed, in canonical rotation.
-    shown: BTreeSet<Vec<Name>>,
+    pub(super) edges: Edges,
+    pub(super) uses: Uses,
+    /// What single programs showed.
+    pub(super) shown: BTreeSet<Trouble>,
 }
 
 /// A graph as it is written.
 #[derive(Serialize, Deserialize)]
 struct Flat {
     edges: Vec<Edge>,
-    shown: BTreeSet<Vec<Name>>,
+    uses: Vec<Use>,
+    shown: BTreeSet<Trouble>,
 }
 
 impl From<Flat> for Graph {
     fn from(flat: Flat) -> Graph {
-        let mut graph = Graph { edges: BTreeMap::new(), shown: flat.shown };
+        let mut graph = Graph { shown: flat.shown, ..Graph::default() };
         for e in flat.edges {
             graph.insert((e.from, e.to, e.dep), e.origin);
+        }
+        for u in flat.uses {
+            graph.insert_use((u.class, u.usage), u.origin);
         }
         graph
     }
@@ -67,17 +96,8 @@ impl From<Flat> for Graph {
 
 impl From<Graph> for Flat {
     fn from(graph: Graph) -> Flat {
-        Flat { edges: graph.edges().collect(), shown: graph.shown }
+        Flat { edges: graph.edges().collect(), uses: graph.uses().collect(), shown: graph.shown }
     }
-}
-
-/// A cycle over the edges of several programs.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Cycle {
-    /// Its classes, the smallest name first.
-    pub classes: Vec<Name>,
-    /// Its edges in that order, with the program each is from.
-    pub edges: Vec<Edge>,
 }
 
 /// What one graph has and the other lacks.
@@ -90,28 +110,32 @@ pub struct Difference {
 }
 
 impl Lockdep {
-    /// The edges of this program.
+    /// The edges and usages of this program.
     pub fn graph(&self, program: u64, site: &dyn Fn(u32) -> Option<CallSite>) -> Graph {
         let mut graph = Graph::default();
         self.record(&mut graph, program, site);
         graph
     }
 
-    /// Adds the edges of this program to a graph; asks for call sites of those only that stay.
+    /// Adds the edges and usages of this program to a graph; asks for call sites of those only that stay.
     pub fn record(&self, graph: &mut Graph, program: u64, site: &dyn Fn(u32) -> Option<CallSite>) {
         let name = |c| Name::Borrowed(self.table.name(c));
-        for link in &self.links {
+        let origin = |place: Place| Origin { program, place, site: site(place.index) };
+        for link in self.links.iter().filter(|l| !l.from.is_unstable() && !l.to.is_unstable()) {
             let key = (name(link.from), name(link.to), link.dep);
             let known = graph.edges.get(&key).map(|o| o.as_ref().map(|o| o.program));
             // An edge of an earlier program stays, and so does a declared one.
             if known.is_none_or(|by| by.is_some_and(|by| by >= program)) {
-                let origin = link.origin.map(|place| Origin { program, place, site: site(place.index) });
-                graph.insert(key, origin);
+                graph.insert(key, link.origin.map(origin));
             }
         }
-        for report in self.reports.iter().filter(|r| r.kind == Kind::Circular) {
-            graph.shown.insert(report.chain().into_iter().map(Name::Borrowed).collect());
+        for mark in self.marks.iter().filter(|m| !m.class.is_unstable()) {
+            let key = (name(mark.class), mark.usage);
+            if graph.uses.get(&key).is_none_or(|by| by.program >= program) {
+                graph.insert_use(key, origin(mark.place));
+            }
         }
+        graph.shown.extend(self.reports.iter().filter_map(Trouble::of));
     }
 }
 
@@ -130,10 +154,17 @@ impl Graph {
         }
     }
 
+    fn insert_use(&mut self, key: (Name, Usage), origin: Origin) {
+        self.uses.entry(key).and_modify(|old| *old = old.clone().min(origin.clone())).or_insert(origin);
+    }
+
     /// Takes in another graph.
     pub fn merge(&mut self, other: Graph) {
         for (key, origin) in other.edges {
             self.insert(key, origin);
+        }
+        for (key, origin) in other.uses {
+            self.insert_use(key, origin);
         }
         self.shown.extend(other.shown);
     }
@@ -147,6 +178,29 @@ impl Graph {
     /// All edges, by name.
     pub fn edges(&self) -> impl Iterator<Item = Edge> {
         self.edges.iter().map(|(k, o)| edge(k, o))
+    }
+
+    /// All usages, by name.
+    pub fn uses(&self) -> impl Iterator<Item = Use> {
+        self.uses.iter().map(|((class, usage), origin)| Use {
+            class: class.clone(),
+            usage: *usage,
+            origin: origin.clone(),
+        })
+    }
+
+    /// True when some program did this.
+    pub fn has(&self, part: &Part) -> bool {
+        match part {
+            Part::Edge(from, to, dep) => self.edges.contains_key(&(from.clone(), to.clone(), *dep)),
+            Part::Use(class, usage) => self.uses.contains_key(&(class.clone(), *usage)),
+        }
+    }
+
+    /// All that is in it was done by the program of this number.
+    pub fn attribute(&mut self, program: u64) {
+        let origins = self.edges.values_mut().flatten().chain(self.uses.values_mut());
+        origins.for_each(|o| o.program = program);
     }
 
     /// Number of edges.
@@ -166,63 +220,8 @@ impl Graph {
         };
         Difference { gained: only(other, self), lost: only(self, other) }
     }
-
-    /// Cycles that no single program showed: the shortest through each edge.
-    pub fn cycles(&self) -> Vec<Cycle> {
-        let (names, matrix) = self.matrix();
-        let class = |name: &Name| names.binary_search(&name).ok().map(|at| Class(at as u8));
-        let mut found = BTreeMap::new();
-        for (from, to, dep) in self.edges.keys() {
-            let (Some(u), Some(v)) = (class(from), class(to)) else { continue };
-            let back = matrix.search(Way::After, v, dep.is_weak(), |c, weak| c == u && (!dep.from_reader() || !weak));
-            let Some(path) = back else { continue };
-            let mut edges = self.along(&names, &matrix, &path, dep.is_weak());
-            edges.extend(self.edges.get_key_value(&(from.clone(), to.clone(), *dep)).map(|(k, o)| edge(k, o)));
-            let mut classes: Vec<Name> = edges.iter().map(|e| e.from.clone()).collect();
-            if let Some(at) = (0..classes.len()).min_by_key(|at| &classes[*at]) {
-                edges.rotate_left(at);
-            }
-            rotate(&mut classes);
-            if !self.shown.contains(&classes) && !of_one_program(&edges) {
-                found.entry(classes).or_insert(edges);
-            }
-        }
-        found.into_iter().map(|(classes, edges)| Cycle { classes, edges }).collect()
-    }
-
-    /// The graph as bit rows, with the names of its classes in order. A graph of more classes than the engine knows is
-    /// not of its making; the rest is left out.
-    fn matrix(&self) -> (Vec<&Name>, Matrix) {
-        let names: BTreeSet<&Name> = self.edges.keys().flat_map(|(from, to, _)| [from, to]).collect();
-        let names: Vec<&Name> = names.into_iter().take(CLASSES).collect();
-        let mut matrix = Matrix::new();
-        for (from, to, dep) in self.edges.keys() {
-            if let (Ok(u), Ok(v)) = (names.binary_search(&from), names.binary_search(&to)) {
-                matrix.add(Class(u as u8), Class(v as u8), *dep);
-            }
-        }
-        (names, matrix)
-    }
-
-    fn along(&self, names: &[&Name], matrix: &Matrix, path: &[Class], mut weak: bool) -> Vec<Edge> {
-        path.windows(2)
-            .filter_map(|pair| {
-                let dep = matrix.kind(pair[0], pair[1], weak)?;
-                weak = dep.is_weak();
-                let key = (names[pair[0].at()].clone(), names[pair[1].at()].clone(), dep);
-                self.edges.get(&key).map(|o| edge(&key, o))
-            })
-            .collect()
-    }
 }
 
-fn edge(key: &(Name, Name, Dep), origin: &Option<Origin>) -> Edge {
+pub(super) fn edge(key: &(Name, Name, Dep), origin: &Option<Origin>) -> Edge {
     Edge { from: key.0.clone(), to: key.1.clone(), dep: key.2, origin: origin.clone() }
-}
-
-/// Declared edges are every program's.
-fn of_one_program(edges: &[Edge]) -> bool {
-    let mut programs = edges.iter().filter_map(|e| e.origin.as_ref()).map(|o| o.program);
-    let first = programs.next();
-    programs.all(|p| Some(p) == first)
 }

@@ -16,6 +16,7 @@
 
 mod check;
 mod class;
+mod conflict;
 mod context;
 mod declared;
 mod depend;
@@ -34,8 +35,10 @@ mod usage;
 mod tests;
 
 pub use class::{CLASSES, Class, ClassDef, ClassTable, Wait};
+pub use conflict::{Conflict, Trouble};
 pub use engine::{CONTEXTS, Lockdep, Options};
-pub use graph::{Cycle, Difference, Edge, Graph, Origin};
+pub use graph::{Difference, Edge, Graph, Name, Origin, Part, Use};
 pub use matrix::{Dep, Read};
 pub use place::{Call, Place};
 pub use report::{CallSite, Kind, Link, Lock, Report};
+pub use usage::Usage;

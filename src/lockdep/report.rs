@@ -194,6 +194,23 @@ impl Report {
     }
 }
 
+/// `print_irq_inversion_bug()`
+pub(super) const IRQ_INVERSION: &str = "WARNING: possible irq lock inversion dependency detected";
+
+/// `print_usage_bug()`
+pub(super) const INCONSISTENT: &str = "WARNING: inconsistent lock state";
+
+/// `print_circular_bug_header()`; `ours` when the kernel has no such class.
+pub(super) fn circular_headline(ours: bool) -> String {
+    let whose = if ours { "percuss" } else { "WARNING" };
+    format!("{whose}: possible circular locking dependency detected")
+}
+
+/// `print_bad_irq_dependency()`
+pub(super) fn irq_order_headline(irq: &str) -> String {
+    format!("WARNING: {irq}-safe -> {irq}-unsafe lock order detected")
+}
+
 /// Turns a cycle so that it begins with its smallest name: the same for whichever edge closed it.
 pub(super) fn rotate<T: Ord>(cycle: &mut [T]) {
     if let Some(at) = (0..cycle.len()).min_by_key(|at| &cycle[*at]) {

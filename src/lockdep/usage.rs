@@ -14,42 +14,46 @@ pub(super) const ENABLED: Usages = 0xcc;
 pub(super) const WRITE: Usages = 0x55;
 
 /// One usage.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Usage(pub u8);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, serde::Serialize, serde::Deserialize)]
+pub struct Usage(pub(super) u8);
 
 impl Usage {
     #[inline]
-    pub fn bit(self) -> Usages {
+    pub(super) fn bit(self) -> Usages {
         1 << self.0
     }
 
-    pub fn read(self) -> bool {
+    pub(super) fn read(self) -> bool {
         self.0 & 1 != 0
     }
 
-    pub fn enabled(self) -> bool {
+    pub(super) fn enabled(self) -> bool {
         self.0 & 2 != 0
     }
 
+    pub(super) fn soft(self) -> bool {
+        self.0 & 4 != 0
+    }
+
     /// The usages that conflict with this one: same interrupt, other direction, by writers and readers.
-    pub fn opposite(self) -> Usages {
+    pub(super) fn opposite(self) -> Usages {
         3 << ((self.0 ^ 2) & !1)
     }
 
     /// Those of them that conflict on one and the same lock: two readers do not.
-    pub fn conflicts(self) -> Usages {
+    pub(super) fn conflicts(self) -> Usages {
         if self.read() { self.opposite() & WRITE } else { self.opposite() }
     }
 
     /// `HARDIRQ`, `SOFTIRQ-READ` and so on: `state_name()`.
     pub fn irq_name(self) -> String {
-        let irq = if self.0 & 4 != 0 { "SOFTIRQ" } else { "HARDIRQ" };
+        let irq = if self.soft() { "SOFTIRQ" } else { "HARDIRQ" };
         format!("{irq}{}", if self.read() { "-READ" } else { "" })
     }
 
     /// `IN-HARDIRQ-W`, `SOFTIRQ-ON-R` and so on.
     pub fn name(self) -> String {
-        let irq = if self.0 & 4 != 0 { "SOFTIRQ" } else { "HARDIRQ" };
+        let irq = if self.soft() { "SOFTIRQ" } else { "HARDIRQ" };
         let rw = if self.read() { "R" } else { "W" };
         if self.enabled() { format!("{irq}-ON-{rw}") } else { format!("IN-{irq}-{rw}") }
     }
@@ -58,6 +62,11 @@ impl Usage {
 /// The lowest usage of a set.
 pub(super) fn first(set: Usages) -> Usage {
     Usage(set.trailing_zeros() as u8)
+}
+
+/// All usages of a set, lowest first.
+pub(super) fn each(set: Usages) -> impl Iterator<Item = Usage> {
+    (0..Usages::BITS as u8).map(Usage).filter(move |u| set & u.bit() != 0)
 }
 
 /// All usages of one of the two interrupts.

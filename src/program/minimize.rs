@@ -329,8 +329,8 @@ fn places(p: &Program) -> Vec<Place> {
     p.tasks.iter().enumerate().flat_map(|(task, ops)| (0..ops.len()).map(move |i| (task, i))).collect()
 }
 
-/// All ops in the order in which they start when none waits for another.
-fn run_order(p: &Program) -> Vec<Place> {
+/// All ops, as task and index, in the order in which they start when none waits for another.
+pub fn run_order(p: &Program) -> Vec<Place> {
     let mut next = vec![0; p.tasks.len()];
     let mut order = Vec::with_capacity(p.nr_ops());
     for turn in &p.schedule {

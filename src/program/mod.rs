@@ -28,7 +28,7 @@ pub use error::TextError;
 pub use generate::Generator;
 pub use geometry::{First, Geometry, GeometryError};
 pub use memory::{Memory, Shrinker};
-pub use minimize::{Reduction, minimize};
+pub use minimize::{Reduction, minimize, run_order};
 pub use op::{HeldLock, LOCKS, Op, OpInfo, TABLE, VARS, Var};
 pub use operand::DEFAULT_ALIGN;
 pub use schedule::Turn;

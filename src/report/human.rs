@@ -6,7 +6,7 @@ use std::fmt::Write;
 use owo_colors::OwoColorize;
 
 use super::layout::{count, plural, share, wrap, wrap_items};
-use super::{Case, Step, Verdict, corpus_name, fix, name};
+use super::{Case, Step, Verdict, fix, name, origin, together};
 use crate::campaign::{Batch, Found, PROBES};
 use crate::image::Image;
 use crate::oracle::finding::Oracle;
@@ -234,11 +234,10 @@ fn new_finding(v: &Verdict<'_>, case: &Case, (i, n): (usize, usize), width: usiz
     let mut out = format!("{}\n", bar.red());
     let label = format!("NEW {i}/{n}  ");
     out += &wrap(&label.red().bold().to_string(), label.len(), &f.title, width);
-    let first = match corpus_name(case.found.index) {
-        Some(name) => format!("corpora/lockstep/{name}"),
-        None => format!("program {} of seed {}", case.found.index, v.seed),
+    let seen = match &case.found.composed {
+        Some(composed) => format!("no program alone, but in {} together", together(composed, v.seed)),
+        None => format!("{}, first {}", plural(case.found.count, "program"), origin(case.found.index, v.seed)),
     };
-    let seen = format!("{}, first {first}", plural(case.found.count, "program"));
     out += &wrap("oracle   ", 9, f.oracle.name(), width);
     out += &wrap("seen in  ", 9, &seen, width);
     out += &report(f.oracle, &f.detail, width);

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{CORPUS_INDEX, Step, Verdict, corpus_name, fix, name};
-use crate::campaign::{Batch, Found};
+use crate::campaign::{Batch, Composed, Found};
 use crate::image::Image;
 use crate::model::Quirks;
 use crate::patch::Applied;
@@ -51,9 +51,15 @@ fn finding(f: &Found, program: &Program) -> Value {
         "count": f.count,
         "index": (f.index < CORPUS_INDEX).then_some(f.index),
         "corpus": corpus_name(f.index),
+        "composed": f.composed.as_ref().map(|c| json!({"programs": parts(c), "whole": c.whole})),
         "program": program.to_string(),
         "report": f.finding.detail,
     })
+}
+
+/// Programs that something was put together from: numbers, and file names of the corpus.
+fn parts(c: &Composed) -> Vec<Value> {
+    c.programs.iter().map(|index| corpus_name(*index).map_or_else(|| json!(index), |name| json!(name))).collect()
 }
 
 fn sums(b: &Batch) -> Value {

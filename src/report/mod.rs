@@ -24,7 +24,7 @@ pub use tree::tree;
 
 use std::path::PathBuf;
 
-use crate::campaign::{Batch, Found, Oracles};
+use crate::campaign::{Batch, Composed, Found, Oracles};
 use crate::image::Image;
 use crate::program::Program;
 
@@ -55,6 +55,19 @@ impl Case {
 pub fn corpus_name(index: u64) -> Option<&'static str> {
     let place = index.checked_sub(CORPUS_INDEX)?;
     CORPUS.get(usize::try_from(place).ok()?).map(|(name, _)| *name)
+}
+
+/// Where a program comes from.
+fn origin(index: u64, seed: u64) -> String {
+    match corpus_name(index) {
+        Some(name) => format!("corpora/lockstep/{name}"),
+        None => format!("program {index} of seed {seed}"),
+    }
+}
+
+/// The programs that something was put together from.
+fn together(composed: &Composed, seed: u64) -> String {
+    composed.programs.iter().map(|index| origin(*index, seed)).collect::<Vec<_>>().join(" and ")
 }
 
 /// The place of a check in a series that is checked patch by patch.

@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::{Verdict, corpus_name};
+use super::{Verdict, origin, together};
 
 /// Longest file name made from a title.
 const NAME: usize = 80;
@@ -64,11 +64,11 @@ fn text(verdict: &Verdict<'_>, case: usize) -> String {
     for name in &verdict.image.applied {
         out += &format!(", {name}");
     }
-    let first = match corpus_name(case.found.index) {
-        Some(name) => format!("corpora/lockstep/{name}"),
-        None => format!("seed {}, program {}", verdict.seed, case.found.index),
+    let origin = match &case.found.composed {
+        Some(composed) => together(composed, verdict.seed),
+        None => origin(case.found.index, verdict.seed),
     };
-    out + &format!("\n# {first}\n{}", case.program)
+    out + &format!("\n# {origin}\n{}", case.program)
 }
 
 /// A file name made from a title.

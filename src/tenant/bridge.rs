@@ -11,7 +11,7 @@ use crate::world::Host as World;
 use crate::world::arena::place;
 use crate::world::event::Stop;
 use crate::world::gfp::Gfp;
-use crate::world::kernel::{Addr, Diag, Irq, Kernel, Lock, Scope, TraceAlloc};
+use crate::world::kernel::{Addr, Diag, Irq, Kernel, Lock, STATIC_OTHERS, Scope, TraceAlloc};
 use crate::world::log::CallSite;
 
 /// Translates between an image and the World.
@@ -78,6 +78,8 @@ fn lock(n: u32) -> Lock {
     }
 }
 
+const _: () = assert!(abi::PERCUSS_STATIC_LOCKS == STATIC_OTHERS as u32);
+
 fn irq(n: u32) -> Irq {
     match n {
         abi::PERCUSS_IRQ_NONE => Irq::Keep,
@@ -118,6 +120,10 @@ impl shim::Host for Bridge {
 
     fn cond_resched(&self) {
         self.world.cond_resched();
+    }
+
+    fn name_lock(&self, addr: u64) -> u32 {
+        self.world.world_mut().name_lock(self.rel(addr)).into()
     }
 
     fn mutex_lock(&self, l: u32) {

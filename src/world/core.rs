@@ -11,6 +11,7 @@ use super::kernel::{Addr, Lock};
 use super::log::{CallSite, EVENTS_MAX, Log};
 use super::memblock::Memblock;
 use super::memcg::Memcg;
+use super::named::NamedLocks;
 use super::pages::Pages;
 use super::pageset::PageSet;
 use super::pressure::{Pool, Pressure};
@@ -65,6 +66,7 @@ pub struct World {
     /// The op each context runs.
     pub(super) ops: [u32; CONTEXTS],
     pub(super) owner: [Option<u8>; LOCKS],
+    pub(super) named: NamedLocks,
     pub(super) ext: ExtLocks,
     /// What each context waits for.
     pub(super) waits: [Option<Lock>; CONTEXTS],
@@ -106,6 +108,7 @@ pub struct World {
 struct Saved {
     metadata: Vec<Metadata>,
     work_pending: bool,
+    named: NamedLocks,
 }
 
 /// Content of a range of boot metadata: zeroes, as nearly all of the maps of a chunk are, but for some pieces.
@@ -157,6 +160,7 @@ impl World {
             current: 0,
             ops: [0; CONTEXTS],
             owner: [None; LOCKS],
+            named: NamedLocks::default(),
             ext: ExtLocks::default(),
             waits: [None; CONTEXTS],
             waits_ext: [None; CONTEXTS],
@@ -238,6 +242,7 @@ impl World {
         self.current = 0;
         self.ops = [0; CONTEXTS];
         self.owner = [None; LOCKS];
+        self.named = NamedLocks::default();
         self.ext = ExtLocks::default();
         self.waits = [None; CONTEXTS];
         self.waits_ext = [None; CONTEXTS];
@@ -265,6 +270,7 @@ impl World {
                 self.emit(Event::Boot { digest, error: 0 });
                 self.vm.save();
                 self.saved.work_pending = self.work_pending;
+                self.saved.named = self.named;
                 self.saved.metadata.clear();
                 if self.backed() {
                     for (addr, len) in self.memblock.metadata() {
@@ -282,6 +288,7 @@ impl World {
         self.reset_volatile(faults);
         self.vm.restore();
         self.work_pending = self.saved.work_pending;
+        self.named = self.saved.named;
         self.saved.metadata.iter().for_each(|m| m.restore(&self.arena));
         self.log.push(boot.expect("a booted World has a Boot event"));
     }

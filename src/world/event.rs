@@ -146,7 +146,8 @@ pub enum Event {
     Retry { rounds: u32 },
     /// The OOM killer chose a task, or (None) a process that is none of the program's.
     OomKill { victim: Option<u8> },
-    /// A page allocation fails for want of memory, not by the fault plan.
+    /// A page allocation fails for want of memory, not by the fault plan; or vmalloc asks for no more pages, because
+    /// memory is short and a fatal signal pending.
     NoMemory { gfp: Gfp },
     /// cache flush before unmap (or after map)
     FlushCache { start: Addr, end: Addr, unmap: bool },
@@ -190,6 +191,8 @@ pub enum Event {
     SleepInAtomic { irqs_off: bool },
     /// lock misuse: recursive take, or release of what is not held
     LockMisuse { lock: Lock, unlock: bool },
+    /// memory is freed with a lock in it that the running task holds
+    LockFreed { lock: Lock },
     /// an op ended in another irq, preemption or lock state than it began
     ContextLeak { irqs_off: bool, held: u32 },
     /// the program ended here: step limit, deadlock

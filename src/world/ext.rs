@@ -14,6 +14,8 @@ pub(super) struct ExtLocks {
     exclusive: [Option<u8>; LOCKS],
     /// Contexts that hold it shared.
     shared: [u32; LOCKS],
+    /// Contexts that wait for it exclusively: they keep new readers out, as a freeze that has begun does.
+    wanted: [u32; LOCKS],
 }
 
 impl Ext {
@@ -47,7 +49,8 @@ impl World {
         let (me, i) = (self.current, lock as usize);
         let others = self.ext.shared[i] & !(1 << me);
         let mine = self.ext.exclusive[i] == Some(me as u8) || self.ext.shared[i] >> me & 1 == 1;
-        let free = self.ext.exclusive[i].is_none() && (shared || others == 0) && !mine;
+        let open = if shared { self.ext.wanted[i] & !(1 << me) == 0 } else { others == 0 };
+        let free = self.ext.exclusive[i].is_none() && open && !mine;
         if !free {
             return if mine { Take::Recursive } else { Take::Wait };
         }
@@ -66,6 +69,14 @@ impl World {
         }
         self.emit(Event::LockExt { lock, shared, attempt });
         Take::Taken
+    }
+
+    /// The running task waits for an external lock from here on, or no longer.
+    pub(super) fn waits_for_ext(&mut self, lock: Ext, shared: bool, waits: bool) {
+        let me = self.current;
+        self.waits_ext[me] = waits.then_some(lock);
+        self.ext.wanted[lock as usize] &= !(1 << me);
+        self.ext.wanted[lock as usize] |= u32::from(waits && !shared) << me;
     }
 
     /// Releases an external lock; nothing happens when the running task does not hold it; false then.

@@ -38,6 +38,9 @@ impl Heap {
 
     /// An address, or 0 when the heap is full.
     pub fn alloc(&mut self, size: u64) -> Addr {
+        if size > HEAP_END - HEAP {
+            return 0;
+        }
         let rounded = size.max(1).next_multiple_of(GRANULE);
         let reused = self.classes.iter_mut().find(|(s, _)| *s == rounded).and_then(|(_, list)| list.pop());
         let addr = match reused {

@@ -210,12 +210,12 @@ impl Kernel for Host {
 
     fn kzalloc(&self, size: u64, gfp: Gfp) -> Addr {
         self.point();
-        self.world_mut().metadata_alloc(Site::Kmalloc, size, gfp)
+        self.metadata(Site::Kmalloc, size, gfp)
     }
 
     fn vmalloc(&self, size: u64, gfp: Gfp) -> Addr {
         self.point();
-        self.world_mut().metadata_alloc(Site::Vmalloc, size, gfp)
+        self.metadata(Site::Vmalloc, size, gfp)
     }
 
     fn kvfree(&self, addr: Addr) {
@@ -238,7 +238,8 @@ impl Kernel for Host {
 
     fn get_vm_areas(&self, offsets: &[u64], sizes: &[u64], align: u64, gfp: Gfp, extra: u64) -> Option<(Addr, Addr)> {
         self.point();
-        self.world_mut().areas_reserve(offsets, sizes, align, gfp, extra)
+        let granted = self.world_mut().metadata_asked(Site::VmAreas, gfp) && self.find_object(extra, gfp);
+        self.world_mut().areas_reserve(offsets, sizes, align, gfp, extra, granted)
     }
 
     fn free_vm_areas(&self, handle: Addr) {

@@ -19,9 +19,13 @@ pub enum Lock {
     Pcpu,
     /// `pcpu_alloc_mutex`
     AllocMutex,
-    /// Any other, numbered in order of first use.
+    /// Any other. Static ones come first, numbered in an order of the image's own that is the same in every program;
+    /// from [`STATIC_OTHERS`] on follow those in allocated memory, numbered in order of first use.
     Other(u8),
 }
+
+/// Numbers of static locks.
+pub const STATIC_OTHERS: u8 = 8;
 
 /// How a spinlock call treats interrupts.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

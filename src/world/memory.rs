@@ -18,11 +18,20 @@ impl World {
         }
     }
 
-    pub(super) fn metadata_alloc(&mut self, site: Site, size: u64, gfp: Gfp) -> Addr {
+    /// Starts an allocation of metadata; false when the fault plan makes it fail.
+    pub(super) fn metadata_asked(&mut self, site: Site, gfp: Gfp) -> bool {
         self.might_alloc(gfp);
-        let addr = if self.faults.hit(site) { 0 } else { self.heap.alloc(size) };
+        !self.faults.hit(site)
+    }
+
+    /// Ends it: `granted` is false when it failed before.
+    pub(super) fn metadata_alloc(&mut self, site: Site, size: u64, gfp: Gfp, granted: bool) -> Addr {
+        let addr = if granted { self.heap.alloc(size) } else { 0 };
         if addr != 0 && self.backed() {
             self.arena.fill(addr, size, 0);
+        }
+        if granted && addr == 0 {
+            self.metadata_given_back(size);
         }
         self.emit(match site {
             Site::Vmalloc => Event::Vmalloc { size, gfp, addr },
@@ -37,9 +46,11 @@ impl World {
         }
         match self.heap.free(addr) {
             Some(size) => {
+                self.locks_freed(addr, size);
                 if self.backed() {
                     self.arena.fill(addr, size, POISON);
                 }
+                self.metadata_given_back(size);
                 self.emit(Event::Kvfree { addr });
             }
             None => self.emit(Event::BadKvfree { addr }),
@@ -86,10 +97,10 @@ impl World {
         align: u64,
         gfp: Gfp,
         extra: u64,
+        granted: bool,
     ) -> Option<(Addr, Addr)> {
-        self.might_alloc(gfp);
         let mut found = None;
-        if !self.faults.hit(Site::VmAreas) {
+        if granted {
             let handle = self.heap.alloc(extra.max(1));
             let base = if handle == 0 { 0 } else { self.vm.reserve(offsets, sizes, align, handle) };
             if base != 0 {
@@ -97,8 +108,9 @@ impl World {
                     self.arena.fill(handle, extra, 0);
                 }
                 found = Some((handle, base));
-            } else if handle != 0 {
+            } else {
                 self.heap.free(handle);
+                self.metadata_given_back(extra);
             }
         }
         self.emit(Event::VmAreas { align, gfp, base: found.map_or(0, |(_, base)| base) });
@@ -107,7 +119,10 @@ impl World {
 
     pub(super) fn areas_free(&mut self, handle: Addr) {
         let pages = &mut self.pages;
-        if self.heap.free(handle).is_some() && self.vm.release(handle, |pfn| pages.mapped(pfn, -1)) {
+        if let Some(size) = self.heap.free(handle)
+            && self.vm.release(handle, |pfn| pages.mapped(pfn, -1))
+        {
+            self.metadata_given_back(size);
             self.emit(Event::VmFree { handle });
         } else {
             self.emit(Event::BadKvfree { addr: handle });

@@ -19,6 +19,8 @@ pub mod log;
 mod memblock;
 pub mod memcg;
 mod memory;
+mod metadata;
+mod named;
 mod ops;
 mod pages;
 mod pageset;

@@ -5,6 +5,7 @@
 use super::core::CONTEXTS;
 use super::gfp::Gfp;
 use super::kernel::Lock;
+use super::metadata::Slabs;
 use crate::program::{Memory, limits};
 
 /// Virtual microseconds that things take. Orders of magnitude, not measurements: they only have to tell waiting for
@@ -45,7 +46,7 @@ pub enum Source {
     Kswapd,
     /// The OOM killer.
     Oom,
-    /// A percpu chunk gave it back.
+    /// A percpu chunk gave it back, or its metadata did.
     Percpu,
 }
 
@@ -151,6 +152,8 @@ pub(super) struct Pool {
     pub left: Memory,
     /// How often each shrinker still has something to free.
     pub objects: [u8; limits::SHRINKERS],
+    /// Pages of the slab allocator for metadata.
+    pub slabs: Slabs,
     /// Who freed the page freed last.
     pub source: Source,
     /// kswapd was woken and has not gone back to sleep.
@@ -161,7 +164,8 @@ pub(super) struct Pool {
 
 impl Pool {
     pub fn new(memory: Memory, objects: [u8; limits::SHRINKERS]) -> Pool {
-        Pool { left: memory, objects, source: Source::Start, kswapd_awake: false, kswapd_failures: 0 }
+        let slabs = Slabs::default();
+        Pool { left: memory, objects, slabs, source: Source::Start, kswapd_awake: false, kswapd_failures: 0 }
     }
 
     /// Takes a page if that leaves enough.

@@ -51,11 +51,11 @@ impl Host {
         found
     }
 
-    fn take(&self, mark: Mark) -> bool {
+    pub(super) fn take(&self, mark: Mark) -> bool {
         self.world_mut().pool.as_mut().is_none_or(|p| p.take(mark))
     }
 
-    fn no_memory(&self, gfp: Gfp) -> bool {
+    pub(super) fn no_memory(&self, gfp: Gfp) -> bool {
         self.world_mut().push_no_memory(gfp);
         false
     }
@@ -207,9 +207,9 @@ impl Host {
                 }
                 _ => {}
             }
-            self.world_mut().waits_ext(Some(lock));
+            self.world_mut().waits_for_ext(lock, shared, true);
             self.pause(Pause::Blocked);
-            self.world_mut().waits_ext(None);
+            self.world_mut().waits_for_ext(lock, shared, false);
         }
     }
 
@@ -352,10 +352,5 @@ impl super::core::World {
         self.give(1, if kswapd { Source::Kswapd } else { Source::DirectShrinker });
         self.emit(Event::ShrinkEnd { shrinker: shrinker as u8 });
         1
-    }
-
-    fn waits_ext(&mut self, lock: Option<Ext>) {
-        let me = self.current;
-        self.waits_ext[me] = lock;
     }
 }

@@ -232,6 +232,9 @@ impl Host for TestHost {
         cpu / self.cpus_per_node
     }
     fn cond_resched(&self) {}
+    fn name_lock(&self, _addr: u64) -> u32 {
+        0
+    }
     fn mutex_lock(&self, lock: u32) {
         assert_eq!(self.held.replace(self.held.get() | Self::bit(lock)) & Self::bit(lock), 0);
     }

@@ -59,11 +59,9 @@ fn kzalloc(gfp: Gfp) -> Event {
 }
 
 #[test]
-fn io_into_a_queue_waits_only_while_it_is_frozen() {
+fn a_frozen_queue_and_reclaim_that_does_io() {
     let mut rig = Rig::new(&[]);
     let lock = Ext::Freeze;
-    rig.feed(&[Event::LockExt { lock, shared: true, attempt: false }, kzalloc(Gfp::KERNEL), Event::UnlockExt { lock }]);
-    rig.clean();
     rig.feed(&[Event::LockExt { lock, shared: false, attempt: false }, kzalloc(Gfp::NOIO), Event::UnlockExt { lock }]);
     rig.clean();
     rig.feed(&[Event::LockExt { lock, shared: false, attempt: false }, kzalloc(Gfp::NOFS), Event::UnlockExt { lock }]);
@@ -71,6 +69,21 @@ fn io_into_a_queue_waits_only_while_it_is_frozen() {
     let text = rig.text(0);
     assert!(text.contains("declared: IO for reclaim enters the queue"), "{text}");
     assert!(rig.engine.reports()[0].edges[1].origin.is_some() && rig.engine.reports()[0].edges[0].origin.is_none());
+}
+
+/// A freeze waits for IO in flight and keeps new IO out: who has some in flight must not wait for more.
+#[test]
+fn io_in_flight_waits_for_no_other_io() {
+    let lock = Ext::Freeze;
+    let submit = [Event::LockExt { lock, shared: true, attempt: false }];
+    let mut rig = Rig::new(&[]);
+    rig.feed(&submit).feed(&[kzalloc(Gfp::NOIO), Event::UnlockExt { lock }]);
+    rig.clean();
+    rig.feed(&submit).feed(&[kzalloc(Gfp::NOFS), Event::UnlockExt { lock }]);
+    rig.finds(&[&format!("{OURS}: io_reclaim --> q_usage_counter(io)")]);
+    let mut rig = Rig::new(&[]);
+    rig.feed(&submit).feed(&submit);
+    rig.finds(&[&format!("{RECURSIVE}: q_usage_counter(io)")]);
 }
 
 #[test]

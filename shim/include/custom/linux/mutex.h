@@ -9,7 +9,7 @@ struct mutex {
 	struct percuss_lock lock;
 };
 #define __MUTEX_INITIALIZER(name) { { 0 } }
-#define DEFINE_MUTEX(x) struct mutex x = __MUTEX_INITIALIZER(x)
+#define DEFINE_MUTEX(x) struct mutex x = __MUTEX_INITIALIZER(x); PERCUSS_STATIC_LOCK(x)
 #define mutex_init(l) do { (l)->lock.id = 0; } while (0)
 
 static __always_inline void mutex_lock(struct mutex *l)

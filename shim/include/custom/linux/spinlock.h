@@ -12,8 +12,8 @@ typedef struct spinlock {
 typedef spinlock_t raw_spinlock_t;
 
 #define __SPIN_LOCK_UNLOCKED(name) { { 0 } }
-#define DEFINE_SPINLOCK(x) spinlock_t x = __SPIN_LOCK_UNLOCKED(x)
-#define DEFINE_RAW_SPINLOCK(x) raw_spinlock_t x = __SPIN_LOCK_UNLOCKED(x)
+#define DEFINE_SPINLOCK(x) spinlock_t x = __SPIN_LOCK_UNLOCKED(x); PERCUSS_STATIC_LOCK(x)
+#define DEFINE_RAW_SPINLOCK(x) DEFINE_SPINLOCK(x)
 #define spin_lock_init(l) do { (l)->lock.id = 0; } while (0)
 
 /* Defined in unit.c, which sees the allocator's statics. */

@@ -28,6 +28,10 @@ void percuss_bug(const char *file, int line) __attribute__((noreturn, cold));
 struct percuss_lock {
 	u32 id;
 };
+/* Puts a static lock into the table of all. */
+#define PERCUSS_STATIC_LOCK(x)									\
+	static struct percuss_lock *const percuss_lock_of_##x					\
+	__attribute__((used, retain, section("percuss_locks"))) = &(x).lock
 u32 percuss_name_lock(struct percuss_lock *lock) __attribute__((cold));
 static __always_inline u32 percuss_lock_id(struct percuss_lock *lock)
 {

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Conflicts over several programs: what breaks a rule in the merged graph though no single program broke it.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::check::counted;
+use super::class::{CLASSES, Class};
+use super::graph::{Edge, Graph, Name, Origin, Part, Use, edge};
+use super::matrix::{Matrix, Way};
+use super::report::{Detail, INCONSISTENT, IRQ_INVERSION, Report, circular_headline, irq_order_headline, rotate};
+use super::usage::{self, ENABLED, USED_IN, Usage, Usages, WRITE};
+
+/// What is wrong, whichever program and whichever order of events showed it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Trouble {
+    /// Each of these classes is taken with the one before it held, and the first with the last; the smallest name first.
+    Cycle(Vec<Name>),
+    /// Under the first class, which an interrupt takes, the others are taken one after the other, and the last is held
+    /// elsewhere with that interrupt enabled.
+    IrqOrder {
+        /// A soft interrupt, else a hard one.
+        soft: bool,
+        /// The classes.
+        path: Vec<Name>,
+    },
+    /// An interrupt takes the class, which is also held with that interrupt enabled.
+    State {
+        /// A soft interrupt, else a hard one.
+        soft: bool,
+        /// The class.
+        class: Name,
+    },
+}
+
+impl Trouble {
+    /// What a report is about; None for what never takes several programs.
+    pub(super) fn of(report: &Report) -> Option<Trouble> {
+        let names = || report.chain().into_iter().map(Name::Borrowed).collect();
+        match report.detail {
+            Detail::Circular { .. } => Some(Trouble::Cycle(names())),
+            Detail::IrqOrder { safe, .. } => Some(Trouble::IrqOrder { soft: safe.1.soft(), path: names() }),
+            Detail::IrqInversion { other, .. } => Some(Trouble::IrqOrder { soft: other.1.soft(), path: names() }),
+            Detail::Inconsistent { lock, old, .. } => {
+                Some(Trouble::State { soft: old.soft(), class: Name::Borrowed(report.name(lock.class)) })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A conflict with all that makes it up.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Conflict {
+    /// What is wrong.
+    pub trouble: Trouble,
+    /// The edges along the classes, with the program each is from.
+    pub edges: Vec<Edge>,
+    /// The usages that conflict, likewise.
+    pub uses: Vec<Use>,
+}
+
+impl Conflict {
+    /// The title of a report that shows it.
+    pub fn title(&self) -> String {
+        match &self.trouble {
+            Trouble::Cycle(names) => {
+                let ours = names.iter().any(|n| n == "io_reclaim");
+                format!("{}: {}", circular_headline(ours), names.join(" --> "))
+            }
+            Trouble::IrqOrder { path, .. } => {
+                let irq = self.uses.first().map_or_else(String::new, |u| u.usage.irq_name());
+                format!("{}: {}", irq_order_headline(&irq), path.join(" --> "))
+            }
+            Trouble::State { class, .. } => {
+                let names: Vec<String> = self.uses.iter().map(|u| format!("{{{}}}", u.usage.name())).collect();
+                format!("{INCONSISTENT}: {class} {}", names.join(" -> "))
+            }
+        }
+    }
+
+    /// True for titles of reports that show it: which of them a program shows depends on the order of its events.
+    pub fn is_title(&self, title: &str) -> bool {
+        match &self.trouble {
+            Trouble::Cycle(_) => title == self.title(),
+            Trouble::IrqOrder { path, .. } => {
+                let path = path.join(" --> ");
+                title == self.title() || title.starts_with(&format!("{IRQ_INVERSION}: {path} ("))
+            }
+            Trouble::State { class, .. } => title.starts_with(&format!("{INCONSISTENT}: {class} {{")),
+        }
+    }
+
+    /// What programs have to do for it, in the order in which it is best done: usages first, so that the last edge
+    /// finds them.
+    pub fn parts(&self) -> impl Iterator<Item = (Part, &Origin)> {
+        let uses = self.uses.iter().map(|u| (Part::Use(u.class.clone(), u.usage), &u.origin));
+        let edges = self
+            .edges
+            .iter()
+            .filter_map(|e| Some((Part::Edge(e.from.clone(), e.to.clone(), e.dep), e.origin.as_ref()?)));
+        uses.chain(edges)
+    }
+
+    /// The programs, each once.
+    pub fn programs(&self) -> BTreeSet<u64> {
+        self.parts().map(|(_, origin)| origin.program).collect()
+    }
+}
+
+impl Graph {
+    /// What no single program showed: for each edge the shortest cycle through it, for each two classes of which one is
+    /// taken in an interrupt and one held with it enabled the shortest path between them, and classes that are both.
+    pub fn conflicts(&self) -> Vec<Conflict> {
+        let merged = Merged::of(self);
+        let mut found = merged.cycles();
+        for soft in [false, true] {
+            found.extend(merged.states(soft));
+            found.extend(merged.irq_orders(soft));
+        }
+        found.retain(|c| !self.shown.contains(&c.trouble) && c.programs().len() > 1);
+        found.sort();
+        found.dedup_by(|a, b| a.trouble == b.trouble);
+        found
+    }
+
+    /// Something was reported in a program that is in the graph.
+    pub fn shows(&self, trouble: &Trouble) -> bool {
+        self.shown.contains(trouble)
+    }
+}
+
+/// A graph as the engine searches it.
+struct Merged<'g> {
+    graph: &'g Graph,
+    /// Classes by name. A graph of more than the engine knows is not of its making; the rest is left out.
+    names: Vec<&'g Name>,
+    matrix: Matrix,
+    usage: [Usages; CLASSES],
+}
+
+impl<'g> Merged<'g> {
+    fn of(graph: &'g Graph) -> Merged<'g> {
+        let names = graph.edges.keys().flat_map(|(from, to, _)| [from, to]).chain(graph.uses.keys().map(|(c, _)| c));
+        let names: BTreeSet<&Name> = names.collect();
+        let names: Vec<&Name> = names.into_iter().take(CLASSES).collect();
+        let mut merged = Merged { graph, names, matrix: Matrix::new(), usage: [0; CLASSES] };
+        for (from, to, dep) in graph.edges.keys() {
+            if let (Some(u), Some(v)) = (merged.class(from), merged.class(to)) {
+                merged.matrix.add(u, v, *dep);
+            }
+        }
+        for (name, usage) in graph.uses.keys() {
+            if let Some(class) = merged.class(name) {
+                merged.usage[class.at()] |= usage.bit();
+            }
+        }
+        merged
+    }
+
+    fn class(&self, name: &Name) -> Option<Class> {
+        self.names.binary_search(&name).ok().map(|at| Class(at as u8))
+    }
+
+    fn classes(&self) -> impl Iterator<Item = Class> + use<> {
+        (0..self.names.len() as u8).map(Class)
+    }
+
+    fn name(&self, class: Class) -> Name {
+        self.names[class.at()].clone()
+    }
+
+    fn cycles(&self) -> Vec<Conflict> {
+        let mut found = Vec::new();
+        for (key, origin) in &self.graph.edges {
+            let (from, to, dep) = key;
+            let (Some(u), Some(v)) = (self.class(from), self.class(to)) else { continue };
+            let back = |c, weak: bool| c == u && (!dep.from_reader() || !weak);
+            let Some(path) = self.matrix.search(Way::After, v, dep.is_weak(), back) else { continue };
+            let mut edges = self.along(&path, dep.is_weak());
+            edges.push(edge(key, origin));
+            let mut classes: Vec<Name> = edges.iter().map(|e| e.from.clone()).collect();
+            if let Some(at) = (0..classes.len()).min_by_key(|at| &classes[*at]) {
+                edges.rotate_left(at);
+            }
+            rotate(&mut classes);
+            found.push(Conflict { trouble: Trouble::Cycle(classes), edges, uses: Vec::new() });
+        }
+        found
+    }
+
+    /// `check_irq_usage()` for every two classes.
+    fn irq_orders(&self, soft: bool) -> Vec<Conflict> {
+        let irq = usage::of_irq(soft);
+        let with = |bits: Usages| self.classes().filter(move |c| self.usage[c.at()] & irq & bits != 0);
+        let mut found = Vec::new();
+        for safe in with(USED_IN) {
+            let used_in = self.usage[safe.at()] & irq & USED_IN;
+            // A reader in the interrupt is blocked by whoever holds the lock for writing.
+            let weak = used_in & WRITE == 0;
+            for unsafe_ in with(ENABLED).filter(|c| *c != safe) {
+                let enabled = |weak| counted(self.usage[unsafe_.at()], weak) & irq & ENABLED;
+                let there = |c, weak| c == unsafe_ && enabled(weak) != 0;
+                let Some(path) = self.matrix.search(Way::After, safe, weak, there) else { continue };
+                let edges = self.along(&path, weak);
+                let ends_weak = edges.last().is_some_and(|e| e.dep.is_weak());
+                let uses = [(safe, usage::first(used_in)), (unsafe_, usage::first(enabled(ends_weak)))];
+                let path = path.iter().map(|c| self.name(*c)).collect();
+                found.push(Conflict {
+                    trouble: Trouble::IrqOrder { soft, path },
+                    edges,
+                    uses: uses.into_iter().filter_map(|(c, u)| self.a_use(c, u)).collect(),
+                });
+            }
+        }
+        found
+    }
+
+    /// `mark_lock()` for every class.
+    fn states(&self, soft: bool) -> Vec<Conflict> {
+        let irq = usage::of_irq(soft);
+        let mut found = Vec::new();
+        for class in self.classes() {
+            let all = self.usage[class.at()] & irq;
+            for used_in in usage::each(all & USED_IN) {
+                let against = all & used_in.conflicts();
+                if against == 0 {
+                    continue;
+                }
+                let mut uses: Vec<Use> =
+                    [used_in, usage::first(against)].into_iter().filter_map(|u| self.a_use(class, u)).collect();
+                uses.sort_by_key(|u| u.origin.program);
+                let trouble = Trouble::State { soft, class: self.name(class) };
+                found.push(Conflict { trouble, edges: Vec::new(), uses });
+            }
+        }
+        found
+    }
+
+    fn a_use(&self, class: Class, usage: Usage) -> Option<Use> {
+        let class = self.name(class);
+        let origin = self.graph.uses.get(&(class.clone(), usage))?.clone();
+        Some(Use { class, usage, origin })
+    }
+
+    fn along(&self, path: &[Class], mut weak: bool) -> Vec<Edge> {
+        path.windows(2)
+            .filter_map(|pair| {
+                let dep = self.matrix.kind(pair[0], pair[1], weak)?;
+                weak = dep.is_weak();
+                let key = (self.name(pair[0]), self.name(pair[1]), dep);
+                self.graph.edges.get(&key).map(|o| edge(&key, o))
+            })
+            .collect()
+    }
+}
