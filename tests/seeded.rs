@@ -172,6 +172,9 @@ seeded_as_filed! {
     b09_free_takes_the_mutex: "B09";
     b13_work_scheduled_under_the_lock: "B13";
     depopulating_allocates: "depopulate-allocates";
+    a_held_lock_is_freed: "held-lock-freed";
+    a_lock_is_not_safe_from_interrupts: "irq-unsafe-lock";
+    two_mutexes_in_two_orders: "locks-cross";
 }
 
 /// The cycle that work queued under pcpu_lock closes takes an allocation of the scheduler.

@@ -179,8 +179,10 @@ fn pressure(rng: &mut Rng, boot: &Geometry) -> (Option<Memory>, Vec<Shrinker>) {
     }
     let cpus = boot.nr_cpus();
     let pages = |rng: &mut Rng| rng.pick(&[0, 0, 1, 4, 16]) as u16 * cpus as u16;
+    // Most often there is enough to get as far as backing pages: the metadata of a chunk may take many times more.
+    let chunks = rng.pick(&[0, 1, 1, 2]) * metadata(boot);
     let memory = Memory {
-        free: (rng.pick(&[2, 8, 32, 128]) * cpus) as u16,
+        free: (rng.pick(&[2, 8, 32, 128]) * cpus + chunks).min(u32::from(u16::MAX)) as u16,
         reserve: rng.pick(&[0, 1, 4, 16]),
         clean: pages(rng),
         io: pages(rng),
@@ -190,6 +192,14 @@ fn pressure(rng: &mut Rng, boot: &Geometry) -> (Option<Memory>, Vec<Shrinker>) {
     };
     let nr = rng.pick(&[0, 1, 1, 2]);
     (Some(memory), (0..nr).map(|_| shrinker(rng)).collect())
+}
+
+/// About as many pages as the metadata of a chunk takes: two maps with a bit and a vector of cgroups with a pointer for
+/// each four bytes of a unit, and a record for each page.
+fn metadata(boot: &Geometry) -> u32 {
+    let unit = boot.least_unit().max(boot.atom / boot.nr_cpus());
+    let bytes = unit / 16 + unit / 128 + if boot.kmem { 2 * unit } else { 0 };
+    bytes.div_ceil(4096)
 }
 
 /// A shrinker frees what it has; one of a file system takes its lock, and some allocate to be able to free.

@@ -51,7 +51,7 @@ fn finding(f: &Found, program: &Program) -> Value {
         "count": f.count,
         "index": (f.index < CORPUS_INDEX).then_some(f.index),
         "corpus": corpus_name(f.index),
-        "composed": f.composed.as_ref().map(|c| json!({"programs": parts(c), "whole": c.whole})),
+        "composed": f.composed.as_ref().map(parts),
         "program": program.to_string(),
         "report": f.finding.detail,
     })
