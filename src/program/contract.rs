@@ -103,8 +103,8 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         number: 13,
-        text: "no allocation that may start IO (`__GFP_IO` with `__GFP_DIRECT_RECLAIM`, by mask and scope) under a lock that IO takes, or while a queue is frozen",
-        source: "Documentation/core-api/gfp_mask-from-fs-io.rst; block/blk-mq.c: blk_mq_freeze_queue()",
+        text: "no allocation that may start IO (`__GFP_IO` with `__GFP_DIRECT_RECLAIM`, by mask and scope) under a lock that IO takes, while a queue is frozen, or with IO in flight into one",
+        source: "Documentation/core-api/gfp_mask-from-fs-io.rst; block/blk-mq.c: blk_mq_freeze_queue() waits for IO in flight and keeps new IO out",
         kept: "repair takes `__GFP_IO` and `__GFP_FS` out of the mask",
     },
     Rule {

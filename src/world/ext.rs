@@ -101,3 +101,28 @@ impl World {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_to_write_keeps_new_readers_out() {
+        let mut world = World::new(0).unwrap();
+        let lock = Ext::Freeze;
+        assert_eq!(world.try_ext(lock, true, false), Take::Taken);
+        world.switch_to(1);
+        assert_eq!(world.try_ext(lock, true, false), Take::Taken, "readers let each other in");
+        world.release_ext(lock);
+        assert_eq!(world.try_ext(lock, false, false), Take::Wait);
+        world.waits_for_ext(lock, false, true);
+        world.switch_to(2);
+        assert_eq!(world.try_ext(lock, true, false), Take::Wait, "as long as no freeze has begun");
+        world.waits_for_ext(lock, true, true);
+        world.switch_to(1);
+        world.waits_for_ext(lock, false, false);
+        world.switch_to(2);
+        world.waits_for_ext(lock, true, false);
+        assert_eq!(world.try_ext(lock, true, false), Take::Taken, "a reader that waits keeps nobody out");
+    }
+}

@@ -134,3 +134,86 @@ impl World {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::program::Program;
+    use crate::world::event::Event;
+    use crate::world::kernel::Kernel;
+
+    /// A World with so much memory; allocations that may not sleep fail as soon as there is none.
+    fn host(memory: &str) -> Host {
+        let mut world = World::new(0).unwrap();
+        let program: Program = format!("memory {memory}\ntask a\nnr-pages\n").parse().unwrap();
+        world.press(&program);
+        Host::new(world)
+    }
+
+    fn free(host: &Host) -> u16 {
+        host.world().pool.unwrap().left.free
+    }
+
+    fn no_memory(host: &Host) -> usize {
+        host.world().events().iter().filter(|e| matches!(e, Event::NoMemory { .. })).count()
+    }
+
+    #[test]
+    fn objects_share_pages() {
+        let host = host("free=2 reserve=0 kswapd=off");
+        let addrs: Vec<Addr> = (0..128).map(|_| host.kzalloc(40, Gfp::NOWAIT)).collect();
+        assert!(addrs.iter().all(|a| *a != 0));
+        assert_eq!((free(&host), no_memory(&host)), (0, 0));
+        assert_eq!(host.kzalloc(64, Gfp::NOWAIT), 0, "a third page is not there");
+        assert_eq!(no_memory(&host), 1);
+        host.kvfree(addrs[5]);
+        assert_ne!(host.kzalloc(64, Gfp::NOWAIT), 0, "what is freed is there again");
+        assert_eq!(host.kzalloc(65, Gfp::NOWAIT), 0, "but for objects of its size only");
+    }
+
+    #[test]
+    fn a_cache_keeps_some_empty_pages() {
+        let host = host("free=8 reserve=0 kswapd=off");
+        let addrs: Vec<Addr> = (0..8).map(|_| host.kzalloc(4096, Gfp::NOWAIT)).collect();
+        assert_eq!(free(&host), 0);
+        addrs.into_iter().for_each(|a| host.kvfree(a));
+        assert_eq!(free(&host), 8 - KEPT);
+    }
+
+    #[test]
+    fn vmalloc_has_all_its_pages_or_none() {
+        let host = host("free=3 reserve=0 kswapd=off");
+        assert_eq!(host.vmalloc(3 * PAGE + 1, Gfp::NOWAIT), 0);
+        assert_eq!((free(&host), no_memory(&host)), (3, 1));
+        let addr = host.vmalloc(3 * PAGE, Gfp::NOWAIT);
+        assert_ne!(addr, 0);
+        assert_eq!(free(&host), 0);
+        host.kvfree(addr);
+        assert_eq!(free(&host), 3);
+    }
+
+    #[test]
+    fn vmalloc_of_a_dying_task_gives_up_once_memory_is_short() {
+        for (gfp, signal, granted) in
+            [(Gfp::KERNEL, false, true), (Gfp::KERNEL, true, false), (Gfp::KERNEL | Gfp::NOFAIL, true, true)]
+        {
+            let host = host("free=2 reserve=0 clean=8 kswapd=off");
+            host.world_mut().task_mut().signal = signal;
+            assert_ne!(host.vmalloc(2 * PAGE, gfp), 0, "what is free is had in bulk");
+            assert_eq!(host.vmalloc(2 * PAGE, gfp) != 0, granted, "{gfp} {signal}");
+            assert_eq!(no_memory(&host), usize::from(!granted));
+        }
+    }
+
+    #[test]
+    fn failure_by_plan_is_no_failure_by_pressure() {
+        let mut world = World::new(0).unwrap();
+        let program: Program = "memory free=9\ntask a\nnr-pages\nfault kmalloc\nfault vmalloc\n".parse().unwrap();
+        world.power_on(&program.boot, &program.faults);
+        world.booted(Err(0));
+        world.press(&program);
+        let host = Host::new(world);
+        assert_eq!((host.kzalloc(64, Gfp::KERNEL), host.vmalloc(PAGE, Gfp::KERNEL)), (0, 0));
+        assert_eq!((free(&host), no_memory(&host)), (9, 0));
+    }
+}

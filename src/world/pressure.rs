@@ -61,7 +61,7 @@ impl Source {
             Source::DirectShrinker => "direct reclaim (shrinker)",
             Source::Kswapd => "kswapd",
             Source::Oom => "OOM killer",
-            Source::Percpu => "percpu depopulation",
+            Source::Percpu => "what percpu gave back",
         }
     }
 }
