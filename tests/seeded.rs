@@ -175,6 +175,11 @@ seeded_as_filed! {
     a_held_lock_is_freed: "held-lock-freed";
     a_lock_is_not_safe_from_interrupts: "irq-unsafe-lock";
     two_mutexes_in_two_orders: "locks-cross";
+    zeroing_leaves_a_cpu_out: "zero-cpu-short";
+    zeroing_leaves_a_word_out: "zero-unit-short";
+    zeroing_goes_too_far: "zero-unit-long";
+    somebody_writes_to_the_area_before: "stray-edge";
+    somebody_writes_inside_a_large_area: "stray-inside";
 }
 
 /// The cycle that work queued under pcpu_lock closes takes an allocation of the scheduler.

@@ -11,6 +11,7 @@ use percuss::model::{Facts, Quirks};
 use percuss::program::{Generator, Geometry, Op, Program, VARS};
 use percuss::run::{Session, Unwatched};
 use percuss::tenant::{KernelC, Tenant, boot_params};
+use percuss::world::sample::Contents;
 use percuss_shim::{CompileRequest, Instance, compile};
 
 #[path = "../../shim/tests/common/mod.rs"]
@@ -73,9 +74,9 @@ impl Fixture {
         let (facts, quirks): (Facts, Quirks) = (image.facts, image.quirks);
         let session = || image_session(&image.path, "C").expect("loads").0;
         let c = session();
-        c.shared().check_content.set(false);
+        c.shared().contents.set(Contents::Ignored);
         let model = ModelRun::new(facts, quirks).expect("memory");
-        model.session.shared().check_content.set(false);
+        model.session.shared().contents.set(Contents::Ignored);
         let examiner = Examiner::new(session(), facts, quirks, Oracles::default()).expect("memory");
         let bare = percuss_shim::Image::load(bare_image()).expect("loads");
         let bare = common::boot(bare, &boot_params(&boot)).0;

@@ -3,13 +3,14 @@
 
 use super::watch::{HintWatch, SeenBelow, SeenRoom};
 use crate::lockdep::{Lockdep, Options};
-use crate::model::{Allocator, Facts, Quirks};
+use crate::model::{Allocator, Facts, Felt, Quirks};
 use crate::oracle::finding::{Finding, Oracle};
 use crate::oracle::hints::Hint;
 use crate::oracle::{lockorder, signs};
 use crate::program::Program;
 use crate::run::{Ended, Session};
 use crate::tenant::State;
+use crate::world::sample::Contents;
 use crate::world::{Host, World};
 
 /// The Model on a World of its own, with what was seen of it.
@@ -19,6 +20,8 @@ pub struct ModelRun {
     pub session: Session<Allocator<Host>>,
     /// What was seen in the last program.
     pub watch: HintWatch,
+    /// What the oracles said of it, when they have been asked.
+    found: Option<Vec<Finding>>,
     ended: Ended,
     state: State,
     lockdep: Lockdep,
@@ -33,10 +36,11 @@ impl ModelRun {
         let host = Host::new(World::new(0)?);
         let session = Session::new(host.clone(), Allocator::new(host, facts, quirks))?;
         // Its World has no content: what the Model does to memory is all in its events.
-        session.shared().check_content.set(false);
+        session.shared().contents.set(Contents::Ignored);
         Ok(ModelRun {
             session,
             watch: HintWatch::default(),
+            found: None,
             ended: Ended::Whole,
             state: State::default(),
             lockdep: Lockdep::new(Options::default()),
@@ -49,18 +53,29 @@ impl ModelRun {
     /// See [`Session::run`].
     pub fn run(&mut self, program: &Program) -> std::io::Result<Ended> {
         self.watch.start(program);
+        self.found = None;
+        self.session.shared().tenant.forget_felt();
         self.ended = self.session.run(program, &mut self.watch)?;
         Ok(self.ended)
     }
 
     /// What the oracles that need no memory say of the last program.
-    pub fn findings(&mut self, program: &Program) -> Vec<Finding> {
+    pub fn findings(&mut self, program: &Program) -> &[Finding] {
+        if self.found.is_none() {
+            let shared = self.session.shared();
+            let mut out = signs::scan(program, shared.host.world().log());
+            out.extend(lockorder::judge(&mut self.lockdep, program, shared.host.world().log()));
+            out.extend(self.at_end());
+            self.found = Some(out);
+        }
+        self.found.as_deref().unwrap_or_default()
+    }
+
+    /// What they say of the state in which it left the Model.
+    pub fn at_end(&mut self) -> Vec<Finding> {
         let shared = self.session.shared();
-        let mut out = signs::scan(program, shared.host.world().log());
-        out.extend(lockorder::judge(&mut self.lockdep, program, shared.host.world().log()));
         let ext = (shared.tenant.facts().obj_ext_size > 0) as u32;
-        out.extend(super::examine::judge_end(shared, self.ended, ext, &mut self.state));
-        out
+        super::examine::judge_end(shared, self.ended, ext, &mut self.state)
     }
 }
 
@@ -68,27 +83,45 @@ impl ModelRun {
 #[derive(Debug)]
 pub(super) struct Models {
     facts: Facts,
-    runs: Vec<(Quirks, ModelRun)>,
+    runs: Vec<Kept>,
+    /// Number of the program.
+    round: u64,
+}
+
+/// A Model, and the program it ran last.
+#[derive(Debug)]
+struct Kept {
+    quirks: Quirks,
+    round: u64,
+    run: ModelRun,
 }
 
 impl Models {
     /// None yet.
     pub fn new(facts: Facts) -> Models {
-        Models { facts, runs: Vec::new() }
+        Models { facts, runs: Vec::new(), round: 0 }
     }
 
-    /// Runs a program on the Model with these quirks.
+    /// The next program is another one.
+    pub fn start(&mut self) {
+        self.round += 1;
+    }
+
+    /// Runs a program on the Model with these quirks, unless that is what it ran last.
     pub fn run(&mut self, quirks: Quirks, program: &Program) -> std::io::Result<&mut ModelRun> {
-        let i = match self.runs.iter().position(|(q, _)| *q == quirks) {
+        let i = match self.runs.iter().position(|kept| kept.quirks == quirks) {
             Some(i) => i,
             None => {
-                self.runs.push((quirks, ModelRun::new(self.facts, quirks)?));
+                self.runs.push(Kept { quirks, round: 0, run: ModelRun::new(self.facts, quirks)? });
                 self.runs.len() - 1
             }
         };
-        let run = &mut self.runs[i].1;
-        run.run(program)?;
-        Ok(run)
+        let kept = &mut self.runs[i];
+        if kept.round != self.round {
+            kept.run.run(program)?;
+            kept.round = self.round;
+        }
+        Ok(&mut kept.run)
     }
 }
 
@@ -99,6 +132,8 @@ pub struct Variants {
     /// Quirks the image has, in the order of the table.
     on: Vec<&'static str>,
     models: Models,
+    /// Quirks of masks that made a difference in the program, if they are among [`Felt::KNOWN`].
+    felt: Felt,
 }
 
 /// Quirks that choose what backing allocations may do, and so what may wait for whom.
@@ -115,7 +150,18 @@ impl Variants {
     /// Variants of an image's quirks.
     pub fn new(facts: Facts, quirks: Quirks) -> Variants {
         let on = Quirks::ALL.iter().map(|q| q.name).filter(|name| quirks.get(name) == Ok(true)).collect();
-        Variants { quirks, on, models: Models::new(facts) }
+        Variants { quirks, on, models: Models::new(facts), felt: Felt::default() }
+    }
+
+    /// The next program is another one, in which these quirks were felt by a Model with all.
+    pub fn start(&mut self, felt: Felt) {
+        self.models.start();
+        self.felt = felt;
+    }
+
+    /// A Model without these quirks would run no differently.
+    fn idle(&self, names: &[&str]) -> bool {
+        names.iter().all(|name| self.felt.idle(name))
     }
 
     /// Runs the Model without the named quirks.
@@ -144,6 +190,9 @@ impl Variants {
         for names in alone.chain(together) {
             if below.iter().all(|b| b.1.is_some()) && room.iter().all(|r| r.1.is_some()) {
                 break;
+            }
+            if self.idle(names) {
+                continue;
             }
             let run = self.without(names, program)?;
             account(&mut below, &mut room, &run.watch, names[names.len() - 1]);
@@ -181,8 +230,7 @@ impl Variants {
             let together = |range: std::ops::Range<usize>| range.map(|i| &on[..=i]);
             let first = alone(0..masks).chain(together(1..masks.max(1)));
             for names in first.chain(alone(masks..on.len())).chain(together(masks.max(1)..on.len())) {
-                let without = self.without(names, program)?.findings(program);
-                if !without.iter().any(same) {
+                if !self.idle(names) && !self.without(names, program)?.findings(program).iter().any(same) {
                     f.quirk = Some(names[names.len() - 1].to_owned());
                     break;
                 }

@@ -17,6 +17,7 @@ use crate::run::{DRAIN, Ended, Session, Shared, Unwatched, Watch};
 use crate::tenant::{Judge, KernelC, State, Tenant, Touched};
 use crate::world::event::Event;
 use crate::world::kernel::Lock;
+use crate::world::sample::Contents;
 use crate::world::{Host, World};
 
 /// Every how many ops all of the state is judged.
@@ -69,6 +70,8 @@ pub struct Examiner {
     per_chunk_ext: u32,
     state: State,
     lockdep: Lockdep,
+    /// How many of a verdict's findings, the first, follow from the events alone.
+    of_events: usize,
     /// The first rule broken at a release of pcpu_lock, with the op.
     broken: Rc<RefCell<Option<(u32, invariants::Violation)>>>,
 }
@@ -91,6 +94,7 @@ impl Examiner {
             oracles,
             state: State::default(),
             lockdep: Lockdep::new(Options::default()),
+            of_events: 0,
         })
     }
 
@@ -105,7 +109,7 @@ impl Examiner {
     /// # Errors
     /// See [`Examiner::examine`].
     pub fn order(&mut self, program: &Program) -> std::io::Result<Graph> {
-        self.image.shared().check_content.set(false);
+        self.image.shared().contents.set(Contents::Ignored);
         self.image.run(program, &mut Unwatched)?;
         self.broken.take();
         self.lockdep.run(self.image.shared().host.world().events());
@@ -151,18 +155,34 @@ impl Examiner {
         Ok((self.judge(&recorded, ended, watch)?, recorded))
     }
 
+    /// Runs the image, contents sampled; in doubt once more, with everything looked at.
     fn run_image(&mut self, program: &Program, strategy: &mut dyn Strategy) -> std::io::Result<(Ended, ImageWatch)> {
+        let contents = if self.oracles.content { Contents::Sampled } else { Contents::Ignored };
+        let run = self.run_with(contents, program, strategy)?;
+        if !self.image.shared().in_doubt() {
+            return Ok(run);
+        }
+        // What areas were freed with is in the memory that is left: only a boot has all of it poisoned.
+        self.image.power_off();
+        let turns = self.image.turns().to_vec();
+        self.run_with(Contents::Whole, program, &mut Replay::new(&turns))
+    }
+
+    fn run_with(
+        &mut self,
+        contents: Contents,
+        program: &Program,
+        strategy: &mut dyn Strategy,
+    ) -> std::io::Result<(Ended, ImageWatch)> {
+        self.broken.borrow_mut().take();
         let mut watch = ImageWatch { deep: self.oracles.invariants, ..ImageWatch::default() };
-        self.image.shared().check_content.set(self.oracles.content);
+        self.image.shared().contents.set(contents);
         Ok((self.image.run_under(program, strategy, &mut watch)?, watch))
     }
 
     fn judge(&mut self, program: &Program, ended: Ended, watch: ImageWatch) -> std::io::Result<Verdict> {
         let mut verdict = Verdict::default();
         self.judge_image(program, ended, watch, &mut verdict);
-        if !verdict.findings.is_empty() {
-            self.image.shared().host.world_mut().forget_poison();
-        }
         if self.oracles.lockstep {
             self.lockstep(program, &mut verdict)?;
         }
@@ -184,6 +204,12 @@ impl Examiner {
         // The engine also sees what the context oracle is about.
         let wanted = |f: &Finding| self.oracles.lockorder || f.oracle != Oracle::LockOrder;
         lockorder::judge(&mut self.lockdep, program, world.log()).into_iter().filter(wanted).for_each(&mut add);
+        self.of_events = verdict.findings.len();
+        let mut add = |f: Finding| {
+            if !verdict.findings.iter().any(|o| o.key() == f.key()) {
+                verdict.findings.push(f);
+            }
+        };
         let at_release = self.broken.borrow_mut().take();
         for (op, v) in at_release.into_iter().chain(watch.violation) {
             add(Finding::new(Oracle::Invariants, op, format!("percuss: {}", v.rule), v.to_string()));
@@ -205,9 +231,12 @@ impl Examiner {
             verdict.findings.insert(0, f);
             return Ok(());
         }
+        drop((image, model));
+        self.variants.start(self.model.session.shared().tenant.felt());
         if !verdict.findings.is_empty() {
-            drop(model);
-            let shown = self.model.findings(program);
+            // What follows from the events follows from the Model's, which are the same.
+            let mut shown = verdict.findings[..self.of_events].to_vec();
+            shown.extend(self.model.at_end());
             self.variants.others(program, &mut verdict.findings, &shown)?;
         }
         let hints = self.variants.hints(program, &self.model.watch, &mut verdict.tally)?;
@@ -223,7 +252,7 @@ pub(super) fn judge_end<T: Tenant>(shared: &Shared<T>, ended: Ended, ext: u32, s
         return out;
     }
     let world = shared.host.world();
-    if shared.check_content.get()
+    if shared.contents.get() != Contents::Ignored
         && let Some((cpu, at)) = world.static_damage()
     {
         let detail = format!("CPU {cpu}, byte {at}");

@@ -185,6 +185,7 @@ pub fn probe<T: Tenant + 'static>(
             with[0].set(name, false)?;
             with[1].set(name, true)?;
             let mut agrees = [false; 2];
+            models.start();
             for (agree, quirks) in agrees.iter_mut().zip(with) {
                 let model = models.run(quirks, &program)?;
                 *agree = model.session.shared().host.world().events() == seen;

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The Model as a tenant.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use super::core::{Core, Place};
 use super::facts::Facts;
 use super::populate::cpus;
-use super::quirks::Quirks;
+use super::quirks::{Felt, Quirks};
 use crate::program::Geometry;
 use crate::tenant::{ChunkView, Globals, Layout, State, Tenant, Touched};
 use crate::world::gfp::Gfp;
-use crate::world::kernel::{Addr, Irq, Kernel, Lock};
+use crate::world::kernel::{Addr, Irq, Kernel, Lock, Scope};
 
 /// A percpu allocator on a [`Kernel`], the same as the C one of the tree whose [`Facts`] and [`Quirks`] it is given.
 #[derive(Debug)]
@@ -19,6 +19,7 @@ pub struct Allocator<K: Kernel> {
     facts: Facts,
     quirks: Quirks,
     core: RefCell<Core>,
+    felt: Cell<Felt>,
 }
 
 impl<K: Kernel> Allocator<K> {
@@ -31,7 +32,7 @@ impl<K: Kernel> Allocator<K> {
         assert!(facts.supported(), "the Model cannot follow an image with {facts:?}");
         let mut core = Core { facts, quirks, ..Core::default() };
         core.clear();
-        Allocator { kernel, facts, quirks, core: RefCell::new(core) }
+        Allocator { kernel, facts, quirks, core: RefCell::new(core), felt: Cell::default() }
     }
 
     /// The kernel the allocator runs on.
@@ -47,6 +48,38 @@ impl<K: Kernel> Allocator<K> {
     /// Its quirks.
     pub fn quirks(&self) -> Quirks {
         self.quirks
+    }
+
+    /// What was felt of them since [`Allocator::forget_felt`].
+    pub fn felt(&self) -> Felt {
+        self.felt.get()
+    }
+
+    /// Nothing was felt yet.
+    pub fn forget_felt(&self) {
+        self.felt.set(Felt::default());
+    }
+
+    /// The mask that a call gets which by B04 ignores `gfp`.
+    pub(super) fn mask_b04(&self, gfp: Gfp) -> Gfp {
+        self.felt.set(Felt { b04: self.felt.get().b04 || gfp != Gfp::KERNEL, ..self.felt.get() });
+        if self.quirks.b04 { Gfp::KERNEL } else { gfp }
+    }
+
+    /// The mask that a call gets which by B05 ignores `gfp`.
+    pub(super) fn mask_b05(&self, gfp: Gfp) -> Gfp {
+        self.feel_b05(gfp != Gfp::KERNEL);
+        if self.quirks.b05 { Gfp::KERNEL } else { gfp }
+    }
+
+    /// The scope of a call that by B05 is made outside of one.
+    pub(super) fn scope_b05(&self, scope: Option<Scope>) -> Option<Scope> {
+        self.feel_b05(scope.is_some());
+        if self.quirks.b05 { None } else { scope }
+    }
+
+    fn feel_b05(&self, differs: bool) {
+        self.felt.set(Felt { b05: self.felt.get().b05 || differs, ..self.felt.get() });
     }
 
     /// Takes other quirks from now on.

@@ -80,8 +80,7 @@ impl<K: Kernel> Allocator<K> {
             (nr, place.atom_size)
         });
         let extra = nr as u64 * (8 + self.facts().vm_struct_size as u64);
-        let gfp = if self.quirks().b04 { Gfp::KERNEL } else { gfp };
-        self.kernel().get_vm_areas(&offsets[..nr], &sizes[..nr], align, gfp, extra)
+        self.kernel().get_vm_areas(&offsets[..nr], &sizes[..nr], align, self.mask_b04(gfp), extra)
     }
 
     /// Ends a chunk that has no page and is on no list (`pcpu_destroy_chunk`).

@@ -39,4 +39,4 @@ mod tests;
 
 pub use allocator::Allocator;
 pub use facts::Facts;
-pub use quirks::{Quirk, Quirks, UnknownQuirk};
+pub use quirks::{Felt, Quirk, Quirks, UnknownQuirk};

@@ -72,7 +72,7 @@ impl<K: Kernel> Allocator<K> {
             return true;
         }
         let entries = self.look(|core| core.place.nr_units as u64 * core.place.unit_pages as u64);
-        let addr = self.metadata(entries * 8, if self.quirks().b05 { Gfp::KERNEL } else { gfp });
+        let addr = self.metadata(entries * 8, self.mask_b05(gfp));
         self.with(|core| {
             core.count.pages_array = addr;
             core.pages.clear();

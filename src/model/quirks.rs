@@ -143,6 +143,27 @@ quirks! {
      the mutex, or for a lock whose holder waits for it, waits for a task that waits for memory: kswapd, too.";
 }
 
+/// Which of the quirks that only choose masks made a difference in a run. One that made none could as well have been
+/// off: the run would have been the same.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Felt {
+    /// B04 was.
+    pub b04: bool,
+    /// B05 was.
+    pub b05: bool,
+}
+
+impl Felt {
+    /// The quirk of this name certainly made no difference.
+    pub fn idle(&self, name: &str) -> bool {
+        match name {
+            "B04" => !self.b04,
+            "B05" => !self.b05,
+            _ => false,
+        }
+    }
+}
+
 impl Default for Quirks {
     fn default() -> Quirks {
         Quirks::v6_12()

@@ -33,8 +33,7 @@ impl<K: Kernel> Allocator<K> {
     pub(super) fn page_table_scope(&self, gfp: Gfp) -> Option<Scope> {
         match self.quirks() {
             q if q.noreclaim_scope => picked(gfp),
-            q if q.b05 => None,
-            _ => fitting(gfp),
+            _ => self.scope_b05(fitting(gfp)),
         }
     }
 

@@ -4,6 +4,7 @@
 use crate::world::arena::wide;
 
 /// True when bits `[from, to)` are all clear.
+#[inline(always)]
 pub fn all_clear(map: &[u64], from: u32, to: u32) -> bool {
     if from >= to {
         return true;
@@ -24,12 +25,8 @@ fn all_zero(words: &[u64]) -> bool {
 }
 
 /// Number of set bits in `[0, bits)`.
-pub fn count(map: &[u64], bits: u32) -> u32 {
-    wide(|| count_words(map, bits))
-}
-
 #[inline(always)]
-fn count_words(map: &[u64], bits: u32) -> u32 {
+pub fn count(map: &[u64], bits: u32) -> u32 {
     let whole = (bits / 64) as usize;
     let rest = if bits.is_multiple_of(64) { 0 } else { (map[whole] & ((1 << (bits % 64)) - 1)).count_ones() };
     map[..whole].iter().map(|w| w.count_ones()).sum::<u32>() + rest
@@ -53,8 +50,9 @@ pub fn free_runs(map: &[u64], from: u32, to: u32) -> Free {
     wide(|| measure(map, from, to))
 }
 
+/// [`free_runs`], for callers that are [`wide`] themselves.
 #[inline(always)]
-fn measure(map: &[u64], from: u32, to: u32) -> Free {
+pub fn measure(map: &[u64], from: u32, to: u32) -> Free {
     let len = to - from;
     let mut out = Free { first: len, left: len, ..Free::default() };
     // The run that reaches up to the word looked at.

@@ -8,6 +8,7 @@ use std::fmt;
 
 use super::bits::{self, Free};
 use crate::tenant::{Block, ChunkView, Globals};
+use crate::world::arena::wide;
 use crate::world::kernel::Addr;
 
 /// Chunks with at most this many blocks are recounted in whole whenever they are touched.
@@ -41,6 +42,11 @@ impl fmt::Display for Violation {
 
 /// Judges one chunk: the touched blocks, or all of them.
 pub fn chunk(g: &Globals, c: &ChunkView<'_>, all: bool) -> Result<(), Violation> {
+    wide(|| judge(g, c, all))
+}
+
+#[inline(always)]
+fn judge(g: &Globals, c: &ChunkView<'_>, all: bool) -> Result<(), Violation> {
     let fail = |rule, block, found: i64, expected: i64| {
         Err(Violation { rule, chunk: c.head.base_addr, block, found, expected })
     };
@@ -84,10 +90,11 @@ pub fn chunk(g: &Globals, c: &ChunkView<'_>, all: bool) -> Result<(), Violation>
     membership(g, c)
 }
 
+#[inline(always)]
 fn block(c: &ChunkView<'_>, i: u32) -> Result<(), Violation> {
     let b = &c.blocks[i as usize];
     let start = i * 1024;
-    let truth = bits::free_runs(c.alloc_map, start, start + 1024);
+    let truth = bits::measure(c.alloc_map, start, start + 1024);
     let fail = |rule, found: i32, expected: u32| {
         Err(Violation { rule, chunk: c.head.base_addr, block: Some(i), found: found as i64, expected: expected as i64 })
     };
@@ -106,6 +113,7 @@ fn block(c: &ChunkView<'_>, i: u32) -> Result<(), Violation> {
     region(c, i, b, &truth)
 }
 
+#[inline(always)]
 fn region(c: &ChunkView<'_>, i: u32, b: &Block, truth: &Free) -> Result<(), Violation> {
     for (rule, at, len) in [
         ("the contig hint of a block names a region that is not free", b.contig_hint_start, b.contig_hint),
@@ -130,6 +138,7 @@ fn region(c: &ChunkView<'_>, i: u32, b: &Block, truth: &Free) -> Result<(), Viol
 }
 
 /// Regions named by the hints of the whole chunk.
+#[inline(always)]
 fn hint_regions(c: &ChunkView<'_>) -> Result<(), Violation> {
     let map_bits = c.blocks.len() as i32 * 1024;
     for (rule, at, len) in [

@@ -136,11 +136,12 @@ pub fn scan(program: &Program, log: &Log) -> Vec<Finding> {
             continue;
         }
         let op = reader.ops[reader.current];
-        let place = match reader.current {
+        let place = || match reader.current {
             WORKER => "pcpu_balance_workfn",
             _ => function(program, op),
         };
-        if let Some((oracle, title)) = reader.sign(event).or_else(|| sign(program, op, event, place)) {
+        let of_itself = sign(program, op, event, place);
+        if let Some((oracle, title)) = reader.sign(event).or(of_itself) {
             let text = log.text_of(i).unwrap_or_default();
             out.push(Finding::new(oracle, op, title, format!("{event:x?} {text}").trim().to_owned()));
         }
@@ -148,36 +149,40 @@ pub fn scan(program: &Program, log: &Log) -> Vec<Finding> {
     out
 }
 
-fn sign(program: &Program, op: u32, event: &Event, place: &str) -> Option<(Oracle, String)> {
+/// `place`: the function that the event is in, asked for when there is something to say of it.
+#[inline]
+fn sign(program: &Program, op: u32, event: &Event, place: impl Fn() -> &'static str) -> Option<(Oracle, String)> {
     Some(match event {
         // Locks held, sleeping and misuse of locks are the lock-order engine's.
         Event::ContextLeak { held: 1.., .. } => return None,
         Event::ContextLeak { .. } => {
-            (Oracle::Context, format!("percuss: {place} changes the caller's interrupt state"))
+            (Oracle::Context, format!("percuss: {} changes the caller's interrupt state", place()))
         }
         Event::StaleTranslation { .. } => {
-            (Oracle::Mapping, format!("percuss: address used while an old translation may be cached in {place}"))
+            (Oracle::Mapping, format!("percuss: address used while an old translation may be cached in {}", place()))
         }
         Event::PageFreedMapped { .. } => {
-            (Oracle::Mapping, format!("percuss: page freed while still mapped in {place}"))
+            (Oracle::Mapping, format!("percuss: page freed while still mapped in {}", place()))
         }
-        Event::MapOverPresent { .. } => (Oracle::Mapping, format!("percuss: mapping over a present entry in {place}")),
-        Event::Fault { .. } => (Oracle::Mapping, format!("BUG: unable to handle page fault in {place}")),
+        Event::MapOverPresent { .. } => {
+            (Oracle::Mapping, format!("percuss: mapping over a present entry in {}", place()))
+        }
+        Event::Fault { .. } => (Oracle::Mapping, format!("BUG: unable to handle page fault in {}", place())),
         Event::BadPageFree { .. } => {
-            (Oracle::Ledger, format!("percuss: free of a page that is not allocated in {place}"))
+            (Oracle::Ledger, format!("percuss: free of a page that is not allocated in {}", place()))
         }
-        Event::BadKvfree { .. } => (Oracle::Ledger, format!("percuss: kvfree of memory not allocated in {place}")),
+        Event::BadKvfree { .. } => (Oracle::Ledger, format!("percuss: kvfree of memory not allocated in {}", place())),
         Event::Diag { kind: Diag::Warn, .. } if !illegal_arguments(program, op) => {
-            (Oracle::Crash, format!("WARNING in {place}"))
+            (Oracle::Crash, format!("WARNING in {}", place()))
         }
         Event::Stopped { reason } => match reason {
-            Stop::Bug => (Oracle::Crash, format!("kernel BUG in {place}")),
-            Stop::Panic => (Oracle::Crash, format!("kernel panic in {place}")),
-            Stop::Loud => (Oracle::Crash, format!("percuss: path not modelled in {place}")),
-            Stop::Deadlock => (Oracle::LockOrder, format!("percuss: deadlock in {place}")),
+            Stop::Bug => (Oracle::Crash, format!("kernel BUG in {}", place())),
+            Stop::Panic => (Oracle::Crash, format!("kernel panic in {}", place())),
+            Stop::Loud => (Oracle::Crash, format!("percuss: path not modelled in {}", place())),
+            Stop::Deadlock => (Oracle::LockOrder, format!("percuss: deadlock in {}", place())),
             // What keeps memory from coming free is for the stall oracle to say; that none came is no defect.
             Stop::Stall => return None,
-            Stop::StepLimit => (Oracle::Crash, format!("percuss: endless loop in {place}")),
+            Stop::StepLimit => (Oracle::Crash, format!("percuss: endless loop in {}", place())),
             Stop::Internal => (Oracle::Crash, "percuss: internal error".to_owned()),
         },
         _ => return None,

@@ -3,6 +3,7 @@
 
 use crate::program::{VARS, Var};
 use crate::world::kernel::Addr;
+use crate::world::sample::Sample;
 
 /// A live area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Area {
     pub size: u32,
     /// Seed of the pattern written last; None: still zero.
     pub seed: Option<u8>,
+    /// What of its copies is looked at.
+    pub sample: Sample,
 }
 
 /// Variables and live areas, those no variable holds any more included.

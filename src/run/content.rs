@@ -39,19 +39,23 @@ impl ContentError {
     }
 }
 
-/// Fills every CPU's copy with the pattern of `seed`.
+/// Fills every CPU's copy with the pattern of `seed`, as far as it is looked at.
 pub fn write(w: &World, area: &Area, seed: u8) {
-    wide(|| w.cpus().for_each(|cpu| write_copy(w, area, seed, cpu)));
+    wide(|| {
+        for (rank, cpu) in (0..).zip(w.cpus()) {
+            area.sample.parts(rank, area.size).for_each(|part| write_range(w, area, seed, cpu, part));
+        }
+    });
 }
 
 #[inline(always)]
-fn write_copy(w: &World, area: &Area, seed: u8, cpu: u32) {
+fn write_range(w: &World, area: &Area, seed: u8, cpu: u32, (from, len): (u32, u32)) {
     let mut chunk = [0u8; 512];
     let base = w.copy_of(area.ptr, cpu);
-    let mut pattern_at = Strides::new(seed, cpu);
-    let mut at = 0;
-    while at < area.size {
-        let n = (area.size - at).min(chunk.len() as u32);
+    let mut pattern_at = Strides::new(seed, cpu, from / 4);
+    let (mut at, end) = (from, from + len);
+    while at < end {
+        let n = (end - at).min(chunk.len() as u32);
         for stride in chunk[..n.next_multiple_of(STRIDE as u32) as usize].as_chunks_mut::<STRIDE>().0 {
             for (to, word) in stride.as_chunks_mut::<4>().0.iter_mut().zip(pattern_at.next()) {
                 *to = word.to_le_bytes();
@@ -62,9 +66,13 @@ fn write_copy(w: &World, area: &Area, seed: u8, cpu: u32) {
     }
 }
 
-/// Checks every CPU's copy.
+/// Checks every CPU's copy, as far as it is looked at.
 pub fn verify(w: &World, area: &Area) -> Result<(), ContentError> {
-    wide(|| w.cpus().try_for_each(|cpu| verify_copy(w, area, cpu)))
+    wide(|| {
+        (0..).zip(w.cpus()).try_for_each(|(rank, cpu)| {
+            area.sample.parts(rank, area.size).try_for_each(|part| verify_range(w, area, cpu, part))
+        })
+    })
 }
 
 /// Checks every CPU's copy of an area that is about to be freed, and overwrites it, so that whoever gets it next without
@@ -74,7 +82,7 @@ pub fn verify_and_scribble(w: &World, area: &Area) -> Result<(), ContentError> {
     wide(|| {
         for cpu in w.cpus() {
             if result.is_ok() {
-                result = verify_copy(w, area, cpu);
+                result = verify_range(w, area, cpu, (0, area.size));
             }
             w.fill_unit(w.copy_of(area.ptr, cpu), area.size as u64);
         }
@@ -82,19 +90,20 @@ pub fn verify_and_scribble(w: &World, area: &Area) -> Result<(), ContentError> {
     result
 }
 
+/// Checks a part of a copy, which begins at a multiple of 4.
 #[inline(always)]
-fn verify_copy(w: &World, area: &Area, cpu: u32) -> Result<(), ContentError> {
+fn verify_range(w: &World, area: &Area, cpu: u32, (from, len): (u32, u32)) -> Result<(), ContentError> {
     let base = w.copy_of(area.ptr, cpu);
-    let Some(bytes) = w.read_unit(base, area.size as u64) else {
+    let Some(bytes) = w.read_unit(base + from as u64, len as u64) else {
         return Err(ContentError::Unmapped { ptr: area.ptr, cpu });
     };
     let wrong = match area.seed {
         None => first_nonzero(bytes).map(|at| (at, 0)),
-        Some(seed) => first_differing(bytes, seed, cpu),
+        Some(seed) => first_differing(bytes, seed, cpu, from / 4),
     };
     match wrong {
         Some((at, expected)) => {
-            Err(ContentError::Differs { ptr: area.ptr, cpu, at: at as u32, expected, found: bytes[at] })
+            Err(ContentError::Differs { ptr: area.ptr, cpu, at: from + at as u32, expected, found: bytes[at] })
         }
         None => Ok(()),
     }
@@ -116,10 +125,11 @@ fn first_nonzero(bytes: &[u8]) -> Option<usize> {
     }
 }
 
+/// `word`: number of the word that `bytes` begin with.
 #[inline(always)]
-fn first_differing(bytes: &[u8], seed: u8, cpu: u32) -> Option<(usize, u8)> {
+fn first_differing(bytes: &[u8], seed: u8, cpu: u32, word: u32) -> Option<(usize, u8)> {
     let (strides, _) = bytes.as_chunks::<STRIDE>();
-    let mut pattern_at = Strides::new(seed, cpu);
+    let mut pattern_at = Strides::new(seed, cpu, word);
     // Skips what is as it should be; where it is not, or at the end, each byte is looked at.
     let same = strides.iter().take_while(|stride| {
         let expected = pattern_at.next();
@@ -127,10 +137,10 @@ fn first_differing(bytes: &[u8], seed: u8, cpu: u32) -> Option<(usize, u8)> {
         words.iter().zip(&expected).fold(0, |wrong, (w, e)| wrong | (u32::from_le_bytes(*w) ^ e)) == 0
     });
     let skip = same.count() * STRIDE;
-    for (i, word) in bytes[skip..].chunks(4).enumerate() {
+    for (i, found) in bytes[skip..].chunks(4).enumerate() {
         let at = skip + i * 4;
-        let expected = pattern(seed, cpu, at as u32 / 4).to_le_bytes();
-        if let Some(k) = word.iter().zip(&expected).position(|(a, b)| a != b) {
+        let expected = pattern(seed, cpu, word + at as u32 / 4).to_le_bytes();
+        if let Some(k) = found.iter().zip(&expected).position(|(a, b)| a != b) {
             return Some((at + k, expected[k]));
         }
     }
@@ -146,8 +156,9 @@ struct Strides {
 
 impl Strides {
     #[inline(always)]
-    fn new(seed: u8, cpu: u32) -> Strides {
-        let (first, step) = pattern_steps(seed, cpu);
+    fn new(seed: u8, cpu: u32, word: u32) -> Strides {
+        let (start, step) = pattern_steps(seed, cpu);
+        let first = start.wrapping_add(step.wrapping_mul(word));
         let steps = std::array::from_fn(|i| step.wrapping_mul(i as u32));
         Strides { first, steps, stride: step.wrapping_mul(STRIDE as u32 / 4) }
     }
@@ -168,17 +179,18 @@ mod tests {
     #[test]
     fn wrong_bytes_are_found_where_they_are() {
         let right: Vec<u8> = (0..75).flat_map(|word| pattern(9, 3, word).to_le_bytes()).collect();
-        assert_eq!(first_differing(&right, 9, 3), None);
+        assert_eq!(first_differing(&right, 9, 3, 0), None);
         assert_eq!(first_nonzero(&[0; 300]), None);
         for at in 0..right.len() {
             let mut wrong = right.clone();
             wrong[at] ^= 0x40;
-            assert_eq!(first_differing(&wrong, 9, 3), Some((at, right[at])));
+            assert_eq!(first_differing(&wrong, 9, 3, 0), Some((at, right[at])));
             let mut zeroes = [0; 300];
             zeroes[at] = 1;
             assert_eq!(first_nonzero(&zeroes), Some(at));
         }
-        assert!(first_differing(&right, 9, 4).is_some());
-        assert!(first_differing(&right, 8, 3).is_some());
+        assert_eq!(first_differing(&right[20..], 9, 3, 5), None, "from the middle on");
+        assert!(first_differing(&right, 9, 4, 0).is_some());
+        assert!(first_differing(&right, 8, 3, 0).is_some());
     }
 }

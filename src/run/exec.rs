@@ -11,6 +11,7 @@ use crate::world::Host;
 use crate::world::event::{Event, Ext};
 use crate::world::gfp::Gfp;
 use crate::world::kernel::{Addr, Kernel, Scope};
+use crate::world::sample::Contents;
 
 /// Gfp scopes a task can nest.
 pub const SCOPES: usize = 8;
@@ -32,8 +33,12 @@ pub struct Shared<T> {
     pub scopes: RefCell<Vec<Vec<(Scope, bool)>>>,
     /// Content errors with the op (task, index) at which they were seen.
     pub content: RefCell<Vec<(usize, u32, ContentError)>>,
-    /// Contents are written, checked and poisoned.
-    pub check_content: Cell<bool>,
+    /// How closely contents are looked at.
+    pub contents: Cell<Contents>,
+    /// Something was seen of contents, [`Contents::Sampled`], that only looking at all of them can tell.
+    pub doubt: Cell<bool>,
+    /// Areas the World saw cleared.
+    pub cleared: Cell<u32>,
     /// `pcpu_nr_populated` after boot: pages of one unit of the first chunk.
     pub first_pages: Cell<u64>,
 }
@@ -143,6 +148,14 @@ impl<T: Tenant> Shared<T> {
         }
     }
 
+    /// The run must be done again, all contents looked at: something is wrong, or more was cleared than areas were granted.
+    pub fn in_doubt(&self) -> bool {
+        self.contents.get() == Contents::Sampled
+            && (self.doubt.get()
+                || !self.content.borrow().is_empty()
+                || self.host.world().clearings() != self.cleared.get())
+    }
+
     fn wrong(&self, number: u32, e: ContentError) {
         let at = self.host.world().events().len();
         let mut list = self.content.borrow_mut();
@@ -156,8 +169,9 @@ impl<T: Tenant> Shared<T> {
         self.areas.borrow_mut().set(dst, ptr);
         if ptr != 0 {
             let rounded = size.next_multiple_of(4);
-            let area = Area { ptr, size: rounded, seed: None };
-            if self.check_content.get() {
+            let sample = self.host.world().sample_of(ptr);
+            let area = Area { ptr, size: rounded, seed: None, sample };
+            if self.contents.get() != Contents::Ignored {
                 self.check_new(number, &area, size, align.max(4));
             }
             self.areas.borrow_mut().add(area);
@@ -178,6 +192,13 @@ impl<T: Tenant> Shared<T> {
         if let Some(other) = other {
             return self.wrong(number, ContentError::Overlap { ptr, size: area.size, other: other.ptr });
         }
+        if self.contents.get() == Contents::Sampled {
+            match self.host.world().saw_cleared(ptr, area.size) {
+                true => self.cleared.set(self.cleared.get() + 1),
+                false => self.doubt.set(true),
+            }
+            return;
+        }
         let found = content::verify(&self.host.world(), area);
         if let Err(e) = found {
             self.wrong(number, e);
@@ -191,13 +212,15 @@ impl<T: Tenant> Shared<T> {
         0
     }
 
-    /// Frees a pointer, its content checked and scribbled over before.
+    /// Frees a pointer, its content checked before, and scribbled over when all of it is looked at.
     pub fn free_ptr(&self, number: u32, ptr: Addr) {
         let area = self.areas.borrow_mut().remove(ptr);
-        if let Some(area) = area
-            && self.check_content.get()
-        {
-            let found = content::verify_and_scribble(&self.host.world(), &area);
+        if let Some(area) = area {
+            let found = match self.contents.get() {
+                Contents::Ignored => Ok(()),
+                Contents::Sampled => content::verify(&self.host.world(), &area),
+                Contents::Whole => content::verify_and_scribble(&self.host.world(), &area),
+            };
             if let Err(e) = found {
                 self.wrong(number, e);
             }
@@ -220,7 +243,7 @@ impl<T: Tenant> Shared<T> {
             *a
         });
         if let Some(area) = area
-            && self.check_content.get()
+            && self.contents.get() != Contents::Ignored
         {
             content::write(&self.host.world(), &area, seed);
         }
@@ -231,7 +254,7 @@ impl<T: Tenant> Shared<T> {
         let ptr = self.areas.borrow().get(var);
         let area = self.areas.borrow_mut().find(ptr).copied();
         if let Some(area) = area
-            && self.check_content.get()
+            && self.contents.get() != Contents::Ignored
         {
             let found = content::verify(&self.host.world(), &area);
             if let Err(e) = found {
@@ -258,7 +281,7 @@ impl<T: Tenant> Shared<T> {
     fn is_static(&self, number: u32, (addr, cpu): (Addr, u32)) -> u64 {
         let found = self.tenant.is_static(addr).unwrap_or(0);
         let expected = self.host.world().static_offset(addr, cpu);
-        if self.check_content.get() && (found != 0) != expected.is_some() {
+        if self.contents.get() != Contents::Ignored && (found != 0) != expected.is_some() {
             self.wrong(number, ContentError::Answer { ptr: addr, cpu, expected: expected.unwrap_or(0), found });
         }
         found
@@ -267,7 +290,7 @@ impl<T: Tenant> Shared<T> {
     fn phys(&self, number: u32, (addr, cpu): (Addr, u32)) -> u64 {
         let found = self.tenant.to_phys(addr);
         let expected = self.host.world().phys(addr);
-        if self.check_content.get() && Some(found) != expected {
+        if self.contents.get() != Contents::Ignored && Some(found) != expected {
             self.wrong(number, ContentError::Answer { ptr: addr, cpu, expected: expected.unwrap_or(0), found });
         }
         found

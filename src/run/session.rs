@@ -84,7 +84,9 @@ impl<T: Tenant + 'static> Session<T> {
             areas: RefCell::new(Areas::new()),
             scopes: RefCell::new((0..=limits::TASKS).map(|_| Vec::with_capacity(super::exec::SCOPES)).collect()),
             content: RefCell::new(Vec::new()),
-            check_content: Cell::new(true),
+            contents: Cell::default(),
+            doubt: Cell::new(false),
+            cleared: Cell::new(0),
             first_pages: Cell::new(0),
         };
         Ok(Session {
@@ -154,7 +156,9 @@ impl<T: Tenant + 'static> Session<T> {
         for (mine, theirs) in ops.iter_mut().zip(&program.tasks) {
             mine.clone_from(theirs);
         }
-        self.shared.host.world_mut().check_content(self.shared.check_content.get());
+        self.shared.host.world_mut().look(self.shared.contents.get());
+        self.shared.doubt.set(false);
+        self.shared.cleared.set(0);
         self.shared.areas.borrow_mut().clear();
         self.shared.scopes.borrow_mut().iter_mut().for_each(Vec::clear);
         self.shared.content.borrow_mut().clear();

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::kernel::Addr;
 
@@ -21,17 +22,35 @@ pub fn wide<R>(f: impl FnOnce() -> R) -> R {
         fn level3<R>(f: impl FnOnce() -> R) -> R {
             f()
         }
-        if std::is_x86_feature_detected!("avx2")
-            && std::is_x86_feature_detected!("bmi1")
-            && std::is_x86_feature_detected!("bmi2")
-            && std::is_x86_feature_detected!("lzcnt")
-            && std::is_x86_feature_detected!("popcnt")
-        {
+        if level3_runs() {
             // SAFETY: the processor has been asked.
             return unsafe { level3(f) };
         }
     }
     f()
+}
+
+/// Whether the processor has what [`wide`] compiles for, asked once.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn level3_runs() -> bool {
+    const UNKNOWN: u8 = 0;
+    const YES: u8 = 1;
+    static ANSWER: AtomicU8 = AtomicU8::new(UNKNOWN);
+    #[cold]
+    fn ask() -> bool {
+        let yes = std::is_x86_feature_detected!("avx2")
+            && std::is_x86_feature_detected!("bmi1")
+            && std::is_x86_feature_detected!("bmi2")
+            && std::is_x86_feature_detected!("lzcnt")
+            && std::is_x86_feature_detected!("popcnt");
+        ANSWER.store(if yes { YES } else { YES + 1 }, Ordering::Relaxed);
+        yes
+    }
+    match ANSWER.load(Ordering::Relaxed) {
+        UNKNOWN => ask(),
+        answer => answer == YES,
+    }
 }
 
 /// Where things are, relative to the arena.

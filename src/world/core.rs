@@ -15,6 +15,7 @@ use super::named::NamedLocks;
 use super::pages::Pages;
 use super::pageset::PageSet;
 use super::pressure::{Pool, Pressure};
+use super::sample::{Contents, Sample};
 use super::task::Task;
 use super::vm::Vm;
 use crate::program::{Fault, Geometry, Program, limits};
@@ -44,6 +45,14 @@ pub(super) struct Zeroing {
     pub cpus: u64,
     /// Rank of the CPU expected next.
     pub rank: u32,
+    /// What of the area has to be cleared.
+    pub sample: Sample,
+}
+
+impl Zeroing {
+    pub fn event(self) -> Event {
+        Event::Zero { addr: self.addr, len: self.len, other: self.other, cpus: self.cpus }
+    }
 }
 
 /// A simulated kernel. `Host` is its face towards tenants.
@@ -96,8 +105,9 @@ pub struct World {
     boot_bytes: u64,
     /// Those whose bytes are all poison, but for areas somebody has.
     pub(super) poisoned: PageSet,
-    /// Contents are checked.
-    pub(super) content: bool,
+    pub(super) contents: Contents,
+    /// Zeroings, each of the same range on a set of CPUs.
+    pub(super) clearings: u32,
     /// Bytes of a `struct page`, cleared when its page is handed out; 0 for tenants that have none.
     pub(super) page_struct: u32,
     saved: Saved,
@@ -179,7 +189,8 @@ impl World {
             committed: PageSet::new(),
             boot_bytes: 0,
             poisoned: PageSet::new(),
-            content: true,
+            contents: Contents::default(),
+            clearings: 0,
             page_struct,
             saved: Saved::default(),
         })
@@ -206,12 +217,12 @@ impl World {
         self.booting = true;
     }
 
-    /// Whether contents are checked from here on: else nothing is poisoned.
-    pub fn check_content(&mut self, on: bool) {
-        if self.content && !on {
+    /// How closely contents are looked at from here on.
+    pub fn look(&mut self, contents: Contents) {
+        if contents != Contents::Whole {
             self.forget_poison();
         }
-        self.content = on;
+        self.contents = contents;
     }
 
     /// Memory may have been left in any state: a program ended early, or the allocator wrote where it should not.
@@ -254,6 +265,7 @@ impl World {
         self.outer_sites.clear();
         self.working = false;
         self.zeroing = None;
+        self.clearings = 0;
         self.stopped = None;
     }
 
@@ -273,12 +285,24 @@ impl World {
                 self.saved.named = self.named;
                 self.saved.metadata.clear();
                 if self.backed() {
+                    self.poison_first_chunk();
                     for (addr, len) in self.memblock.metadata() {
                         self.saved.metadata.push(Metadata::save(&self.arena, *addr, *len));
                     }
                 }
             }
             Err(error) => self.emit(Event::Boot { digest: 0, error }),
+        }
+    }
+
+    /// What the first chunk has for areas is nobody's yet.
+    fn poison_first_chunk(&mut self) {
+        let g = &self.geometry;
+        let (start, end) = (g.static_size as u64, (g.static_size + g.reserved + g.dyn_size) as u64);
+        if self.contents == Contents::Whole {
+            for cpu in self.cpus() {
+                self.fill_unit(self.copy_of(place::STATIC + start, cpu), end.next_multiple_of(PAGE) - start);
+            }
         }
     }
 
@@ -312,7 +336,7 @@ impl World {
 
     pub(super) fn end_zeroing(&mut self) {
         if let Some(z) = self.zeroing.take() {
-            self.log.push(Event::Zero { addr: z.addr, len: z.len, other: z.other, cpus: z.cpus });
+            self.log.push(z.event());
         }
     }
 

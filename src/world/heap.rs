@@ -12,6 +12,8 @@ const GRANULE: u64 = 64;
 pub struct Heap {
     /// Bytes of the live object at each granule, 0 elsewhere.
     live: Vec<u32>,
+    /// Where objects have been since the reset: nowhere else is `live` other than 0.
+    made: Vec<Addr>,
     next: u64,
     classes: Vec<(u64, Vec<Addr>)>,
     count: u32,
@@ -20,12 +22,19 @@ pub struct Heap {
 impl Heap {
     pub fn new() -> Heap {
         let granules = ((HEAP_END - HEAP) / GRANULE) as usize;
-        Heap { live: vec![0; granules], next: HEAP, classes: Vec::with_capacity(16), count: 0 }
+        Heap {
+            live: vec![0; granules],
+            made: Vec::with_capacity(256),
+            next: HEAP,
+            classes: Vec::with_capacity(16),
+            count: 0,
+        }
     }
 
     pub fn reset(&mut self) {
-        let used = ((self.next - HEAP) / GRANULE) as usize;
-        self.live[..used].fill(0);
+        for addr in self.made.drain(..) {
+            self.live[((addr - HEAP) / GRANULE) as usize] = 0;
+        }
         self.next = HEAP;
         self.classes.iter_mut().for_each(|(_, list)| list.clear());
         self.count = 0;
@@ -46,6 +55,7 @@ impl Heap {
         let addr = match reused {
             Some(addr) => addr,
             None if self.next + rounded <= HEAP_END => {
+                self.made.push(self.next);
                 self.next += rounded;
                 self.next - rounded
             }

@@ -8,6 +8,7 @@ use super::gfp::Gfp;
 use super::kernel::{Addr, Pfn};
 use super::pages::Freed;
 use super::pressure::Source;
+use super::sample::{Contents, Sample};
 use super::vm::{self, Mapped};
 
 impl World {
@@ -189,7 +190,7 @@ impl World {
     fn commit(&mut self, at: Addr) {
         let page = ((at - place::VMALLOC) / PAGE) as u32;
         self.committed.insert(page);
-        if self.content && self.poisoned.insert(page) {
+        if self.contents == Contents::Whole && self.poisoned.insert(page) {
             self.arena.fill(at, PAGE, POISON);
         }
     }
@@ -241,12 +242,22 @@ impl World {
         if !self.touch(addr, len) {
             return;
         }
-        if self.backed() {
-            self.arena.fill(addr, len, 0);
-        }
-        if self.booting {
+        let copy = if self.booting { None } else { self.note_zeroing(addr, len) };
+        if !self.backed() {
             return;
         }
+        match copy {
+            Some((rank, sample)) => {
+                let parts = sample.parts(rank, len as u32);
+                parts.for_each(|(from, len)| self.arena.fill(addr + from as u64, len as u64, 0));
+            }
+            None => self.arena.fill(addr, len, 0),
+        }
+    }
+
+    /// Takes a zeroing into the event it belongs to. For a CPU's copy of an area: the rank of the CPU, and what of the
+    /// area is looked at.
+    fn note_zeroing(&mut self, addr: Addr, len: u64) -> Option<(u32, Sample)> {
         if let Some(z) = &mut self.zeroing
             && z.len as u64 == len
         {
@@ -255,18 +266,28 @@ impl World {
                 let offsets = &self.layout.unit_offsets;
                 z.addr.wrapping_add(offsets[**cpu as usize]).wrapping_sub(offsets[first]) == addr
             });
-            match expected {
-                Some(cpu) => {
-                    z.cpus |= 1 << cpu;
-                    z.rank += 1;
-                }
-                None => z.other += 1,
-            }
-            return;
+            let Some(cpu) = expected else {
+                z.other += 1;
+                return None;
+            };
+            z.cpus |= 1 << cpu;
+            z.rank += 1;
+            return Some((z.rank - 1, z.sample));
         }
         self.end_zeroing();
+        self.clearings += 1;
         let cpus = 1 << self.possible[0];
-        self.zeroing = Some(Zeroing { addr, len: len as u32, other: 0, cpus, rank: 1 });
+        let sample = self.sample(addr);
+        self.zeroing = Some(Zeroing { addr, len: len as u32, other: 0, cpus, rank: 1, sample });
+        Some((0, sample))
+    }
+
+    /// What is looked at of the area cleared last, whose first copy is at `addr`.
+    fn sample(&self, addr: Addr) -> Sample {
+        match self.contents {
+            Contents::Sampled => Sample::new(addr, self.clearings, self.possible.len() as u32),
+            _ => Sample::WHOLE,
+        }
     }
 }
 
@@ -281,6 +302,28 @@ impl World {
     pub fn copy_of(&self, ptr: Addr, cpu: u32) -> Addr {
         let offset = self.layout.unit_offsets.get(cpu as usize).copied().unwrap_or(0);
         ptr.wrapping_sub(place::STATIC).wrapping_add(self.layout.base_addr).wrapping_add(offset)
+    }
+
+    /// What is looked at of an area that has just been allocated.
+    pub fn sample_of(&self, ptr: Addr) -> Sample {
+        self.sample(self.copy_of(ptr, self.possible[0] as u32))
+    }
+
+    /// Zeroings so far, each of the same range on a set of CPUs.
+    pub fn clearings(&self) -> u32 {
+        self.clearings
+    }
+
+    /// The allocation that has just ended cleared exactly this area, on every possible CPU.
+    pub fn saw_cleared(&self, ptr: Addr, size: u32) -> bool {
+        let first = self.copy_of(ptr, self.possible[0] as u32);
+        let wanted = Event::Zero { addr: first, len: size, other: 0, cpus: self.geometry.cpus };
+        if let Some(z) = self.zeroing {
+            return z.event() == wanted;
+        }
+        let recent = self.events().iter().rev().take(8);
+        let mut recent = recent.take_while(|e| !matches!(e, Event::OpBegin { .. } | Event::Switch { .. }));
+        recent.find(|e| matches!(e, Event::Zero { .. })) == Some(&wanted)
     }
 
     fn accessible(&self, addr: Addr, len: u64) -> bool {

@@ -26,6 +26,7 @@ mod pages;
 mod pageset;
 pub mod pressure;
 mod reclaim;
+pub mod sample;
 mod task;
 mod vm;
 mod waits;
