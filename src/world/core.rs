@@ -33,8 +33,8 @@ pub const CONTEXTS: usize = limits::TASKS + 2;
 /// Locks a World knows: pcpu_lock, pcpu_alloc_mutex and others in order of first use.
 pub(super) const LOCKS: usize = 18;
 
-/// Pages in use after which the arena gives its memory back between programs (128 MiB).
-const RELEASE_AFTER: u64 = 32_768;
+/// Pages in use after which the arena gives its memory back between programs (64 MiB).
+const RELEASE_AFTER: u64 = 16_384;
 
 /// A zeroing that may go on to the next CPU.
 #[derive(Debug, Clone, Copy)]
@@ -152,8 +152,11 @@ impl World {
     /// The system refuses the address space.
     pub fn new(page_struct: u32) -> std::io::Result<World> {
         let arena = Arena::new()?;
-        let image: Vec<u8> = (0..place::STATIC_MAX).map(static_byte).collect();
-        arena.write(place::STATIC, &image);
+        // A Model's World has no memory behind it: there would be a megabyte for each of many Models.
+        if page_struct != 0 {
+            let image: Vec<u8> = (0..place::STATIC_MAX).map(static_byte).collect();
+            arena.write(place::STATIC, &image);
+        }
         Ok(World {
             arena,
             log: Log::new(),

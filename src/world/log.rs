@@ -8,6 +8,9 @@ use super::event::Event;
 /// Events a program may make before it is stopped as endless.
 pub const EVENTS_MAX: usize = 1 << 21;
 
+/// Events whose memory a log keeps from one program to the next (1.5 MiB).
+const KEPT: usize = 1 << 15;
+
 /// A place in the source of a tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallSite {
@@ -45,8 +48,8 @@ impl Log {
         self.events.clear();
         self.texts.clear();
         self.sites.clear();
-        // One endless program must not keep its log's memory for the rest of the campaign.
-        if self.events.capacity() > 1 << 17 {
+        // One long program must not keep its log's memory for the rest of the campaign: there is a log for every Model.
+        if self.events.capacity() > KEPT {
             self.events.shrink_to(4096);
         }
     }
