@@ -4,6 +4,7 @@
 
 pub mod audit;
 pub mod campaign;
+pub mod detection;
 pub mod edit;
 pub mod image;
 pub mod lockdep;

@@ -15,6 +15,8 @@ use crate::program::{Generator, Program};
 
 /// Programs of one request.
 const BATCH: u64 = 256;
+/// Programs of the first request of a search.
+const FIRST: u64 = 16;
 /// Programs that do not end, after which a campaign does: each costs a second, and one is enough to see why.
 const HANGS: u64 = 16;
 /// CPU time of a program while one that does not end is made small.
@@ -137,6 +139,34 @@ pub fn generated(setup: &Setup, extent: Extent, jobs: usize, progress: &Progress
 /// No worker can be started.
 pub fn span(setup: &Setup, from: u64, to: u64) -> Result<Batch, Lost> {
     batch(setup, &mut None, from, to, &AtomicBool::new(false))
+}
+
+/// Runs generated programs on one worker, a few at first, until `enough` says so of a batch, `limit` is over, or
+/// somebody stops it.
+///
+/// # Errors
+/// No worker can be started, or `enough` fails.
+pub fn until(
+    setup: &Setup,
+    limit: Duration,
+    progress: &Progress,
+    mut enough: impl FnMut(&Batch) -> Result<bool, Lost>,
+) -> Result<(), Lost> {
+    let started = Instant::now();
+    let (mut worker, step) = (None, AtomicBool::new(false));
+    let (mut from, mut hung) = (0, 0);
+    while hung < HANGS && started.elapsed() < limit && !progress.stop.load(Ordering::Relaxed) {
+        let to = from + from.clamp(FIRST, BATCH);
+        let batch = batch(setup, &mut worker, from, to, &step)?;
+        progress.programs.fetch_add(batch.programs, Ordering::Relaxed);
+        progress.ops.fetch_add(batch.ops, Ordering::Relaxed);
+        if enough(&batch)? {
+            return Ok(());
+        }
+        hung += batch.hung;
+        from = to;
+    }
+    Ok(())
 }
 
 fn batch(setup: &Setup, worker: &mut Option<Worker>, from: u64, to: u64, step: &AtomicBool) -> Result<Batch, Lost> {

@@ -41,6 +41,11 @@ pub enum Verb {
     Diff(DiffArgs),
     /// List every backing allocation with its gfp masks, scopes and locks
     Audit(AuditArgs),
+    /// Put known bugs into a tree and measure which are found, by whom, and how soon
+    #[command(
+        after_help = "Exit codes: 0 every bug was found, 1 one was not, 2 usage or environment error, 125 the tree does not build."
+    )]
+    Bugs(BugsArgs),
     /// Serve requests on standard input (used by the other verbs)
     #[command(hide = true)]
     Worker,
@@ -247,6 +252,45 @@ pub struct AuditArgs {
     /// Form of the output
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
+}
+
+/// Form of the output of `bugs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BugsFormat {
+    /// For people.
+    Human,
+    /// For machines: one versioned object.
+    Json,
+    /// For docs/detection.md.
+    Markdown,
+}
+
+/// Arguments of `bugs`.
+#[derive(Debug, Args)]
+pub struct BugsArgs {
+    /// Names of seeded bugs (see `bugs/`), such as B23; all when left out
+    pub names: Vec<String>,
+    /// Kernel tree to put them into: 6.12, 6.1 or a directory
+    #[arg(long, default_value = "6.12", value_name = "NAME|DIR")]
+    pub tree: String,
+    /// Kernel configuration
+    #[arg(long, default_value = "smp", value_name = "smp|smp-nomemcg")]
+    pub config: String,
+    /// Searches for each bug, with seeds 1 to N
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub seeds: u64,
+    /// Longest time of one search
+    #[arg(long, value_name = "T", default_value = "60s", value_parser = duration)]
+    pub limit: Duration,
+    /// Searches at once; as many as there are processors when left out
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
+    /// Do not run these oracles (for trying what the others can do)
+    #[arg(long, value_name = "ORACLE", value_parser = ["lockstep", "invariants", "content", "lockorder"])]
+    pub without: Vec<String>,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = BugsFormat::Human)]
+    pub format: BugsFormat,
 }
 
 /// Arguments of `tree`.

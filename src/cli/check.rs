@@ -48,15 +48,9 @@ pub(super) fn image_verdict(
     step: Option<Step<'_>>,
 ) -> Result<u8, CliError> {
     let write_error = |error| CliError::File { what: "write findings to", path: out.to_owned(), error };
-    let without = |name| args.without.iter().any(|o| o == name);
-    let oracles = Oracles {
-        lockstep: !without("lockstep"),
-        invariants: !without("invariants"),
-        content: !without("content"),
-        lockorder: !without("lockorder"),
-    };
+    let oracles = oracles(&args.without);
     let setup = image.setup(args.seed, oracles);
-    let jobs = args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()), usize::from);
+    let jobs = jobs(args.jobs);
     let extent = args.time.map_or(Extent::Programs(args.programs), Extent::Time);
 
     let started = Instant::now();
@@ -95,6 +89,22 @@ pub(super) fn image_verdict(
         0 => EXIT_CLEAN,
         _ => EXIT_FINDINGS,
     })
+}
+
+/// All oracles but those named.
+pub(super) fn oracles(without: &[String]) -> Oracles {
+    let with = |name| !without.iter().any(|o| o == name);
+    Oracles {
+        lockstep: with("lockstep"),
+        invariants: with("invariants"),
+        content: with("content"),
+        lockorder: with("lockorder"),
+    }
+}
+
+/// Worker processes: as many as there are processors when nothing is said.
+pub(super) fn jobs(wanted: Option<u16>) -> usize {
+    wanted.map_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()), usize::from)
 }
 
 /// The programs that come with percuss, numbered after all generated ones.

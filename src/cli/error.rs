@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use owo_colors::OwoColorize;
 use percuss::campaign::Lost;
+use percuss::detection::DetectionError;
 use percuss::image::ImageError;
 use percuss::program::{BytesError, TextError};
 use percuss::scenario::ScenarioError;
@@ -23,6 +24,9 @@ pub enum CliError {
     /// No matrix.
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
+    /// No benchmark.
+    #[error(transparent)]
+    Detection(#[from] DetectionError),
     /// A program in text form with a mistake.
     #[error("{path}: {error}")]
     Text {
@@ -62,6 +66,9 @@ impl CliError {
     pub fn exit_code(&self) -> u8 {
         match self {
             CliError::Scenario(ScenarioError::Image { source, .. }) if source.is_build_failure() => {
+                super::EXIT_NO_BUILD
+            }
+            CliError::Detection(DetectionError::Image { source, .. }) if source.is_build_failure() => {
                 super::EXIT_NO_BUILD
             }
             CliError::Image(e) if e.is_build_failure() => super::EXIT_NO_BUILD,

@@ -3,6 +3,7 @@
 
 mod args;
 mod audit;
+mod bugs;
 mod check;
 mod diff;
 mod each;
@@ -52,6 +53,7 @@ pub fn main() -> ExitCode {
         Verb::Scenario(args) => scenario::run(&args),
         Verb::Diff(args) => diff::run(&args),
         Verb::Audit(args) => audit::run(&args),
+        Verb::Bugs(args) => bugs::run(&args),
         Verb::Sandbox(args) => {
             let shop = Workshop { read: args.read, write: args.write };
             let error = become_confined(&shop, &args.command);

@@ -6,14 +6,16 @@
 //! code; of the kernel's text it holds anchors only, at most one statement each, by which the place is found in any tree
 //! that has it. An edit may have another as its base, which is applied before it.
 
+mod checkers;
 mod error;
 mod place;
 mod table;
 
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
+pub use checkers::{Checkers, Sees};
 pub use error::{EditError, Wanted};
 pub use table::names;
 
@@ -47,6 +49,9 @@ pub struct Edit {
     pub base: Option<String>,
     /// The named trees it is known to apply to.
     pub trees: Vec<String>,
+    /// What the kernel's own checkers could see of it, for a seeded bug.
+    #[serde(default)]
+    pub kernel: Option<Checkers>,
     /// The changes, applied in order.
     #[serde(rename = "edit")]
     pub changes: Vec<Change>,
@@ -67,7 +72,7 @@ pub enum Kind {
 }
 
 /// The part of the allocator an edit is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the names are kernel-facts' classes")]
 pub enum Class {
@@ -82,6 +87,25 @@ pub enum Class {
     Arguments,
     Address,
     Crash,
+}
+
+impl Class {
+    /// The name in files and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Class::Gfp => "gfp",
+            Class::Locking => "locking",
+            Class::Accounting => "accounting",
+            Class::Hints => "hints",
+            Class::Bitmap => "bitmap",
+            Class::Reclaim => "reclaim",
+            Class::Populate => "populate",
+            Class::Memcg => "memcg",
+            Class::Arguments => "arguments",
+            Class::Address => "address",
+            Class::Crash => "crash",
+        }
+    }
 }
 
 /// What a program must use for a bug to show.

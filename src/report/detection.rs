@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The detection benchmark for people, for machines and for the documentation.
+
+use std::fmt::Write;
+
+use owo_colors::OwoColorize;
+use serde_json::{Value, json};
+
+use super::layout::{count, wrap};
+use crate::detection::{Bench, Outcome, Row, Searched};
+use crate::oracle::Oracle;
+
+/// From this width on there is room for titles.
+const WIDE: usize = 110;
+/// Width of all columns but the last two.
+const FIXED: usize = 20 + 1 + 10 + 1 + 8 + 1 + 7 + 1 + 4 + 2;
+/// Width of the column of oracles.
+const BY: usize = 24;
+
+/// One line for a bug that has just been searched for.
+pub fn detection_line(row: &Row) -> String {
+    match &row.outcome {
+        Outcome::Searched(s) if s.found() => {
+            format!("{}: found after {} programs by {}", row.bug.name, programs(s), by(&s.oracles()))
+        }
+        Outcome::Searched(_) => format!("{}: not found", row.bug.name),
+        Outcome::NotBuilt(why) => format!("{}: not built: {why}", row.bug.name),
+        Outcome::OtherTree => format!("{}: not for this tree", row.bug.name),
+    }
+}
+
+/// The table, what is not counted, and the verdict.
+pub fn detection(bench: &Bench, width: usize) -> String {
+    let mut out = String::new();
+    let head = format!(
+        "{:<20} {:<10} {:>8} {:>7} {:>4}  {:<BY$} kernel's",
+        "bug", "class", "programs", "seconds", "ops", "by"
+    );
+    let _ = writeln!(out, "{}", if width < WIDE { short_head().bold().to_string() } else { head.bold().to_string() });
+    for row in &bench.rows {
+        out += &line(row, width);
+    }
+    if !bench.apart.is_empty() {
+        let _ = writeln!(out, "\n{}", "not counted".bold());
+    }
+    for apart in &bench.apart {
+        out += &wrap(&format!("{:<6} {:<10} ", apart.name, apart.kind), 18, apart.why, width);
+    }
+    out.push('\n');
+    out += &wrap("", 0, &legend(bench), width);
+    let s = bench.summary();
+    let verdict = format!("{} of {} found", s.found, s.counted);
+    let verdict =
+        if s.found == s.counted { verdict.green().bold().to_string() } else { verdict.red().bold().to_string() };
+    let _ = write!(out, "{verdict}; the kernel's own checkers could see {}", s.kernel);
+    if s.not_built > 0 {
+        let _ = write!(out, "; {} not built", s.not_built);
+    }
+    out.push('\n');
+    out
+}
+
+fn short_head() -> String {
+    format!("{:<20} {:<10} {:>8} {:>7} {:>4}  by; kernel's", "bug", "class", "programs", "seconds", "ops")
+}
+
+fn legend(bench: &Bench) -> String {
+    format!(
+        "{}, {} of {} s at most, {:.0} s in all. programs, seconds: to the first program that shows it, the median. ops: of \
+         that program, made small. by: oracles that object to it. kernel's: which of KASAN, lockdep, KCSAN and \
+         pcpu_alloc_test could see it; with `?`, by luck.",
+        bench.tree,
+        super::layout::plural(bench.seeds, "search").replace("searchs", "searches"),
+        bench.limit.as_secs(),
+        bench.seconds
+    )
+}
+
+fn line(row: &Row, width: usize) -> String {
+    let (name, class) = (&row.bug.name, row.bug.class.name());
+    let s = match &row.outcome {
+        Outcome::Searched(s) => s,
+        other => {
+            let why = if let Outcome::NotBuilt(why) = other {
+                format!("not built: {why}")
+            } else {
+                "not for this tree".into()
+            };
+            return wrap(&format!("{name:<20} {class:<10} "), 32, &why, width);
+        }
+    };
+    let seconds = s.seconds().map_or("-".to_owned(), |s| format!("{s:.1}"));
+    let ops = s.small.map_or("-".to_owned(), |n| n.to_string());
+    let numbers = format!("{name:<20} {class:<10} {:>8} {seconds:>7} {ops:>4}  ", programs(s));
+    let kernel = row.bug.kernel.as_ref().map_or("?".to_owned(), |k| k.words());
+    if width < WIDE {
+        return wrap(&numbers, FIXED, &format!("{}; {kernel}", found_by(s)), width);
+    }
+    let by = found_by(s);
+    let first = format!("{numbers}{:<BY$} ", by);
+    // Oracles beyond the column push the rest to the right.
+    wrap(&first, FIXED + BY.max(by.chars().count()) + 1, &format!("{kernel} -- {}", row.bug.title), width)
+}
+
+fn programs(s: &Searched) -> String {
+    s.programs().map_or("-".to_owned(), count)
+}
+
+fn by(oracles: &[Oracle]) -> String {
+    oracles.iter().map(|o| o.name()).collect::<Vec<_>>().join(", ")
+}
+
+/// Who objects, and how often when not always.
+fn found_by(s: &Searched) -> String {
+    let oracles = if s.count() == 0 { "not found".to_owned() } else { by(&s.oracles()) };
+    if s.count() == 0 || s.count() == s.hits.len() {
+        return oracles;
+    }
+    format!("{oracles} ({} of {})", s.count(), s.hits.len())
+}
+
+/// The result as one object on one line; docs/json.md describes it.
+pub fn detection_json(bench: &Bench) -> String {
+    let s = bench.summary();
+    let apart = |a: &crate::detection::Apart| json!({"name": a.name, "kind": a.kind, "why": a.why});
+    json!({
+        "schema": "percuss-bugs-1",
+        "tree": bench.tree,
+        "seeds": bench.seeds,
+        "limit": bench.limit.as_secs(),
+        "seconds": bench.seconds,
+        "bugs": bench.rows.iter().map(row).collect::<Vec<_>>(),
+        "not_counted": bench.apart.iter().map(apart).collect::<Vec<_>>(),
+        "summary": s,
+    })
+    .to_string()
+}
+
+fn row(row: &Row) -> Value {
+    let s = row.searched();
+    let searches = s.map_or(&[][..], |s| &s.hits).iter().map(|hit| match hit {
+        Some(h) => json!({
+            "programs": h.programs,
+            "seconds": h.after.as_secs_f64(),
+            "oracles": h.oracles,
+            "titles": h.titles,
+            "program": crate::program::Program::decode(&h.program).to_string(),
+        }),
+        None => Value::Null,
+    });
+    json!({
+        "name": row.bug.name,
+        "class": row.bug.class,
+        "title": row.bug.title,
+        "base": row.bug.base,
+        "expected": row.bug.oracles,
+        "upstream": row.bug.upstream,
+        "kernel": row.bug.kernel,
+        "counted": s.is_some(),
+        "not_built": match &row.outcome { Outcome::NotBuilt(why) => Some(why), _ => None },
+        "found": s.is_some_and(Searched::found),
+        "programs": s.and_then(Searched::programs),
+        "seconds": s.and_then(Searched::seconds),
+        "oracles": s.map(Searched::oracles),
+        "ops": s.and_then(|s| s.small),
+        "searches": searches.collect::<Vec<_>>(),
+    })
+}
+
+/// The result as tables of the documentation.
+pub fn detection_markdown(bench: &Bench) -> String {
+    let mut out = String::from(
+        "| bug | class | what is wrong | found by | programs | seconds | ops | the kernel's own |\n|---|---|---|---|---|---|---|---|\n",
+    );
+    for row in &bench.rows {
+        let Some(s) = row.searched() else { continue };
+        let seconds = s.seconds().map_or("-".to_owned(), |s| format!("{s:.1}"));
+        let ops = s.small.map_or("-".to_owned(), |n| n.to_string());
+        let kernel = row.bug.kernel.as_ref().map_or("?".to_owned(), |k| format!("{}: {}", k.words(), k.why));
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} | {} | {seconds} | {ops} | {} |",
+            row.bug.name,
+            row.bug.class.name(),
+            row.bug.title.replace("__", "\\_\\_"),
+            found_by(s),
+            programs(s),
+            kernel.replace("__", "\\_\\_"),
+        );
+    }
+    out += "\n| not counted | kind | why |\n|---|---|---|\n";
+    for a in &bench.apart {
+        let _ = writeln!(out, "| {} | {} | {} |", a.name, a.kind, a.why.replace("__", "\\_\\_"));
+    }
+    let s = bench.summary();
+    let _ = writeln!(out, "\n{} of {} found; the kernel's own checkers could see {}.", s.found, s.counted, s.kernel);
+    out
+}
