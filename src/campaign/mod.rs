@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Campaigns: many programs, examined by worker processes, put together into one result.
 
+#[cfg(test)]
+mod agreement;
 mod attribute;
 mod child;
 mod classes;
