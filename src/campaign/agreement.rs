@@ -5,6 +5,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
+use std::time::Duration;
 
 use super::examine::{Examiner, Oracles};
 use super::load::image_session;
@@ -12,6 +14,23 @@ use crate::image::{Config, Image, ImageSpec};
 use crate::model::Quirks;
 use crate::program::{Generator, Program};
 use crate::tree::{Tree, find_checkout};
+
+/// Most pages this process may use; a Model that does not end writes its log at gigabytes a second.
+const PAGES: u64 = (4 << 30) / 4096;
+
+/// Ends the process when it uses too much memory.
+fn guard() {
+    static ONCE: Once = Once::new();
+    let watch = || loop {
+        let text = fs::read_to_string("/proc/self/statm").unwrap_or_default();
+        if text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).is_some_and(|pages: u64| pages > PAGES) {
+            eprintln!("too much memory: the Model does not end");
+            std::process::abort();
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    ONCE.call_once(|| drop(std::thread::spawn(watch)));
+}
 
 /// An image, and how its quirks differ from its tree's. They are not found out by probing, since that takes the Model.
 struct Kind {
@@ -54,6 +73,7 @@ impl Kind {
 
     /// Every finding has a quirk that accounts for it, and so has every hint that is too low.
     fn agrees(&self, programs: u64) {
+        guard();
         let scratch = tempfile::tempdir().unwrap();
         let Some(path) = self.image(scratch.path()) else { return };
         let (session, facts) = image_session(&path, "C").unwrap();

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What `scripts/coverage` runs: `run DIR…` puts all programs of the corpora through the linked image and the Model,
+//! `report FILE LISTS` judges what llvm-cov counted.
+
+mod count;
+mod judge;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use percuss::campaign::ModelRun;
+use percuss::campaign::fuzz::Lockstep;
+use percuss::model::{Facts, Quirks};
+use percuss::program::Program;
+
+type Fail = Box<dyn std::error::Error>;
+
+fn main() -> ExitCode {
+    let args: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    let result = match args.split_first() {
+        Some((verb, dirs)) if verb.as_os_str() == "run" && !dirs.is_empty() => run(dirs),
+        Some((verb, [file, lists])) if verb.as_os_str() == "report" => judge::report(file, lists),
+        _ => Err("usage: coverage run DIR… | coverage report FILE LISTS".into()),
+    };
+    result.unwrap_or_else(|e| {
+        eprintln!("coverage: {e}");
+        ExitCode::from(2)
+    })
+}
+
+/// Every program on the image and the Model with its quirks, then on Models of other trees, which need no image.
+fn run(dirs: &[PathBuf]) -> Result<ExitCode, Fail> {
+    let mut lockstep = Lockstep::start()?;
+    let mut others = others()?;
+    let mut programs = 0;
+    for (path, program) in programs_of(dirs)? {
+        programs += 1;
+        // Coverage of what goes wrong is no coverage; what unsafe callers make go wrong is their fault.
+        let new = lockstep.run(&program).err().filter(|_| !program.unsafe_caller);
+        new.map_or(Ok(()), |crash| Err(format!("{}:\n{crash}", path.display())))?;
+        others.iter_mut().try_for_each(|model| model.run(&program).map(drop))?;
+    }
+    println!("{programs} programs");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Models of the other tree, of one that has every quirk, and of one that has none.
+fn others() -> std::io::Result<Vec<ModelRun>> {
+    let mut all = Quirks::none();
+    Quirks::ALL.iter().for_each(|quirk| all.set(quirk.name, true).expect("a name of the table"));
+    [Quirks::v6_1(), all, Quirks::none()].into_iter().map(|quirks| ModelRun::new(Facts::default(), quirks)).collect()
+}
+
+fn programs_of(dirs: &[PathBuf]) -> Result<Vec<(PathBuf, Program)>, Fail> {
+    let mut out = Vec::new();
+    for dir in dirs {
+        let mut files = std::fs::read_dir(dir)?.map(|e| e.map(|e| e.path())).collect::<std::io::Result<Vec<_>>>()?;
+        files.sort();
+        for path in files {
+            out.push((path.clone(), parse(&path)?));
+        }
+    }
+    Ok(out)
+}
+
+fn parse(path: &Path) -> Result<Program, Fail> {
+    let text = std::fs::read_to_string(path)?;
+    text.parse().map_err(|e| format!("{}: {e}", path.display()).into())
+}

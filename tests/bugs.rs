@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The detection benchmark: what it says of one bug, and that its page is about all of them.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use percuss::detection::{select, uncounted};
+use percuss::edit::Edit;
+use percuss::oracle::Oracle;
+use serde_json::Value;
+
+fn page() -> String {
+    fs::read_to_string(common::checkout().join("docs/detection.md")).unwrap()
+}
+
+/// Cells of the rows of the tables between two marks, heads left out.
+fn cells(part: &str) -> Vec<Vec<String>> {
+    let text = page();
+    let part = text.split(&format!("<!-- {part} -->")).nth(1).unwrap().split("<!-- end of").next().unwrap();
+    let lines: Vec<&str> = part.lines().filter(|l| l.starts_with('|')).collect();
+    let head = |i: usize| lines[i].starts_with("|---") || lines.get(i + 1).is_some_and(|l| l.starts_with("|---"));
+    let rows = (0..lines.len()).filter(|i| !head(*i)).map(|i| lines[i]);
+    rows.map(|l| l.trim_matches('|').split('|').map(|c| c.trim().to_owned()).collect()).collect()
+}
+
+/// `scripts/detection` writes it: names and classes are those of `bugs/`.
+#[test]
+fn the_page_has_every_bug() {
+    let bugs = select(&[]).unwrap();
+    let apart = uncounted(&bugs);
+    let counted = bugs.iter().map(|bug| (bug.name.clone(), bug.class.name().to_owned()));
+    let expected: Vec<_> = counted.chain(apart.iter().map(|a| (a.name.to_owned(), a.kind.to_owned()))).collect();
+    let there: Vec<_> = cells("result").iter().map(|row| (row[0].clone(), row[1].clone())).collect();
+    assert_eq!(there, expected, "run scripts/detection");
+}
+
+/// Each oracle's rule stands on the page.
+#[test]
+fn the_page_has_every_oracle() {
+    let there: Vec<String> = cells("oracles").iter().map(|row| row[0].trim_matches('`').to_owned()).collect();
+    assert_eq!(there, Oracle::ALL.map(|(_, name)| name));
+    assert!(cells("oracles").iter().all(|row| row[1].len() > 20));
+}
+
+#[test]
+fn every_bug_says_what_the_kernel_could_see() {
+    for bug in select(&[]).unwrap() {
+        let kernel = bug.kernel.unwrap_or_else(|| panic!("{} has no [kernel]", bug.name));
+        assert!(kernel.why.len() > 20 && !kernel.why.contains('\n'), "{}: {}", bug.name, kernel.why);
+    }
+}
+
+#[test]
+fn live_bugs_are_not_counted_twice() {
+    let bugs = select(&[]).unwrap();
+    for a in uncounted(&bugs) {
+        assert!(bugs.iter().all(|bug| bug.name != a.name));
+        // A bug that the trees have is one that we can take out.
+        assert!(a.kind != "live" || Edit::load(&format!("fix-{}", a.name)).is_ok(), "{}", a.name);
+    }
+}
+
+fn bugs(args: &[&str]) -> common::Done {
+    common::percuss(&[&["bugs"], args].concat())
+}
+
+#[test]
+fn one_bug_is_found_and_the_object_is_as_documented() {
+    if common::tree().is_none() {
+        return;
+    }
+    let done = bugs(&["b23", "B04", "--seeds", "2", "--format", "json"]);
+    assert_eq!(done.code, 0, "{}", done.err);
+    let value: Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!(value["summary"], serde_json::json!({"counted": 2, "found": 2, "not_built": 0, "kernel": 1}));
+    let b23 = &value["bugs"][0];
+    assert_eq!((b23["name"].as_str(), b23["found"].as_bool()), (Some("B23"), Some(true)));
+    let by: Vec<&str> = b23["oracles"].as_array().unwrap().iter().map(|o| o.as_str().unwrap()).collect();
+    assert!(by.contains(&"lockstep") && by.contains(&"invariants"), "{by:?}");
+    assert!(b23["ops"].as_u64().unwrap() <= 12);
+    assert_eq!(b23["searches"].as_array().unwrap().len(), 2);
+
+    let text = fs::read_to_string(common::checkout().join("docs/json.md")).unwrap();
+    let part = text.split("<!-- bugs -->").nth(1).unwrap().split("<!--").next().unwrap();
+    let documented: BTreeSet<&str> = part.lines().filter_map(|l| l.strip_prefix("| `")?.split('`').next()).collect();
+    let mut seen = BTreeSet::new();
+    for (prefix, object) in [
+        ("", &value),
+        ("bugs[].", b23),
+        ("bugs[].searches[].", &b23["searches"][0]),
+        ("bugs[].kernel.", &b23["kernel"]),
+    ] {
+        seen.extend(object.as_object().unwrap().keys().map(|key| format!("{prefix}{key}")));
+    }
+    assert_eq!(seen.iter().map(String::as_str).collect::<BTreeSet<_>>(), documented);
+}
+
+/// Nothing is found when there is no time for it: the benchmark can fail.
+#[test]
+fn what_is_not_found_is_said() {
+    if common::tree().is_none() {
+        return;
+    }
+    let done = bugs(&["B33f", "--seeds", "1", "--limit", "0s"]);
+    assert_eq!(done.code, 1, "{}", done.err);
+    assert!(done.out.contains("not found") && done.out.contains("0 of 1 found"), "{}", done.out);
+}
+
+#[test]
+fn wrong_names_are_refused() {
+    for name in ["B99", "fix-B24", "v4"] {
+        let done = bugs(&[name]);
+        assert_eq!(done.code, 2);
+        assert!(done.err.contains(&format!("`{name}` is no seeded bug; there are B01, ")), "{}", done.err);
+    }
+}
