@@ -94,26 +94,26 @@ pub fn functions(export: &Export, wanted: impl Fn(&str) -> Option<String>) -> BT
 /// The name without the file of a static function, and without the mangling of Rust.
 fn plain(name: &str) -> String {
     let name = name.rsplit([':', ';']).next().unwrap_or(name);
-    if name.starts_with("_R") || name.starts_with("_ZN") { demangled(name) } else { name.to_owned() }
+    if name.starts_with("_R") { demangled(name) } else { name.to_owned() }
 }
 
-/// The words of a mangled name that are no hash: enough to tell a reader which function it is.
+/// The last word of a mangled name: enough to tell a reader which function it is.
 fn demangled(name: &str) -> String {
-    let mut words: Vec<&str> = Vec::new();
-    let mut rest = name;
-    while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
-        rest = &rest[at..];
+    let (mut rest, mut last) = (name.trim_start_matches("_R"), name);
+    while let Some(first) = rest.chars().next() {
         let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        if digits == 0 {
+            // References and disambiguators are numbers to base 62 that end in `_`.
+            let number = rest[first.len_utf8()..].find('_').filter(|_| matches!(first, 'B' | 's'));
+            rest = &rest[number.map_or(first.len_utf8(), |at| at + 2)..];
+            continue;
+        }
         let length: usize = rest[..digits].parse().unwrap_or(0);
         let body = rest[digits..].strip_prefix('_').unwrap_or(&rest[digits..]);
         match body.get(..length) {
-            Some(word) if length > 0 => {
-                words.push(word);
-                rest = &body[length..];
-            }
+            Some(word) if length > 0 => (last, rest) = (word, &body[length..]),
             _ => rest = body,
         }
     }
-    words.retain(|w| !(w.len() == 17 && w.starts_with('h') && w[1..].chars().all(|c| c.is_ascii_hexdigit())));
-    words.last().map_or_else(|| name.to_owned(), |w| (*w).to_owned())
+    last.to_owned()
 }
