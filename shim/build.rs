@@ -17,7 +17,7 @@ fn main() {
     for dir in ["include", "c", "src/driver.rs", "build.rs"] {
         println!("cargo:rerun-if-changed={dir}");
     }
-    for knob in ["PERCUSS_TREE", "PERCUSS_CC", "PERCUSS_LD"] {
+    for knob in ["PERCUSS_TREE", "PERCUSS_CC", "PERCUSS_LD", "PERCUSS_UBSAN"] {
         println!("cargo:rerun-if-env-changed={knob}");
     }
     bindings(&root, &out);
@@ -68,6 +68,17 @@ fn list(dir: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
+/// UndefinedBehaviorSanitizer, which ends the program where it finds something. Off are:
+/// - `alignment` and `pointer-overflow`: per-CPU pointers are offsets that percpu.c computes with as pointers;
+/// - `function`: functions of the host are called through a table whose types the compiler cannot see;
+/// - `null`: as in the kernel, which is compiled with -fno-delete-null-pointer-checks;
+/// - `vptr` is for C++; `signed-integer-overflow` is no error with the kernel's -fwrapv.
+const UBSAN: [&str; 3] = [
+    "-fsanitize=undefined",
+    "-fno-sanitize=alignment,pointer-overflow,function,null,vptr",
+    "-fno-sanitize-recover=undefined",
+];
+
 /// Links the image of one tree. Without a tree the crate still builds; `Image::linked` then says what is missing.
 fn static_image(root: &Path, out: &Path) {
     let default = root.join("../vendor/trees/6.12");
@@ -95,6 +106,9 @@ fn static_image(root: &Path, out: &Path) {
     let sanitize = env::var("CARGO_CFG_SANITIZE").unwrap_or_default();
     if sanitize.split(',').any(|s| s == "address") && !has(&flags, "address") {
         flags.push("-fsanitize=address".into());
+    }
+    if env::var_os("PERCUSS_UBSAN").is_some_and(|v| v != "0") && !has(&flags, "undefined") {
+        flags.extend(UBSAN.map(OsString::from));
     }
     let scratch = out.join("image");
     std::fs::create_dir_all(&scratch).expect("OUT_DIR is writable");

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod campaign;
 pub mod detection;
 pub mod edit;
+pub mod fuzz;
 pub mod image;
 pub mod lockdep;
 pub mod model;

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use percuss::campaign::fuzz::worthwhile;
 use percuss::campaign::{Examiner, Oracles, image_session};
+use percuss::fuzz::worthwhile;
 use percuss::image::{Image, ImageSpec};
 use percuss::program::Program;
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a fuzz target needs beside the linked image: the sanitizer's defaults, and libFuzzer's tables of what is
- * instrumented. No kernel header here; compiled for the host, without instrumentation.
+ * What a fuzz target needs beside the linked image: the sanitizer's defaults, word of its reports, and libFuzzer's tables
+ * of what is instrumented. No kernel header here; compiled for the host, without instrumentation.
  */
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /*
  * Built in, because an image under ASan is wrong without them and a fuzzer that is handed the binary knows nothing of it.
@@ -40,4 +41,47 @@ size_t percuss_sancov(const struct percuss_pc **pcs, const uint8_t **counters)
 	*pcs = __start___sancov_pcs;
 	*counters = __start___sancov_cntrs;
 	return (size_t)(__stop___sancov_pcs - __start___sancov_pcs);
+}
+
+static void (*percuss_told)(const char *kind);
+
+/* Who is told of a sanitizer's report before it ends the process. */
+void percuss_on_report(void (*told)(const char *kind))
+{
+	percuss_told = told;
+}
+
+/* The sanitizer's own; missing when there is none. */
+extern const char *__asan_get_report_description(void) __attribute__((weak));
+extern void *__asan_get_report_pc(void) __attribute__((weak));
+extern void __sanitizer_symbolize_pc(void *pc, const char *format, char *out, size_t size) __attribute__((weak));
+extern void __ubsan_get_current_report_data(const char **kind, const char **message, const char **file, unsigned *line,
+					    unsigned *column, char **addr) __attribute__((weak));
+
+/* Called by the sanitizer; the name of the function stands in the kind where there is a symbolizer. */
+void __asan_on_error(void)
+{
+	char where[128] = "", kind[256];
+
+	if (!percuss_told || !__asan_get_report_description)
+		return;
+	if (__sanitizer_symbolize_pc && __asan_get_report_pc)
+		__sanitizer_symbolize_pc(__asan_get_report_pc(), "%f", where, sizeof(where));
+	snprintf(kind, sizeof(kind), "AddressSanitizer: %s%s%s", __asan_get_report_description(), where[0] ? " in " : "",
+		 where);
+	percuss_told(kind);
+}
+
+/* Likewise. */
+void __ubsan_on_report(void)
+{
+	const char *what = "", *message = "", *file = "";
+	unsigned line = 0, column = 0;
+	char *addr = NULL, kind[256];
+
+	if (!percuss_told || !__ubsan_get_current_report_data)
+		return;
+	__ubsan_get_current_report_data(&what, &message, &file, &line, &column, &addr);
+	snprintf(kind, sizeof(kind), "UBSAN: %s in %s:%u", what, file, line);
+	percuss_told(kind);
 }

@@ -65,3 +65,26 @@ impl Image {
         ]
     }
 }
+
+/// Has `tell` called, with the kind of report, when a sanitizer finds something in a program with a linked image: before
+/// the sanitizer prints its report and ends the process. It may be called in the middle of anything.
+pub fn on_sanitizer_report(tell: fn(&str)) {
+    #[cfg(percuss_static)]
+    {
+        static TELL: std::sync::OnceLock<fn(&str)> = std::sync::OnceLock::new();
+        unsafe extern "C" fn told(kind: *const std::ffi::c_char) {
+            // SAFETY: the sanitizer's own string, or a literal of ours.
+            let kind = unsafe { std::ffi::CStr::from_ptr(kind) };
+            if let Some(tell) = TELL.get() {
+                tell(&kind.to_string_lossy());
+            }
+        }
+        unsafe extern "C" {
+            fn percuss_on_report(told: unsafe extern "C" fn(*const std::ffi::c_char));
+        }
+        let _ = TELL.set(tell);
+        // SAFETY: stores the address of a function that lives as long as the program.
+        unsafe { percuss_on_report(told) };
+    }
+    let _ = tell;
+}

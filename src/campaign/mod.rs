@@ -10,7 +10,6 @@ mod compare;
 mod compose;
 mod drive;
 mod examine;
-pub mod fuzz;
 mod load;
 mod message;
 mod observe;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use percuss::fuzz::{self, Target};
 use percuss::image::ImageSpec;
 
 /// Runs the kernel's unmodified percpu allocator in lockstep with a Rust Model on one simulated kernel.
@@ -49,6 +50,12 @@ pub enum Verb {
     /// Serve requests on standard input (used by the other verbs)
     #[command(hide = true)]
     Worker,
+    /// Fuzz for a while, merge the corpus and keep what was found (used by scripts/fuzz-all)
+    #[command(hide = true)]
+    FuzzSession(FuzzSessionArgs),
+    /// Write seeds as bytes, which fuzzers read (used by scripts/fuzz)
+    #[command(hide = true)]
+    FuzzSeeds(FuzzSeedsArgs),
     /// Run a compiler confined (used by the other verbs)
     #[command(hide = true)]
     Sandbox(SandboxArgs),
@@ -316,6 +323,57 @@ pub struct SandboxArgs {
     /// What to run
     #[arg(last = true, required = true)]
     pub command: Vec<OsString>,
+}
+
+/// Arguments of `fuzz-session`.
+#[derive(Debug, Args)]
+pub struct FuzzSessionArgs {
+    /// The target
+    #[arg(value_parser = target)]
+    pub target: &'static Target,
+    /// Its binary
+    #[arg(long, value_name = "FILE")]
+    pub binary: PathBuf,
+    /// Its corpus, which other sessions may use at the same time
+    #[arg(long, value_name = "DIR")]
+    pub corpus: PathBuf,
+    /// Its seeds
+    #[arg(long, value_name = "DIR")]
+    pub seeds: PathBuf,
+    /// Where findings are kept
+    #[arg(long, value_name = "DIR")]
+    pub findings: PathBuf,
+    /// How long to fuzz, such as 30s, 10m or 2h
+    #[arg(long, value_parser = duration)]
+    pub time: Duration,
+    /// Processes that fuzz at once
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: u16,
+    /// The image on which programs are made small: that of the binary
+    #[command(flatten)]
+    pub image: ImageArgs,
+}
+
+/// Arguments of `fuzz-seeds`.
+#[derive(Debug, Args)]
+pub struct FuzzSeedsArgs {
+    /// The target
+    #[arg(value_parser = target)]
+    pub target: &'static Target,
+    /// Seeds: text programs, or inputs of a parser
+    pub from: PathBuf,
+    /// Where their bytes go
+    pub to: PathBuf,
+    /// Generated programs to write besides
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub generated: u64,
+}
+
+fn target(name: &str) -> Result<&'static Target, String> {
+    fuzz::target(name).ok_or_else(|| {
+        let names: Vec<&str> = fuzz::TARGETS.iter().map(|t| t.name).collect();
+        format!("there is no target `{name}`; there are {}", names.join(", "))
+    })
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

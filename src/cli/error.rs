@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use owo_colors::OwoColorize;
 use percuss::campaign::Lost;
 use percuss::detection::DetectionError;
+use percuss::fuzz::corpus::CorpusError;
+use percuss::fuzz::session::SessionError;
 use percuss::image::ImageError;
 use percuss::program::{BytesError, TextError};
 use percuss::scenario::ScenarioError;
@@ -27,6 +29,12 @@ pub enum CliError {
     /// No benchmark.
     #[error(transparent)]
     Detection(#[from] DetectionError),
+    /// No fuzzing.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// No seeds.
+    #[error(transparent)]
+    Corpus(#[from] CorpusError),
     /// A program in text form with a mistake.
     #[error("{path}: {error}")]
     Text {

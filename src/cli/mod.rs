@@ -8,6 +8,7 @@ mod check;
 mod diff;
 mod each;
 mod error;
+mod fuzz;
 mod input;
 mod interrupt;
 mod minimize;
@@ -54,6 +55,8 @@ pub fn main() -> ExitCode {
         Verb::Diff(args) => diff::run(&args),
         Verb::Audit(args) => audit::run(&args),
         Verb::Bugs(args) => bugs::run(&args),
+        Verb::FuzzSession(args) => fuzz::session(&args),
+        Verb::FuzzSeeds(args) => fuzz::seeds(&args),
         Verb::Sandbox(args) => {
             let shop = Workshop { read: args.read, write: args.write };
             let error = become_confined(&shop, &args.command);

@@ -31,12 +31,28 @@ pub fn load(paths: &[PathBuf], lenient: bool) -> Result<Series, PatchError> {
     let mut series = Series::default();
     for path in paths {
         let name = path.display().to_string();
-        let (patches, notes) = file(&name, &read(path, &name)?, lenient)?;
-        something_compiled(&name, &patches)?;
-        series.patches.extend(patches);
-        series.notes.extend(notes);
+        let one = parse(&name, &read(path, &name)?, lenient)?;
+        series.patches.extend(one.patches);
+        series.notes.extend(one.notes);
     }
     Ok(series)
+}
+
+/// The patches of a file called `name` that has been read.
+///
+/// # Errors
+/// It is no patch of anything that percuss compiles.
+pub fn parse(name: &str, bytes: &[u8], lenient: bool) -> Result<Series, PatchError> {
+    let wrong = |detail: &str| PatchError::Format { patch: name.to_owned(), detail: detail.to_owned() };
+    if bytes.trim_ascii().is_empty() {
+        return Err(wrong("it is empty"));
+    }
+    if bytes.contains(&0) {
+        return Err(wrong("it is binary"));
+    }
+    let (patches, notes) = file(name, bytes, lenient)?;
+    something_compiled(name, &patches)?;
+    Ok(Series { patches, notes })
 }
 
 fn read(path: &Path, name: &str) -> Result<Vec<u8>, PatchError> {
@@ -47,12 +63,6 @@ fn read(path: &Path, name: &str) -> Result<Vec<u8>, PatchError> {
     File::open(path).map_err(fail)?.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(fail)?;
     if bytes.len() as u64 > FILE_MAX {
         return Err(wrong("it is larger than 64 MiB"));
-    }
-    if bytes.trim_ascii().is_empty() {
-        return Err(wrong("it is empty"));
-    }
-    if bytes.contains(&0) {
-        return Err(wrong("it is binary"));
     }
     Ok(bytes)
 }

@@ -20,7 +20,7 @@ use percuss_shim::compile::may_read;
 use apply::{Matching, apply};
 use diff::{FileDiff, Special};
 pub use error::{Misfit, PatchError};
-pub use load::{Series, load};
+pub use load::{Series, load, parse};
 
 use crate::tree::Overlay;
 
@@ -81,6 +81,20 @@ impl Patch {
         overlay.applied.push(self.name.clone());
         let changed = files.into_iter().map(|(file, _)| file).collect();
         Ok(Applied { name: self.name.clone(), title: self.title.clone(), changed, ignored })
+    }
+
+    /// What `text` becomes with each of its diffs, whatever file that is for.
+    ///
+    /// # Errors
+    /// It is no patch, or does not fit.
+    pub fn on_text(&self, text: &str) -> Result<Vec<String>, PatchError> {
+        let matching = if self.lenient { Matching::Lenient { tabless: false } } else { Matching::Exact };
+        let one = |diff: &FileDiff| {
+            let file = diff.new.clone().or_else(|| diff.old.clone()).unwrap_or_default();
+            let hunk = |misfit| PatchError::Hunk { patch: self.name.clone(), file, misfit };
+            apply(text, diff, matching).map_err(hunk)
+        };
+        self.diffs(self.lenient)?.iter().map(one).collect()
     }
 
     /// The files it names that an image may be made of.

@@ -26,6 +26,8 @@ use crate::world::event::Site;
 pub const VERSION: u8 = 2;
 
 const HEADER: usize = 14;
+/// Bytes below which no record follows the header.
+pub(super) const RECORD_HEADER: usize = HEADER + RECORD;
 const WIDE_HEADER: usize = 35;
 /// Value of the caller byte that marks `unsafe-caller`; any other is a safe caller, so random bytes are.
 const UNSAFE: u8 = 0xa5;

@@ -12,6 +12,7 @@ mod geometry;
 mod interleave;
 mod memory;
 mod minimize;
+pub mod mutate;
 mod op;
 mod operand;
 mod parse;

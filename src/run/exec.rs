@@ -171,6 +171,7 @@ impl<T: Tenant> Shared<T> {
             let rounded = size.next_multiple_of(4);
             let sample = self.host.world().sample_of(ptr);
             let area = Area { ptr, size: rounded, seed: None, sample };
+            self.host.world().own(ptr, rounded.into());
             if self.contents.get() != Contents::Ignored {
                 self.check_new(number, &area, size, align.max(4));
             }
@@ -224,6 +225,9 @@ impl<T: Tenant> Shared<T> {
             if let Err(e) = found {
                 self.wrong(number, e);
             }
+        }
+        if let Some(area) = area {
+            self.host.world().disown(ptr, area.size.into());
         }
         self.tenant.free(ptr);
     }

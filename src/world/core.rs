@@ -284,6 +284,7 @@ impl World {
                 let digest = mix(layout_digest(&self.layout), self.memblock.digest());
                 self.emit(Event::Boot { digest, error: 0 });
                 self.vm.save();
+                self.fence_first_chunk();
                 self.saved.work_pending = self.work_pending;
                 self.saved.named = self.named;
                 self.saved.metadata.clear();
@@ -316,6 +317,7 @@ impl World {
         self.vm.restore();
         self.work_pending = self.saved.work_pending;
         self.named = self.saved.named;
+        self.fence_first_chunk();
         self.saved.metadata.iter().for_each(|m| m.restore(&self.arena));
         self.log.push(boot.expect("a booted World has a Boot event"));
     }

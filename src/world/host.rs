@@ -287,6 +287,7 @@ impl Kernel for Host {
         }
         let addr = w.memblock.alloc(size, align, 0, true);
         if addr != 0 && w.backed() {
+            w.arena.owned(addr, size);
             w.arena.fill(addr, size, 0);
         }
         addr
@@ -297,7 +298,11 @@ impl Kernel for Host {
         if w.faults.hit(Site::Memblock) {
             return 0;
         }
-        w.memblock.alloc(size, align, node, false)
+        let addr = w.memblock.alloc(size, align, node, false);
+        if addr != 0 && w.backed() {
+            w.arena.owned(addr, size);
+        }
+        addr
     }
 
     fn memblock_free(&self, addr: Addr, size: u64) {

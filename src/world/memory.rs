@@ -107,6 +107,7 @@ impl World {
             if base != 0 {
                 if self.backed() {
                     self.arena.fill(handle, extra, 0);
+                    offsets.iter().zip(sizes).for_each(|(at, size)| self.arena.forbidden(base + at, *size));
                 }
                 found = Some((handle, base));
             } else {
@@ -131,7 +132,11 @@ impl World {
     }
 
     pub(super) fn area_early(&mut self, size: u64, align: u64) -> Addr {
-        self.vm.reserve(&[0], &[size], align, 0)
+        let addr = self.vm.reserve(&[0], &[size], align, 0);
+        if addr != 0 && self.backed() {
+            self.arena.owned(addr, size);
+        }
+        addr
     }
 
     /// Page-table pages that mapping `nr` pages at `addr` takes.
@@ -204,6 +209,9 @@ impl World {
             }
             if let Some(pfn) = self.vm.unmap(at) {
                 self.pages.mapped(pfn, -1);
+                if self.backed() && !self.booting {
+                    self.arena.forbidden(at, PAGE);
+                }
             }
         }
         self.emit(Event::Unmap { addr, nr });
@@ -350,5 +358,45 @@ impl World {
         if self.accessible(addr, len) {
             self.arena.fill(addr, len, POISON);
         }
+    }
+
+    /// An area was handed out: its copies may be touched. With AddressSanitizer, all other per-CPU memory may not.
+    pub fn own(&self, ptr: Addr, len: u64) {
+        self.each_copy(ptr, len, |addr| self.arena.owned(addr, len));
+    }
+
+    /// An area is about to be freed: from here on nobody touches it.
+    pub fn disown(&self, ptr: Addr, len: u64) {
+        self.each_copy(ptr, len, |addr| self.arena.forbidden(addr, len));
+    }
+
+    fn each_copy(&self, ptr: Addr, len: u64, mark: impl Fn(Addr)) {
+        if cfg!(percuss_asan) && self.backed() {
+            self.cpus().map(|cpu| self.copy_of(ptr, cpu)).filter(|at| self.accessible(*at, len)).for_each(mark);
+        }
+    }
+
+    /// Nobody has anything of the first chunk but the static areas.
+    pub(super) fn fence_first_chunk(&self) {
+        if !cfg!(percuss_asan) || !self.backed() {
+            return;
+        }
+        let taken = u64::from(self.geometry.static_size).next_multiple_of(8);
+        for cpu in self.cpus() {
+            let unit = self.copy_of(place::STATIC, cpu);
+            self.arena.forbidden(unit + taken, self.layout.unit_size.saturating_sub(taken));
+        }
+        // The ends of units that no area is in were given back, and boot may have put metadata there.
+        self.memblock.metadata().iter().for_each(|(addr, len)| self.arena.owned(*addr, *len));
+    }
+
+    /// Whether the sanitizer would see accesses to what nobody has; None when there is no sanitizer. Ask when no area is
+    /// live.
+    pub fn is_fenced(&self) -> Option<bool> {
+        let unit = self.copy_of(place::STATIC, self.cpus().next()?);
+        let free = unit + u64::from(self.geometry.static_size).next_multiple_of(8);
+        // A chunk was at the bottom of vmalloc space.
+        let [of_nobody, of_no_chunk] = [free, place::VMALLOC].map(|addr| self.arena.is_forbidden(addr));
+        Some(of_nobody? && of_no_chunk? && !self.arena.is_forbidden(unit)?)
     }
 }

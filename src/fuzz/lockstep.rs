@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What fuzz targets do: programs from bytes, on the image linked into the program, judged by every oracle.
-
-use std::fmt;
+//! Programs on the image that is linked into this program, beside the Model, judged by every oracle.
 
 use percuss_shim as shim;
 
-use super::examine::{Examiner, Oracles};
-use super::load::{LoadError, on_world, probe};
+use crate::campaign::{Examiner, LoadError, Oracles, on_world, probe};
 use crate::oracle::Finding;
 use crate::program::Program;
 use crate::run::Unwatched;
@@ -40,6 +37,9 @@ pub enum StartError {
         .0.functions, .0.instrumented, .0.ran, .0.places
     )]
     Blind(shim::Coverage),
+    /// AddressSanitizer is there, but does not know whose memory is whose.
+    #[error("AddressSanitizer would not see an access to per-CPU memory that nobody has")]
+    Unfenced,
 }
 
 /// A new finding, with the program that shows it.
@@ -51,13 +51,14 @@ pub struct Crash {
     pub program: Program,
 }
 
-impl fmt::Display for Crash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for finding in &self.findings {
-            writeln!(f, "# {}\n# oracle {}, op {:#x}", finding.title, finding.oracle.name(), finding.op)?;
-            writeln!(f, "# {}", finding.detail.replace('\n', " "))?;
+impl Crash {
+    /// Everything the oracles say, in lines.
+    pub fn report(&self) -> String {
+        let mut out = String::new();
+        for Finding { title, oracle, op, detail, .. } in &self.findings {
+            out += &format!("{title}\noracle {}, op {op:#x}\n{}\n", oracle.name(), detail.trim_end());
         }
-        writeln!(f, "# From here on the program as text: save it and run `percuss replay FILE`.\n{}", self.program)
+        out
     }
 }
 
@@ -76,13 +77,16 @@ impl Lockstep {
     pub fn start() -> Result<Lockstep, StartError> {
         let image = shim::Image::linked()?;
         let (mut session, facts) = on_world(image, "C")?;
-        let text = "task a\nx = alloc 64\nfree x\nbalance\nphys x\nis-static x\nnr-pages\n";
+        let text = "task a\nx = alloc 64\ny = alloc 32K\nfree x\nbalance\nphys x\nis-static x\nnr-pages\n";
         let program = text.parse::<Program>().expect("the program above is one");
         session.run(&program, &mut Unwatched)?;
         let coverage = session.shared().tenant.coverage();
         // A build without counters anywhere is no fuzz target but a test or a coverage report.
         if coverage.places > 0 && (coverage.instrumented < coverage.functions || coverage.ran == 0) {
             return Err(StartError::Blind(coverage));
+        }
+        if session.shared().host.world().is_fenced() == Some(false) {
+            return Err(StartError::Unfenced);
         }
         let (quirks, _) = probe(&mut session, facts)?;
         Ok(Lockstep { examiner: Examiner::new(session, facts, quirks, Oracles::default())?, coverage })
@@ -91,6 +95,12 @@ impl Lockstep {
     /// What the fuzzer sees.
     pub fn coverage(&self) -> shim::Coverage {
         self.coverage
+    }
+
+    /// Forgets the last machine, so that the next program boots.
+    pub fn power_off(&mut self) {
+        self.examiner.image().power_off();
+        self.examiner.model().session.power_off();
     }
 
     /// Runs a program everywhere; findings that a quirk accounts for are known and do not count.

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `percuss fuzz-session` and `percuss fuzz-seeds`, for scripts.
+
+use percuss::campaign::{self, Like, Oracles, Setup};
+use percuss::fuzz::corpus::seed;
+use percuss::fuzz::session::{self, Plan};
+use percuss::image::Image;
+use percuss::program::Program;
+
+use super::args::{FuzzSeedsArgs, FuzzSessionArgs};
+use super::{CliError, EXIT_CLEAN, EXIT_FINDINGS, output};
+
+/// Programs tried to make one small, at most.
+const TRIES: u32 = 2000;
+
+/// Fuzzes for a while.
+///
+/// # Errors
+/// The fuzzer does not run, or something cannot be written.
+pub fn session(args: &FuzzSessionArgs) -> Result<u8, CliError> {
+    let plan = Plan {
+        target: args.target,
+        binary: args.binary.clone(),
+        corpus: args.corpus.clone(),
+        seeds: args.seeds.clone(),
+        findings: args.findings.clone(),
+        time: args.time,
+        jobs: args.jobs,
+    };
+    let spec = args.image.spec()?;
+    // Built when the first finding needs it; what cannot be made small is kept as it is.
+    let mut setup: Option<Option<Setup>> = None;
+    let outcome = session::run(&plan, |title, program| {
+        let setup = setup.get_or_insert_with(|| Some(Image::build(&spec).ok()?.setup(1, Oracles::default())));
+        small(setup.as_ref()?, title, program)
+    })?;
+    let seconds = args.time.as_secs().max(1);
+    let (inputs, added, removed) = outcome.corpus;
+    output::print(&format!(
+        "{:<14} {} inputs run, {}/s, {} counters, corpus {inputs} (+{added} -{removed}), {} findings, {} new\n",
+        args.target.name,
+        outcome.runs,
+        outcome.runs / seconds,
+        outcome.coverage,
+        outcome.findings,
+        outcome.new.len()
+    ))?;
+    outcome.new.iter().try_for_each(|title| output::print(&format!("    new: {title}\n")))?;
+    Ok(if outcome.new.is_empty() { EXIT_CLEAN } else { EXIT_FINDINGS })
+}
+
+/// A small program with the finding of this title, if the program shows it here at all.
+fn small(setup: &Setup, title: &str, program: &Program) -> Option<Program> {
+    let batch = campaign::one(setup, program).ok()?;
+    let found = batch.found.iter().find(|f| f.finding.title == title)?;
+    campaign::minimize(setup, program, &Like::of(&found.finding), TRIES).ok().map(|(small, _)| small)
+}
+
+/// Writes seeds as bytes.
+///
+/// # Errors
+/// A seed is no program, or cannot be written.
+pub fn seeds(args: &FuzzSeedsArgs) -> Result<u8, CliError> {
+    std::fs::create_dir_all(&args.to)?;
+    seed(args.target, &args.from, &args.to, args.generated)?;
+    Ok(EXIT_CLEAN)
+}

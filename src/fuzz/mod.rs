@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Fuzzing: what each target does with bytes, what is said and kept of a finding, and sessions on a plain machine.
+//!
+//! Targets themselves (`fuzz/fuzz_targets/`) are glue: everything here is tested without a fuzzer.
+
+pub mod corpus;
+pub mod files;
+pub mod findings;
+pub mod guard;
+mod lockstep;
+mod parsers;
+mod runner;
+pub mod session;
+mod shape;
+mod target;
+
+pub use lockstep::{Crash, Lockstep, StartError, worthwhile};
+pub use parsers::{mbox, program_text};
+pub use runner::Runner;
+pub use target::{Kind, TARGETS, Target, target};

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What programs of a target have in common.
+
+use crate::program::{HeldLock, Memory, Op, Program, Shrinker, Var};
+use crate::world::event::{Ext, Site};
+
+/// Ops of a `boot` program, before what ends their sections.
+pub(super) const BOOT_OPS: usize = 12;
+
+/// Possible CPUs of a `reclaim` program: with more, memory takes long to run out.
+const RECLAIM_CPUS: u32 = 8;
+
+/// Any program of a safe caller.
+pub(super) fn any(program: &mut Program) {
+    program.unsafe_caller = false;
+    program.repair();
+}
+
+/// Memory is short on a small machine, and there is a shrinker.
+pub(super) fn reclaim(program: &mut Program) {
+    while program.boot.cpus.count_ones() > RECLAIM_CPUS {
+        program.boot.cpus &= program.boot.cpus - 1; // without its lowest
+    }
+    any(program);
+    let cpus = program.boot.nr_cpus() as u16;
+    let tight = Memory { free: 4 * cpus, reserve: 2, clean: cpus, io: cpus, fs: cpus, oom: 0, kswapd: true };
+    program.memory.get_or_insert(tight);
+    if program.shrinkers.is_empty() {
+        let lock = HeldLock { lock: Ext::Fs, shared: false };
+        let ops = vec![Op::Lock { lock }, Op::Free { var: Var(0) }, Op::Unlock { lock }];
+        program.shrinkers.push(Shrinker { gated: true, objects: 2, ops });
+    }
+    program.repair();
+}
+
+/// One task with few ops and memory enough; faults only where boot may meet them, or the first allocations.
+pub(super) fn boot(program: &mut Program) {
+    program.tasks.truncate(1);
+    program.tasks.iter_mut().for_each(|ops| ops.truncate(BOOT_OPS));
+    program.shrinkers.clear();
+    program.memory = None;
+    program.schedule.clear();
+    program.faults.retain(|f| f.site == Site::Memblock || f.nth <= BOOT_OPS as u32);
+    any(program);
+    // What ends sections came on top; it is cut only when it is too much, which cannot be twice.
+    if program.nr_ops() > 2 * BOOT_OPS {
+        program.tasks[0].truncate(1);
+        program.repair();
+    }
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The table of targets.
+
+use super::shape;
+use crate::program::Program;
+use crate::program::mutate::{self, Focus};
+
+/// What a target's bytes are.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// A program, which runs on the image and the Model under every oracle.
+    Program {
+        /// What mutations are mostly about.
+        focus: Focus,
+        /// Makes any program one for this target; leaves those that are as they are.
+        shape: fn(&mut Program),
+        /// Every input boots, even one with the machine of the last.
+        boots: bool,
+    },
+    /// Something for one of our own parsers, which must not panic.
+    Parser(fn(&[u8])),
+}
+
+/// A fuzz target.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Name of its binary and of its corpus folder.
+    pub name: &'static str,
+    /// What it looks for.
+    pub about: &'static str,
+    /// What its bytes are.
+    pub kind: Kind,
+}
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    Target {
+        name: "lockstep",
+        about: "the linked image in lockstep with the Model, under every oracle",
+        kind: Kind::Program { focus: Focus::Ops, shape: shape::any, boots: false },
+    },
+    Target {
+        name: "reclaim",
+        about: "the same with memory under pressure, shrinkers, and locks of file systems and devices",
+        kind: Kind::Program { focus: Focus::Pressure, shape: shape::reclaim, boots: false },
+    },
+    Target {
+        name: "boot",
+        about: "geometries and first-chunk builders: every input boots, and few ops follow",
+        kind: Kind::Program { focus: Focus::Machine, shape: shape::boot, boots: true },
+    },
+    Target {
+        name: "program_text",
+        about: "the parser of text programs and the decoder of bytes: no panic, and each form gives the other",
+        kind: Kind::Parser(super::parsers::program_text),
+    },
+    Target {
+        name: "mbox",
+        about: "the parsers of diffs, mails and threads: no panic",
+        kind: Kind::Parser(super::parsers::mbox),
+    },
+];
+
+/// The target of a name.
+pub fn target(name: &str) -> Option<&'static Target> {
+    TARGETS.iter().find(|t| t.name == name)
+}
+
+impl Target {
+    /// The program that bytes are for this target; None when they are for a parser.
+    ///
+    /// The caller is safe whatever the bytes say, so that every finding is the tree's.
+    pub fn program(&self, bytes: &[u8]) -> Option<Program> {
+        let Kind::Program { shape, .. } = self.kind else { return None };
+        let mut program = Program::decode(bytes);
+        shape(&mut program);
+        Some(program)
+    }
+
+    /// Mutates the first `size` bytes of `data` within `max`, as [`mutate::mutate`] does; parsers get `plain` alone.
+    pub fn mutate(
+        &self,
+        data: &mut [u8],
+        size: usize,
+        max: usize,
+        seed: u32,
+        plain: impl FnOnce(&mut [u8], usize, usize) -> usize,
+    ) -> usize {
+        match self.kind {
+            Kind::Program { focus, shape, .. } => mutate::mutate((data, size, max), seed, focus, shape, plain),
+            Kind::Parser(_) => plain(data, size, max),
+        }
+    }
+
+    /// Writes a cross of `a` and `b` to `out`; its bytes.
+    pub fn crossover(&self, a: &[u8], b: &[u8], out: &mut [u8], seed: u32) -> usize {
+        match self.kind {
+            Kind::Program { shape, .. } => mutate::crossover(a, b, out, seed, shape),
+            Kind::Parser(_) => {
+                // The lines of one up to a place, then those of the other.
+                let cut = |text: &[u8], seed: u32| {
+                    let at = seed as usize % (text.len() + 1);
+                    text[at..].iter().position(|b| *b == b'\n').map_or(text.len(), |line| at + line + 1)
+                };
+                let (head, tail) = (&a[..cut(a, seed)], &b[cut(b, seed.rotate_left(16))..]);
+                let head = &head[..head.len().min(out.len())];
+                let tail = &tail[..tail.len().min(out.len() - head.len())];
+                out[..head.len()].copy_from_slice(head);
+                out[head.len()..head.len() + tail.len()].copy_from_slice(tail);
+                head.len() + tail.len()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::program::Generator;
+
+    fn programs() -> impl Iterator<Item = Program> {
+        (0..500).map(|i| Generator::new(3).program(i))
+    }
+
+    /// What is stored is what runs: a second look at the bytes changes nothing.
+    #[test]
+    fn shapes_leave_their_own_alone() {
+        for target in TARGETS {
+            let Kind::Program { shape, .. } = target.kind else { continue };
+            for program in programs() {
+                let once = target.program(&program.encode()).expect("a program");
+                let mut twice = once.clone();
+                shape(&mut twice);
+                assert_eq!(twice, once, "{}", target.name);
+                assert_eq!(target.program(&once.encode()), Some(once.clone()), "{}", target.name);
+                assert!(once.is_repaired() && !once.unsafe_caller);
+            }
+        }
+    }
+
+    #[test]
+    fn callers_are_safe() {
+        let mut program = Program { unsafe_caller: true, ..Program::default() };
+        program.repair();
+        for target in TARGETS {
+            assert!(target.program(&program.encode()).is_none_or(|p| !p.unsafe_caller));
+        }
+    }
+
+    #[test]
+    fn each_target_looks_where_it_should() {
+        let of = |name: &str, p: &Program| target(name).and_then(|t| t.program(&p.encode())).expect("a program");
+        for program in programs() {
+            let reclaim = of("reclaim", &program);
+            assert!(reclaim.memory.is_some() && !reclaim.shrinkers.is_empty());
+            let boot = of("boot", &program);
+            assert!(boot.tasks.len() == 1 && boot.nr_ops() <= shape::BOOT_OPS * 2 && boot.memory.is_none());
+            assert_eq!(of("lockstep", &program), program);
+        }
+    }
+
+    #[test]
+    fn crossed_texts_are_lines_of_both() {
+        let mbox = target("mbox").expect("a target");
+        for seed in 0..1000 {
+            let mut out = [0; 9];
+            let n = mbox.crossover(b"a1\na2\na3\n", b"b1\nb2\n", &mut out, seed);
+            let text = std::str::from_utf8(&out[..n]).expect("ASCII");
+            assert!(text.len() == 9 || text.ends_with('\n') || text.is_empty(), "{text:?}");
+        }
+    }
+}

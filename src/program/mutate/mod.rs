@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Mutations of programs, for fuzzers: they work on ops, faults, schedules and machines, so that a mutated program is one
+//! again. What bytes alone would do (half an operand, a shifted record) is left to the fuzzer's own mutations, which get
+//! their share.
+//!
+//! Everything is decided by the seed and the input: a run can be repeated.
+
+mod cross;
+mod ops;
+mod rest;
+#[cfg(test)]
+mod tests;
+
+pub use cross::crossover;
+
+use super::Program;
+use super::bytes::RECORD_HEADER;
+use super::rng::Rng;
+
+/// What mutations of a target are mostly about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Focus {
+    /// What tasks do.
+    #[default]
+    Ops,
+    /// The machine and its first chunk.
+    Machine,
+    /// Memory, shrinkers, and the context of ops.
+    Pressure,
+    /// Who runs when.
+    Schedule,
+}
+
+/// A kind of mutation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mutation {
+    /// Adds ops with drawn operands.
+    Insert,
+    /// Removes a run of ops.
+    Delete,
+    /// Repeats a run of ops right behind itself.
+    Duplicate,
+    /// Copies a run of ops to another place, of another task too.
+    Splice,
+    /// Gives an allocation a size at a limit, or its alignment another.
+    Resize,
+    /// Gives an allocation another mask.
+    Remask,
+    /// Makes an op use another variable.
+    Rename,
+    /// Moves, adds or removes a fault.
+    Fault,
+    /// Changes who runs when, or splits a task in two.
+    Schedule,
+    /// Changes memory and shrinkers.
+    Pressure,
+    /// Changes the machine.
+    Machine,
+}
+
+/// All kinds with their shares: as a rule, and where a target is about them.
+const MUTATIONS: [(Mutation, u32, Option<(Focus, u32)>); 11] = [
+    (Mutation::Insert, 22, None),
+    (Mutation::Delete, 16, None),
+    (Mutation::Duplicate, 8, None),
+    (Mutation::Splice, 10, None),
+    (Mutation::Resize, 12, None),
+    (Mutation::Remask, 8, Some((Focus::Pressure, 20))),
+    (Mutation::Rename, 8, None),
+    (Mutation::Fault, 5, None),
+    (Mutation::Schedule, 5, Some((Focus::Schedule, 80))),
+    (Mutation::Pressure, 2, Some((Focus::Pressure, 40))),
+    (Mutation::Machine, 3, Some((Focus::Machine, 120))),
+];
+
+/// Of so many calls one leaves the bytes to the fuzzer's own mutations.
+const PLAIN: u32 = 8;
+
+/// Mutations of one call, at most.
+const STACKED: u32 = 4;
+
+/// Mutates the program that the first `size` bytes of `data` are, within `max` bytes; the number of bytes it then has.
+///
+/// `plain` mutates bytes in the same manner; `repair` makes a program one that the target runs.
+pub fn mutate(
+    (data, size, max): (&mut [u8], usize, usize),
+    seed: u32,
+    focus: Focus,
+    repair: impl Fn(&mut Program),
+    plain: impl FnOnce(&mut [u8], usize, usize) -> usize,
+) -> usize {
+    let mut rng = Rng::new(seed.into(), size as u64);
+    let (size, max) = (size.min(data.len()), max.min(data.len()));
+    if max < RECORD_HEADER || rng.chance(1, PLAIN) {
+        return plain(data, size, max).min(max);
+    }
+    let mut program = Program::decode(&data[..size]);
+    for _ in 0..rng.range(1, STACKED) {
+        let kind = draw(&mut rng, focus);
+        apply(&mut program, kind, &mut rng);
+    }
+    let bytes = fitting(program, max, repair);
+    data[..bytes.len()].copy_from_slice(&bytes);
+    bytes.len()
+}
+
+fn draw(rng: &mut Rng, focus: Focus) -> Mutation {
+    let share = |(_, share, there): &(Mutation, u32, Option<(Focus, u32)>)| match there {
+        Some((wanted, share)) if *wanted == focus => *share,
+        _ => *share,
+    };
+    MUTATIONS[rng.weighted(MUTATIONS.iter().map(share))].0
+}
+
+/// Applies one mutation. The program may break rules afterwards.
+fn apply(program: &mut Program, kind: Mutation, rng: &mut Rng) {
+    match kind {
+        Mutation::Insert => ops::insert(program, rng),
+        Mutation::Delete => ops::delete(program, rng),
+        Mutation::Duplicate => ops::duplicate(program, rng),
+        Mutation::Splice => ops::splice(program, rng),
+        Mutation::Resize => ops::resize(program, rng),
+        Mutation::Remask => ops::remask(program, rng),
+        Mutation::Rename => ops::rename(program, rng),
+        Mutation::Fault => rest::fault(program, rng),
+        Mutation::Schedule => rest::schedule(program, rng),
+        Mutation::Pressure => rest::pressure(program, rng),
+        Mutation::Machine => rest::machine(program, rng),
+    }
+}
+
+/// The byte form of the program, made legal and cut until it has at most `max` bytes.
+fn fitting(mut program: Program, max: usize, repair: impl Fn(&mut Program)) -> Vec<u8> {
+    repair(&mut program);
+    let mut bytes = program.encode();
+    // Each round halves what is longest, so there are few.
+    while bytes.len() > max {
+        if program.schedule.len() / 2 > program.nr_ops() {
+            program.schedule.truncate(program.schedule.len() / 2);
+        } else {
+            let longest = program.tasks.iter_mut().chain(program.shrinkers.iter_mut().map(|s| &mut s.ops));
+            match longest.max_by_key(|ops| ops.len()).filter(|ops| ops.len() > 1) {
+                Some(ops) => ops.truncate(ops.len() - (ops.len() / 8).max(1)),
+                None => break, // hardly an op is left: what is too long are lists of small things
+            }
+        }
+        repair(&mut program);
+        let shorter = program.encode();
+        if shorter.len() >= bytes.len() {
+            break; // what ends sections takes the place of what was cut
+        }
+        bytes = shorter;
+    }
+    // Any bytes are a program; this one loses its end.
+    bytes.truncate(max);
+    bytes
+}
