@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What programs of a target have in common.
 
-use crate::program::{HeldLock, Memory, Op, Program, Shrinker, Var};
+use crate::program::{HeldLock, Memory, Op, Program, Shrinker, Turn, Var};
 use crate::world::event::{Ext, Site};
 
 /// Ops of a `boot` program, before what ends their sections.
@@ -9,6 +9,9 @@ pub(super) const BOOT_OPS: usize = 12;
 
 /// Possible CPUs of a `reclaim` program: with more, memory takes long to run out.
 const RECLAIM_CPUS: u32 = 8;
+
+/// Tasks of a `schedule` program: two make a race, more only make it rarer.
+const SCHEDULE_TASKS: usize = 4;
 
 /// Any program of a safe caller.
 pub(super) fn any(program: &mut Program) {
@@ -45,6 +48,22 @@ pub(super) fn boot(program: &mut Program) {
     // What ends sections came on top; it is cut only when it is too much, which cannot be twice.
     if program.nr_ops() > 2 * BOOT_OPS {
         program.tasks[0].truncate(1);
+        program.repair();
+    }
+}
+
+/// Several tasks, and a schedule that preempts them.
+pub(super) fn schedule(program: &mut Program) {
+    if program.tasks.len() < 2 {
+        let only = &mut program.tasks[0];
+        let second = only.split_off(only.len() / 2);
+        program.tasks.push(second);
+    }
+    program.tasks.truncate(SCHEDULE_TASKS);
+    any(program);
+    if !program.schedule.iter().any(|turn| turn.preempts()) {
+        let tasks = program.tasks.len();
+        program.schedule = (0..2 * program.nr_ops().max(1)).map(|i| Turn::points(i % tasks, 5)).collect();
         program.repair();
     }
 }

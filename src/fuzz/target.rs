@@ -45,6 +45,11 @@ pub const TARGETS: &[Target] = &[
         kind: Kind::Program { focus: Focus::Pressure, shape: shape::reclaim, boots: false },
     },
     Target {
+        name: "schedule",
+        about: "the same with several tasks, preempted at the scheduling points that the input names",
+        kind: Kind::Program { focus: Focus::Schedule, shape: shape::schedule, boots: false },
+    },
+    Target {
         name: "boot",
         about: "geometries and first-chunk builders: every input boots, and few ops follow",
         kind: Kind::Program { focus: Focus::Machine, shape: shape::boot, boots: true },
@@ -153,6 +158,8 @@ mod tests {
         for program in programs() {
             let reclaim = of("reclaim", &program);
             assert!(reclaim.memory.is_some() && !reclaim.shrinkers.is_empty());
+            let schedule = of("schedule", &program);
+            assert!((2..=4).contains(&schedule.tasks.len()) && schedule.schedule.iter().any(|turn| turn.preempts()));
             let boot = of("boot", &program);
             assert!(boot.tasks.len() == 1 && boot.nr_ops() <= shape::BOOT_OPS * 2 && boot.memory.is_none());
             assert_eq!(of("lockstep", &program), program);

@@ -3,7 +3,7 @@
 
 use super::super::bytes::RECORD_HEADER;
 use super::super::rng::Rng;
-use super::super::{Program, limits};
+use super::super::{Program, Turn, limits};
 use super::fitting;
 
 /// Writes a program made of those that `a` and `b` are to `out`; its bytes.
@@ -36,7 +36,19 @@ fn tasks_beside(program: &mut Program, other: Program) {
     let first = program.tasks.len() as u8;
     program.tasks.extend(other.tasks);
     program.tasks.truncate(limits::TASKS);
-    program.schedule.extend(other.schedule.into_iter().map(|task| task.saturating_add(first)));
+    // In turns, as far as both have a schedule.
+    let theirs = other.schedule.into_iter().map(|mut turn| {
+        if turn.lane != Turn::KSWAPD {
+            turn.lane += first;
+        }
+        turn
+    });
+    let mut mine = std::mem::take(&mut program.schedule).into_iter();
+    for turn in theirs {
+        program.schedule.extend(mine.next());
+        program.schedule.push(turn);
+    }
+    program.schedule.extend(mine);
 }
 
 /// Each task begins as in one and ends as in the other.

@@ -5,7 +5,7 @@ use super::super::axes::{ATOMS, CPUS, DYNS, PAGES, RESERVED, STATICS, UNITS};
 use super::super::geometry::First;
 use super::super::op::{Op, Var};
 use super::super::rng::Rng;
-use super::super::{Fault, Memory, Program, Shrinker, limits};
+use super::super::{Fault, Memory, Program, Shrinker, Turn, limits};
 use super::ops::{list, nr_lists};
 use crate::world::event::Site;
 
@@ -34,28 +34,37 @@ pub(super) fn fault(program: &mut Program, rng: &mut Rng) {
 
 /// Changes who runs when; a program with one task gets a second from its second half.
 pub(super) fn schedule(program: &mut Program, rng: &mut Rng) {
-    let tasks = program.tasks.len() as u32;
+    let tasks = program.tasks.len();
     if tasks == 1 || (tasks < 4 && rng.chance(1, 12)) {
         return split(program, rng);
     }
-    let schedule = &mut program.schedule;
-    let n = schedule.len() as u32;
-    match rng.below(6) {
+    let lane = |rng: &mut Rng| rng.below(tasks as u32) as usize;
+    let turn = |rng: &mut Rng| match rng.below(4) {
+        0 => Turn::op(lane(rng)),
+        _ => Turn::points(lane(rng), rng.log_range(1, 32)),
+    };
+    let ops: usize = program.tasks.iter().map(Vec::len).sum();
+    let reclaims = program.memory.is_some();
+    let turns = &mut program.schedule;
+    let n = turns.len() as u32;
+    if n == 0 || rng.chance(1, 12) {
         // A whole new one, as long as the ops.
-        0 => {
-            let ops: usize = program.tasks.iter().map(Vec::len).sum();
-            *schedule = (0..ops).map(|_| rng.below(tasks) as u8).collect();
-        }
-        1 | 2 if n > 0 => schedule[rng.below(n) as usize] = rng.below(tasks) as u8,
-        3 if n > 1 => {
-            let at = rng.below(n - 1) as usize;
-            schedule.swap(at, at + 1);
-        }
-        4 if n > 0 => drop(schedule.remove(rng.below(n) as usize)),
+        *turns = (0..ops.max(1)).map(|_| turn(rng)).collect();
+        return;
+    }
+    let at = rng.below(n) as usize;
+    match rng.below(12) {
+        0 | 1 => turns[at].lane = lane(rng) as u8,
+        2 if reclaims => turns[at].lane = Turn::KSWAPD,
+        // Where in the op the turn ends is what races are about.
+        2..5 => turns[at].points = turns[at].points.saturating_add(rng.pick(&[1, 1, 2, 4])),
+        5..7 => turns[at].points = turns[at].points.saturating_sub(1).max(1),
+        7 if at > 0 => turns.swap(at - 1, at),
+        8 => drop(turns.remove(at)),
+        9 => turns[at] = turn(rng),
         _ => {
-            let (at, task) = (rng.below(n + 1) as usize, rng.below(tasks) as u8);
-            let times = rng.log_range(1, 16) as usize;
-            schedule.splice(at..at, std::iter::repeat_n(task, times));
+            let (new, times) = (turn(rng), rng.log_range(1, 8) as usize);
+            turns.splice(at..at, std::iter::repeat_n(new, times));
         }
     }
 }
