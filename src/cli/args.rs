@@ -53,9 +53,6 @@ pub enum Verb {
     /// Fuzz for a while, merge the corpus and keep what was found (used by scripts/fuzz-all)
     #[command(hide = true)]
     FuzzSession(FuzzSessionArgs),
-    /// Write seeds as bytes, which fuzzers read (used by scripts/fuzz)
-    #[command(hide = true)]
-    FuzzSeeds(FuzzSeedsArgs),
     /// Run a compiler confined (used by the other verbs)
     #[command(hide = true)]
     Sandbox(SandboxArgs),
@@ -352,21 +349,6 @@ pub struct FuzzSessionArgs {
     /// The image on which programs are made small: that of the binary
     #[command(flatten)]
     pub image: ImageArgs,
-}
-
-/// Arguments of `fuzz-seeds`.
-#[derive(Debug, Args)]
-pub struct FuzzSeedsArgs {
-    /// The target
-    #[arg(value_parser = target)]
-    pub target: &'static Target,
-    /// Seeds: text programs, or inputs of a parser
-    pub from: PathBuf,
-    /// Where their bytes go
-    pub to: PathBuf,
-    /// Generated programs to write besides
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub generated: u64,
 }
 
 fn target(name: &str) -> Result<&'static Target, String> {

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use owo_colors::OwoColorize;
 use percuss::campaign::Lost;
 use percuss::detection::DetectionError;
-use percuss::fuzz::corpus::CorpusError;
 use percuss::fuzz::session::SessionError;
 use percuss::image::ImageError;
 use percuss::program::{BytesError, TextError};
@@ -32,9 +31,6 @@ pub enum CliError {
     /// No fuzzing.
     #[error(transparent)]
     Session(#[from] SessionError),
-    /// No seeds.
-    #[error(transparent)]
-    Corpus(#[from] CorpusError),
     /// A program in text form with a mistake.
     #[error("{path}: {error}")]
     Text {

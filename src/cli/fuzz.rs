@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `percuss fuzz-session` and `percuss fuzz-seeds`, for scripts.
+//! `percuss fuzz-session`, for scripts.
 
 use percuss::campaign::{self, Like, Oracles, Setup};
-use percuss::fuzz::corpus::seed;
 use percuss::fuzz::session::{self, Plan};
 use percuss::image::Image;
 use percuss::program::Program;
 
-use super::args::{FuzzSeedsArgs, FuzzSessionArgs};
+use super::args::FuzzSessionArgs;
 use super::{CliError, EXIT_CLEAN, EXIT_FINDINGS, output};
 
 /// Programs tried to make one small, at most.
@@ -54,14 +53,4 @@ fn small(setup: &Setup, title: &str, program: &Program) -> Option<Program> {
     let batch = campaign::one(setup, program).ok()?;
     let found = batch.found.iter().find(|f| f.finding.title == title)?;
     campaign::minimize(setup, program, &Like::of(&found.finding), TRIES).ok().map(|(small, _)| small)
-}
-
-/// Writes seeds as bytes.
-///
-/// # Errors
-/// A seed is no program, or cannot be written.
-pub fn seeds(args: &FuzzSeedsArgs) -> Result<u8, CliError> {
-    std::fs::create_dir_all(&args.to)?;
-    seed(args.target, &args.from, &args.to, args.generated)?;
-    Ok(EXIT_CLEAN)
 }

@@ -56,7 +56,6 @@ pub fn main() -> ExitCode {
         Verb::Audit(args) => audit::run(&args),
         Verb::Bugs(args) => bugs::run(&args),
         Verb::FuzzSession(args) => fuzz::session(&args),
-        Verb::FuzzSeeds(args) => fuzz::seeds(&args),
         Verb::Sandbox(args) => {
             let shop = Workshop { read: args.read, write: args.write };
             let error = become_confined(&shop, &args.command);

@@ -7,12 +7,10 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::files::{name_of, write_whole};
-use super::target::{Kind, Target};
-use crate::program::{Generator, Program, TextError};
 
 /// A corpus folder, with lock and scratch folders beside it.
 #[derive(Debug, Clone)]
@@ -30,8 +28,6 @@ pub enum Use {
     New,
     /// Inputs of findings.
     Found,
-    /// Seeds as bytes.
-    Seeds,
     /// What a merge writes.
     Merged,
 }
@@ -93,11 +89,11 @@ fn files(dir: &Path) -> Result<Vec<PathBuf>, CorpusError> {
     Ok(out)
 }
 
-/// Contents of folders, by name of the content.
+/// Contents of folders and the folders in them, by name of the content.
 fn contents(dirs: &[&Path]) -> Result<BTreeMap<String, Vec<u8>>, CorpusError> {
     let mut all = BTreeMap::new();
     for dir in dirs {
-        for path in files(dir)? {
+        for path in seeds(dir)? {
             let bytes = at(&path, fs::read(&path))?;
             all.insert(name_of(&bytes), bytes);
         }
@@ -256,37 +252,8 @@ pub fn seeds(dir: &Path) -> Result<Vec<PathBuf>, CorpusError> {
     Ok(out)
 }
 
-/// Writes the seeds of a target as bytes into a folder: those in `from`, text programs where the target runs programs, and
-/// the first `generated` programs of the generator, as the target runs them.
-///
-/// # Errors
-/// A seed is no program, or cannot be written.
-pub fn seed(target: &Target, from: &Path, to: &Path, generated: u64) -> Result<usize, CorpusError> {
-    let mut all = Vec::new();
-    for path in seeds(from)? {
-        let bytes = at(&path, fs::read(&path))?;
-        all.push(match target.kind {
-            Kind::Program { .. } => {
-                let wrong = |e: TextError| io::Error::new(io::ErrorKind::InvalidData, e.to_string());
-                at(&path, String::from_utf8_lossy(&bytes).parse::<Program>().map_err(wrong))?.encode()
-            }
-            Kind::Parser(_) => bytes,
-        });
-    }
-    for i in 0..generated {
-        let program = target.program(&Generator::new(1).program(i).encode());
-        all.extend(program.map(|p| p.encode()));
-    }
-    for bytes in &all {
-        let path = to.join(name_of(bytes));
-        at(&path, File::create(&path).and_then(|mut file| file.write_all(bytes)))?;
-    }
-    Ok(all.len())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::target::target;
     use super::*;
 
     fn put(dir: &Path, inputs: &[&str]) -> Result<(), CorpusError> {
@@ -339,7 +306,7 @@ mod tests {
         let home = tempfile::tempdir().expect("a directory");
         let (corpus, other) = (Corpus::open(&home.path().join("t"))?, Corpus::open(&home.path().join("t2"))?);
         let alive = corpus.scratch(Use::New)?;
-        let (dead, dead_too) = (corpus.scratch(Use::New)?, corpus.scratch(Use::Seeds)?);
+        let (dead, dead_too) = (corpus.scratch(Use::New)?, corpus.scratch(Use::Merged)?);
         let theirs = other.scratch(Use::New)?;
         let path = dead.dir().to_owned();
         // As a killed process does: its locks go, its files stay.
@@ -380,20 +347,13 @@ mod tests {
     }
 
     #[test]
-    fn seeds_become_bytes() -> Result<(), CorpusError> {
+    fn seeds_may_be_in_folders() -> Result<(), CorpusError> {
         let home = tempfile::tempdir().expect("a directory");
-        let (from, to) = (home.path().join("from"), home.path().join("to"));
-        [&from, &to].into_iter().try_for_each(|dir| at(dir, fs::create_dir(dir)))?;
-        at(&from, fs::write(from.join("a"), "task a\n  x = alloc 8\n"))?;
-        let [lockstep, mbox] = ["lockstep", "mbox"].map(|name| target(name).expect("a target"));
-        assert_eq!(seed(lockstep, &from, &to, 0)?, 1);
-        let bytes = contents(&[&to])?.into_values().next().expect("a file");
-        assert_eq!(Program::decode(&bytes).nr_ops(), 1);
-        assert_eq!(seed(lockstep, &from, &to, 5)?, 6);
-        at(&from, fs::create_dir(from.join("more")))?;
-        at(&from, fs::write(from.join("more/b"), "no program"))?;
-        assert!(seed(lockstep, &from, &to, 0).is_err());
-        assert_eq!(seed(mbox, &from, &to, 0)?, 2);
+        at(home.path(), fs::create_dir(home.path().join("more")))?;
+        for name in ["b", "more/a"] {
+            at(home.path(), fs::write(home.path().join(name), name))?;
+        }
+        assert_eq!(seeds(home.path())?, [home.path().join("b"), home.path().join("more/a")]);
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use super::corpus::{self, Corpus, CorpusError, Scratch, Use, discard};
+use super::corpus::{Corpus, CorpusError, Scratch, Use, discard};
 use super::findings::{Findings, collect};
 use super::guard::FINDINGS;
 use super::target::Target;
@@ -80,8 +80,8 @@ pub enum SessionError {
     },
 }
 
-/// Longest input, in bytes: some six hundred ops.
-pub const MAX_LEN: u32 = 4096;
+/// Longest input, in bytes: text needs more than the programs that mutations make.
+pub const MAX_LEN: u32 = 16_384;
 
 /// Options of every run: a program takes microseconds, one that takes seconds hangs; services have 2 GiB; looking up the
 /// names of new functions takes longer than finding them.
@@ -95,11 +95,10 @@ pub fn options() -> [String; 4] {
 /// See [`SessionError`]. What was found and learnt before is kept, or is there for the next session to take.
 pub fn run(plan: &Plan, mut minimize: impl FnMut(&str, &Program) -> Option<Program>) -> Result<Outcome, SessionError> {
     let corpus = Corpus::open(&plan.corpus)?;
-    let [scratch, seeds, drops] = [corpus.scratch(Use::New)?, corpus.scratch(Use::Seeds)?, corpus.scratch(Use::Found)?];
-    corpus::seed(plan.target, &plan.seeds, seeds.dir(), 0)?;
+    let [scratch, drops] = [corpus.scratch(Use::New)?, corpus.scratch(Use::Found)?];
 
     let mut outcome = Outcome::default();
-    let log = fuzz(plan, &corpus, [&scratch, &seeds, &drops])?;
+    let log = fuzz(plan, &corpus, [&scratch, &drops])?;
     outcome.read(&log);
     // Findings first: they are what the machine ran for.
     let failed = |error| SessionError::Findings { path: plan.findings.clone(), error };
@@ -118,18 +117,18 @@ pub fn run(plan: &Plan, mut minimize: impl FnMut(&str, &Program) -> Option<Progr
     }
     drops.discard();
     let orphans = corpus.orphans(Use::New)?;
-    outcome.corpus = merge(plan, &corpus, &scratch, &seeds, &orphans)?;
-    [scratch, seeds].into_iter().for_each(Scratch::discard);
-    let rest = [corpus.orphans(Use::Seeds)?, corpus.orphans(Use::Merged)?].concat();
+    outcome.corpus = merge(plan, &corpus, &scratch, &orphans)?;
+    scratch.discard();
+    let rest = corpus.orphans(Use::Merged)?;
     found.iter().chain(&orphans).chain(&rest).for_each(|dir| discard(dir));
     drop(lock);
     Ok(outcome)
 }
 
 /// Lets the fuzzer run for its time; what it printed.
-fn fuzz(plan: &Plan, corpus: &Corpus, [scratch, seeds, drops]: [&Scratch; 3]) -> Result<String, SessionError> {
+fn fuzz(plan: &Plan, corpus: &Corpus, [scratch, drops]: [&Scratch; 2]) -> Result<String, SessionError> {
     let mut command = Command::new(&plan.binary);
-    command.args([scratch.dir(), corpus.dir(), seeds.dir()]).args(options());
+    command.args([scratch.dir(), corpus.dir(), &plan.seeds]).args(options());
     // With -fork the run goes on after a finding, and a crash takes one process of several.
     command.arg(format!("-fork={}", plan.jobs)).args(["-ignore_crashes=1", "-ignore_timeouts=1", "-ignore_ooms=1"]);
     command.arg(format!("-max_total_time={}", plan.time.as_secs().max(1)));
@@ -166,12 +165,11 @@ fn merge(
     plan: &Plan,
     corpus: &Corpus,
     scratch: &Scratch,
-    seeds: &Scratch,
     orphans: &[PathBuf],
 ) -> Result<(usize, usize, usize), SessionError> {
     let merged = corpus.scratch(Use::Merged)?;
     let sources: Vec<&Path> =
-        [seeds.dir(), scratch.dir()].into_iter().chain(orphans.iter().map(PathBuf::as_path)).collect();
+        [plan.seeds.as_path(), scratch.dir()].into_iter().chain(orphans.iter().map(PathBuf::as_path)).collect();
     let mut command = Command::new(&plan.binary);
     command.arg("-merge=1").args(options()).arg(merged.dir()).arg(corpus.dir()).args(&sources);
     command.arg(format!("-artifact_prefix={}/", scratch.dir().display()));

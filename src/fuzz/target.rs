@@ -71,13 +71,22 @@ pub fn target(name: &str) -> Option<&'static Target> {
     TARGETS.iter().find(|t| t.name == name)
 }
 
+/// Bytes of a program, at most: some six hundred ops. Text may have more.
+pub const PROGRAM_MAX: usize = 4096;
+
+/// The program that a text is: one begins with no byte below a tab, as the byte form does.
+fn text(bytes: &[u8]) -> Option<Program> {
+    let text = std::str::from_utf8(bytes).ok().filter(|text| text.as_bytes().first().is_some_and(|b| *b >= b'\t'))?;
+    text.parse().ok()
+}
+
 impl Target {
-    /// The program that bytes are for this target; None when they are for a parser.
+    /// The program that bytes are for this target; None when they are for a parser. Seeds may be text programs.
     ///
     /// The caller is safe whatever the bytes say, so that every finding is the tree's.
     pub fn program(&self, bytes: &[u8]) -> Option<Program> {
         let Kind::Program { shape, .. } = self.kind else { return None };
-        let mut program = Program::decode(bytes);
+        let mut program = text(bytes).unwrap_or_else(|| Program::decode(bytes));
         shape(&mut program);
         Some(program)
     }
@@ -92,7 +101,15 @@ impl Target {
         plain: impl FnOnce(&mut [u8], usize, usize) -> usize,
     ) -> usize {
         match self.kind {
-            Kind::Program { focus, shape, .. } => mutate::mutate((data, size, max), seed, focus, shape, plain),
+            Kind::Program { focus, shape, .. } => {
+                let max = max.min(PROGRAM_MAX);
+                let plain = |data: &mut [u8], size: usize, max: usize| plain(data, size.min(max), max);
+                match text(&data[..size.min(data.len())]) {
+                    // From here on its descendants are bytes.
+                    Some(program) => mutate::mutate_program(program, (data, max), seed, focus, shape),
+                    None => mutate::mutate((data, size, max), seed, focus, shape, plain),
+                }
+            }
             Kind::Parser(_) => plain(data, size, max),
         }
     }
@@ -100,7 +117,11 @@ impl Target {
     /// Writes a cross of `a` and `b` to `out`; its bytes.
     pub fn crossover(&self, a: &[u8], b: &[u8], out: &mut [u8], seed: u32) -> usize {
         match self.kind {
-            Kind::Program { shape, .. } => mutate::crossover(a, b, out, seed, shape),
+            Kind::Program { shape, .. } => {
+                let both = [a, b].map(|bytes| text(bytes).unwrap_or_else(|| Program::decode(bytes)));
+                let max = out.len().min(PROGRAM_MAX);
+                mutate::crossover(both, &mut out[..max], seed, shape)
+            }
             Kind::Parser(_) => {
                 // The lines of one up to a place, then those of the other.
                 let cut = |text: &[u8], seed: u32| {
@@ -163,6 +184,25 @@ mod tests {
             let boot = of("boot", &program);
             assert!(boot.tasks.len() == 1 && boot.nr_ops() <= shape::BOOT_OPS * 2 && boot.memory.is_none());
             assert_eq!(of("lockstep", &program), program);
+        }
+    }
+
+    /// Seeds are text: they run as what they say, and what comes of them is bytes.
+    #[test]
+    fn texts_are_programs() {
+        let lockstep = target("lockstep").expect("a target");
+        for program in programs().filter(|p| p.nr_ops() < 200) {
+            let text = program.to_string();
+            assert_eq!(lockstep.program(text.as_bytes()), Some(program));
+            let mut data = text.clone().into_bytes();
+            data.resize(data.len().max(1 << 14), 0);
+            let max = data.len();
+            let n = lockstep.mutate(&mut data, text.len(), max, 7, |_, _, _| panic!("no bytes to mutate"));
+            assert!(n <= PROGRAM_MAX);
+            assert_eq!(Program::decode(&data[..n]).encode(), data[..n]);
+            let mut out = vec![0; max];
+            let n = lockstep.crossover(text.as_bytes(), &data[..n], &mut out, 3);
+            assert!(n <= PROGRAM_MAX && Program::decode(&out[..n]).is_repaired());
         }
     }
 

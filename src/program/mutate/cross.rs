@@ -1,22 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Crossover: one program from two.
 
-use super::super::bytes::RECORD_HEADER;
 use super::super::rng::Rng;
 use super::super::{Program, Turn, limits};
 use super::fitting;
 
-/// Writes a program made of those that `a` and `b` are to `out`; its bytes.
+/// Writes a program made of two to `out`; its bytes.
 ///
 /// `repair` makes a program one that the target runs.
-pub fn crossover(a: &[u8], b: &[u8], out: &mut [u8], seed: u32, repair: impl Fn(&mut Program)) -> usize {
-    let mut rng = Rng::new(seed.into(), (a.len() + b.len()) as u64);
-    if out.len() < RECORD_HEADER {
-        let n = a.len().min(out.len());
-        out[..n].copy_from_slice(&a[..n]);
-        return n;
-    }
-    let (mut program, other) = (Program::decode(a), Program::decode(b));
+pub fn crossover(
+    [mut program, other]: [Program; 2],
+    out: &mut [u8],
+    seed: u32,
+    repair: impl Fn(&mut Program),
+) -> usize {
+    let mut rng = Rng::new(seed.into(), (program.nr_ops() + other.nr_ops()) as u64);
     match rng.below(8) {
         // The machine or the circumstances of one, what is done of the other.
         0 => program.boot = other.boot,

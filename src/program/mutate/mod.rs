@@ -94,12 +94,23 @@ pub fn mutate(
     if max < RECORD_HEADER || rng.chance(1, PLAIN) {
         return plain(data, size, max).min(max);
     }
-    let mut program = Program::decode(&data[..size]);
+    mutate_program(Program::decode(&data[..size]), (data, max), seed, focus, repair)
+}
+
+/// Writes what a mutation makes of `program` to `data`, at most `max` bytes; their number.
+pub fn mutate_program(
+    mut program: Program,
+    (data, max): (&mut [u8], usize),
+    seed: u32,
+    focus: Focus,
+    repair: impl Fn(&mut Program),
+) -> usize {
+    let mut rng = Rng::new(seed.into(), program.nr_ops() as u64);
     for _ in 0..rng.range(1, STACKED) {
         let kind = draw(&mut rng, focus);
         apply(&mut program, kind, &mut rng);
     }
-    let bytes = fitting(program, max, repair);
+    let bytes = fitting(program, max.min(data.len()), repair);
     data[..bytes.len()].copy_from_slice(&bytes);
     bytes.len()
 }

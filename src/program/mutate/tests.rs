@@ -28,7 +28,7 @@ fn mutated(bytes: &[u8], max: usize, seed: u32, focus: Focus) -> Vec<u8> {
 
 fn crossed(a: &[u8], b: &[u8], max: usize, seed: u32) -> Vec<u8> {
     let mut out = vec![0; max];
-    let size = crossover(a, b, &mut out, seed, Program::repair);
+    let size = crossover([a, b].map(Program::decode), &mut out, seed, Program::repair);
     out.truncate(size);
     out
 }
