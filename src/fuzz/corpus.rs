@@ -123,7 +123,7 @@ impl Corpus {
     ///
     /// # Errors
     /// It cannot be read.
-    pub fn len(&self) -> Result<usize, CorpusError> {
+    pub fn count(&self) -> Result<usize, CorpusError> {
         Ok(files(&self.dir)?.len())
     }
 
@@ -279,7 +279,7 @@ mod tests {
         put(merged.dir(), &["old", "new"])?;
         assert_eq!(corpus.replace(merged.dir(), 2, &[scratch.dir()])?, (1, 1));
         assert_eq!(sorted(inputs(corpus.dir())?), "new old");
-        assert_eq!(corpus.len()?, 2);
+        assert_eq!(corpus.count()?, 2);
         [scratch, merged].into_iter().for_each(Scratch::discard);
         let left: Vec<_> = fs::read_dir(home.path()).expect("readable").collect();
         assert_eq!(left.len(), 1, "{left:?}");
@@ -342,7 +342,7 @@ mod tests {
             let all: Vec<_> = (0..4).map(|who| s.spawn(move || session(who))).collect();
             all.into_iter().try_for_each(|one| one.join().expect("no panic"))
         })?;
-        assert_eq!(corpus.len()?, 80);
+        assert_eq!(corpus.count()?, 80);
         Ok(())
     }
 

@@ -180,7 +180,7 @@ fn merge(
     };
     let (added, removed) = corpus.replace(merged.dir(), said, &sources)?;
     merged.discard();
-    Ok((corpus.len()?, added, removed))
+    Ok((corpus.count()?, added, removed))
 }
 
 /// The number of inputs that the end of a merge speaks of: `MERGE-OUTER: 12 new files with 34 new features added; …`

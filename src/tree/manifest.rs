@@ -49,6 +49,8 @@ pub struct Known {
     pub version: String,
     /// The Debian package's version.
     pub package_version: String,
+    /// SHA-256 of the tarball, for places that are not Debian and get it as an archive (`fuzz/oss-fuzz/build.sh`).
+    pub tarball_sha256: Option<String>,
     /// File to SHA-256.
     pub sha256: BTreeMap<String, String>,
 }
@@ -90,6 +92,7 @@ mod tests {
         assert_eq!(manifest.names(), ["6.12", "6.1"]);
         for known in manifest.trees.iter().flat_map(|entry| &entry.known) {
             assert!(manifest.allocator.iter().all(|file| known.sha256.get(file).is_some_and(|hash| hash.len() == 64)));
+            assert!(known.tarball_sha256.as_ref().is_none_or(|hash| hash.len() == 64));
             assert!(known.package_version.starts_with(&known.version), "{}", known.package_version);
         }
     }

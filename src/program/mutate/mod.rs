@@ -58,8 +58,11 @@ pub enum Mutation {
     Machine,
 }
 
-/// All kinds with their shares: as a rule, and where a target is about them.
-const MUTATIONS: [(Mutation, u32, Option<(Focus, u32)>); 11] = [
+/// A kind with its share: as a rule, and where a target is about it.
+type Share = (Mutation, u32, Option<(Focus, u32)>);
+
+/// All kinds.
+const MUTATIONS: [Share; 11] = [
     (Mutation::Insert, 22, None),
     (Mutation::Delete, 16, None),
     (Mutation::Duplicate, 8, None),
@@ -116,7 +119,7 @@ pub fn mutate_program(
 }
 
 fn draw(rng: &mut Rng, focus: Focus) -> Mutation {
-    let share = |(_, share, there): &(Mutation, u32, Option<(Focus, u32)>)| match there {
+    let share = |(_, share, there): &Share| match there {
         Some((wanted, share)) if *wanted == focus => *share,
         _ => *share,
     };

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Sessions on a plain machine, with a script in the fuzzer's place: what is kept, what survives a kill, a second session
+//! at the same time, and a full disk.
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use common::{checkout, command, run};
+use tempfile::TempDir;
+
+/// Takes the place of a fuzzer: a merge keeps everything, a run does what `$FAKE` says with its scratch folder.
+const FAKE: &str = r##"#!/bin/sh
+dirs="" merge=""
+for arg; do
+    case "$arg" in
+    -merge=1) merge=1 ;;
+    -*) ;;
+    *) dirs="$dirs $arg" ;;
+    esac
+done
+set -- $dirs
+if [ -n "$merge" ]; then
+    out=$1
+    shift
+    find "$@" -type f | while read -r file; do cat "$file" >"$out/$(cksum <"$file" | tr ' ' -)" || true; done
+    echo "MERGE-OUTER: $(find "$@" -type f -exec cksum {} + | awk '{print $1, $2}' | sort -u | wc -l) new files with 9 new features added" >&2
+    exit 0
+fi
+eval "$FAKE"
+echo "#5: cov: 7 ft: 8 corp: 1 exec/s 5 oom/timeout/crash: 0/0/0 time: 1s" >&2
+"##;
+
+struct Place {
+    dir: TempDir,
+}
+
+impl Place {
+    fn new() -> Place {
+        let dir = tempfile::tempdir().unwrap();
+        let fuzzer = dir.path().join("fuzzer");
+        fs::write(&fuzzer, FAKE).unwrap();
+        fs::set_permissions(&fuzzer, PermissionsExt::from_mode(0o755)).unwrap();
+        fs::create_dir(dir.path().join("seeds")).unwrap();
+        Place { dir }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// A session of `mbox`, whose findings need no image to be made small.
+    fn session(&self, fake: &str) -> Command {
+        let mut c = command(&["fuzz-session", "mbox", "--time", "1s"]);
+        for (flag, name) in [("--binary", "fuzzer"), ("--corpus", "corpus/mbox"), ("--seeds", "seeds")] {
+            c.arg(flag).arg(self.path(name));
+        }
+        c.arg("--findings").arg(self.path("findings")).env("FAKE", fake);
+        c
+    }
+
+    fn corpus(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.path("corpus/mbox")).unwrap();
+        let mut all: Vec<String> = entries.map(|e| fs::read_to_string(e.unwrap().path()).unwrap()).collect();
+        all.sort();
+        all
+    }
+
+    /// What is beside the corpus, but for its lock.
+    fn beside(&self) -> Vec<String> {
+        let names = fs::read_dir(self.path("corpus")).unwrap();
+        let names = names.map(|e| e.unwrap().file_name().to_string_lossy().into_owned());
+        names.filter(|n| n != "mbox" && n != ".mbox.lock").collect()
+    }
+}
+
+#[test]
+fn inputs_and_findings_are_kept() {
+    let place = Place::new();
+    fs::write(place.path("seeds/seed"), "a seed").unwrap();
+    let find = "printf new >$1/x; printf bad >$PERCUSS_FINDINGS/crash-1; echo 'SUMMARY: libFuzzer: deadly signal' >&2";
+    let first = run(place.session(find));
+    assert_eq!(first.code, 1, "{}", first.err);
+    assert!(first.out.contains("corpus 2 (+2 -0), 1 findings, 1 new"), "{}", first.out);
+    assert_eq!(place.corpus(), ["a seed", "new"]);
+    assert!(place.beside().is_empty(), "{:?}", place.beside());
+    // The same again is nothing new, but counts.
+    let second = run(place.session(find));
+    assert_eq!(second.code, 0, "{}", second.err);
+    let about = fs::read_to_string(place.path("findings/libfuzzer-deadly/about.json")).unwrap();
+    assert!(about.contains("\"count\": 2"), "{about}");
+    assert_eq!(fs::read_to_string(place.path("findings/libfuzzer-deadly/input")).unwrap(), "bad");
+}
+
+#[test]
+fn what_a_killed_session_had_the_next_one_takes() {
+    let place = Place::new();
+    let mut victim =
+        place.session("printf early >$1/x; printf bad >$PERCUSS_FINDINGS/crash-1; sleep 5").spawn().unwrap();
+    let until = Instant::now() + Duration::from_secs(60);
+    let written = || {
+        let dirs = fs::read_dir(place.path("corpus")).ok()?;
+        let found = dirs.flatten().find(|d| d.file_name().to_string_lossy().starts_with(".mbox-Found"))?;
+        fs::read(found.path().join("crash-1")).ok().filter(|b| b == b"bad")
+    };
+    while written().is_none() {
+        assert!(Instant::now() < until, "the fuzzer has not started");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    assert!(place.corpus().is_empty(), "the corpus is as it was");
+    let next = run(place.session("printf late >$1/x"));
+    assert_eq!(next.code, 1, "{}", next.err);
+    assert_eq!(place.corpus(), ["early", "late"]);
+    assert!(next.out.contains("1 findings, 1 new"), "{}", next.out);
+    assert!(place.beside().is_empty(), "{:?}", place.beside());
+}
+
+#[test]
+fn two_sessions_share_a_corpus() {
+    let place = Place::new();
+    let spawn = |n: u32| place.session(&format!("printf {n} >$1/x; sleep 1")).spawn().unwrap();
+    let both: Vec<_> = (0..2).map(spawn).collect();
+    for mut one in both {
+        assert!(one.wait().unwrap().success());
+    }
+    assert_eq!(place.corpus(), ["0", "1"]);
+}
+
+/// Files larger than half a kilobyte cannot be written, as when the disk is full.
+fn limited(place: &Place, fake: &str) -> common::Done {
+    let session = place.session(fake);
+    let mut sh = Command::new("sh");
+    sh.args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$@\"", "sh"]).arg(session.get_program()).args(session.get_args());
+    sh.env("FAKE", fake).env("NO_COLOR", "1").current_dir(checkout());
+    run(sh)
+}
+
+#[test]
+fn a_full_disk_loses_nothing() {
+    let place = Place::new();
+    let kept = "x".repeat(3000);
+    assert_eq!(run(place.session(&format!("printf {kept} >$1/x"))).code, 0);
+    let full = limited(&place, "printf small >$1/y");
+    assert_eq!(full.code, 2, "{}{}", full.out, full.err);
+    assert!(full.err.contains("is the disk full?"), "{}", full.err);
+    assert_eq!(place.corpus(), std::slice::from_ref(&kept));
+    // The input that could not be merged is not lost either.
+    assert_eq!(run(place.session("true")).code, 0);
+    assert_eq!(place.corpus(), ["small".to_owned(), kept]);
+}
+
+#[test]
+fn a_fuzzer_that_does_not_start_is_an_error() {
+    let place = Place::new();
+    let broken = run(place.session("echo 'the C is not instrumented' >&2; exit 2"));
+    assert_eq!(broken.code, 2);
+    assert!(broken.err.contains("the C is not instrumented"), "{}", broken.err);
+    fs::remove_file(place.path("fuzzer")).unwrap();
+    assert_eq!(run(place.session("")).code, 2);
+    assert!(Path::new(&place.path("corpus/mbox")).is_dir());
+}
