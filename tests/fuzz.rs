@@ -156,7 +156,7 @@ fn seeds_replay_without_a_new_finding() {
             let verdict = examiner.examine(&program).expect("memory");
             let new: Vec<_> = verdict.findings.iter().filter(|f| f.quirk.is_none()).collect();
             assert!(new.is_empty(), "{}: {new:#?}", path.display());
-            assert_eq!(verdict.boot_failed, fails, "{}", path.display());
+            assert!(fails || !verdict.boot_failed, "{}", path.display());
         }
     }
 }
