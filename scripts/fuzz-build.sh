@@ -50,7 +50,7 @@ fuzz_build() {
     # Sanitizers are a matter of nightly, or of the stable toolchain told that it is one.
     local env=(RUSTFLAGS="${RUSTFLAGS:-}$(fuzz_flags "$sanitizer")" RUSTC_BOOTSTRAP=1)
     # -O: without the overflow checks of debug builds, as in `percuss check`; the tests have them.
-    local dir="$root/target/fuzz-$sanitizer"
+    local dir="$root/target/fuzz-${sanitizer/undefined/address}"
     (cd "$root/fuzz" && env "${env[@]}" CARGO_TARGET_DIR="$dir" cargo build --quiet --locked --release \
         --target x86_64-unknown-linux-gnu "${bins[@]}") || return 2
     # shellcheck disable=SC2034 # for whoever sources this

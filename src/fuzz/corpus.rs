@@ -229,9 +229,15 @@ impl Scratch {
     }
 }
 
-/// Removes a scratch folder with its mark. What cannot be removed is an orphan of the next session.
+/// The file beside a scratch folder with what its fuzzer printed.
+pub fn log_of(scratch: &Path) -> PathBuf {
+    scratch.with_extension("log")
+}
+
+/// Removes a scratch folder with its log and its mark. What cannot be removed is an orphan of the next session.
 pub fn discard(scratch: &Path) {
     if fs::remove_dir_all(scratch).is_ok() {
+        let _ = fs::remove_file(log_of(scratch));
         let _ = fs::remove_file(alive(scratch));
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use super::corpus::{Corpus, CorpusError, Scratch, Use, discard};
+use super::corpus::{Corpus, CorpusError, Scratch, Use, discard, log_of};
 use super::findings::{Findings, collect};
 use super::guard::FINDINGS;
 use super::target::Target;
@@ -107,6 +107,8 @@ pub fn run(plan: &Plan, mut minimize: impl FnMut(&str, &Program) -> Option<Progr
     let found = corpus.orphans(Use::Found)?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
     for dir in found.iter().map(PathBuf::as_path).chain([drops.dir()]) {
+        // A killed session's log is cut off, but it is that session's.
+        let log = String::from_utf8_lossy(&fs::read(log_of(dir)).unwrap_or_default()).into_owned();
         for dropped in collect(plan.target, dir, &log).map_err(failed)? {
             outcome.findings += 1;
             let title = dropped.story.title.clone();
@@ -134,7 +136,7 @@ fn fuzz(plan: &Plan, corpus: &Corpus, [scratch, drops]: [&Scratch; 2]) -> Result
     command.arg(format!("-max_total_time={}", plan.time.as_secs().max(1)));
     command.arg(format!("-artifact_prefix={}/", drops.dir().display()));
     command.env(FINDINGS, drops.dir());
-    let (status, log) = logged(plan, command, &drops.dir().with_extension("log"))?;
+    let (status, log) = logged(plan, command, &log_of(drops.dir()))?;
     // 0 when nothing was found, 77 or so with findings: those have left files.
     let ran = log.lines().any(|line| Progress::of(line).is_some());
     if !status.success() && !ran && fs::read_dir(drops.dir()).is_ok_and(|mut dir| dir.next().is_none()) {
@@ -150,7 +152,6 @@ fn logged(plan: &Plan, mut command: Command, log: &Path) -> Result<(std::process
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
     let status = command.status().map_err(failed)?;
     let text = String::from_utf8_lossy(&fs::read(log).map_err(failed)?).into_owned();
-    let _ = fs::remove_file(log);
     Ok((status, text))
 }
 
@@ -173,7 +174,7 @@ fn merge(
     let mut command = Command::new(&plan.binary);
     command.arg("-merge=1").args(options()).arg(merged.dir()).arg(corpus.dir()).args(&sources);
     command.arg(format!("-artifact_prefix={}/", scratch.dir().display()));
-    let (status, log) = logged(plan, command, &merged.dir().with_extension("log"))?;
+    let (status, log) = logged(plan, command, &log_of(merged.dir()))?;
     let said = log.lines().rev().find_map(kept);
     let Some(said) = said.filter(|_| status.success()) else {
         return Err(SessionError::Fuzzer { status, log: end_of(&log) });
