@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 /*
  * Built in, because an image under ASan is wrong without them and a fuzzer that is handed the binary knows nothing of it.
@@ -75,13 +76,15 @@ void __asan_on_error(void)
 /* Likewise. */
 void __ubsan_on_report(void)
 {
-	const char *what = "", *message = "", *file = "";
+	const char *what = "", *message = "", *file = "", *mm;
 	unsigned line = 0, column = 0;
 	char *addr = NULL, kind[256];
 
 	if (!percuss_told || !__ubsan_get_current_report_data)
 		return;
 	__ubsan_get_current_report_data(&what, &message, &file, &line, &column, &addr);
-	snprintf(kind, sizeof(kind), "UBSAN: %s in %s:%u", what, file, line);
+	/* As the kernel names files, wherever the tree is. */
+	mm = file ? strstr(file, "/mm/") : NULL;
+	snprintf(kind, sizeof(kind), "UBSAN: %s in %s:%u", what, mm ? mm + 1 : file, line);
 	percuss_told(kind);
 }
