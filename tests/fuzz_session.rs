@@ -99,12 +99,16 @@ fn inputs_and_findings_are_kept() {
 #[test]
 fn what_a_killed_session_had_the_next_one_takes() {
     let place = Place::new();
-    let mut victim =
-        place.session("printf early >$1/x; printf bad >$PERCUSS_FINDINGS/crash-1; sleep 5").spawn().unwrap();
-    let until = Instant::now() + Duration::from_secs(60);
+    // The fuzzer outlives its session, until it is told to end.
+    let end = place.path("end");
+    let wait = format!("while [ ! -e {} ]; do sleep 0.1; done", end.display());
+    let fake = format!("printf early >$1/x; printf bad >$PERCUSS_FINDINGS/crash-1; {wait}");
+    let mut victim = place.session(&fake).spawn().unwrap();
+    let until = Instant::now() + Duration::from_secs(120);
     let written = || {
         let dirs = fs::read_dir(place.path("corpus")).ok()?;
-        let found = dirs.flatten().find(|d| d.file_name().to_string_lossy().starts_with(".mbox-Found"))?;
+        let found = |d: &fs::DirEntry| d.file_name().to_string_lossy().starts_with(".mbox-Found") && d.path().is_dir();
+        let found = dirs.flatten().find(found)?;
         fs::read(found.path().join("crash-1")).ok().filter(|b| b == b"bad")
     };
     while written().is_none() {
@@ -115,6 +119,7 @@ fn what_a_killed_session_had_the_next_one_takes() {
     victim.wait().unwrap();
     assert!(place.corpus().is_empty(), "the corpus is as it was");
     let next = run(place.session("printf late >$1/x"));
+    fs::write(end, "").unwrap();
     assert_eq!(next.code, 1, "{}", next.err);
     assert_eq!(place.corpus(), ["early", "late"]);
     assert!(next.out.contains("1 findings, 1 new"), "{}", next.out);
