@@ -75,6 +75,11 @@ impl Program {
     pub fn nr_ops(&self) -> usize {
         self.tasks.iter().chain(self.shrinkers.iter().map(|s| &s.ops)).map(Vec::len).sum()
     }
+
+    /// Turns of the schedule that end at a scheduling point rather than with an op.
+    pub fn preemptions(&self) -> usize {
+        self.schedule.iter().filter(|t| t.preempts()).count()
+    }
 }
 
 /// Makes backing allocations at one site fail.

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Minimizing, with predicates that stand for findings.
 
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+
+use proptest::prelude::*;
+
 use super::super::{Generator, Op, Program, minimize};
+use super::any_repaired;
 use crate::world::event::Site;
 use crate::world::gfp::Gfp;
 
@@ -112,4 +117,31 @@ fn callers_stay_unsafe_and_results_legal() {
         },
         2000,
     );
+}
+
+#[test]
+fn preemptions_go_before_all_else() {
+    let stopped = |p: &Program| p.schedule.windows(2).any(|w| w[0].points >= 5 && w[1].lane != w[0].lane);
+    let keep = |p: &Program| p.tasks.len() >= 2 && stopped(p);
+    let program = find(|p| keep(p) && p.preemptions() > 20);
+    let small = minimize(program, keep, 20_000).program;
+    let turns: Vec<String> = small.schedule.iter().map(|t| t.to_string()).collect();
+    assert_eq!(turns, ["a:5", "b"], "{small}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever is to be kept.
+    #[test]
+    fn never_more_preemptions(program in any_repaired(), preempted in any::<bool>()) {
+        let hash = |p: &Program| BuildHasherDefault::<DefaultHasher>::default().hash_one(p.encode()) % 3;
+        let other = (hash(&program) + 1) % 3;
+        let had = program.preemptions();
+        let keep = |p: &Program| hash(p) != other && (!preempted || p.preemptions() >= had.min(2));
+        prop_assert!(keep(&program));
+        let small = minimize(program, keep, 2000).program;
+        prop_assert!(keep(&small), "{}", small);
+        prop_assert!(small.preemptions() <= had, "{} of {}", small.preemptions(), had);
+    }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Minimizing: the smallest program that still does what `keep` asks about. Runs nothing itself.
 
+mod schedule;
+
 use super::axes::CPUS;
 use super::geometry::{First, Geometry};
 use super::op::{Op, VARS, Var};
@@ -26,6 +28,7 @@ pub fn minimize(program: Program, keep: impl FnMut(&Program) -> bool, budget: u3
     let mut changed = true;
     while changed && search.tries < search.budget {
         let before = search.best.clone();
+        search.preemptions();
         search.ops();
         search.shrinkers();
         search.memory();
@@ -176,20 +179,6 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
                 p.schedule.clear();
             });
         }
-    }
-
-    fn schedule(&mut self) {
-        self.attempt(|p| p.schedule.clear());
-        self.attempt(|p| p.schedule.truncate(p.nr_ops()));
-        // Fewer preemptions first: all turns to the end of an op, then more and more of them.
-        self.attempt(|p| p.schedule.iter_mut().for_each(|t| t.points = 0));
-        self.chunks(|p| p.schedule.len(), |p, start, end| p.schedule[start..end].iter_mut().for_each(|t| t.points = 0));
-        self.chunks(
-            |p| p.schedule.len(),
-            |p, start, end| {
-                p.schedule.drain(start..end);
-            },
-        );
     }
 
     fn geometry(&mut self) {
