@@ -8,6 +8,7 @@ pub mod detection;
 pub mod edit;
 pub mod fuzz;
 pub mod image;
+pub mod interleaving;
 pub mod lockdep;
 pub mod model;
 pub mod oracle;

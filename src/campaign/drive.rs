@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::child::{Lost, RETRIES, SILENCE, Worker};
 use super::message::{Batch, Like, Reply, Request, Setup, cpu_limit};
 use super::observe::Observation;
+use crate::interleaving::Interleaving;
 use crate::lockdep::Part;
 use crate::oracle::finding::{Finding, Oracle};
 use crate::program::{Generator, Program};
@@ -371,6 +372,8 @@ pub struct Logs {
     pub model: Vec<String>,
     /// Place of the first difference.
     pub differs: Option<usize>,
+    /// Who did what on the image.
+    pub interleaving: Interleaving,
 }
 
 /// The event logs of a program, `context` events around the first difference.
@@ -380,7 +383,9 @@ pub struct Logs {
 pub fn logs(setup: &Setup, program: &Program, context: usize) -> Result<Logs, Lost> {
     let request = Request::Logs { program: program.encode(), context };
     match insist(setup, &mut None, &request)? {
-        Reply::Logs { image, model, differs_at } => Ok(Logs { image, model, differs: differs_at }),
+        Reply::Logs { image, model, differs_at, interleaving } => {
+            Ok(Logs { image, model, differs: differs_at, interleaving })
+        }
         other => Err(unexpected(&other)),
     }
 }

@@ -10,6 +10,7 @@ use super::compose::Composed;
 use super::examine::Oracles;
 use super::load::Api;
 use super::observe::Observation;
+use crate::interleaving::Interleaving;
 use crate::lockdep::{Graph, Part};
 use crate::model::Facts;
 use crate::oracle::finding::{Finding, Oracle};
@@ -121,8 +122,8 @@ pub enum Reply {
     Minimized { program: Vec<u8>, tried: u32 },
     /// What one program did.
     Observed(Box<Observation>),
-    /// Event logs as text, one line an event.
-    Logs { image: Vec<String>, model: Vec<String>, differs_at: Option<usize> },
+    /// Event logs as text, one line an event, and who did what on the image.
+    Logs { image: Vec<String>, model: Vec<String>, differs_at: Option<usize>, interleaving: Interleaving },
 }
 
 /// What examining some programs gave.

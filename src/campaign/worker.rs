@@ -13,6 +13,7 @@ use nix::time::ClockId;
 use super::child::OVERTIME;
 use super::examine::Examiner;
 use super::message::{Batch, Like, Reply, Request, Setup, Start, cpu_limit};
+use crate::interleaving::Interleaving;
 use crate::lockdep::Part;
 use crate::model::Quirks;
 use crate::oracle::lockstep;
@@ -188,6 +189,11 @@ impl Serving {
             let end = end.min(events.len());
             events[start.min(end)..end].iter().map(|e| format!("{e:x?}")).collect()
         };
-        Ok(Reply::Logs { image: lines(a.events()), model: lines(b.events()), differs_at: differs.map(|d| d - start) })
+        Ok(Reply::Logs {
+            image: lines(a.events()),
+            model: lines(b.events()),
+            differs_at: differs.map(|d| d - start),
+            interleaving: Interleaving::of(program, a.events()),
+        })
     }
 }

@@ -169,6 +169,9 @@ pub struct ShowArgs {
     /// Write the byte form, which fuzzers mutate, to this file instead
     #[arg(long, value_name = "OUT")]
     pub to_bytes: Option<PathBuf>,
+    /// Run it on the Model and show what each task does, a column each, and where it is preempted or waits
+    #[arg(long, conflicts_with = "to_bytes")]
+    pub interleaving: bool,
 }
 
 /// Arguments of `minimize`.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `percuss replay`
 
-use percuss::campaign::{self, Lost, Oracles};
+use percuss::campaign::{self, Batch, Found, Lost, Oracles};
 use percuss::image::Image;
 use percuss::oracle::finding::Oracle;
 use percuss::report;
@@ -29,19 +29,32 @@ pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
         let width = output::width();
         let mut text = format!("{}\n{program}\n", report::heading(&image, width));
         let diverges = batch.found.iter().any(|f| f.finding.oracle == Oracle::Lockstep);
-        if args.events || diverges {
+        let interleaved = program.tasks.len() > 1 && !batch.found.is_empty();
+        if args.events || diverges || interleaved {
             let context = if args.events { usize::MAX / 2 } else { CONTEXT };
             match campaign::logs(&setup, &program, context) {
-                Ok(logs) => text += &report::log(&program, &logs),
+                Ok(logs) => {
+                    if args.events || diverges {
+                        text += &(report::log(&program, &logs) + "\n");
+                    }
+                    if interleaved {
+                        let op = first(&batch).map(|f| f.finding.op);
+                        text += &(report::interleaving(&logs.interleaving, op, width) + "\n");
+                    }
+                }
                 // Its events went with the worker.
-                Err(Lost::Died(_) | Lost::TimedOut) => text += "no events: the program ends its process\n",
+                Err(Lost::Died(_) | Lost::TimedOut) => text += "no events: the program ends its process\n\n",
                 Err(e) => return Err(e.into()),
             }
-            text.push('\n');
         }
         text += &report::findings(&program, &batch, width);
         output::print(&text)?;
     }
     let new = batch.found.iter().any(|f| f.finding.quirk.is_none());
     Ok(if new && !program.unsafe_caller { EXIT_FINDINGS } else { EXIT_CLEAN })
+}
+
+/// The finding that one wants to see: new ones first.
+fn first(batch: &Batch) -> Option<&Found> {
+    batch.found.iter().min_by_key(|f| f.finding.quirk.is_some())
 }

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `percuss show`
 
+use percuss::campaign::ModelRun;
+use percuss::interleaving::Interleaving;
+use percuss::model::{Facts, Quirks};
+use percuss::program::Program;
+use percuss::report;
+
 use super::args::ShowArgs;
 use super::input::read_program;
 use super::{CliError, EXIT_CLEAN, output};
@@ -17,7 +23,16 @@ pub fn run(args: &ShowArgs) -> Result<u8, CliError> {
             path: path.clone(),
             error,
         })?,
+        None if args.interleaving => output::print(&interleaving(&program)?)?,
         None => output::print(&program.to_string())?,
     }
     Ok(EXIT_CLEAN)
+}
+
+/// What happens on the Model of 6.12, for which no tree is needed.
+fn interleaving(program: &Program) -> std::io::Result<String> {
+    let mut run = ModelRun::new(Facts::default(), Quirks::v6_12())?;
+    run.run(program)?;
+    let world = run.session.shared().host.world();
+    Ok(report::interleaving(&Interleaving::of(program, world.events()), None, output::width()))
 }

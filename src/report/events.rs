@@ -48,7 +48,7 @@ fn begins(event: &str, program: &Program) -> Option<String> {
 
 /// Two event logs as one where they are equal; where they differ, the image's line above the Model's.
 pub fn log(program: &Program, logs: &Logs) -> String {
-    let Logs { image, model, differs } = logs;
+    let Logs { image, model, differs, .. } = logs;
     let mut out = String::new();
     for i in 0..image.len().max(model.len()) {
         let (a, b) = (image.get(i), model.get(i));

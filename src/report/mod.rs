@@ -3,6 +3,7 @@
 
 mod changes;
 mod detection;
+mod columns;
 mod events;
 mod human;
 mod json;
@@ -15,6 +16,7 @@ mod tree;
 
 pub use changes::{Compared, changes, changes_json};
 pub use detection::{detection, detection_json, detection_line, detection_markdown};
+pub use columns::interleaving;
 pub use events::log;
 pub use human::{findings, heading, human, step};
 pub use json::{SCHEMA, json, replay_json, step_error_json, tree_json};
