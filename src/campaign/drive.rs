@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use super::child::{Lost, RETRIES, SILENCE, Worker};
 use super::message::{Batch, Like, Reply, Request, Setup, cpu_limit};
 use super::observe::Observation;
+use super::scheduled::with_turns;
 use crate::interleaving::Interleaving;
 use crate::lockdep::Part;
 use crate::oracle::finding::{Finding, Oracle};
-use crate::program::{Generator, Program};
+use crate::program::{Generator, Program, Turn};
 
 /// Programs of one request.
 const BATCH: u64 = 256;
@@ -191,15 +192,16 @@ fn stepwise(setup: &Setup, worker: &mut Option<Worker>, mut from: u64, to: u64) 
     let mut all = Batch::default();
     let mut generator = Generator::new(setup.seed);
     let mut killed = 0;
+    let mut turns = Vec::new();
     while from < to && all.hung < HANGS {
-        let Err(lost) = steps(setup, worker, &mut from, to, &mut all) else { break };
+        let Err(lost) = steps(setup, worker, &mut from, to, (&mut all, &mut turns)) else { break };
         *worker = None;
         match lost {
             Lost::Killed(_) if killed < RETRIES => killed += 1,
             Lost::Died(_) | Lost::TimedOut => {
                 all.programs += 1;
                 all.hung += matches!(lost, Lost::TimedOut) as u64;
-                let program = generator.program(from);
+                let program = with_turns(generator.program(from), &turns);
                 all.add(&crash(&lost, &program), from, || program.encode());
                 from += 1;
                 killed = 0;
@@ -210,16 +212,25 @@ fn stepwise(setup: &Setup, worker: &mut Option<Worker>, mut from: u64, to: u64) 
     Ok(all)
 }
 
-/// Runs programs from `from` on, which becomes the one that is running.
-fn steps(setup: &Setup, worker: &mut Option<Worker>, from: &mut u64, to: u64, all: &mut Batch) -> Result<(), Lost> {
+/// Runs programs from `from` on, which becomes the one that is running; `turns` are those that it has told of.
+fn steps(
+    setup: &Setup,
+    worker: &mut Option<Worker>,
+    from: &mut u64,
+    to: u64,
+    (all, turns): (&mut Batch, &mut Vec<Turn>),
+) -> Result<(), Lost> {
+    turns.clear();
     let worker = started(setup, worker)?;
     worker.ask(&Request::Batch { from: *from, to, step: true })?;
     loop {
         match worker.receive(SILENCE)? {
+            Reply::Turn { lane, points } => turns.push(Turn { lane, points }),
             Reply::Batch(b) if b.programs == 0 => return Ok(()),
             Reply::Batch(b) => {
                 all.merge(*b);
                 *from += 1;
+                turns.clear();
             }
             other => return Err(unexpected(&other)),
         }

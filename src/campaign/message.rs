@@ -114,6 +114,8 @@ pub enum Reply {
     Quirks { on: Vec<String>, undecided: Vec<String> },
     /// It could not start.
     Failed { why: String },
+    /// A program runs under a strategy, which has chosen this turn.
+    Turn { lane: u8, points: u32 },
     /// A batch, or one program of it, is done.
     Batch(Box<Batch>),
     /// One program is done.

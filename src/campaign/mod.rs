@@ -13,6 +13,7 @@ mod examine;
 mod load;
 mod message;
 mod observe;
+mod scheduled;
 mod watch;
 mod worker;
 

@@ -11,8 +11,9 @@ use nix::sys::timer::{Expiration, Timer, TimerSetTimeFlags};
 use nix::time::ClockId;
 
 use super::child::OVERTIME;
-use super::examine::Examiner;
+use super::examine::{Examiner, Verdict};
 use super::message::{Batch, Like, Reply, Request, Setup, Start, cpu_limit};
+use super::scheduled::{self, Told};
 use crate::interleaving::Interleaving;
 use crate::lockdep::Part;
 use crate::model::Quirks;
@@ -53,7 +54,7 @@ pub fn serve() -> io::Result<()> {
     Ok(())
 }
 
-fn say(out: &mut impl Write, reply: &Reply) -> io::Result<()> {
+pub(super) fn say(out: &mut impl Write, reply: &Reply) -> io::Result<()> {
     let mut line = serde_json::to_string(reply)?;
     line.push('\n');
     out.write_all(line.as_bytes())?;
@@ -98,6 +99,7 @@ impl Clock {
 }
 
 struct Serving {
+    seed: u64,
     clock: Clock,
     examiner: Examiner,
     generator: Generator,
@@ -108,7 +110,7 @@ impl Serving {
         let examiner = super::load::examiner(setup).map_err(|e| e.to_string())?;
         sandbox::after_loading(confinement);
         let clock = Clock::new().map_err(|e| format!("cannot limit CPU time: {e}"))?;
-        Ok(Serving { clock, examiner, generator: Generator::new(setup.seed) })
+        Ok(Serving { seed: setup.seed, clock, examiner, generator: Generator::new(setup.seed) })
     }
 
     fn answer(&mut self, request: Request, out: &mut impl Write) -> io::Result<Reply> {
@@ -116,8 +118,7 @@ impl Serving {
             Request::Batch { from, to, step } => {
                 let mut batch = Batch::default();
                 for index in from..to {
-                    let program = self.generator.program(index);
-                    self.examine(index, &program, None, &mut batch)?;
+                    self.generated(index, step.then_some(&mut *out), &mut batch)?;
                     if step {
                         say(out, &Reply::Batch(Box::new(std::mem::take(&mut batch))))?;
                     }
@@ -141,9 +142,29 @@ impl Serving {
         })
     }
 
+    /// Examines a generated program, under the strategy that is its lot; `told` hears of the turns.
+    fn generated(&mut self, index: u64, told: Option<&mut impl Write>, batch: &mut Batch) -> io::Result<()> {
+        let program = self.generator.program(index);
+        let Some(mut strategy) = scheduled::strategy(self.seed, index, &program) else {
+            return self.examine(index, &program, None, batch);
+        };
+        self.clock.allow(cpu_limit(&program))?;
+        let (verdict, recorded) = match told {
+            Some(out) => self.examiner.examine_under(&program, &mut Told { strategy: &mut *strategy, out })?,
+            None => self.examiner.examine_under(&program, &mut *strategy)?,
+        };
+        self.note(index, &recorded, &verdict, batch);
+        Ok(())
+    }
+
     fn examine(&mut self, index: u64, program: &Program, limit: Option<Duration>, batch: &mut Batch) -> io::Result<()> {
         self.clock.allow(limit.unwrap_or_else(|| cpu_limit(program)))?;
         let verdict = self.examiner.examine(program)?;
+        self.note(index, program, &verdict, batch);
+        Ok(())
+    }
+
+    fn note(&mut self, index: u64, program: &Program, verdict: &Verdict, batch: &mut Batch) {
         batch.programs += 1;
         batch.ops += verdict.ops;
         batch.events += verdict.events;
@@ -153,7 +174,6 @@ impl Serving {
         for f in &verdict.findings {
             batch.add(f, index, || program.encode());
         }
-        Ok(())
     }
 
     fn minimize(&mut self, program: Program, like: &Like, tries: u32) -> Reply {

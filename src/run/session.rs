@@ -137,6 +137,9 @@ impl<T: Tenant + 'static> Session<T> {
             return Ok(ended);
         }
         let ended = self.schedule(program, strategy, watch);
+        if strategy.schedules_kswapd() && self.shared.host.world().kswapd_awake() {
+            self.recorder.waiting(Turn::op(usize::from(Turn::KSWAPD)));
+        }
         self.finish();
         Ok(ended)
     }

@@ -33,6 +33,13 @@ impl Recorder {
         self.open = preempted && turn.preempts();
     }
 
+    /// Notes that a lane still waited for its first turn at the end: unnamed, it would have had it at once.
+    pub fn waiting(&mut self, turn: Turn) {
+        if !self.is_full() && !self.turns.iter().any(|t| t.lane == turn.lane) {
+            self.turns.push(turn);
+        }
+    }
+
     /// What was recorded.
     pub fn turns(&self) -> &[Turn] {
         &self.turns

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Who schedules a generated program: the program itself, or a strategy, whose choices then are its schedule.
+
+use std::io::Write;
+
+use super::message::Reply;
+use super::worker::say;
+use crate::program::rng::Rng;
+use crate::program::{Program, Turn};
+use crate::run::Ready;
+use crate::run::strategy::{Pct, Random, Strategy};
+
+/// Apart from the stream the program is drawn from.
+const STREAM: u64 = 0x7363_6865_6475_6c65;
+
+/// Scheduling points of an op, roughly.
+const POINTS: u32 = 12;
+
+/// The strategy that program `index` of a seed runs under: none for half of those with several tasks, which keep their
+/// own schedule, and for all others. Three of four strategies are PCT.
+pub(super) fn strategy(seed: u64, index: u64, program: &Program) -> Option<Box<dyn Strategy>> {
+    if program.tasks.len() < 2 {
+        return None;
+    }
+    let mut rng = Rng::new(seed ^ STREAM, index);
+    match rng.below(8) {
+        0..3 => {
+            let points = (program.nr_ops() as u32).saturating_mul(POINTS);
+            let depth = rng.range(1, 3);
+            Some(Box::new(Pct::new(rng.bits(), depth, points)))
+        }
+        3 => Some(Box::new(Random::new(rng.bits()))),
+        _ => None,
+    }
+}
+
+/// Tells of each turn before it is taken: should the turn end the process, whoever listens knows the schedule so far.
+pub(super) struct Told<'s, W> {
+    pub strategy: &'s mut dyn Strategy,
+    pub out: &'s mut W,
+}
+
+impl<W: Write> Strategy for Told<'_, W> {
+    fn next(&mut self, ready: Ready) -> Option<Turn> {
+        let turn = self.strategy.next(ready)?;
+        // Who cannot be told will not miss it.
+        let _ = say(self.out, &Reply::Turn { lane: turn.lane, points: turn.points });
+        Some(turn)
+    }
+
+    fn schedules_kswapd(&self) -> bool {
+        self.strategy.schedules_kswapd()
+    }
+}
+
+/// A program with the turns that it was told to have taken before its process ended.
+pub(super) fn with_turns(mut program: Program, turns: &[Turn]) -> Program {
+    if turns.is_empty() {
+        return program;
+    }
+    program.schedule = turns.to_vec();
+    if program.memory.is_some() && !turns.iter().any(|t| t.lane == Turn::KSWAPD) {
+        // Named, it waits for its turn, as it did under the strategy.
+        program.schedule.push(Turn::op(usize::from(Turn::KSWAPD)));
+    }
+    program.repair();
+    program
+}
