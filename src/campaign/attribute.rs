@@ -8,7 +8,8 @@ use crate::oracle::finding::{Finding, Oracle};
 use crate::oracle::hints::Hint;
 use crate::oracle::{lockorder, signs};
 use crate::program::Program;
-use crate::run::{Ended, Session};
+use crate::run::strategy::Aligned;
+use crate::run::{Ended, Session, Step};
 use crate::tenant::State;
 use crate::world::sample::Contents;
 use crate::world::{Host, World};
@@ -56,6 +57,16 @@ impl ModelRun {
         self.found = None;
         self.session.shared().tenant.forget_felt();
         self.ended = self.session.run(program, &mut self.watch)?;
+        Ok(self.ended)
+    }
+
+    /// Runs a program, watched, in the turns of another Model, whose scheduling points may be others.
+    ///
+    /// # Errors
+    /// See [`Session::run`].
+    pub fn run_aligned(&mut self, program: &Program, trail: &[Step]) -> std::io::Result<Ended> {
+        self.watch.start(program);
+        self.ended = self.session.run_under(program, &mut Aligned::new(trail), &mut self.watch)?;
         Ok(self.ended)
     }
 
@@ -107,8 +118,10 @@ impl Models {
         self.round += 1;
     }
 
-    /// Runs a program on the Model with these quirks, unless that is what it ran last.
-    pub fn run(&mut self, quirks: Quirks, program: &Program) -> std::io::Result<&mut ModelRun> {
+    /// Runs a program on the Model with these quirks, unless that is what it ran last. `trail` is where turns ended on
+    /// the image's Model: counted from the beginning, points would be others here, and what takes a preemption would go
+    /// or stay by chance.
+    pub fn run(&mut self, quirks: Quirks, program: &Program, trail: &[Step]) -> std::io::Result<&mut ModelRun> {
         let i = match self.runs.iter().position(|kept| kept.quirks == quirks) {
             Some(i) => i,
             None => {
@@ -118,7 +131,10 @@ impl Models {
         };
         let kept = &mut self.runs[i];
         if kept.round != self.round {
-            kept.run.run(program)?;
+            match program.preemptions() {
+                0 => kept.run.run(program)?,
+                _ => kept.run.run_aligned(program, trail)?,
+            };
             kept.round = self.round;
         }
         Ok(&mut kept.run)
@@ -165,12 +181,12 @@ impl Variants {
     }
 
     /// Runs the Model without the named quirks.
-    fn without(&mut self, names: &[&str], program: &Program) -> std::io::Result<&mut ModelRun> {
+    fn without(&mut self, names: &[&str], program: &Program, trail: &[Step]) -> std::io::Result<&mut ModelRun> {
         let mut quirks = self.quirks;
         for name in names {
             quirks.set(name, false).expect("the name comes from the table");
         }
-        self.models.run(quirks, program)
+        self.models.run(quirks, program, trail)
     }
 
     /// Finds who accounts for what was seen of hints: one finding for each quirk and kind, and one, without a quirk,
@@ -181,7 +197,8 @@ impl Variants {
     ///
     /// # Errors
     /// See [`Session::run`].
-    pub fn hints(&mut self, program: &Program, seen: &HintWatch, tally: &mut Tally) -> std::io::Result<Vec<Finding>> {
+    pub fn hints(&mut self, program: &Program, model: &ModelRun, tally: &mut Tally) -> std::io::Result<Vec<Finding>> {
+        let seen = &model.watch;
         let mut below: Vec<Accounted<SeenBelow>> = seen.below.iter().map(|b| (*b, None)).collect();
         let mut room: Vec<Accounted<SeenRoom>> = seen.room.iter().map(|r| (*r, None)).collect();
         let on: Vec<_> = self.on.iter().copied().filter(|name| *name != UNDER_MUTEX).collect();
@@ -194,7 +211,7 @@ impl Variants {
             if self.idle(names) {
                 continue;
             }
-            let run = self.without(names, program)?;
+            let run = self.without(names, program, model.session.trail())?;
             account(&mut below, &mut room, &run.watch, names[names.len() - 1]);
         }
         Ok(findings(below, room, tally))
@@ -208,14 +225,20 @@ impl Variants {
         ([masks, rest].concat(), nr)
     }
 
-    /// Finds who accounts for findings that the Model shows too, and notes it in them.
+    /// Finds who accounts for findings that the Model shows too, and notes it in them; `trail` as for [`Models::run`].
     ///
     /// # Errors
     /// See [`Session::run`].
-    pub fn others(&mut self, program: &Program, findings: &mut [Finding], model: &[Finding]) -> std::io::Result<()> {
+    pub fn others(
+        &mut self,
+        program: &Program,
+        findings: &mut [Finding],
+        shown: &[Finding],
+        trail: &[Step],
+    ) -> std::io::Result<()> {
         for f in findings.iter_mut().filter(|f| f.quirk.is_none()) {
             let same = |m: &Finding| (m.oracle, &m.title, m.op) == (f.oracle, &f.title, f.op);
-            if !model.iter().any(same) {
+            if !shown.iter().any(same) {
                 continue;
             }
             if f.oracle == Oracle::Stall && self.on.contains(&UNDER_MUTEX) {
@@ -230,7 +253,7 @@ impl Variants {
             let together = |range: std::ops::Range<usize>| range.map(|i| &on[..=i]);
             let first = alone(0..masks).chain(together(1..masks.max(1)));
             for names in first.chain(alone(masks..on.len())).chain(together(masks.max(1)..on.len())) {
-                if !self.idle(names) && !self.without(names, program)?.findings(program).iter().any(same) {
+                if !self.idle(names) && !self.without(names, program, trail)?.findings(program).iter().any(same) {
                     f.quirk = Some(names[names.len() - 1].to_owned());
                     break;
                 }
@@ -315,5 +338,61 @@ impl Tally {
             *self.by_quirk.entry(name.clone()).or_default() += n;
         }
         self.unattributed += other.unattributed;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::program::Turn;
+
+    /// A chunk that B24 makes needlessly, then locks in the wrong order: the caller's deadlock, and no quirk's.
+    const PROGRAM: &str = "
+boot static=8K dyn=20K cpus=4
+unsafe-caller
+task a
+  v0 = alloc 8192
+  v1 = alloc 256
+  v2 = alloc 12032
+  free v1
+  v3 = alloc 256
+  lock fs
+  lock io
+  unlock io
+  unlock fs
+task b
+  lock io
+  lock fs
+  unlock fs
+  unlock io
+";
+
+    fn deadlock(found: &[Finding]) -> Option<&Finding> {
+        found.iter().find(|f| f.oracle == Oracle::LockOrder && f.title.contains("deadlock in"))
+    }
+
+    /// Without B24 there are fewer points in front of the locks, and task a is preempted behind them.
+    #[test]
+    fn what_other_points_hide_is_not_accounted_for() {
+        let (facts, quirks) = (Facts::default(), Quirks::v6_12());
+        let mut model = ModelRun::new(facts, quirks).unwrap();
+        let mut without = ModelRun::new(facts, Quirks { b24: false, ..quirks }).unwrap();
+        let mut variants = Variants::new(facts, quirks);
+        let (mut deadlocks, mut hidden) = (0, 0);
+        for points in 1..400 {
+            let mut program: Program = PROGRAM.parse().unwrap();
+            program.schedule = vec![Turn::points(0, points), Turn::op(1)];
+            model.run(&program).unwrap();
+            let shown = model.findings(&program).to_vec();
+            let Some(finding) = deadlock(&shown) else { continue };
+            deadlocks += 1;
+            without.run(&program).unwrap();
+            hidden += u32::from(deadlock(without.findings(&program)).is_none());
+            let mut found = [finding.clone()];
+            variants.start(model.session.shared().tenant.felt());
+            variants.others(&program, &mut found, &shown, model.session.trail()).unwrap();
+            assert_eq!(found[0].quirk, None, "preempted after {points} points");
+        }
+        assert!(deadlocks > 0 && hidden > 0, "{deadlocks} deadlocks, {hidden} hidden where points are counted");
     }
 }

@@ -237,9 +237,10 @@ impl Examiner {
             // What follows from the events follows from the Model's, which are the same.
             let mut shown = verdict.findings[..self.of_events].to_vec();
             shown.extend(self.model.at_end());
-            self.variants.others(program, &mut verdict.findings, &shown)?;
+            let trail = self.model.session.trail();
+            self.variants.others(program, &mut verdict.findings, &shown, trail)?;
         }
-        let hints = self.variants.hints(program, &self.model.watch, &mut verdict.tally)?;
+        let hints = self.variants.hints(program, &self.model, &mut verdict.tally)?;
         verdict.findings.extend(hints);
         Ok(())
     }

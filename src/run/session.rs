@@ -9,7 +9,7 @@ use super::areas::Areas;
 use super::exec::{DRAIN, Shared, drain_begin};
 use super::lane::Lane;
 use super::strategy::{Recorder, Replay, Strategy};
-use super::turns::{Next, Ready, Turns};
+use super::turns::{Next, Place, Ready, Step, Turns};
 use crate::program::{Geometry, Op, Program, Turn, limits};
 use crate::tenant::{Layout, Tenant, Touched};
 use crate::world::Host;
@@ -29,6 +29,10 @@ pub struct Session<T> {
     layout: Rc<RefCell<Layout>>,
     next: Vec<usize>,
     recorder: Recorder,
+    /// Where each lane is.
+    places: [Place; limits::TASKS + 1],
+    /// Where turns ended.
+    trail: Vec<Step>,
     /// kswapd is on its lane.
     kswapd_started: bool,
     /// Ops run, for the digests of the whole state.
@@ -97,9 +101,16 @@ impl<T: Tenant + 'static> Session<T> {
             layout: Rc::default(),
             next: Vec::new(),
             recorder: Recorder::default(),
+            places: [Place::default(); limits::TASKS + 1],
+            trail: Vec::new(),
             kswapd_started: false,
             ran: 0,
         })
+    }
+
+    /// Where the turns of the last run ended.
+    pub fn trail(&self) -> &[Step] {
+        &self.trail
     }
 
     /// What the fibers share: World, tenant, areas.
@@ -131,6 +142,8 @@ impl<T: Tenant + 'static> Session<T> {
         watch: &mut impl Watch<T>,
     ) -> io::Result<Ended> {
         self.recorder.clear();
+        self.places.fill(Place::default());
+        self.trail.clear();
         self.load(program)?;
         if let Some(ended) = self.boot(program) {
             self.finish();
@@ -244,6 +257,8 @@ impl<T: Tenant + 'static> Session<T> {
             self.shared.host.world_mut().set_alone(turns.alone(lane, kswapd));
             let pause = self.take(turn, tasks, watch);
             self.recorder.took(turn, matches!(pause, Pause::Preempted | Pause::Yielded));
+            self.went(turn.lane, pause);
+            strategy.went(lane, self.places[lane]);
             if pause == Pause::Stopped {
                 return Ended::Stopped;
             }
@@ -266,13 +281,34 @@ impl<T: Tenant + 'static> Session<T> {
 
     /// Runs a lane to the end of its turn.
     fn take(&mut self, turn: Turn, tasks: usize, watch: &mut impl Watch<T>) -> Pause {
-        self.shared.host.grant(if turn.preempts() { turn.points.into() } else { Host::NO_END });
+        let granted = if turn.preempts() { turn.points.into() } else { Host::NO_END };
+        self.shared.host.grant(granted);
+        let lane = usize::from(turn.lane);
+        let mut counted = 0;
         loop {
-            match self.step(usize::from(turn.lane).min(tasks), tasks, watch) {
+            let pause = self.step(lane.min(tasks), tasks, watch);
+            let passed = granted - self.shared.host.left();
+            let place = &mut self.places[lane];
+            *place = match pause {
+                Pause::Yielded => Place { op: place.op + 1, point: 0 },
+                _ => Place { point: place.point + (passed - counted), ..*place },
+            };
+            match pause {
                 // The end of an op is a scheduling point, too.
                 Pause::Yielded if turn.preempts() && !self.shared.host.pass() => {}
                 pause => return pause,
             }
+            counted = granted - self.shared.host.left();
+        }
+    }
+
+    /// Notes where a turn ended.
+    fn went(&mut self, lane: u8, pause: Pause) {
+        let waits = !matches!(pause, Pause::Preempted | Pause::Yielded);
+        let step = Step { lane, place: self.places[usize::from(lane)], waits };
+        match self.trail.last_mut() {
+            Some(last) if last.lane == lane => *last = step,
+            _ => self.trail.push(step),
         }
     }
 

@@ -4,6 +4,26 @@
 use crate::program::Turn;
 use crate::world::fiber::Pause;
 
+/// How far a lane has come: ops that ended, and points passed since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Place {
+    /// Ops that ended; kswapd has none.
+    pub op: u32,
+    /// Scheduling points passed in the op it is in.
+    pub point: u64,
+}
+
+/// Where a turn ended, those of a lane that followed each other taken for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// The task by index, or [`Turn::KSWAPD`].
+    pub lane: u8,
+    /// Its place then.
+    pub place: Place,
+    /// It could not go on: it waits, or has ended.
+    pub waits: bool,
+}
+
 /// Who can run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {

@@ -50,6 +50,11 @@ impl Host {
         self.0.points.set(points);
     }
 
+    /// Points that are left of the turn.
+    pub fn left(&self) -> u64 {
+        self.0.points.get()
+    }
+
     /// Counts a scheduling point; true when the turn ends here.
     #[inline]
     pub fn pass(&self) -> bool {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Strategies: who decides whose turn it is. What they choose is recorded as turns, which replay the run exactly.
 
+mod aligned;
 mod exhaustive;
 mod pct;
 mod random;
@@ -9,13 +10,14 @@ mod replay;
 #[cfg(test)]
 mod tests;
 
+pub use aligned::Aligned;
 pub use exhaustive::Exhaustive;
 pub use pct::Pct;
 pub use random::Random;
 pub(super) use record::Recorder;
 pub use replay::Replay;
 
-use super::turns::Ready;
+use super::turns::{Place, Ready};
 use crate::program::Turn;
 
 /// Chooses turns.
@@ -28,4 +30,7 @@ pub trait Strategy {
     fn schedules_kswapd(&self) -> bool {
         true
     }
+
+    /// A lane has come to this place with its turn.
+    fn went(&mut self, _lane: usize, _place: Place) {}
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::{Exhaustive, Pct, Random, Strategy};
+use super::{Aligned, Exhaustive, Pct, Random, Strategy};
 use crate::campaign::ModelRun;
 use crate::model::{Facts, Quirks};
 use crate::program::{Generator, Program, Turn};
@@ -101,5 +101,21 @@ fn kswapd_is_recorded_like_any_lane() {
     for seed in 0..20 {
         replays(&mut run, &program, &mut Random::new(seed), "random");
         assert!(run.session.turns().iter().any(|t| t.lane == Turn::KSWAPD), "seed {seed}");
+    }
+}
+
+/// Where the points are the same, turns found by op are the turns.
+#[test]
+fn aligned_with_itself_is_the_same_run() {
+    let (mut run, mut generator) = (model(), Generator::new(5));
+    let several = (0..).map(|i| (i, generator.program(i))).filter(|(_, p)| p.tasks.len() > 1 && p.preemptions() > 0);
+    for (i, program) in several.take(300) {
+        run.session.run(&program, &mut Unwatched).unwrap();
+        let (first, trail) = (events(&run), run.session.trail().to_vec());
+        run.session.run_under(&program, &mut Aligned::new(&trail), &mut Unwatched).unwrap();
+        let again = events(&run);
+        let differs = first.iter().zip(&again).position(|(a, b)| a != b);
+        let around = differs.map(|at| (at, &first[at.saturating_sub(5)..=at], again[at]));
+        assert!(differs.is_none() && first.len() == again.len(), "program {i}: {around:#?}");
     }
 }
