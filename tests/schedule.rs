@@ -3,7 +3,7 @@
 
 mod common;
 
-use percuss::campaign::{Examiner, ModelRun, Oracles, image_session, one};
+use percuss::campaign::{Examiner, Extent, ModelRun, Oracles, Progress, generated, image_session, one};
 use percuss::image::{Config, Image, ImageSpec};
 use percuss::oracle::Oracle;
 use percuss::program::{Generator, Program};
@@ -32,8 +32,8 @@ fn events<T: Tenant + 'static>(session: &mut Session<T>, program: &Program) -> V
     session.shared().host.world().events().to_vec()
 }
 
-#[test]
-fn twice_gives_the_same_events_and_the_model_the_same() {
+/// Runs this many programs with several tasks on two sessions of the image and on the Model.
+fn twice(programs: usize) {
     if !common::has_trees() {
         return;
     }
@@ -42,13 +42,50 @@ fn twice_gives_the_same_events_and_the_model_the_same() {
     let mut second = image_session(&image.path, "C").unwrap().0;
     let mut model = ModelRun::new(first.1, image.quirks).unwrap().session;
     let mut preempted = 0;
-    for (i, program) in several(2).take(200) {
+    for (i, program) in several(2).take(programs) {
         let once = events(&mut first.0, &program);
         assert_eq!(events(&mut second, &program), once, "program {i}");
         assert_eq!(events(&mut model, &program), once, "program {i}");
-        preempted += u32::from(program.schedule.iter().any(|t| t.preempts()));
+        assert_eq!(second.turns(), first.0.turns(), "program {i}");
+        preempted += usize::from(program.preemptions() > 0);
     }
-    assert!(preempted > 100, "{preempted} programs with preemptions");
+    assert!(preempted > programs / 2, "{preempted} programs with preemptions");
+}
+
+#[test]
+fn twice_gives_the_same_events_and_the_model_the_same() {
+    twice(2000);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn twice_gives_the_same_events_ten_thousand_times() {
+    twice(10_000);
+}
+
+/// Which job runs a program, and when, does not matter.
+fn jobs(programs: u64) {
+    if !common::has_trees() {
+        return;
+    }
+    let image = image("6.12");
+    let mut setup = image.setup(3, Oracles::default());
+    setup.worker = Some(env!("CARGO_BIN_EXE_percuss").into());
+    let with = |jobs| generated(&setup, Extent::Programs(programs), jobs, &Progress::default()).unwrap();
+    let one = with(1);
+    assert_eq!((one.programs, one.hung), (programs, 0));
+    assert_eq!(with(2), one);
+}
+
+#[test]
+fn jobs_do_not_matter() {
+    jobs(2000);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn jobs_do_not_matter_to_ten_thousand() {
+    jobs(10_000);
 }
 
 #[test]
