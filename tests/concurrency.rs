@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Findings that take several tasks: they come with the schedule that gives them, and that is made small.
+
+mod common;
+
+use percuss::campaign::{Batch, Found, Like, ModelRun, Oracles, Setup, minimize, one, span};
+use percuss::image::{Image, ImageSpec};
+use percuss::model::{Facts, Quirks};
+use percuss::oracle::Oracle;
+use percuss::program::{Generator, Program};
+use percuss::world::event::{Event, Stop};
+
+/// Programs of a request to a worker here.
+const STEP: u64 = 256;
+
+fn setup(edits: &[&str], seed: u64) -> (Image, Setup) {
+    let edits = edits.iter().map(|e| (*e).to_owned()).collect();
+    let image = Image::build(&ImageSpec { tree: "6.12".into(), edits, ..ImageSpec::default() }).unwrap();
+    let mut setup = image.setup(seed, Oracles::default());
+    setup.worker = Some(env!("CARGO_BIN_EXE_percuss").into());
+    // Those of the tree: an edit must not be taken for a quirk.
+    setup.quirks =
+        Quirks::ALL.iter().filter(|q| Quirks::v6_12().get(q.name) == Ok(true)).map(|q| q.name.into()).collect();
+    (image, setup)
+}
+
+/// The first program of the seed that shows what is asked for.
+fn first(setup: &Setup, wanted: impl Fn(&Found) -> bool) -> Found {
+    for from in (0..20_000).step_by(STEP as usize) {
+        let batch = span(setup, from, from + STEP).unwrap();
+        if let Some(found) = batch.found.into_iter().find(&wanted) {
+            return found;
+        }
+    }
+    panic!("no program shows it");
+}
+
+fn shows(batch: &Batch, like: &Like) -> bool {
+    batch.found.iter().any(|f| like.matches(&f.finding))
+}
+
+/// The program that comes with a finding shows it again, at the same op and in the same words, also where a strategy
+/// made its schedule.
+#[test]
+fn programs_of_findings_replay() {
+    if common::tree().is_none() {
+        return;
+    }
+    let (_image, setup) = setup(&["B17"], 5);
+    let (mut findings, mut scheduled) = (0, 0);
+    for from in (0..4 * STEP).step_by(32) {
+        for found in span(&setup, from, from + 32).unwrap().found {
+            let program = Program::decode(&found.program);
+            scheduled += u32::from(program != Generator::new(5).program(found.index));
+            findings += 1;
+            let again = one(&setup, &program).unwrap();
+            assert!(again.found.iter().any(|f| f.finding == found.finding), "{:?}\n{program}", found.finding);
+        }
+    }
+    assert!(findings > 100 && scheduled > 10, "{findings} findings, {scheduled} under a strategy");
+}
+
+/// Its schedule is known up to where the process ended.
+#[test]
+fn programs_that_end_their_worker_replay() {
+    if common::tree().is_none() {
+        return;
+    }
+    let (_image, setup) = setup(&["crash-null"], 1);
+    let mut generator = Generator::new(1);
+    let mut crashes = 0;
+    for i in 0..4000 {
+        let own = generator.program(i);
+        if own.tasks.len() < 2 {
+            continue;
+        }
+        let batch = span(&setup, i, i + 1).unwrap();
+        let crash = batch.found.iter().find(|f| f.finding.oracle == Oracle::Crash);
+        let Some(found) = crash else { continue };
+        let program = Program::decode(&found.program);
+        if program.schedule == own.schedule {
+            continue;
+        }
+        assert!(shows(&one(&setup, &program).unwrap(), &Like::of(&found.finding)), "program {i}\n{program}");
+        crashes += 1;
+        if crashes == 5 {
+            return;
+        }
+    }
+    panic!("{crashes} crashes under a strategy");
+}
+
+/// Two tasks populate one page: one of them has to be stopped in between, once.
+#[test]
+fn the_schedule_of_b70_is_made_small() {
+    if common::tree().is_none() {
+        return;
+    }
+    let (_image, edited) = setup(&["B70"], 1);
+    let found = first(&edited, |f| f.finding.oracle == Oracle::Mapping && f.finding.quirk.is_none());
+    let (program, like) = (Program::decode(&found.program), Like::of(&found.finding));
+    let (small, tried) = minimize(&edited, &program, &like, 3000).unwrap();
+    eprintln!(
+        "{}: program {}, {} of {} preemptions, {tried} tried\n{small}",
+        like.title,
+        found.index,
+        small.preemptions(),
+        program.preemptions()
+    );
+    assert!(shows(&one(&edited, &small).unwrap(), &like), "{small}");
+    assert_eq!((small.preemptions(), small.tasks.len()), (1, 2), "{small}");
+    assert!(small.nr_ops() <= 4 && small.schedule.len() <= 3, "{small}");
+    let (_image, base) = setup(&[], 1);
+    assert!(one(&base, &small).unwrap().found.iter().all(|f| f.finding.quirk.is_some()), "{small}");
+}
+
+/// Who never unlocks is named, with who waits for him.
+#[test]
+fn a_mutex_that_is_kept() {
+    if common::tree().is_none() {
+        return;
+    }
+    let (_image, setup) = setup(&["B71"], 1);
+    let program: Program = "task a\n x = alloc 64\ntask b\n y = alloc 64\n".parse().unwrap();
+    let found = one(&setup, &program).unwrap().found;
+    let deadlock = found.iter().find(|f| f.finding.title.contains("deadlock in")).map(|f| &f.finding.detail);
+    let detail = deadlock.unwrap_or_else(|| panic!("{found:#?}"));
+    assert!(detail.contains("task b waits for pcpu_alloc_mutex, held by task a, which has ended"), "{detail}");
+}
+
+/// A loop that lets others run ends at the limit on events, whatever the others do.
+#[test]
+fn a_loop_that_lets_others_run() {
+    if common::tree().is_none() {
+        return;
+    }
+    let (_image, setup) = setup(&["crash-resched"], 1);
+    for schedule in ["", "schedule a b", "schedule b:4 a:50 b:1 a:9 b"] {
+        let text = format!("task a\n x = alloc 240\ntask b\n y = alloc 64\n free y\n{schedule}\n");
+        let found = one(&setup, &text.parse().unwrap()).unwrap().found;
+        let oracle = |o| found.iter().find(|f| f.finding.oracle == o).map(|f| f.finding.title.as_str());
+        assert!(oracle(Oracle::Lockstep).is_some(), "{schedule}: {found:#?}");
+        assert!(oracle(Oracle::Crash).is_some(), "{schedule}: {found:#?}");
+    }
+}
+
+/// Tasks that look for memory in turns, and find none, do not do so for ever.
+#[test]
+fn tasks_that_look_for_memory_for_ever() {
+    let text = "
+boot cpus=2 dyn=20K
+memory free=4 reserve=2 clean=0 io=0 fs=0 oom=0 kswapd=on
+task a
+  x = alloc 32768 gfp GFP_KERNEL|__GFP_NOFAIL
+task b
+  memcg 1
+  y = alloc 32768 gfp GFP_KERNEL|__GFP_NOFAIL
+";
+    let mut run = ModelRun::new(Facts::default(), Quirks::v6_12()).unwrap();
+    for points in [1, 20, 40, 60, 80] {
+        let program: Program = format!("{text}schedule a:{points} b:{points} a:3 b:50\n").parse().unwrap();
+        run.run(&program).unwrap();
+        let world = run.session.shared().host.world();
+        assert_eq!(world.events().last(), Some(&Event::Stopped { reason: Stop::Stall }), "{program}");
+    }
+}
