@@ -48,8 +48,8 @@ fn programs_of_findings_replay() {
     }
     let (_image, setup) = setup(&["B17"], 5);
     let (mut findings, mut scheduled) = (0, 0);
-    for from in (0..4 * STEP).step_by(32) {
-        for found in span(&setup, from, from + 32).unwrap().found {
+    for from in (0..STEP).step_by(64) {
+        for found in span(&setup, from, from + 64).unwrap().found {
             let program = Program::decode(&found.program);
             scheduled += u32::from(program != Generator::new(5).program(found.index));
             findings += 1;
@@ -57,7 +57,7 @@ fn programs_of_findings_replay() {
             assert!(again.found.iter().any(|f| f.finding == found.finding), "{:?}\n{program}", found.finding);
         }
     }
-    assert!(findings > 100 && scheduled > 10, "{findings} findings, {scheduled} under a strategy");
+    assert!(findings > 20 && scheduled > 2, "{findings} findings, {scheduled} under a strategy");
 }
 
 /// Its schedule is known up to where the process ended.
@@ -144,7 +144,8 @@ fn a_loop_that_lets_others_run() {
     }
 }
 
-/// Tasks that look for memory in turns, and find none, do not do so for ever.
+/// Tasks that look for memory in turns, and find none, do not do so for ever: not where one holds the mutex that the other
+/// waits for, nor where both retry.
 #[test]
 fn tasks_that_look_for_memory_for_ever() {
     let text = "
@@ -153,14 +154,16 @@ memory free=4 reserve=2 clean=0 io=0 fs=0 oom=0 kswapd=on
 task a
   x = alloc 32768 gfp GFP_KERNEL|__GFP_NOFAIL
 task b
-  memcg 1
   y = alloc 32768 gfp GFP_KERNEL|__GFP_NOFAIL
 ";
-    let mut run = ModelRun::new(Facts::default(), Quirks::v6_12()).unwrap();
-    for points in [1, 20, 40, 60, 80] {
-        let program: Program = format!("{text}schedule a:{points} b:{points} a:3 b:50\n").parse().unwrap();
-        run.run(&program).unwrap();
-        let world = run.session.shared().host.world();
-        assert_eq!(world.events().last(), Some(&Event::Stopped { reason: Stop::Stall }), "{program}");
+    for backing_under_mutex in [true, false] {
+        let quirks = Quirks { backing_nofail: true, backing_under_mutex, ..Quirks::v6_12() };
+        let mut run = ModelRun::new(Facts::default(), quirks).unwrap();
+        for points in [1, 20, 40, 60, 80] {
+            let program: Program = format!("{text}schedule a:{points} b:{points} a:3 b:50\n").parse().unwrap();
+            run.run(&program).unwrap();
+            let world = run.session.shared().host.world();
+            assert_eq!(world.events().last(), Some(&Event::Stopped { reason: Stop::Stall }), "{program}");
+        }
     }
 }

@@ -237,6 +237,17 @@ fn steps(
     }
 }
 
+/// Generated program `index` with the schedule it runs under in a campaign.
+///
+/// # Errors
+/// No worker can be started, or the program kills it.
+pub fn as_it_runs(setup: &Setup, index: u64) -> Result<Program, Lost> {
+    match insist(setup, &mut None, &Request::AsItRuns { index })? {
+        Reply::Program { program } => Ok(Program::decode(&program)),
+        other => Err(unexpected(&other)),
+    }
+}
+
 /// The finding that a lost worker is.
 pub fn crash(lost: &Lost, program: &Program) -> Finding {
     let (title, detail) = match lost {

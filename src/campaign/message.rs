@@ -74,6 +74,8 @@ pub enum Request {
     Minimize { program: Vec<u8>, like: Like, tries: u32 },
     /// Find a small program that still does its part of a conflict of locks, trying at most `tries` programs.
     Cut { program: Vec<u8>, part: Part, tries: u32 },
+    /// Send a generated program with the schedule it runs under in a campaign.
+    AsItRuns { index: u64 },
     /// Run one program with call sites recorded.
     Observe { program: Vec<u8> },
     /// Run one program and send both event logs as text, `context` events before the first difference or the end.
@@ -120,6 +122,8 @@ pub enum Reply {
     Batch(Box<Batch>),
     /// One program is done.
     One(Box<Batch>),
+    /// A program in byte form.
+    Program { program: Vec<u8> },
     /// The smallest program found, and how many were tried.
     Minimized { program: Vec<u8>, tried: u32 },
     /// What one program did.

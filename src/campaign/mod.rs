@@ -23,7 +23,8 @@ pub use classes::Class;
 pub use compare::{Change, Changes, compare};
 pub use compose::{Composed, compose};
 pub use drive::{
-    Extent, Logs, Progress, crash, generated, listed, logs, minimize, observe, observe_all, one, span, until,
+    Extent, Logs, Progress, as_it_runs, crash, generated, listed, logs, minimize, observe, observe_all, one, span,
+    until,
 };
 pub use examine::{Examiner, Oracles, Verdict, image_host};
 pub use load::{Api, LoadError, PROBES, Probed, examiner, image_session, on_world, probe};

@@ -19,6 +19,7 @@ use crate::lockdep::Part;
 use crate::model::Quirks;
 use crate::oracle::lockstep;
 use crate::program::{Generator, Program};
+use crate::run;
 use crate::sandbox::{self, Confinement};
 use crate::world::event::Event;
 
@@ -133,6 +134,15 @@ impl Serving {
             }
             Request::Minimize { program, like, tries } => self.minimize(Program::decode(&program), &like, tries),
             Request::Cut { program, part, tries } => self.cut(Program::decode(&program), &part, tries),
+            Request::AsItRuns { index } => {
+                let program = self.generator.program(index);
+                self.clock.allow(cpu_limit(&program))?;
+                let program = match scheduled::strategy(self.seed, index, &program) {
+                    Some(mut strategy) => self.examiner.examine_under(&program, &mut *strategy)?.1,
+                    None => program,
+                };
+                Reply::Program { program: program.encode() }
+            }
             Request::Observe { program } => {
                 let program = Program::decode(&program);
                 self.clock.allow(cpu_limit(&program))?;
@@ -176,7 +186,27 @@ impl Serving {
         }
     }
 
-    fn minimize(&mut self, program: Program, like: &Like, tries: u32) -> Reply {
+    /// The program with its schedule said by op, if it still gives the finding.
+    fn by_op(&mut self, program: &Program, like: &Like) -> Option<Program> {
+        if program.preemptions() == 0 {
+            return None;
+        }
+        let mut examined = |program: &Program| {
+            self.clock.allow(cpu_limit(program)).ok()?;
+            let verdict = self.examiner.examine(program).ok()?;
+            let shown = verdict.findings.iter().any(|f| like.matches(f));
+            shown.then(|| run::by_op(self.examiner.image_ref().trail()))
+        };
+        let mut by_op = Program { schedule: examined(program)?, ..program.clone() };
+        by_op.repair();
+        examined(&by_op)?;
+        Some(by_op)
+    }
+
+    fn minimize(&mut self, mut program: Program, like: &Like, tries: u32) -> Reply {
+        if let Some(by_op) = self.by_op(&program, like) {
+            program = by_op;
+        }
         let keep = |candidate: &Program| {
             let allowed = self.clock.allow(cpu_limit(candidate));
             let verdict = allowed.and_then(|()| self.examiner.examine(candidate));

@@ -123,10 +123,11 @@ fn corpus_programs() -> Result<Vec<Program>, CliError> {
 fn composed(setup: &Setup, corpus: &Batch, generated: &Batch) -> Result<Vec<Found>, CliError> {
     let mut order = generated.order.clone();
     order.merge(corpus.order.clone());
-    let (generator, corpus) = (Generator::new(setup.seed), corpus_programs()?);
+    let corpus = corpus_programs()?;
     let program = |index: u64| match index.checked_sub(CORPUS_INDEX) {
         Some(place) => corpus.get(place as usize).cloned().unwrap_or_default(),
-        None => generator.clone().program(index),
+        // Who ends a worker has recorded no order of locks.
+        None => campaign::as_it_runs(setup, index).unwrap_or_else(|_| Generator::new(setup.seed).program(index)),
     };
     Ok(campaign::compose(setup, &order, &program)?)
 }

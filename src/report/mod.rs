@@ -2,8 +2,8 @@
 //! Reports: verdicts for people and for machines, and findings as files.
 
 mod changes;
-mod detection;
 mod columns;
+mod detection;
 mod events;
 mod human;
 mod json;
@@ -15,8 +15,8 @@ mod shares;
 mod tree;
 
 pub use changes::{Compared, changes, changes_json};
-pub use detection::{detection, detection_json, detection_line, detection_markdown};
 pub use columns::interleaving;
+pub use detection::{detection, detection_json, detection_line, detection_markdown};
 pub use events::log;
 pub use human::{findings, heading, human, step};
 pub use json::{SCHEMA, json, replay_json, step_error_json, tree_json};

@@ -13,4 +13,4 @@ pub use areas::{Area, Areas, pattern};
 pub use content::ContentError;
 pub use exec::{DRAIN, Shared, op_number};
 pub use session::{Ended, Session, Unwatched, Watch, op_at};
-pub use turns::{Place, Ready, Step};
+pub use turns::{Place, Ready, Step, by_op};

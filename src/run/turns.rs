@@ -24,6 +24,28 @@ pub struct Step {
     pub waits: bool,
 }
 
+/// The turns of a run, said by op: whole ops first, then the points of the one in which a lane was preempted. An op can
+/// then go, or change, without moving where its task is stopped later.
+pub fn by_op(trail: &[Step]) -> Vec<Turn> {
+    let mut places = [Place::default(); Turn::KSWAPD as usize + 1];
+    let mut turns = Vec::new();
+    for step in trail {
+        let lane = usize::from(step.lane);
+        let from = std::mem::replace(&mut places[lane], step.place);
+        let ops = step.place.op - from.op;
+        turns.extend((0..ops).map(|_| Turn::op(lane)));
+        let points = step.place.point - if ops > 0 { 0 } else { from.point };
+        match u32::try_from(points) {
+            Ok(0) => {}
+            // It ran to where it had to wait, which is where such a turn ends.
+            _ if step.waits => turns.push(Turn::op(lane)),
+            Ok(points) => turns.push(Turn::points(lane, points)),
+            Err(_) => turns.push(Turn::points(lane, u32::MAX)),
+        }
+    }
+    turns
+}
+
 /// Who can run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {

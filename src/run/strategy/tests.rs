@@ -119,3 +119,26 @@ fn aligned_with_itself_is_the_same_run() {
         assert!(differs.is_none() && first.len() == again.len(), "program {i}: {around:#?}");
     }
 }
+
+/// Said by op, turns stop the lanes at the same places: the same events but for turns in which a lane found its lock
+/// still taken.
+#[test]
+fn by_op_is_the_same_run() {
+    let (mut run, mut generator) = (model(), Generator::new(6));
+    let several = (0..).map(|i| generator.program(i)).filter(|p| p.tasks.len() > 1 && p.preemptions() > 0);
+    let (mut same, mut fewer) = (0, 0);
+    for program in several.filter(|p| p.memory.is_none()).take(200) {
+        run.session.run(&program, &mut Unwatched).unwrap();
+        let first: Vec<Event> = events(&run);
+        let mut by_op = Program { schedule: crate::run::by_op(run.session.trail()), ..program.clone() };
+        by_op.repair();
+        assert!(by_op.preemptions() <= program.preemptions(), "{program}");
+        run.session.run(&by_op, &mut Unwatched).unwrap();
+        let of_tenant = |events: &[Event]| -> Vec<Event> {
+            events.iter().filter(|e| !matches!(e, Event::Switch { .. })).copied().collect()
+        };
+        same += u32::from(of_tenant(&first) == of_tenant(&events(&run)));
+        fewer += u32::from(by_op.preemptions() < program.preemptions());
+    }
+    assert!(same >= 190 && fewer > 100, "{same} of 200 the same, {fewer} with fewer preemptions");
+}
