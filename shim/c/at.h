@@ -9,7 +9,8 @@
 #define PERCUSS_AT									\
 	({										\
 		static const struct percuss_at at = { __func__, __FILE__, __LINE__ };	\
-		percuss_h->at = &at;							\
+		/* a plain store for the processor, and no race where several threads call */	\
+		__atomic_store_n(&percuss_h->at, &at, __ATOMIC_RELAXED);			\
 	})
 
 #define mutex_lock(l) (PERCUSS_AT, (mutex_lock)(l))

@@ -74,6 +74,8 @@ static void percuss_note_visit(struct pcpu_chunk *chunk, u32 lo, u32 hi)
 {
 	u32 i;
 
+	if (percuss_h->threads)
+		return;
 	for (i = 0; i < percuss_nr_since_visit; i++) {
 		if (percuss_since_visit[i].map == chunk) {
 			percuss_widen(&percuss_since_visit[i], lo, hi);
@@ -217,6 +219,9 @@ void percuss_forget(const void *freed)
 {
 	u32 i;
 
+	/* Another thread may be in the middle of a hold of pcpu_lock; what it touches is not what is freed here. */
+	if (percuss_h->threads)
+		return;
 	for (i = 0; i < percuss_nr_since_visit; i++) {
 		if (percuss_since_visit[i].map == freed) {
 			percuss_since_visit[i] = percuss_since_visit[--percuss_nr_since_visit];

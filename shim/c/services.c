@@ -24,17 +24,20 @@ static bool percuss_has_name(const struct percuss_lock *lock)
 u32 percuss_name_lock(struct percuss_lock *lock)
 {
 	struct percuss_lock *const *l;
-	u32 nr = 0;
+	u32 nr = 0, id;
 
 	for (l = __start_percuss_locks; l < __stop_percuss_locks; l++) {
 		if (*l == lock) {
-			lock->id = PERCUSS_LOCK_OTHER + min_t(u32, nr, PERCUSS_STATIC_LOCKS - 1);
-			return lock->id;
+			id = PERCUSS_LOCK_OTHER + min_t(u32, nr, PERCUSS_STATIC_LOCKS - 1);
+			__atomic_store_n(&lock->id, id, __ATOMIC_RELAXED);
+			return id;
 		}
 		nr += !percuss_has_name(*l);
 	}
-	lock->id = PERCUSS_LOCK_OTHER + PERCUSS_STATIC_LOCKS + PERCUSS(name_lock, (u64)lock);
-	return lock->id;
+	id = PERCUSS_LOCK_OTHER + PERCUSS_STATIC_LOCKS + PERCUSS(name_lock, (u64)lock);
+	/* Threads that take it at once name it alike. */
+	__atomic_store_n(&lock->id, id, __ATOMIC_RELAXED);
+	return id;
 }
 
 bool percuss_schedule_work(struct work_struct *work)

@@ -81,6 +81,12 @@ struct percuss_host {
 	/* Where the tree's code is that made the call now running; written by the image, for reports. */
 	const struct percuss_at *at;
 
+	/*
+	 * Several threads call the image at once. Nobody visits touched chunks then, and what was touched is only noted
+	 * from one release of pcpu_lock to the next, under it.
+	 */
+	uint32_t threads, pad;
+
 	/* task context */
 	uint32_t (*scopes)(void *ctx);                      /* PERCUSS_SCOPE_* in force: current->flags */
 	uint32_t (*scope_save)(void *ctx, uint32_t scope);  /* memalloc_*_save: returns what scope_restore gets back as old */

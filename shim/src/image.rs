@@ -73,6 +73,12 @@ enum Origin {
     Linked(LinkedGuard),
 }
 
+// SAFETY: functions and facts do not change once it is loaded. Its writable state is the image's own business while
+// several threads call it; it is saved and restored by the one instance it was given to.
+unsafe impl Send for Image {}
+// SAFETY: as above.
+unsafe impl Sync for Image {}
+
 impl Image {
     /// Loads a shared object made by [`compile`](crate::compile()). Each call gets statics of its own.
     pub fn load(path: &Path) -> Result<Image, LoadError> {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! An image tied to a host: a percpu allocator that can be booted and called.
 
-use std::cell::RefCell;
+use std::cell::{RefCell, UnsafeCell};
 use std::ffi::c_void;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
 
 use crate::abi::{self, percuss_chunk, percuss_host};
 use crate::host::Host;
@@ -89,13 +91,37 @@ impl<'a> Chunk<'a> {
 }
 
 /// An image with its host. Calls are made from one thread, but may nest: a host call can switch to another stack that
-/// calls in again.
+/// calls in again. Between [`Instance::open`] and [`Instance::close`] other threads may join.
 pub struct Instance<H: Host> {
-    // Raw because the image holds these pointers too.
-    table: *mut percuss_host,
+    table: Arc<Table>,
+    // Raw because the image holds this pointer too.
     host: *mut H,
     saved: RefCell<Vec<u8>>,
-    image: Image,
+    image: Arc<Image>,
+    /// The host that this thread had before; a member's own.
+    member: Option<*mut c_void>,
+}
+
+/// The host table, to which the image holds a pointer.
+struct Table(UnsafeCell<percuss_host>);
+
+// SAFETY: it is changed only while one thread calls the image (before `open`, after `close`); the image itself changes
+// `at` alone, atomically.
+unsafe impl Send for Table {}
+// SAFETY: as above.
+unsafe impl Sync for Table {}
+
+/// What a thread needs to join those that call an image.
+pub struct Seat<H: Host> {
+    table: Arc<Table>,
+    image: Arc<Image>,
+    host: PhantomData<fn(H)>,
+}
+
+impl<H: Host> Clone for Seat<H> {
+    fn clone(&self) -> Seat<H> {
+        Seat { table: Arc::clone(&self.table), image: Arc::clone(&self.image), host: PhantomData }
+    }
 }
 
 macro_rules! function {
@@ -112,8 +138,8 @@ impl<H: Host> Instance<H> {
     /// may use as the ABI header says.
     pub unsafe fn new(image: Image, host: H, arena: Arena) -> Instance<H> {
         let host = Box::into_raw(Box::new(host));
-        let table = Box::into_raw(Box::new(trampoline::table(host)));
-        let mut instance = Instance { table, host, saved: RefCell::default(), image };
+        let table = Arc::new(Table(UnsafeCell::new(trampoline::table(host))));
+        let mut instance = Instance { table, host, saved: RefCell::default(), image: Arc::new(image), member: None };
         // SAFETY: the caller's promise.
         unsafe { instance.set_arena(arena) };
         instance.attach();
@@ -122,7 +148,43 @@ impl<H: Host> Instance<H> {
 
     fn attach(&self) {
         // SAFETY: the table lives as long as self, which owns the image.
-        unsafe { function!(self.attach)(self.table) }
+        unsafe { function!(self.attach)(self.table.0.get()) }
+    }
+
+    /// Lets several threads call the image: from here on a host call reaches the host of the thread that makes it, which
+    /// for this thread is [`Instance::host`].
+    pub fn open(&self) -> Seat<H> {
+        trampoline::set_mine(self.host.cast());
+        // SAFETY: nobody else calls the image yet.
+        let table = unsafe { &mut *self.table.0.get() };
+        table.ctx = std::ptr::null_mut();
+        table.threads = 1;
+        Seat { table: Arc::clone(&self.table), image: Arc::clone(&self.image), host: PhantomData }
+    }
+
+    /// Ends [`Instance::open`].
+    ///
+    /// # Panics
+    /// A seat or a member is left.
+    pub fn close(&self) {
+        assert_eq!(Arc::strong_count(&self.table), 1, "all threads have left the image");
+        trampoline::set_mine(std::ptr::null_mut());
+        // SAFETY: nobody else calls the image any more.
+        let table = unsafe { &mut *self.table.0.get() };
+        table.ctx = self.host.cast();
+        table.threads = 0;
+    }
+
+    /// Joins the threads that call an image: calls made from this thread reach `host`. A thread calls one such image at
+    /// a time.
+    ///
+    /// # Safety
+    /// As for [`Instance::new`], for the arena of the instance that the seat is from. Image code of several threads runs
+    /// at once: the host must keep them apart where the kernel's locks do.
+    pub unsafe fn join(seat: Seat<H>, host: H) -> Instance<H> {
+        let host = Box::into_raw(Box::new(host));
+        let member = Some(trampoline::set_mine(host.cast()));
+        Instance { table: seat.table, host, saved: RefCell::default(), image: seat.image, member }
     }
 
     /// Changes where things are; only right before a boot.
@@ -131,7 +193,7 @@ impl<H: Host> Instance<H> {
     /// As for [`Instance::new`], from here on for the new arena.
     pub unsafe fn set_arena(&mut self, arena: Arena) {
         // SAFETY: no call into the image is active on this borrow's path, and the table is ours.
-        let table = unsafe { &mut *self.table };
+        let table = unsafe { &mut *self.table.0.get() };
         table.mem_map = arena.mem_map;
         table.linear = arena.linear;
         table.linear_end = arena.linear_end;
@@ -145,7 +207,7 @@ impl<H: Host> Instance<H> {
         // SAFETY: the table is ours; the image only stores pointers to constants of its own there, which live as long as
         // it is loaded, and self owns it. The strings are literals.
         unsafe {
-            let at = (&raw const (*self.table).at).read().as_ref()?;
+            let at = (&raw const (*self.table.0.get()).at).read().as_ref()?;
             let text = |s| std::ffi::CStr::from_ptr(s).to_str().unwrap_or_default();
             Some(CallSite { function: text(at.function), file: text(at.file), line: at.line })
         }
@@ -266,11 +328,11 @@ impl<H: Host> Instance<H> {
 
 impl<H: Host> Drop for Instance<H> {
     fn drop(&mut self) {
-        // SAFETY: both were made by Box::into_raw in new() and nobody calls into the image any more.
-        unsafe {
-            drop(Box::from_raw(self.table));
-            drop(Box::from_raw(self.host));
+        if let Some(before) = self.member {
+            trampoline::set_mine(before);
         }
+        // SAFETY: made by Box::into_raw, and no call into the image that reaches it is active any more.
+        drop(unsafe { Box::from_raw(self.host) });
     }
 }
 

@@ -3,18 +3,32 @@
 //!
 //! A host call may never return: its stack is then abandoned. So nothing here owns heap memory across a call.
 
+use std::cell::Cell;
 use std::ffi::{CStr, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::abi::{self, percuss_diag, percuss_host, percuss_trace_alloc};
 use crate::host::{Diag, Host};
 
-/// Runs `f` on the host behind `ctx`; a panic becomes [`Host::internal_panic`].
+thread_local! {
+    /// The host of this thread, for an image that several threads call.
+    static MINE: Cell<*mut c_void> = const { Cell::new(std::ptr::null_mut()) };
+}
+
+/// Makes `host` the one that calls from this thread reach, when an image is called by several; null: none. The one before
+/// it is returned.
+pub(crate) fn set_mine(host: *mut c_void) -> *mut c_void {
+    MINE.replace(host)
+}
+
+/// Runs `f` on the host behind `ctx`, or on this thread's where that is null; a panic becomes [`Host::internal_panic`].
 ///
 /// # Safety
-/// `ctx` is the pointer to the `H` that [`table`] was given, alive and only ever borrowed shared.
+/// `ctx` is the pointer to the `H` that [`table`] was given, alive and only ever borrowed shared; or null, and what
+/// [`set_mine`] was given on this thread is such a pointer.
 #[inline]
 unsafe fn with<H: Host, R>(ctx: *mut c_void, f: impl FnOnce(&H) -> R) -> R {
+    let ctx = if ctx.is_null() { MINE.get() } else { ctx };
     // SAFETY: the caller's promise.
     let host = unsafe { &*ctx.cast::<H>() };
     match catch_unwind(AssertUnwindSafe(|| f(host))) {

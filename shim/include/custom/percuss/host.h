@@ -35,7 +35,9 @@ struct percuss_lock {
 u32 percuss_name_lock(struct percuss_lock *lock) __attribute__((cold));
 static __always_inline u32 percuss_lock_id(struct percuss_lock *lock)
 {
-	return likely(lock->id) ? lock->id : percuss_name_lock(lock);
+	u32 id = __atomic_load_n(&lock->id, __ATOMIC_RELAXED);
+
+	return likely(id) ? id : percuss_name_lock(lock);
 }
 void percuss_assert_held(struct percuss_lock *lock, const char *file, int line);
 #endif
