@@ -104,8 +104,10 @@ fn static_image(root: &Path, out: &Path) {
         flags.push("-fsanitize=fuzzer-no-link".into());
     }
     let sanitize = env::var("CARGO_CFG_SANITIZE").unwrap_or_default();
-    if sanitize.split(',').any(|s| s == "address") && !has(&flags, "address") {
-        flags.push("-fsanitize=address".into());
+    for name in ["address", "thread"] {
+        if sanitize.split(',').any(|s| s == name) && !has(&flags, name) {
+            flags.push(format!("-fsanitize={name}").into());
+        }
     }
     if env::var_os("PERCUSS_UBSAN").is_some_and(|v| v != "0") && !has(&flags, "undefined") {
         flags.extend(UBSAN.map(OsString::from));

@@ -18,6 +18,7 @@ pub mod report;
 pub mod run;
 pub mod sandbox;
 pub mod scenario;
+pub mod soak;
 pub mod tenant;
 pub mod tree;
 pub mod world;

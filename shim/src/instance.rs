@@ -162,12 +162,8 @@ impl<H: Host> Instance<H> {
         Seat { table: Arc::clone(&self.table), image: Arc::clone(&self.image), host: PhantomData }
     }
 
-    /// Ends [`Instance::open`].
-    ///
-    /// # Panics
-    /// A seat or a member is left.
+    /// Ends [`Instance::open`]: members make no calls any more, and stacks suspended inside the image are not resumed.
     pub fn close(&self) {
-        assert_eq!(Arc::strong_count(&self.table), 1, "all threads have left the image");
         trampoline::set_mine(std::ptr::null_mut());
         // SAFETY: nobody else calls the image any more.
         let table = unsafe { &mut *self.table.0.get() };
@@ -180,7 +176,8 @@ impl<H: Host> Instance<H> {
     ///
     /// # Safety
     /// As for [`Instance::new`], for the arena of the instance that the seat is from. Image code of several threads runs
-    /// at once: the host must keep them apart where the kernel's locks do.
+    /// at once: the host must keep them apart where the kernel's locks do. Nothing is called after that instance was
+    /// closed.
     pub unsafe fn join(seat: Seat<H>, host: H) -> Instance<H> {
         let host = Box::into_raw(Box::new(host));
         let member = Some(trampoline::set_mine(host.cast()));

@@ -23,7 +23,7 @@ pub const OVERTIME: Signal = Signal::SIGPROF;
 pub const SILENCE: Duration = Duration::from_secs(300);
 
 /// How often a worker is asked again when somebody else ended it.
-pub(super) const RETRIES: u32 = 3;
+pub const RETRIES: u32 = 3;
 
 /// How often a worker's memory is looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -199,7 +199,7 @@ impl Worker {
     }
 
     /// Memory it uses, in bytes; 0 when the system does not say.
-    fn memory(&self) -> u64 {
+    pub fn memory(&self) -> u64 {
         let text = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id())).unwrap_or_default();
         text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
     }

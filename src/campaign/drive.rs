@@ -44,6 +44,8 @@ pub struct Progress {
     pub ops: AtomicU64,
     /// Kinds of findings, known ones included.
     pub findings: AtomicU64,
+    /// Memory of the worker, in bytes, where there is one that lasts.
+    pub memory: AtomicU64,
     /// The campaign is to end now.
     pub stop: AtomicBool,
 }

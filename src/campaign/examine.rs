@@ -13,11 +13,12 @@ use crate::oracle::ledger::{self, PerChunk};
 use crate::oracle::{lockorder, lockstep, signs};
 use crate::program::Program;
 use crate::run::strategy::{Replay, Strategy};
-use crate::run::{DRAIN, Ended, Session, Shared, Unwatched, Watch};
+use crate::run::{DRAIN, Ended, Free, Session, Shared, Unwatched, Watch};
 use crate::tenant::{Judge, KernelC, State, Tenant, Touched};
 use crate::world::event::Event;
 use crate::world::kernel::Lock;
 use crate::world::sample::Contents;
+use crate::world::threads::Grain;
 use crate::world::{Host, World};
 
 /// Every how many ops all of the state is judged.
@@ -188,6 +189,26 @@ impl Examiner {
         }
         verdict.boot_failed = matches!(ended, Ended::BootFailed(_));
         Ok(verdict)
+    }
+
+    /// Runs a program on real threads, on the image alone, and judges what can be judged without the Model.
+    ///
+    /// # Errors
+    /// The system has no memory for stacks.
+    pub fn examine_free(
+        &mut self,
+        program: &Program,
+        pool: &rayon::ThreadPool,
+        grain: Grain,
+    ) -> std::io::Result<(Free, Verdict)> {
+        let mut verdict = Verdict::default();
+        let mut watch = ImageWatch { deep: self.oracles.invariants, ..ImageWatch::default() };
+        let contents = if self.oracles.content { Contents::Whole } else { Contents::Ignored };
+        self.image.shared().contents.set(contents);
+        let free = self.image.run_free(program, pool, grain, &mut watch)?;
+        self.judge_image(program, free.ended, watch, &mut verdict);
+        self.image.shared().host.world_mut().forget_poison();
+        Ok((free, verdict))
     }
 
     fn judge_image(&mut self, program: &Program, ended: Ended, watch: ImageWatch, verdict: &mut Verdict) {

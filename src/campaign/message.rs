@@ -16,6 +16,7 @@ use crate::model::Facts;
 use crate::oracle::finding::{Finding, Oracle};
 use crate::program::Program;
 use crate::sandbox::Confinement;
+use crate::soak::{Epoch, Recipe};
 
 /// What a worker is to do: its first line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -52,6 +53,9 @@ pub struct Setup {
     pub oracles: Oracles,
     /// Seed of generated programs.
     pub seed: u64,
+    /// The worker runs epochs, and has threads for them.
+    #[serde(default)]
+    pub soak: Option<Recipe>,
     /// The executable that knows the `worker` command; ourselves when none is given (tests are not percuss).
     #[serde(skip)]
     pub worker: Option<std::path::PathBuf>,
@@ -78,6 +82,8 @@ pub enum Request {
     AsItRuns { index: u64 },
     /// Run one program with call sites recorded.
     Observe { program: Vec<u8> },
+    /// Run an epoch on real threads, then replay it.
+    Epoch { index: u64 },
     /// Run one program and send both event logs as text, `context` events before the first difference or the end.
     Logs { program: Vec<u8>, context: usize },
 }
@@ -124,6 +130,8 @@ pub enum Reply {
     One(Box<Batch>),
     /// A program in byte form.
     Program { program: Vec<u8> },
+    /// What came of an epoch.
+    Epoch(Box<Epoch>),
     /// The smallest program found, and how many were tried.
     Minimized { program: Vec<u8>, tried: u32 },
     /// What one program did.

@@ -19,6 +19,7 @@ mod worker;
 
 pub use attribute::{ModelRun, Tally, Variants};
 pub use child::{Lost, Worker};
+pub(crate) use child::{RETRIES, SILENCE};
 pub use classes::Class;
 pub use compare::{Change, Changes, compare};
 pub use compose::{Composed, compose};
@@ -29,6 +30,7 @@ pub use drive::{
 pub use examine::{Examiner, Oracles, Verdict, image_host};
 pub use load::{Api, LoadError, PROBES, Probed, examiner, image_session, on_world, probe};
 pub use message::{Batch, Found, Like, Setup, cpu_limit};
+pub(crate) use message::{Reply, Request};
 pub use observe::Observation;
 pub use watch::{HintWatch, SeenBelow, SeenRoom};
 pub use worker::serve;

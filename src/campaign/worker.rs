@@ -21,6 +21,7 @@ use crate::oracle::lockstep;
 use crate::program::{Generator, Program};
 use crate::run;
 use crate::sandbox::{self, Confinement};
+use crate::soak::Soaker;
 use crate::world::event::Event;
 
 /// CPU time for finding out quirks: many times what it takes.
@@ -35,12 +36,21 @@ pub fn serve() -> io::Result<()> {
     let mut out = io::stdout().lock();
     let Some(first) = lines.next() else { return Ok(()) };
     let start: Start = serde_json::from_str(&first?)?;
-    let mut confinement = sandbox::before_loading(start.image().parent().unwrap_or(Path::new("/")));
+    let mut confinement = sandbox::before_threads();
+    let dir = start.image().parent().unwrap_or(Path::new("/"));
+    let soaker = match &start {
+        Start::Serve(Setup { soak: Some(recipe), seed, .. }) => Some(Soaker::new(*recipe, *seed)?),
+        _ => None,
+    };
+    if let Some(soaker) = &soaker {
+        soaker.on_each(|| sandbox::each_thread(dir, &mut Confinement::default()));
+    }
+    sandbox::each_thread(dir, &mut confinement);
     let setup = match start {
         Start::Serve(setup) => setup,
         Start::Probe { image } => return probed(&image, confinement, &mut out),
     };
-    let mut worker = match Serving::new(&setup, &mut confinement) {
+    let mut worker = match Serving::new(&setup, soaker, &mut confinement) {
         Ok(w) => {
             say(&mut out, &Reply::Ready)?;
             w
@@ -104,14 +114,21 @@ struct Serving {
     clock: Clock,
     examiner: Examiner,
     generator: Generator,
+    soaker: Option<Soaker>,
+    /// The image has quirk B14.
+    window: bool,
 }
 
 impl Serving {
-    fn new(setup: &Setup, confinement: &mut Confinement) -> Result<Serving, String> {
+    fn new(setup: &Setup, soaker: Option<Soaker>, confinement: &mut Confinement) -> Result<Serving, String> {
         let examiner = super::load::examiner(setup).map_err(|e| e.to_string())?;
         sandbox::after_loading(confinement);
+        if let Some(soaker) = &soaker {
+            soaker.on_each(|| sandbox::after_loading(&mut Confinement::default()));
+        }
         let clock = Clock::new().map_err(|e| format!("cannot limit CPU time: {e}"))?;
-        Ok(Serving { seed: setup.seed, clock, examiner, generator: Generator::new(setup.seed) })
+        let window = setup.quirks.iter().any(|q| q == "B14");
+        Ok(Serving { seed: setup.seed, clock, examiner, generator: Generator::new(setup.seed), soaker, window })
     }
 
     fn answer(&mut self, request: Request, out: &mut impl Write) -> io::Result<Reply> {
@@ -147,6 +164,11 @@ impl Serving {
                 let program = Program::decode(&program);
                 self.clock.allow(cpu_limit(&program))?;
                 Reply::Observed(Box::new(self.examiner.observe(&program)?))
+            }
+            Request::Epoch { index } => {
+                let Some(soaker) = &self.soaker else { return Err(io::Error::other("a worker without threads")) };
+                self.clock.allow(soaker.cpu_limit())?;
+                Reply::Epoch(Box::new(soaker.run(&mut self.examiner, index, self.window)?))
             }
             Request::Logs { program, context } => self.logs(&Program::decode(&program), context)?,
         })

@@ -47,6 +47,8 @@ pub enum Verb {
         after_help = "Exit codes: 0 every bug was found, 1 one was not, 2 usage or environment error, 125 the tree does not build."
     )]
     Bugs(BugsArgs),
+    /// Run the allocator on real threads, and replay what they did on the image and the Model
+    Soak(SoakArgs),
     /// Serve requests on standard input (used by the other verbs)
     #[command(hide = true)]
     Worker,
@@ -68,7 +70,7 @@ pub enum Format {
 }
 
 /// Which image.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ImageArgs {
     /// Kernel tree: 6.12, 6.1 or a directory
     #[arg(long, default_value = "6.12", value_name = "NAME|DIR")]
@@ -137,6 +139,48 @@ pub struct CheckArgs {
     /// Do not run these oracles (for trying what an oracle can do alone)
     #[arg(long, value_name = "ORACLE", value_parser = ["lockstep", "invariants", "content", "lockorder"])]
     pub without: Vec<String>,
+    /// Where programs of new findings are written
+    #[arg(long, value_name = "DIR", default_value = "percuss-findings")]
+    pub out: PathBuf,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+}
+
+/// Arguments of `soak`.
+#[derive(Debug, Args)]
+pub struct SoakArgs {
+    /// The image.
+    #[command(flatten)]
+    pub image: ImageArgs,
+    /// Threads that call the allocator at once
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=16))]
+    pub threads: u16,
+    /// How long, such as 30s, 10m or 2h
+    #[arg(long, value_parser = duration, default_value = "10m", conflicts_with = "epochs")]
+    pub time: Duration,
+    /// Run so many epochs instead
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<u64>,
+    /// Ops of an epoch, about
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(16..=20_000))]
+    pub ops: u32,
+    /// Seed of the epochs' programs
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Run an instance of its own on each thread instead of a shared one: generated programs, as `check` does
+    #[arg(long, conflicts_with_all = ["epochs", "ops", "resume"])]
+    pub apart: bool,
+    /// Run the image that is linked into this program, for a thread sanitizer that writes its reports to FILE.PID
+    /// (see scripts/soak --tsan)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["apart", "resume", "state"])]
+    pub races: Option<PathBuf>,
+    /// Go on where the soak of the state file ended
+    #[arg(long)]
+    pub resume: bool,
+    /// The state file; `soak-state.json` in the directory of `--out` when left out
+    #[arg(long, value_name = "FILE")]
+    pub state: Option<PathBuf>,
     /// Where programs of new findings are written
     #[arg(long, value_name = "DIR", default_value = "percuss-findings")]
     pub out: PathBuf,

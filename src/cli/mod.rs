@@ -17,6 +17,7 @@ mod progress;
 mod replay;
 mod scenario;
 mod show;
+mod soak;
 mod tree;
 
 use std::process::ExitCode;
@@ -52,6 +53,7 @@ pub fn main() -> ExitCode {
         Verb::Minimize(args) => minimize::run(&args),
         Verb::Tree(args) => tree::run(&args),
         Verb::Scenario(args) => scenario::run(&args),
+        Verb::Soak(args) => soak::run(&args),
         Verb::Diff(args) => diff::run(&args),
         Verb::Audit(args) => audit::run(&args),
         Verb::Bugs(args) => bugs::run(&args),

@@ -31,10 +31,15 @@ pub struct Display {
 impl Display {
     /// Starts showing; quiet shows nothing.
     pub fn start(progress: Arc<Progress>, extent: Extent, quiet: bool) -> Display {
+        Display::of("programs", progress, extent, quiet)
+    }
+
+    /// The same for something else than programs.
+    pub fn of(unit: &'static str, progress: Arc<Progress>, extent: Extent, quiet: bool) -> Display {
         let phase = Arc::new(Phase::default());
         let thread = (!quiet).then(|| {
             let phase = phase.clone();
-            std::thread::spawn(move || show(&progress, extent, &phase))
+            std::thread::spawn(move || show(unit, &progress, extent, &phase))
         });
         Display { phase, thread }
     }
@@ -58,7 +63,7 @@ impl Drop for Display {
     }
 }
 
-fn show(progress: &Progress, extent: Extent, phase: &Phase) {
+fn show(unit: &str, progress: &Progress, extent: Extent, phase: &Phase) {
     let started = Instant::now();
     let terminal = std::io::stderr().is_terminal();
     let (length, style) = match extent {
@@ -83,14 +88,14 @@ fn show(progress: &Progress, extent: Extent, phase: &Phase) {
         }
         let seconds = started.elapsed().as_secs_f64().max(0.001);
         let programs = progress.programs.load(Ordering::Relaxed);
-        let rate = rate(progress, programs, seconds) + &left(extent, programs, seconds);
+        let rate = rate(unit, progress, programs, seconds) + &left(extent, programs, seconds);
         bar.set_position(match extent {
             Extent::Programs(_) => programs,
             Extent::Time(_) => seconds as u64,
         });
         bar.set_message(rate.clone());
         if !terminal && started.elapsed() >= next_line {
-            tell(&format!("{programs} programs, {rate}"));
+            tell(&format!("{programs} {unit}, {rate}"));
             next_line += LINES;
         }
     }
@@ -110,12 +115,18 @@ fn left(extent: Extent, programs: u64, seconds: f64) -> String {
     }
 }
 
-fn rate(progress: &Progress, programs: u64, seconds: f64) -> String {
+fn rate(unit: &str, progress: &Progress, programs: u64, seconds: f64) -> String {
     let ops = progress.ops.load(Ordering::Relaxed) as f64;
     let findings = progress.findings.load(Ordering::Relaxed);
     let ops = match ops / seconds {
         fast if fast >= 1e6 => format!("{:.1} M", fast / 1e6),
         slow => format!("{:.0} k", slow / 1e3),
     };
-    format!("{:.0} programs/s, {ops} ops/s, {findings} findings", programs as f64 / seconds)
+    let memory = match progress.memory.load(Ordering::Relaxed) {
+        0 => String::new(),
+        bytes => format!(", {} MiB", bytes >> 20),
+    };
+    let programs = programs as f64 / seconds;
+    let digits = usize::from(programs < 100.0);
+    format!("{programs:.digits$} {unit}/s, {ops} ops/s, {findings} findings{memory}")
 }

@@ -13,7 +13,7 @@ table! {
     "B70" "B71"
     "depopulate-allocates" "held-lock-freed" "irq-unsafe-lock" "locks-cross"
     "zero-cpu-short" "zero-unit-short" "zero-unit-long" "stray-edge" "stray-inside"
-    "fix-B24" "fix-B25" "fix-B26" "fix-B36" "fix-B50" "fix-B51"
+    "fix-B14" "fix-B24" "fix-B25" "fix-B26" "fix-B36" "fix-B50" "fix-B51"
     "crash-null" "crash-bug" "crash-recursion" "crash-loop" "crash-resched"
     "pre-9a5b183" "scopes" "noio-mask" "noio-mask-nofail" "v4" "v4-nofail" "v4-scope"
 }

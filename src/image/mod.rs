@@ -172,6 +172,7 @@ impl Image {
             quirks: on.map(|q| q.name.to_owned()).collect(),
             oracles,
             seed,
+            soak: None,
             worker: None,
         }
     }

@@ -27,7 +27,7 @@ pub(super) fn quirks(i: &Image) -> Vec<&'static str> {
 }
 
 /// Files of each patch: those that are compiled and those that are not.
-fn patch_files(i: &Image) -> Vec<Value> {
+pub(super) fn patch_files(i: &Image) -> Vec<Value> {
     let files = |p: &Applied| json!({"patch": p.name, "title": p.title, "compiled": p.changed, "ignored": p.ignored});
     i.patches.iter().map(files).collect()
 }
@@ -41,7 +41,7 @@ pub fn step_error_json(s: Step<'_>, error: &str) -> String {
     json!({"schema": SCHEMA, "step": step(s), "error": error}).to_string()
 }
 
-fn finding(f: &Found, program: &Program) -> Value {
+pub(super) fn finding(f: &Found, program: &Program) -> Value {
     json!({
         "title": f.finding.title,
         "oracle": f.finding.oracle,

@@ -10,8 +10,10 @@ mod json;
 mod known;
 mod layout;
 mod matrix;
+mod races;
 mod save;
 mod shares;
+mod soak;
 mod tree;
 
 pub use changes::{Compared, changes, changes_json};
@@ -22,8 +24,10 @@ pub use human::{findings, heading, human, step};
 pub use json::{SCHEMA, json, replay_json, step_error_json, tree_json};
 pub use known::{fix, name};
 pub use matrix::{matrix, matrix_json, matrix_markdown};
+pub use races::{races, races_json};
 pub use save::{prepare, save};
 pub use shares::Shares;
+pub use soak::{Soaked, soak, soak_json, soak_save};
 pub use tree::tree;
 
 use std::path::PathBuf;

@@ -4,7 +4,8 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::{Verdict, origin, together};
+use super::{Case, Verdict, origin, together};
+use crate::image::Image;
 
 /// Longest file name made from a title.
 const NAME: usize = 80;
@@ -24,16 +25,31 @@ pub fn prepare(dir: &Path) -> io::Result<()> {
 /// # Errors
 /// The directory cannot be made or written. No half-written file is left.
 pub fn save(verdict: &mut Verdict<'_>, dir: &Path) -> io::Result<()> {
-    if verdict.count_new() == 0 {
+    let mut cases = std::mem::take(&mut verdict.cases);
+    let seed = verdict.seed;
+    let first = |case: &Case| match &case.found.composed {
+        Some(composed) => together(composed, seed),
+        None => origin(case.found.index, seed),
+    };
+    let saved = save_cases(&mut cases, dir, verdict.image, first);
+    verdict.cases = cases;
+    saved
+}
+
+/// Writes the program of each new case and notes where; `first` says what showed it first.
+pub(super) fn save_cases(
+    cases: &mut [Case],
+    dir: &Path,
+    image: &Image,
+    first: impl Fn(&Case) -> String,
+) -> io::Result<()> {
+    if cases.iter().all(|c| c.quirk().is_some()) {
         return Ok(());
     }
     std::fs::create_dir_all(dir)?;
     let mut names: Vec<String> = Vec::new();
-    for i in 0..verdict.cases.len() {
-        if verdict.cases[i].quirk().is_some() {
-            continue;
-        }
-        let name = slug(&verdict.cases[i].found.finding.title);
+    for case in cases.iter_mut().filter(|c| c.quirk().is_none()) {
+        let name = slug(&case.found.finding.title);
         let same = names.iter().filter(|n| **n == name).count();
         let path = match same {
             0 => dir.join(format!("{name}.percuss")),
@@ -41,9 +57,9 @@ pub fn save(verdict: &mut Verdict<'_>, dir: &Path) -> io::Result<()> {
         };
         names.push(name);
         let mut file = tempfile::Builder::new().permissions(permissions()).tempfile_in(dir)?;
-        file.write_all(text(verdict, i).as_bytes())?;
+        file.write_all(text(case, image, &first(case)).as_bytes())?;
         file.persist(&path)?;
-        verdict.cases[i].file = Some(path);
+        case.file = Some(path);
     }
     Ok(())
 }
@@ -54,21 +70,16 @@ fn permissions() -> std::fs::Permissions {
 }
 
 /// The program with its story.
-fn text(verdict: &Verdict<'_>, case: usize) -> String {
-    let case = &verdict.cases[case];
+fn text(case: &Case, image: &Image, first: &str) -> String {
     let f = &case.found.finding;
-    let tree = &verdict.image.tree;
+    let tree = &image.tree;
     let mut out = format!("# {}\n# oracle {}\n", f.title, f.oracle.name());
     out.extend(f.detail.trim_end().lines().map(|line| format!("# {line}").trim_end().to_owned() + "\n"));
-    out += &format!("# tree {} ({}, {}), config {}", tree.name, tree.version, tree.origin, verdict.image.config.name());
-    for name in &verdict.image.applied {
+    out += &format!("# tree {} ({}, {}), config {}", tree.name, tree.version, tree.origin, image.config.name());
+    for name in &image.applied {
         out += &format!(", {name}");
     }
-    let origin = match &case.found.composed {
-        Some(composed) => together(composed, verdict.seed),
-        None => origin(case.found.index, verdict.seed),
-    };
-    out + &format!("\n# {origin}\n{}", case.program)
+    out + &format!("\n# {first}\n{}", case.program)
 }
 
 /// A file name made from a title.

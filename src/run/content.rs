@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Content of per-CPU memory: zero after allocation, then what the program wrote, on every possible CPU.
 
-use super::areas::{Area, pattern, pattern_steps};
 use crate::world::World;
+use crate::world::areas::{Area, pattern, pattern_steps};
 use crate::world::arena::wide;
 use crate::world::kernel::Addr;
 

@@ -3,11 +3,11 @@
 
 use std::cell::{Cell, RefCell};
 
-use super::areas::{Area, Areas};
 use super::content::{self, ContentError};
 use crate::program::{HeldLock, Op, Shrinker, Var, limits};
 use crate::tenant::Tenant;
 use crate::world::Host;
+use crate::world::areas::Area;
 use crate::world::event::{Event, Ext};
 use crate::world::gfp::Gfp;
 use crate::world::kernel::{Addr, Kernel, Scope};
@@ -27,8 +27,6 @@ pub struct Shared<T> {
     pub ops: RefCell<Vec<Vec<Op>>>,
     /// What reclaim runs.
     pub shrinkers: RefCell<Vec<Shrinker>>,
-    /// What the program holds.
-    pub areas: RefCell<Areas>,
     /// Scopes each task is in.
     pub scopes: RefCell<Vec<Vec<(Scope, bool)>>>,
     /// Content errors with the op (task, index) at which they were seen.
@@ -166,7 +164,7 @@ impl<T: Tenant> Shared<T> {
 
     fn alloc(&self, number: u32, dst: Var, (size, align, reserved, gfp): (u32, u32, bool, Gfp)) -> u64 {
         let ptr = self.tenant.alloc(size as u64, align as u64, reserved, gfp);
-        self.areas.borrow_mut().set(dst, ptr);
+        self.host.world_mut().areas_mut().set(dst, ptr);
         if ptr != 0 {
             let rounded = size.next_multiple_of(4);
             let sample = self.host.world().sample_of(ptr);
@@ -175,7 +173,7 @@ impl<T: Tenant> Shared<T> {
             if self.contents.get() != Contents::Ignored {
                 self.check_new(number, &area, size, align.max(4));
             }
-            self.areas.borrow_mut().add(area);
+            self.host.world_mut().areas_mut().add(area);
         }
         ptr
     }
@@ -189,7 +187,7 @@ impl<T: Tenant> Shared<T> {
         if !ptr.is_multiple_of(align as u64) {
             self.wrong(number, ContentError::Misaligned { ptr, align });
         }
-        let other = self.areas.borrow().overlapping(ptr, area.size);
+        let other = self.host.world().areas().overlapping(ptr, area.size);
         if let Some(other) = other {
             return self.wrong(number, ContentError::Overlap { ptr, size: area.size, other: other.ptr });
         }
@@ -207,15 +205,15 @@ impl<T: Tenant> Shared<T> {
     }
 
     fn free(&self, number: u32, var: Var) -> u64 {
-        let ptr = self.areas.borrow().get(var);
-        self.areas.borrow_mut().set(var, 0);
+        let ptr = self.host.world().areas().get(var);
+        self.host.world_mut().areas_mut().set(var, 0);
         self.free_ptr(number, ptr);
         0
     }
 
     /// Frees a pointer, its content checked before, and scribbled over when all of it is looked at.
     pub fn free_ptr(&self, number: u32, ptr: Addr) {
-        let area = self.areas.borrow_mut().remove(ptr);
+        let area = self.host.world_mut().areas_mut().remove(ptr);
         if let Some(area) = area {
             let found = match self.contents.get() {
                 Contents::Ignored => Ok(()),
@@ -241,8 +239,8 @@ impl<T: Tenant> Shared<T> {
     }
 
     fn write(&self, var: Var, seed: u8) -> u64 {
-        let ptr = self.areas.borrow().get(var);
-        let area = self.areas.borrow_mut().find(ptr).map(|a| {
+        let ptr = self.host.world().areas().get(var);
+        let area = self.host.world_mut().areas_mut().find(ptr).map(|a| {
             a.seed = Some(seed);
             *a
         });
@@ -255,8 +253,8 @@ impl<T: Tenant> Shared<T> {
     }
 
     fn verify(&self, number: u32, var: Var) -> u64 {
-        let ptr = self.areas.borrow().get(var);
-        let area = self.areas.borrow_mut().find(ptr).copied();
+        let ptr = self.host.world().areas().get(var);
+        let area = self.host.world_mut().areas_mut().find(ptr).copied();
         if let Some(area) = area
             && self.contents.get() != Contents::Ignored
         {
@@ -270,11 +268,11 @@ impl<T: Tenant> Shared<T> {
 
     /// Address a query asks about: a CPU's copy of a live variable, or of the static area.
     fn address(&self, var: Var, cpu: u8, delta: u16) -> (Addr, u32) {
-        let ptr = self.areas.borrow().get(var);
+        let ptr = self.host.world().areas().get(var);
         let w = self.host.world();
         let cpus = w.geometry().nr_cpus();
         let cpu = w.geometry().possible().nth(cpu as usize % cpus as usize).unwrap_or(0);
-        let room = match self.areas.borrow().live().iter().find(|a| a.ptr == ptr) {
+        let room = match w.areas().live().iter().find(|a| a.ptr == ptr) {
             Some(area) => area.size as u64,
             None => w.geometry().static_size as u64,
         };

@@ -5,7 +5,6 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 
-use super::areas::Areas;
 use super::exec::{DRAIN, Shared, drain_begin};
 use super::lane::Lane;
 use super::strategy::{Recorder, Replay, Strategy};
@@ -85,7 +84,6 @@ impl<T: Tenant + 'static> Session<T> {
             tenant,
             ops: RefCell::new(Vec::new()),
             shrinkers: RefCell::new(Vec::new()),
-            areas: RefCell::new(Areas::new()),
             scopes: RefCell::new((0..=limits::TASKS).map(|_| Vec::with_capacity(super::exec::SCOPES)).collect()),
             content: RefCell::new(Vec::new()),
             contents: Cell::default(),
@@ -113,7 +111,7 @@ impl<T: Tenant + 'static> Session<T> {
         &self.trail
     }
 
-    /// What the fibers share: World, tenant, areas.
+    /// What the fibers share: World and tenant.
     pub fn shared(&self) -> &Shared<T> {
         &self.shared
     }
@@ -162,7 +160,7 @@ impl<T: Tenant + 'static> Session<T> {
         self.recorder.turns()
     }
 
-    fn load(&mut self, program: &Program) -> io::Result<()> {
+    pub(super) fn load(&mut self, program: &Program) -> io::Result<()> {
         while self.lanes.len() < program.tasks.len() + 1 {
             self.lanes.push(Lane::new()?);
         }
@@ -175,14 +173,14 @@ impl<T: Tenant + 'static> Session<T> {
         self.shared.host.world_mut().look(self.shared.contents.get());
         self.shared.doubt.set(false);
         self.shared.cleared.set(0);
-        self.shared.areas.borrow_mut().clear();
+        self.shared.host.world_mut().areas_mut().clear();
         self.shared.scopes.borrow_mut().iter_mut().for_each(Vec::clear);
         self.shared.content.borrow_mut().clear();
         Ok(())
     }
 
     /// Boots, or goes back to the end of the last boot; Some when nothing can run.
-    fn boot(&mut self, program: &Program) -> Option<Ended> {
+    pub(super) fn boot(&mut self, program: &Program) -> Option<Ended> {
         let host = &self.shared.host;
         let boot_faults = program.faults.iter().any(|f| f.site == Site::Memblock);
         if self.booted == Some(program.boot) && !boot_faults && !host.world().wants_boot() {
@@ -221,17 +219,6 @@ impl<T: Tenant + 'static> Session<T> {
         }
     }
 
-    fn start_task(&mut self, task: usize) {
-        let shared = self.shared.clone();
-        self.lanes[task].start(task, move || {
-            for index in 0.. {
-                let Some(op) = shared.ops.borrow()[task].get(index).copied() else { break };
-                shared.execute(task, index, op);
-                crate::world::fiber::pause(Pause::Yielded);
-            }
-        });
-    }
-
     /// Runs the tasks as the strategy says, then the drain.
     fn schedule(&mut self, program: &Program, strategy: &mut dyn Strategy, watch: &mut impl Watch<T>) -> Ended {
         let tasks = program.tasks.len();
@@ -239,7 +226,7 @@ impl<T: Tenant + 'static> Session<T> {
         self.kswapd_started = false;
         self.next.clear();
         self.next.resize(tasks, 0);
-        (0..tasks).for_each(|t| self.start_task(t));
+        (0..tasks).for_each(|t| start_task(&mut self.lanes[t], &self.shared, t));
         self.shared.host.world_mut().press(program);
         let mut turns = Turns::new(tasks);
         loop {
@@ -347,12 +334,12 @@ impl<T: Tenant + 'static> Session<T> {
     }
 
     /// Frees what is left and lets the worker finish: what remains then is the allocator's.
-    fn drain(&mut self, watch: &mut impl Watch<T>) -> Ended {
+    pub(super) fn drain(&mut self, watch: &mut impl Watch<T>) -> Ended {
         let shared = self.shared.clone();
         self.lanes[0].start(0, move || {
             drain_begin(&shared.host);
             loop {
-                let last = shared.areas.borrow().live().last().map(|a| a.ptr);
+                let last = shared.host.world().areas().live().last().map(|a| a.ptr);
                 let Some(ptr) = last else { break };
                 shared.free_ptr(DRAIN, ptr);
             }
@@ -375,7 +362,7 @@ impl<T: Tenant + 'static> Session<T> {
         }
     }
 
-    fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         let stopped = {
             let mut w = self.shared.host.world_mut();
             w.settle();
@@ -385,9 +372,21 @@ impl<T: Tenant + 'static> Session<T> {
         if stopped {
             self.shared.host.world_mut().forget_poison();
             // The state snapshot is still good: it was taken after boot and the restore covers everything since.
-            self.shared.areas.borrow_mut().clear();
+            self.shared.host.world_mut().areas_mut().clear();
         }
     }
+}
+
+/// Puts the ops of a task on a lane, which yields after each.
+pub(super) fn start_task<T: Tenant + 'static>(lane: &mut Lane, shared: &Rc<Shared<T>>, task: usize) {
+    let shared = Rc::clone(shared);
+    lane.start(task, move || {
+        for index in 0.. {
+            let Some(op) = shared.ops.borrow()[task].get(index).copied() else { break };
+            shared.execute(task, index, op);
+            crate::world::fiber::pause(Pause::Yielded);
+        }
+    });
 }
 
 /// Ops of a program in the order they are numbered, for reports.

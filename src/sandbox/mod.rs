@@ -45,16 +45,29 @@ pub fn is_off() -> bool {
 
 /// Confines this worker before it loads the image in `dir`, where it may also write.
 pub fn before_loading(dir: &Path) -> Confinement {
+    let mut all = before_threads();
+    each_thread(dir, &mut all);
+    all
+}
+
+/// The part of [`before_loading`] that is done once, before there are other threads.
+pub fn before_threads() -> Confinement {
     let mut all = Confinement::default();
     all.note("resource limits", limits::worker());
     if is_off() {
         all.missing.push(format!("everything else: switched off by {OFF}"));
-        return all;
+    } else {
+        all.note("empty network namespace", net::leave());
     }
-    all.note("empty network namespace", net::leave());
-    all.note("Landlock: no files outside of the scratch directory", files::worker(dir));
-    all.note("seccomp: no sockets, programs or processes", calls::worker());
     all
+}
+
+/// The part of [`before_loading`] that every thread does for itself; no thread can be made from here on.
+pub fn each_thread(dir: &Path, all: &mut Confinement) {
+    if !is_off() {
+        all.note("Landlock: no files outside of the scratch directory", files::worker(dir));
+        all.note("seccomp: no sockets, programs or processes", calls::worker());
+    }
 }
 
 /// Confines this worker once its image is loaded: it needs no files any more.

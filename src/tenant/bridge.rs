@@ -26,7 +26,17 @@ pub struct Bridge {
 
 impl Bridge {
     pub fn new(world: World) -> Bridge {
-        Bridge { base: world.arena_base(), world, sites: RefCell::new(None), before_release: Cell::new(None) }
+        Bridge::at_base(world.arena_base(), world)
+    }
+
+    /// For a World whose arena is at this address.
+    pub fn at_base(base: u64, world: World) -> Bridge {
+        Bridge { base, world, sites: RefCell::new(None), before_release: Cell::new(None) }
+    }
+
+    /// Address of the arena.
+    pub fn base(&self) -> u64 {
+        self.base
     }
 
     /// Tells the World where the call that runs comes from, while that is recorded.

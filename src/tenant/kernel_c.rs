@@ -30,6 +30,20 @@ impl fmt::Debug for KernelC {
     }
 }
 
+/// An image that threads may join: see [`KernelC::open`].
+#[derive(Clone)]
+pub struct Opened {
+    name: String,
+    base: u64,
+    seat: shim::Seat<Bridge>,
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Opened({})", self.name)
+    }
+}
+
 /// Looks at a chunk that was touched since the last release of pcpu_lock.
 pub type Judge = dyn Fn(&Globals, &ChunkView<'_>);
 
@@ -64,10 +78,33 @@ impl KernelC {
         let arena = bridge.arena();
         // SAFETY: the bridge hands out addresses of the World's arena only, which is one mapping that lives as long as the
         // World, which the bridge owns a share of; nothing but the image keeps data in the ranges handed to it.
-        let instance = Rc::new(unsafe { Instance::new(image, bridge, arena) });
+        KernelC::of(name, unsafe { Instance::new(image, bridge, arena) })
+    }
+
+    fn of(name: String, instance: Instance) -> KernelC {
+        let instance = Rc::new(instance);
         let hook =
             ReleaseHook { instance: Rc::downgrade(&instance), judge: RefCell::default(), head: RefCell::default() };
         KernelC { name, instance, hook: Rc::new(hook) }
+    }
+
+    /// Lets other threads call the image too, until [`KernelC::close`].
+    pub fn open(&self) -> Opened {
+        Opened { name: self.name.clone(), base: self.bridge().base(), seat: self.instance.open() }
+    }
+
+    /// Ends [`KernelC::open`]: those that joined make no calls any more.
+    pub fn close(&self) {
+        self.instance.close();
+    }
+
+    /// The image as a thread that joins sees it; `world` is its way to the World of the image.
+    pub fn join(opened: &Opened, world: Host) -> KernelC {
+        let bridge = Bridge::at_base(opened.base, world);
+        // SAFETY: the arena is the opening instance's; a thread has the World while it is in a call that touches what
+        // threads share, and the World keeps out of a lock who does not hold it. Who joins is run by run_free(), which
+        // closes the instance when all threads are done, and resumes no fiber of theirs after that.
+        KernelC::of(opened.name.clone(), unsafe { Instance::join(opened.seat.clone(), bridge) })
     }
 
     /// Shows touched chunks to `judge` at every release of pcpu_lock from now on; None: no longer.

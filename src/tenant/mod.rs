@@ -5,7 +5,7 @@ mod bridge;
 mod kernel_c;
 mod state;
 
-pub use kernel_c::{Judge, KernelC, ReleaseHook, boot_params};
+pub use kernel_c::{Judge, KernelC, Opened, ReleaseHook, boot_params};
 pub use state::{Block, ChunkState, ChunkView, Globals, State, Touched};
 
 use crate::program::Geometry;

@@ -148,6 +148,9 @@ pub struct Arena {
     base: NonNull<u8>,
 }
 
+// SAFETY: the mapping is owned by the arena alone and tied to no thread.
+unsafe impl Send for Arena {}
+
 /// Alignment of the arena's base in bytes.
 const SLACK: usize = 2 << 20;
 
@@ -223,7 +226,8 @@ impl Arena {
     pub fn bytes(&self, addr: Addr, len: u64) -> &[u8] {
         Arena::check(addr, len);
         // SAFETY: inside the reservation, initialised (anonymous memory reads as zero); tenants write only while they
-        // run, and callers drop the slice before they let one run.
+        // run, and callers drop the slice before they let one run. Where threads share a World, a caller has it, and looks
+        // at memory that is no other thread's: that of an area is written through the World alone.
         unsafe { std::slice::from_raw_parts(self.base.as_ptr().add(addr as usize), len as usize) }
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The World's state, and how it is set up for a program.
 
+use super::areas::Areas;
 use super::arena::{Arena, PAGE, place};
 use super::digest::mix;
 use super::event::{Event, Ext, Stop};
@@ -66,6 +67,8 @@ pub struct World {
     pub(super) vm: Vm,
     pub(super) memcg: Memcg,
     pub(super) faults: Faults,
+    /// What the program holds: here, so that whoever has the World has both.
+    pub(super) areas: Areas,
     pub(super) geometry: Geometry,
     pub(super) layout: Layout,
     /// Possible CPUs in order.
@@ -166,6 +169,7 @@ impl World {
             vm: Vm::new(),
             memcg: Memcg::default(),
             faults: Faults::default(),
+            areas: Areas::new(),
             geometry: Geometry::default(),
             layout: Layout::default(),
             possible: Vec::with_capacity(64),

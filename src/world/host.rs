@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `Host`: a World behind the [`Kernel`] interface, shared by all fibers of a run.
+//! `Host`: a World behind the [`Kernel`] interface, shared by all fibers of a run, or one thread's way to a World that
+//! several threads use.
 //!
 //! A call borrows the World, does its work, gives the borrow back and only then switches or ends the program.
 
@@ -13,15 +14,22 @@ use super::fiber::{self, Pause};
 use super::gfp::Gfp;
 use super::kernel::{Addr, Diag, Irq, Kernel, Lock, Pfn, Scope, TraceAlloc};
 use super::locks::Take;
+use super::threads::Seat;
 use super::vm;
 
 /// A World that tenants can call; clones are the same World.
 #[derive(Debug, Clone)]
 pub struct Host(Rc<Inner>);
 
+/// Why a World is where it is looked for.
+const THERE: &str = "the World is given away only while threads use it";
+
 #[derive(Debug)]
 struct Inner {
-    world: RefCell<World>,
+    /// None while another thread has it.
+    world: RefCell<Option<Box<World>>>,
+    /// Where it comes from, when threads use it.
+    seat: Option<Seat>,
     /// Scheduling points that are left of the turn of whoever runs.
     points: Cell<u64>,
 }
@@ -29,20 +37,53 @@ struct Inner {
 impl Host {
     /// Wraps a World.
     pub fn new(world: World) -> Host {
-        Host(Rc::new(Inner { world: RefCell::new(world), points: Cell::new(Host::NO_END) }))
+        let world = RefCell::new(Some(Box::new(world)));
+        Host(Rc::new(Inner { world, seat: None, points: Cell::new(Host::NO_END) }))
+    }
+
+    /// A thread's way to the World that it shares. Others may run at every scheduling point.
+    pub fn of_thread(seat: Seat) -> Host {
+        Host(Rc::new(Inner { world: RefCell::new(None), seat: Some(seat), points: Cell::new(1) }))
+    }
+
+    /// Gives the World away, until it is put back.
+    ///
+    /// # Panics
+    /// It is not there.
+    pub fn take_world(&self) -> Box<World> {
+        self.0.world.take().expect(THERE)
+    }
+
+    /// Puts the World back.
+    pub fn put_world(&self, world: Box<World>) {
+        self.0.world.replace(Some(world));
+    }
+
+    /// Takes the World, when threads share it and this one does not have it.
+    #[inline]
+    fn hold(&self) {
+        if let Some(seat) = &self.0.seat
+            && self.0.world.borrow().is_none()
+        {
+            self.put_world(seat.take());
+        }
     }
 
     /// Points of a turn that no point ends.
     pub const NO_END: u64 = u64::MAX;
 
     /// Looks at the World between tenant calls.
+    #[inline]
     pub fn world(&self) -> Ref<'_, World> {
-        self.0.world.borrow()
+        self.hold();
+        Ref::map(self.0.world.borrow(), |w| w.as_deref().expect(THERE))
     }
 
     /// Changes the World between tenant calls.
+    #[inline]
     pub fn world_mut(&self) -> RefMut<'_, World> {
-        self.0.world.borrow_mut()
+        self.hold();
+        RefMut::map(self.0.world.borrow_mut(), |w| w.as_deref_mut().expect(THERE))
     }
 
     /// Starts a turn: who runs is preempted at the `points`-th scheduling point from here.
@@ -66,7 +107,7 @@ impl Host {
     /// A scheduling point: others may run here. There is one wherever a call lets others see what the task did, or sees
     /// what they did; each belongs to an event, so that all tenants have the same.
     #[inline]
-    pub(crate) fn point(&self) {
+    pub fn point(&self) {
         if self.pass() {
             self.pause(Pause::Preempted);
         }
@@ -93,7 +134,35 @@ impl Host {
 
     /// Lets whoever drives the calling task do what `why` asks for; returns when the task goes on.
     pub(super) fn pause(&self, why: Pause) {
-        fiber::pause(why);
+        match &self.0.seat {
+            // A shrinker runs on this thread, whoever called for it.
+            Some(seat) if !matches!(why, Pause::Shrink(_)) => self.pause_thread(seat, why),
+            _ => fiber::pause(why),
+        }
+    }
+
+    fn pause_thread(&self, seat: &Seat, why: Pause) {
+        self.grant(1);
+        match self.0.world.take() {
+            Some(world) => seat.let_go(world, why),
+            None => seat.pass(),
+        }
+    }
+
+    /// The thread's task is done.
+    pub fn finish(&self) {
+        if let Some(seat) = &self.0.seat {
+            seat.finish(self.0.world.take());
+        }
+    }
+
+    /// A lock of the allocator was taken, which keeps others out of what it protects.
+    fn locked(&self) {
+        if let Some(seat) = &self.0.seat
+            && seat.lets_go_early()
+        {
+            self.pause_thread(seat, Pause::Preempted);
+        }
     }
 
     fn emit(&self, e: Event) {
@@ -166,7 +235,7 @@ impl Kernel for Host {
         loop {
             let take = self.world_mut().try_mutex(lock, false);
             match take {
-                Take::Taken => return,
+                Take::Taken => return self.locked(),
                 Take::Recursive => self.stop(Stop::Deadlock),
                 Take::Wait | Take::Killed => self.pause(Pause::Blocked),
             }
@@ -179,7 +248,10 @@ impl Kernel for Host {
         loop {
             let take = self.world_mut().try_mutex(lock, true);
             match take {
-                Take::Taken => return true,
+                Take::Taken => {
+                    self.locked();
+                    return true;
+                }
                 Take::Killed => return false,
                 Take::Recursive => self.stop(Stop::Deadlock),
                 Take::Wait => self.pause(Pause::Blocked),
@@ -201,7 +273,10 @@ impl Kernel for Host {
             drop(w);
             match taken {
                 Ok(_) if endless => self.stop(Stop::StepLimit),
-                Ok(flags) => return flags,
+                Ok(flags) => {
+                    self.locked();
+                    return flags;
+                }
                 Err(Take::Recursive) => self.stop(Stop::Deadlock),
                 Err(_) => self.pause(Pause::Blocked),
             }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The event log of one run.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::event::Event;
 
@@ -15,9 +15,9 @@ const KEPT: usize = 1 << 15;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallSite {
     /// Function.
-    pub function: Rc<str>,
+    pub function: Arc<str>,
     /// File, relative to the tree.
-    pub file: Rc<str>,
+    pub file: Arc<str>,
     /// Line, 1-based.
     pub line: u32,
 }

@@ -3,6 +3,7 @@
 //!
 //! [`kernel`] is what a tenant may ask for, [`event`] what it is seen to do; the other rooms are how the World does it.
 
+pub mod areas;
 pub mod arena;
 mod core;
 pub mod digest;
@@ -28,6 +29,7 @@ pub mod pressure;
 mod reclaim;
 pub mod sample;
 mod task;
+pub mod threads;
 mod vm;
 mod waits;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The World's side of running a program: ops begin and end, the worker runs, oracles look.
 
+use super::areas::Areas;
 use super::arena::{PAGE, PAGE_SHIFT, place};
 use super::core::{WORKER, World};
 use super::event::{Event, Stop};
@@ -39,6 +40,16 @@ fn op_is_shrinkers(op: u32) -> bool {
 }
 
 impl World {
+    /// What the program holds.
+    pub fn areas(&self) -> &Areas {
+        &self.areas
+    }
+
+    /// See [`World::areas`].
+    pub fn areas_mut(&mut self) -> &mut Areas {
+        &mut self.areas
+    }
+
     /// Notes that an op starts.
     pub fn op_begin(&mut self, op: u32) -> Context {
         if op_is_shrinkers(op)

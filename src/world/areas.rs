@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The areas a program holds: variables, and what every CPU's copy should contain.
 
+use super::kernel::Addr;
+use super::sample::Sample;
 use crate::program::{VARS, Var};
-use crate::world::kernel::Addr;
-use crate::world::sample::Sample;
 
 /// A live area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `percuss soak`
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use percuss::campaign::{self, Extent, Like, Oracles, Progress, Setup};
+use percuss::image::Image;
+use percuss::program::Program;
+use percuss::report::{self, Case, Soaked};
+use percuss::soak::{self, Recipe, Totals, Until, races};
+
+use super::args::{CheckArgs, Format, SoakArgs};
+use super::progress::Display;
+use super::{CliError, EXIT_CLEAN, EXIT_ERROR, EXIT_FINDINGS, check, interrupt, output};
+
+/// Programs tried to make that of a new finding small: each has thousands of ops.
+const TRIES: u32 = 300;
+
+/// Runs the verb.
+///
+/// # Errors
+/// The image cannot be had, no worker runs, or a file cannot be written.
+pub fn run(args: &SoakArgs) -> Result<u8, CliError> {
+    let file_error = |what, path: &Path| {
+        let path = path.to_owned();
+        move |error| CliError::File { what, path, error }
+    };
+    if let Some(log) = &args.races {
+        return races(args, log);
+    }
+    report::prepare(&args.out).map_err(file_error("write findings to", &args.out))?;
+    let image = Image::build(&args.image.spec()?)?;
+    output::notes(&image.notes);
+    let progress = Arc::new(Progress::default());
+    interrupt::catch(progress.clone())?;
+    if args.apart {
+        return check::image_verdict(&apart(args), &image, &progress, &args.out, None);
+    }
+    let recipe = Recipe { threads: usize::from(args.threads), ops: args.ops, races: false };
+    let state = args.state.clone().unwrap_or_else(|| args.out.join("soak-state.json"));
+    let mut totals = Totals::new(what(&image), args.seed, recipe);
+    if args.resume {
+        totals = soak::load(&state, &totals).map_err(|e| CliError::Input(format!("{}: {e}", state.display())))?;
+    }
+    let (until, extent) = extents(args);
+    let setup = image.setup(args.seed, Oracles::default());
+    let display = Display::of("epochs", progress.clone(), extent, args.format == Format::Json);
+    let save = |t: &Totals| soak::save(&state, t).map_err(campaign::Lost::from);
+    soak::soak(&setup, until, &mut totals, &progress, save)?;
+    display.minimizing();
+    let cases = cases(&setup, &totals)?;
+    drop(display);
+
+    let interrupted = progress.stop.load(Ordering::Relaxed);
+    let mut soaked = Soaked { image: &image, totals: &totals, cases, interrupted };
+    let saved = report::soak_save(&mut soaked, &args.out).map_err(file_error("write findings to", &args.out));
+    output::print(&match args.format {
+        Format::Json => report::soak_json(&soaked) + "\n",
+        Format::Human => report::soak(&soaked, output::width()),
+    })?;
+    saved?;
+    Ok(match soaked.count_new() {
+        0 if interrupted => EXIT_ERROR,
+        0 => EXIT_CLEAN,
+        _ => EXIT_FINDINGS,
+    })
+}
+
+/// Runs the linked image, and sorts what the thread sanitizer has to say.
+fn races(args: &SoakArgs, log: &Path) -> Result<u8, CliError> {
+    let progress = Arc::new(Progress::default());
+    interrupt::catch(progress.clone())?;
+    let recipe = Recipe { threads: usize::from(args.threads), ops: args.ops, races: true };
+    let (until, extent) = extents(args);
+    let display = Display::of("epochs", progress.clone(), extent, args.format == Format::Json);
+    let hunted = soak::hunt(recipe, args.seed, until, &progress).map_err(|e| CliError::Input(e.to_string()))?;
+    drop(display);
+    let text = races::written(log).map_err(|error| CliError::File { what: "read", path: log.to_owned(), error })?;
+    let sorted = races::sort(races::parse(&text));
+    output::print(&match args.format {
+        Format::Json => report::races_json(&hunted, &sorted) + "\n",
+        Format::Human => report::races(&hunted, &sorted, output::width()),
+    })?;
+    let new = !sorted.new.is_empty() || hunted.stopped.is_some();
+    Ok(match new {
+        true => EXIT_FINDINGS,
+        false if progress.stop.load(Ordering::Relaxed) => EXIT_ERROR,
+        false => EXIT_CLEAN,
+    })
+}
+
+fn extents(args: &SoakArgs) -> (Until, Extent) {
+    match args.epochs {
+        Some(n) => (Until::Epochs(n), Extent::Programs(n)),
+        None => (Until::Time(args.time), Extent::Time(args.time)),
+    }
+}
+
+/// What is soaked, in a line.
+fn what(image: &Image) -> String {
+    let hash = image.files.iter().map(|(_, hash)| &hash[..16]).collect::<Vec<_>>().join(" ");
+    format!("{} {} {} {hash} {}", image.tree.name, image.tree.version, image.config.name(), image.applied.join(", "))
+}
+
+/// Independent instances are a campaign, a worker to each.
+fn apart(args: &SoakArgs) -> CheckArgs {
+    CheckArgs {
+        image: args.image.clone(),
+        each: false,
+        programs: 0,
+        time: Some(args.time),
+        seed: args.seed,
+        jobs: Some(args.threads),
+        without: Vec::new(),
+        out: args.out.clone(),
+        format: args.format,
+    }
+}
+
+/// One case for each finding; what is new is made small where a replay shows it.
+fn cases(setup: &Setup, totals: &Totals) -> Result<Vec<Case>, CliError> {
+    let mut out = Vec::new();
+    for found in &totals.batch.found {
+        let whole = Program::decode(&found.program);
+        let program = match &found.finding.quirk {
+            Some(_) => whole,
+            None => campaign::minimize(setup, &whole, &Like::of(&found.finding), TRIES)?.0,
+        };
+        out.push(Case { found: found.clone(), program, file: None });
+    }
+    Ok(out)
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Data races, for people and machines.
+
+use std::fmt::Write;
+
+use owo_colors::OwoColorize;
+use serde_json::json;
+
+use super::SCHEMA;
+use super::layout::{plural, wrap};
+use crate::soak::Hunted;
+use crate::soak::races::Sorted;
+
+/// What ran, the races that have a name, and those that have none in full.
+pub fn races(h: &Hunted, s: &Sorted, width: usize) -> String {
+    let mut out = format!("{}  {}, {}\n\n", "soak".bold(), plural(h.epochs, "epoch"), plural(h.ops, "op"));
+    for (name, (count, named)) in &s.known {
+        let first = format!("{} {}  ", "known".yellow(), name.bold());
+        let text = format!("{}: {} ({})", named.variable, named.story, plural(*count, "report"));
+        out += &wrap(&first, 8 + name.len(), &text, width);
+    }
+    for (race, count) in &s.new {
+        let _ =
+            writeln!(out, "{}  {} ({})\n{}\n", "NEW".red().bold(), race.title(), plural(*count, "report"), race.text);
+    }
+    if let Some(epoch) = h.stopped {
+        let _ = writeln!(out, "{}  epoch {epoch} did not come to its end", "NEW".red().bold());
+    }
+    let new = s.new.len() as u64 + u64::from(h.stopped.is_some());
+    let verdict = match new {
+        0 => "nothing new".green().bold().to_string(),
+        n => plural(n, "new finding").red().bold().to_string(),
+    };
+    let _ = writeln!(out, "{verdict}, {} known", s.known.len());
+    out
+}
+
+/// The same as one line.
+pub fn races_json(h: &Hunted, s: &Sorted) -> String {
+    let known = s.known.iter().map(|(name, (count, named))| {
+        json!({"title": format!("data race on {}", named.variable), "known": name, "name": named.story, "count": count})
+    });
+    let new = s.new.iter().map(|(race, count)| {
+        json!({"title": race.title(), "known": null, "name": null, "count": count, "report": race.text})
+    });
+    json!({
+        "schema": SCHEMA,
+        "epochs": h.epochs,
+        "ops": h.ops,
+        "stopped": h.stopped,
+        "findings": known.chain(new).collect::<Vec<_>>(),
+        "summary": {"new": s.new.len() + usize::from(h.stopped.is_some()), "known": s.known.len()},
+    })
+    .to_string()
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What a soak came to, for people and machines.
+
+use std::fmt::Write;
+use std::io;
+use std::path::Path;
+
+use owo_colors::OwoColorize;
+use serde_json::json;
+
+use super::json::{finding, image, patch_files, quirks};
+use super::layout::{count, plural, wrap};
+use super::{Case, SCHEMA, heading, name};
+use crate::image::Image;
+use crate::soak::Totals;
+
+/// A soak, ended.
+#[derive(Debug)]
+pub struct Soaked<'a> {
+    /// What was run.
+    pub image: &'a Image,
+    /// What it came to.
+    pub totals: &'a Totals,
+    /// Its findings.
+    pub cases: Vec<Case>,
+    /// Somebody stopped it.
+    pub interrupted: bool,
+}
+
+impl Soaked<'_> {
+    /// Number of new findings.
+    pub fn count_new(&self) -> usize {
+        self.cases.iter().filter(|c| c.quirk().is_none()).count()
+    }
+}
+
+/// Writes the programs of new findings.
+///
+/// # Errors
+/// See [`super::save`].
+pub fn soak_save(s: &mut Soaked<'_>, dir: &Path) -> io::Result<()> {
+    let mut cases = std::mem::take(&mut s.cases);
+    let seed = s.totals.seed;
+    let saved = super::save::save_cases(&mut cases, dir, s.image, |c| format!("seed {seed}, epoch {}", c.found.index));
+    s.cases = cases;
+    saved
+}
+
+/// The summary.
+pub fn soak(s: &Soaked<'_>, width: usize) -> String {
+    let t = s.totals;
+    let mut out = heading(s.image, width);
+    let recipe = t.recipe;
+    let seconds = t.seconds.1.max(0.001);
+    let each = format!("about {} ops each, seed {}, {seconds:.0} s", recipe.ops, t.seed);
+    let _ = writeln!(out, "\n{}  {}, {}, {each}", "soak".bold(), plural(recipe.threads as u64, "thread"), epochs(t));
+    let rates = format!(
+        "{} ops, {} events, {} turns; {:.0} ops/s, {:.0} ops/s while threads run freely",
+        count(t.batch.ops),
+        count(t.batch.events),
+        count(t.turns),
+        t.batch.ops as f64 / seconds,
+        t.batch.ops as f64 / t.seconds.0.max(0.001),
+    );
+    out += &wrap("      ", 6, &rates, width);
+    let replays = format!(
+        "every event as in the free run, on the image and the Model: {}; B14 window: {}; different: {}; not replayed: {}",
+        count(t.equal),
+        count(t.window),
+        count(t.differ),
+        count(t.not_replayed)
+    );
+    out += &wrap(&format!("{}  ", "replays".bold()), 9, &replays, width);
+    let mib = |bytes: u64| bytes >> 20;
+    let (first, last, most) = t.memory;
+    let _ = writeln!(out, "{}  {} MiB, {} at first, {} at most", "memory".bold(), mib(last), mib(first), mib(most));
+    out.push('\n');
+    for case in s.cases.iter().filter(|c| c.quirk().is_some()) {
+        let quirk = case.quirk().unwrap_or_default();
+        let first = format!("{} {}  ", "known".yellow(), quirk.bold());
+        let seen = plural(case.found.count, "epoch");
+        let text = format!("{} (in {seen}: {})", case.found.finding.title, words(quirk));
+        out += &wrap(&first, 8 + quirk.len(), &text, width);
+    }
+    for case in s.cases.iter().filter(|c| c.quirk().is_none()) {
+        let f = &case.found.finding;
+        out += &wrap(&format!("{}  ", "NEW".red().bold()), 5, &f.title, width);
+        let seen = format!("{}, first epoch {}", plural(case.found.count, "epoch"), case.found.index);
+        let _ = writeln!(out, "     oracle {}, seen in {seen}", f.oracle.name());
+        for line in f.detail.lines().take(40) {
+            let _ = writeln!(out, "     {line}");
+        }
+        if let Some(file) = &case.file {
+            let _ = writeln!(out, "     percuss replay {}", file.display());
+        }
+    }
+    if s.interrupted {
+        let _ = writeln!(out, "{}", "interrupted: --resume goes on".yellow());
+    }
+    let new = s.count_new();
+    let verdict = match new {
+        0 => "nothing new".green().bold().to_string(),
+        n => plural(n as u64, "new finding").red().bold().to_string(),
+    };
+    let _ = writeln!(out, "{verdict}, {} known", s.cases.len() - new);
+    out
+}
+
+fn epochs(t: &Totals) -> String {
+    plural(t.batch.programs, "epoch")
+}
+
+fn words(quirk: &str) -> &'static str {
+    name(quirk).unwrap_or_default()
+}
+
+/// The same as one line.
+pub fn soak_json(s: &Soaked<'_>) -> String {
+    let t = s.totals;
+    let new = s.count_new();
+    json!({
+        "schema": SCHEMA,
+        "tree": image(s.image),
+        "patches": s.image.applied,
+        "patch_files": patch_files(s.image),
+        "config": s.image.config.name(),
+        "quirks": quirks(s.image),
+        "seed": t.seed,
+        "threads": t.recipe.threads,
+        "epochs": t.batch.programs,
+        "ops": t.batch.ops,
+        "events": t.batch.events,
+        "turns": t.turns,
+        "replays": {"equal": t.equal, "b14_window": t.window, "different": t.differ, "not_replayed": t.not_replayed},
+        "memory": {"first": t.memory.0, "last": t.memory.1, "most": t.memory.2},
+        "interrupted": s.interrupted,
+        "seconds": t.seconds.1,
+        "seconds_free": t.seconds.0,
+        "findings": s.cases.iter().map(|c| finding(&c.found, &c.program)).collect::<Vec<_>>(),
+        "summary": {"new": new, "known": s.cases.len() - new},
+    })
+    .to_string()
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A program's tasks on real threads, freely: nobody says whose turn it is, and what came about is a schedule.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex};
+
+use rayon::ThreadPool;
+
+use super::content::ContentError;
+use super::exec::Shared;
+use super::lane::Lane;
+use super::session::{Ended, Session, Watch};
+use super::strategy::Recorder;
+use crate::program::{Op, Program, Turn, limits};
+use crate::tenant::{KernelC, Opened};
+use crate::world::Host;
+use crate::world::fiber::Pause;
+use crate::world::sample::Contents;
+use crate::world::threads::{Common, Grain, Held, Seat};
+
+/// What came of a free run.
+#[derive(Debug)]
+pub struct Free {
+    /// How it ended.
+    pub ended: Ended,
+    /// Who had the World, as a schedule: with it the program does the same again.
+    pub turns: Vec<Turn>,
+}
+
+/// What the threads of a run share.
+struct Run<'p> {
+    program: &'p Program,
+    opened: Opened,
+    common: Arc<Common>,
+    first_pages: u64,
+    contents: Contents,
+    next: AtomicUsize,
+    /// Threads start together, however long the system takes to wake one.
+    start: Barrier,
+    content: Mutex<Vec<(usize, u32, ContentError)>>,
+    failed: Mutex<Option<io::Error>>,
+}
+
+impl Session<KernelC> {
+    /// Runs a program on a freshly booted image, each task on a thread of the pool; a thread whose task has ended takes
+    /// the next one, as when a thread dies and another is born. The drain is not run by threads.
+    ///
+    /// # Errors
+    /// The system has no memory for stacks.
+    pub fn run_free(
+        &mut self,
+        program: &Program,
+        pool: &ThreadPool,
+        grain: Grain,
+        watch: &mut impl Watch<KernelC>,
+    ) -> io::Result<Free> {
+        self.power_off();
+        self.load(program)?;
+        if let Some(ended) = self.boot(program) {
+            self.finish();
+            return Ok(Free { ended, turns: Vec::new() });
+        }
+        let shared = self.shared();
+        shared.host.world_mut().press(program);
+        // Threads take as many tasks as there are threads at once.
+        let lanes = (1 << program.tasks.len().min(pool.current_num_threads())) - 1;
+        let run = Run {
+            program,
+            opened: shared.tenant.open(),
+            common: Common::new(shared.host.take_world(), lanes, grain),
+            first_pages: shared.first_pages.get(),
+            contents: shared.contents.get(),
+            next: AtomicUsize::new(0),
+            start: Barrier::new(pool.current_num_threads()),
+            content: Mutex::default(),
+            failed: Mutex::default(),
+        };
+        pool.broadcast(|_| run.work());
+        let (world, held) = run.common.end().expect("every thread has put the World back");
+        let stopped = world.stopped().is_some();
+        shared.host.put_world(world);
+        shared.content.borrow_mut().append(&mut unpoisoned(&run.content));
+        let failed = unpoisoned(&run.failed).take();
+        drop(run);
+        self.shared().tenant.close();
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let ended = if stopped { Ended::Stopped } else { self.drain(watch) };
+        self.finish();
+        Ok(Free { ended, turns: turns(&held) })
+    }
+}
+
+fn unpoisoned<T>(lock: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Who had the World, as turns.
+fn turns(held: &[Held]) -> Vec<Turn> {
+    let mut recorder = Recorder::default();
+    for h in held {
+        recorder.took(Turn::points(usize::from(h.lane), h.points), h.at_point);
+    }
+    recorder.turns().to_vec()
+}
+
+impl Run<'_> {
+    /// What one thread does.
+    fn work(&self) {
+        self.start.wait();
+        let mut lane = match Lane::new() {
+            Ok(lane) => lane,
+            Err(error) => {
+                unpoisoned(&self.failed).get_or_insert(error);
+                return;
+            }
+        };
+        loop {
+            let task = self.next.fetch_add(1, Ordering::Relaxed);
+            match self.program.tasks.get(task) {
+                Some(ops) if self.task(&mut lane, task, ops) => {}
+                _ => return,
+            }
+        }
+    }
+
+    /// Runs a task to its end; false when the program is over.
+    fn task(&self, lane: &mut Lane, task: usize, ops: &[Op]) -> bool {
+        let host = Host::of_thread(Seat::new(Arc::clone(&self.common), task));
+        let mut all = vec![Vec::new(); task + 1];
+        all[task] = ops.to_vec();
+        let shared = Rc::new(Shared {
+            tenant: KernelC::join(&self.opened, host.clone()),
+            host,
+            ops: RefCell::new(all),
+            shrinkers: RefCell::new(self.program.shrinkers.clone()),
+            scopes: RefCell::new((0..=limits::TASKS).map(|_| Vec::with_capacity(super::exec::SCOPES)).collect()),
+            content: RefCell::default(),
+            contents: Cell::new(self.contents),
+            doubt: Cell::new(false),
+            cleared: Cell::new(0),
+            first_pages: Cell::new(self.first_pages),
+        });
+        super::session::start_task(lane, &shared, task);
+        let finished = loop {
+            match lane.resume(&shared) {
+                // The end of an op is a scheduling point.
+                Pause::Yielded => shared.host.point(),
+                pause => break pause == Pause::Finished,
+            }
+        };
+        if finished {
+            shared.host.finish();
+        }
+        lane.abandon();
+        unpoisoned(&self.content).append(&mut shared.content.borrow_mut());
+        finished
+    }
+}

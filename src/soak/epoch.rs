@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! One epoch: a free run, what its end shows, its replay on both tenants, and whether all agree.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use serde::{Deserialize, Serialize};
+
+use super::compare::{Matched, compare};
+use super::generate::{Recipe, program};
+use crate::campaign::{Batch, Examiner};
+use crate::oracle::finding::{Finding, Oracle};
+use crate::program::Program;
+use crate::run::DRAIN;
+use crate::world::event::Event;
+use crate::world::threads::Grain;
+
+/// What came of an epoch.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Epoch {
+    /// Findings, with the program and its schedule.
+    pub batch: Batch,
+    /// Ops that threads ran.
+    pub ops: u64,
+    /// Events of the free run.
+    pub events: u64,
+    /// Turns of its schedule.
+    pub turns: u64,
+    /// How the replay compares with it; None when the worker was lost before it came to that.
+    pub matched: Option<Matched>,
+    /// Microseconds of the free run, and of all.
+    pub micros: (u64, u64),
+}
+
+/// Runs epochs.
+#[derive(Debug)]
+pub struct Soaker {
+    pool: ThreadPool,
+    recipe: Recipe,
+    seed: u64,
+}
+
+impl Soaker {
+    /// With threads of its own.
+    ///
+    /// # Errors
+    /// The system has no threads.
+    pub fn new(recipe: Recipe, seed: u64) -> io::Result<Soaker> {
+        let pool = ThreadPoolBuilder::new().num_threads(recipe.threads.max(1)).thread_name(|i| format!("soak {i}"));
+        Ok(Soaker { pool: pool.build().map_err(io::Error::other)?, recipe, seed })
+    }
+
+    /// Does something on every thread.
+    pub fn on_each(&self, f: impl Fn() + Sync) {
+        self.pool.broadcast(|_| f());
+    }
+
+    /// CPU time that an epoch may use, on all threads together: many times what it needs.
+    pub fn cpu_limit(&self) -> Duration {
+        Duration::from_secs(20) * self.recipe.threads.max(1) as u32 + Duration::from_millis(5) * self.recipe.ops
+    }
+
+    /// The program of an epoch.
+    pub fn program(&self, index: u64) -> Program {
+        program(self.seed, index, self.recipe)
+    }
+
+    /// Runs an epoch; `window`: the tree has quirk B14.
+    ///
+    /// # Errors
+    /// The system has no memory for stacks.
+    pub fn run(&self, examiner: &mut Examiner, index: u64, window: bool) -> io::Result<Epoch> {
+        let started = Instant::now();
+        let mut program = self.program(index);
+        let (free, verdict) = examiner.examine_free(&program, &self.pool, Grain::Points)?;
+        program.schedule = free.turns;
+        let log = examiner.image_ref().shared().host.world().events().to_vec();
+        let mut epoch = Epoch {
+            ops: log.iter().filter(|e| matches!(e, Event::OpEnd { op, .. } if *op != DRAIN)).count() as u64,
+            events: log.len() as u64,
+            turns: program.schedule.len() as u64,
+            micros: (started.elapsed().as_micros() as u64, 0),
+            ..Epoch::default()
+        };
+        let findings = self.replay(examiner, &program, &log, window, verdict.findings, &mut epoch)?;
+        epoch.batch.programs = 1;
+        epoch.batch.ops = epoch.ops;
+        epoch.batch.events = epoch.events;
+        findings.iter().for_each(|f| epoch.batch.add(f, index, || program.encode()));
+        epoch.micros.1 = started.elapsed().as_micros() as u64;
+        Ok(epoch)
+    }
+
+    /// Replays a free run on the image and the Model. What the replay shows too is told as the replay has it, which
+    /// knows of quirks.
+    fn replay(
+        &self,
+        examiner: &mut Examiner,
+        program: &Program,
+        log: &[Event],
+        window: bool,
+        free: Vec<Finding>,
+        epoch: &mut Epoch,
+    ) -> io::Result<Vec<Finding>> {
+        let verdict = examiner.examine(program)?;
+        let matched = {
+            let world = examiner.image_ref().shared().host.world();
+            compare(log, world.events(), window)
+        };
+        let mut findings = verdict.findings;
+        for f in free {
+            if !findings.iter().any(|o| (o.oracle, &o.title) == (f.oracle, &f.title)) {
+                findings.push(f);
+            }
+        }
+        if let Some(title) = matched.title()
+            && let Matched::Differs { at, op, free, replay } = &matched
+        {
+            let detail = format!("event {at}: {free} | {replay}");
+            findings.push(Finding::new(Oracle::Lockstep, *op, title, detail));
+        }
+        epoch.matched = Some(matched);
+        Ok(findings)
+    }
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Soak: epochs of a program on real threads, each from a fresh boot, recorded and replayed on the image and the Model.
+
+mod compare;
+mod drive;
+mod epoch;
+mod generate;
+mod hunt;
+pub mod races;
+mod state;
+
+pub use compare::{Matched, compare};
+pub use drive::{Totals, Until, soak};
+pub use epoch::{Epoch, Soaker};
+pub use generate::{Recipe, program};
+pub use hunt::{HuntError, Hunted, hunt};
+pub use state::{StateError, load, save};
