@@ -83,6 +83,8 @@ fn by(events: &[Event]) -> impl Iterator<Item = By> + '_ {
                 return None;
             }
             Event::State { .. } => return None,
+            // Who was the last to wait is no event of his.
+            Event::Stopped { .. } => return Some(By { context: 0, op: 0, event: *event }),
             Event::OpBegin { op } => ops[context] = op,
             Event::WorkBegin => before_work = std::mem::replace(&mut context, WORKER),
             Event::WorkEnd => {
