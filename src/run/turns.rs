@@ -28,6 +28,7 @@ pub struct Step {
 /// then go, or change, without moving where its task is stopped later.
 pub fn by_op(trail: &[Step]) -> Vec<Turn> {
     let mut places = [Place::default(); Turn::KSWAPD as usize + 1];
+    let mut waits: [Option<Place>; Turn::KSWAPD as usize + 1] = Default::default();
     let mut turns = Vec::new();
     for step in trail {
         let lane = usize::from(step.lane);
@@ -35,10 +36,14 @@ pub fn by_op(trail: &[Step]) -> Vec<Turn> {
         let ops = step.place.op - from.op;
         turns.extend((0..ops).map(|_| Turn::op(lane)));
         let points = step.place.point - if ops > 0 { 0 } else { from.point };
+        // A task between ops has ended; one that looks again for what it waits for changes nothing.
+        if step.waits && step.place.point > 0 && waits[lane].replace(step.place) != Some(step.place) {
+            // It ran to where it had to wait, which is where such a turn ends.
+            turns.push(Turn::op(lane));
+            continue;
+        }
         match u32::try_from(points) {
             Ok(0) => {}
-            // It ran to where it had to wait, which is where such a turn ends.
-            _ if step.waits => turns.push(Turn::op(lane)),
             Ok(points) => turns.push(Turn::points(lane, points)),
             Err(_) => turns.push(Turn::points(lane, u32::MAX)),
         }
