@@ -54,7 +54,7 @@ fn twice(programs: usize) {
 
 #[test]
 fn twice_gives_the_same_events_and_the_model_the_same() {
-    twice(2000);
+    twice(400);
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn jobs(programs: u64) {
 
 #[test]
 fn jobs_do_not_matter() {
-    jobs(2000);
+    jobs(400);
 }
 
 #[test]

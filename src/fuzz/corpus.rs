@@ -317,7 +317,7 @@ mod tests {
         let path = dead.dir().to_owned();
         // As a killed process does: its locks go, its files stay.
         drop((dead, dead_too));
-        assert_eq!(corpus.orphans(Use::New)?, [path.clone()]);
+        assert_eq!(corpus.orphans(Use::New)?, std::slice::from_ref(&path));
         discard(&path);
         assert!(corpus.orphans(Use::New)?.is_empty() && !path.with_extension("alive").exists());
         drop((alive, theirs));
