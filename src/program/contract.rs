@@ -109,7 +109,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         number: 14,
-        text: "interrupts start only where interrupts are on and none runs, and end before their task does; their handlers take no sleeping lock, no scope and no balance",
+        text: "interrupts start only where interrupts are on and none runs, and end before their task does; their handlers take no lock, no scope, no memcg and no balance",
         source: "include/linux/preempt.h; hard interrupts do not nest here",
         kept: "repair drops what does not pair and ends what is still running",
     },
@@ -250,9 +250,8 @@ impl ContractState {
             Op::Unlock { lock } => keep(self.locks >> lock.index() & 1 == 1 && self.interrupt.is_none(), LOCKING),
             Op::Interrupt { .. } => keep(self.takes_interrupts(), INTERRUPT),
             Op::InterruptEnd => keep(self.interrupt.is_some(), INTERRUPT),
-            Op::Free { .. } | Op::Memcg { .. } | Op::Write { .. } | Op::Verify { .. } | Op::NrPages | Op::Signal => {
-                Ok(())
-            }
+            Op::Memcg { .. } => keep(self.interrupt.is_none(), INTERRUPT),
+            Op::Free { .. } | Op::Write { .. } | Op::Verify { .. } | Op::NrPages | Op::Signal => Ok(()),
             Op::SchedProbe { .. } => Err(SCHEDULER),
         }
     }

@@ -242,9 +242,12 @@ impl<'r> Writer<'r> {
             task: 0,
             left: nr_ops,
         };
-        if boot.kmem && writer.draw.rng.chance(1, 2) {
-            let id = writer.draw.rng.range(1, 3) as u8;
-            writer.push(Op::Memcg { id });
+        for task in 0..nr_tasks {
+            if boot.kmem && writer.draw.rng.chance(1, 2) {
+                let id = writer.draw.rng.range(1, 3) as u8;
+                writer.task = task;
+                writer.push(Op::Memcg { id });
+            }
         }
         writer
     }

@@ -195,7 +195,7 @@ ops! {
     IrqOn = "irq-on", codes 46..=46, weight 12;
     /// Runs the balance work item if it is pending.
     Balance = "balance", codes 34..=36, weight 45;
-    /// Makes memcg `id` current; 0 is none (accounting goes nowhere), at most 3.
+    /// The task moves to memcg `id`; 0 is none (accounting goes nowhere), at most 3.
     Memcg { id: u8 as MemcgId } = "memcg", codes 47..=47, weight 20;
     /// Writes a pattern made from `seed` to every CPU's copy; the area is then checked at verify, free and the end.
     Write { var: Var as VarRef, seed: u8 as Seed } = "write", codes 37..=38, weight 45;

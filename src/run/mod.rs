@@ -7,6 +7,8 @@ mod free;
 mod lane;
 mod session;
 pub mod strategy;
+#[cfg(test)]
+mod tests;
 mod turns;
 
 pub use crate::world::areas::{Area, Areas, pattern};

@@ -410,7 +410,8 @@ impl Kernel for Host {
     }
 
     fn memcg_current(&self) -> u32 {
-        self.world().memcg.current
+        let w = self.world();
+        w.tasks[w.current].pays()
     }
 
     fn memcg_ref(&self, objcg: u32, delta: i32) {

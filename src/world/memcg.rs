@@ -7,8 +7,6 @@ pub const MEMCGS: usize = 4;
 /// Charges, statistics and references of each obj_cgroup.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Memcg {
-    /// obj_cgroup of current, 0 for none.
-    pub current: u32,
     /// Bytes charged.
     pub charged: [i64; MEMCGS],
     /// `MEMCG_PERCPU_B`

@@ -139,9 +139,9 @@ impl World {
         self.task()
     }
 
-    /// Makes a memcg current; 0 is none.
+    /// Moves the running task to a memcg; 0 is none.
     pub fn set_memcg(&mut self, id: u32) {
-        self.memcg.current = id.min(super::MEMCGS as u32 - 1);
+        self.task().memcg = id.min(super::MEMCGS as u32 - 1);
     }
 
     /// Appends an event of the runner.

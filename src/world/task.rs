@@ -25,6 +25,8 @@ pub struct Task {
     pub(super) irqs_before: IrqsBefore,
     /// A fatal signal is pending.
     pub signal: bool,
+    /// Its memcg's obj_cgroup, 0 for none: kernel threads have none.
+    pub memcg: u32,
     scopes: u8,
     held: [Option<Lock>; HELD],
 }
@@ -68,6 +70,11 @@ impl Task {
     /// Puts a scope back to what it was.
     pub fn restore(&mut self, scope: Scope, old: bool) {
         self.scopes = self.scopes & !bit(scope) | if old { bit(scope) } else { 0 };
+    }
+
+    /// `current_obj_cgroup()`: an interrupt is nobody's work.
+    pub fn pays(&self) -> u32 {
+        if self.interrupt == 0 { self.memcg } else { 0 }
     }
 
     /// `current_gfp_context()`
