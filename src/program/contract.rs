@@ -251,7 +251,7 @@ impl ContractState {
             Op::Interrupt { .. } => keep(self.takes_interrupts(), INTERRUPT),
             Op::InterruptEnd => keep(self.interrupt.is_some(), INTERRUPT),
             Op::Memcg { .. } => keep(self.interrupt.is_none(), INTERRUPT),
-            Op::Free { .. } | Op::Write { .. } | Op::Verify { .. } | Op::NrPages | Op::Signal => Ok(()),
+            Op::Free { .. } | Op::Write { .. } | Op::Verify { .. } | Op::NrPages | Op::Signal { .. } => Ok(()),
             Op::SchedProbe { .. } => Err(SCHEDULER),
         }
     }

@@ -33,15 +33,27 @@ pub(super) struct Draw<'r> {
     is_live: [bool; VARS],
     /// Variables used from 0 on: a small set is recycled, as a slot table would be.
     pub slots: usize,
+    /// Tasks of the program.
+    pub tasks: usize,
     /// The context of the task being written, for masks that fit it.
     pub context: ContractState,
     last_size: u32,
 }
 
 impl<'r> Draw<'r> {
-    pub fn new(rng: &'r mut Rng, boot: Geometry, slots: usize) -> Draw<'r> {
+    pub fn new(rng: &'r mut Rng, boot: Geometry, slots: usize, tasks: usize) -> Draw<'r> {
         let context = ContractState::new(&boot);
-        Draw { rng, boot, sizes: Sizes::Mixed, live: Vec::new(), is_live: [false; VARS], slots, context, last_size: 0 }
+        Draw {
+            rng,
+            boot,
+            sizes: Sizes::Mixed,
+            live: Vec::new(),
+            is_live: [false; VARS],
+            slots,
+            tasks,
+            context,
+            last_size: 0,
+        }
     }
 
     /// Takes note of an op that was written.
@@ -165,6 +177,11 @@ impl<'r> Draw<'r> {
     /// A lock: to take, mostly one whose holder may still allocate with some reclaim.
     pub fn lock(&mut self) -> HeldLock {
         LOCKS[self.rng.weighted([2, 2, 2, 1, 5, 4, 2, 3].into_iter())].0
+    }
+
+    /// A task to kill: any, where there are several.
+    pub fn target(&mut self) -> Option<u8> {
+        (self.tasks > 1 && self.rng.chance(2, 3)).then(|| self.rng.below(self.tasks as u32) as u8)
     }
 
     pub fn scope(&mut self) -> Scope {

@@ -235,7 +235,7 @@ impl<'r> Writer<'r> {
     fn new(rng: &'r mut Rng, boot: Geometry, nr_tasks: usize, nr_ops: usize) -> Writer<'r> {
         let slots = rng.pick(&[8, 24, 64, 64, 128, 256, 256]);
         let mut writer = Writer {
-            draw: Draw::new(rng, boot, slots),
+            draw: Draw::new(rng, boot, slots, nr_tasks),
             tasks: vec![Vec::new(); nr_tasks],
             contexts: vec![ContractState::new(&boot); nr_tasks],
             schedule: Vec::with_capacity(nr_ops),

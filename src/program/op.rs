@@ -6,8 +6,8 @@ use super::codes::{Long, Short};
 use super::draw::Draw;
 use super::error::TextError;
 use super::operand::{
-    Align, Cpu, Delta, Dst, Hardness, LockName, Mask, MemcgId, Operand, Reserved, ScopeName, Seed, Size, VarRef,
-    VarVisitor,
+    Align, Cpu, Delta, Dst, Hardness, LockName, Mask, MemcgId, Operand, Reserved, ScopeName, Seed, Size, Target,
+    VarRef, VarVisitor,
 };
 use super::words::Words;
 use crate::world::event::Ext;
@@ -207,8 +207,8 @@ ops! {
     Phys { var: Var as VarRef, cpu: u8 as Cpu, delta: u16 as Delta } = "phys", codes 49..=49, weight 8;
     /// `pcpu_nr_pages()`
     NrPages = "nr-pages", codes 50..=50, weight 5;
-    /// A fatal signal becomes pending for the task.
-    Signal = "signal", codes 51..=51, weight 3;
+    /// A fatal signal becomes pending for the task itself, or for the one named: a killable wait of his ends.
+    Signal { task: Option<u8> as Target } = "signal", codes 51..=51, weight 3;
     /// Takes an external lock, waiting for it; `submit` is the shared side of `freeze`, which IO in flight has.
     Lock { lock: HeldLock as LockName } = "lock", codes 52..=52, weight 14;
     /// Releases an external lock.

@@ -5,6 +5,7 @@ use super::codes::{ALIGNS, GFPS, SIZES};
 use super::draw::Draw;
 use super::error::TextError;
 use super::op::{HeldLock, LOCKS, Var};
+use super::print::task_name;
 use super::words::Words;
 use crate::world::gfp::Gfp;
 use crate::world::kernel::Scope;
@@ -334,6 +335,39 @@ choice! {
 choice! {
     /// Whether an interrupt is a hard one.
     Hardness: bool, "hard|soft", "a kind of interrupt", HARDNESS, draw |d| d.rng.chance(1, 2)
+}
+
+/// A task that an op is done to; the running one when none is named.
+pub(super) struct Target;
+
+impl Operand for Target {
+    type Value = Option<u8>;
+    const SYNTAX: &'static str = "[TASK]";
+    const SHORT: usize = 1;
+    const LONG: usize = 1;
+    fn parse(words: &mut Words<'_, '_>) -> Result<Option<u8>, TextError> {
+        words.task()
+    }
+    fn print(value: Option<u8>, out: &mut String) {
+        if let Some(task) = value {
+            out.extend([' ', task_name(task)]);
+        }
+    }
+    fn short(value: Option<u8>) -> Option<u16> {
+        Some(value.map_or(0, |task| u16::from(task) + 1))
+    }
+    fn from_short(code: u16) -> Option<u8> {
+        (code as u8).checked_sub(1)
+    }
+    fn long(value: Option<u8>) -> u32 {
+        value.map_or(0, |task| u32::from(task) + 1)
+    }
+    fn from_long(code: u32) -> Option<u8> {
+        Target::from_short(code as u16)
+    }
+    fn draw(draw: &mut Draw<'_>) -> Option<u8> {
+        draw.target()
+    }
 }
 
 /// A gfp scope.

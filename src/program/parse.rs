@@ -33,7 +33,7 @@ enum Owner {
 struct Parser<'t> {
     text: &'t str,
     program: Program,
-    names: Names,
+    names: Names<'t>,
     tasks: HashMap<&'t str, usize>,
     /// The task or shrinker that ops go to.
     current: Option<Owner>,

@@ -15,10 +15,10 @@ impl Program {
         if self.tasks.is_empty() {
             self.tasks.push(Vec::new());
         }
-        let (boot, unsafe_caller) = (self.boot, self.unsafe_caller);
+        let (boot, unsafe_caller, tasks) = (self.boot, self.unsafe_caller, self.tasks.len() as u8);
         let mut left = limits::OPS;
         for ops in &mut self.tasks {
-            ops.iter_mut().for_each(in_range);
+            ops.iter_mut().for_each(|op| in_range(op, tasks));
             if unsafe_caller {
                 ops.truncate(left);
             } else {
@@ -28,7 +28,7 @@ impl Program {
         }
         self.shrinkers.truncate(limits::SHRINKERS);
         for shrinker in &mut self.shrinkers {
-            shrinker.ops.iter_mut().for_each(in_range);
+            shrinker.ops.iter_mut().for_each(|op| in_range(op, tasks));
             if unsafe_caller {
                 shrinker.ops.truncate(left);
             } else {
@@ -45,8 +45,7 @@ impl Program {
             fault.times = fault.times.max(1);
         }
         self.schedule.truncate(limits::SCHEDULE);
-        let tasks = self.tasks.len();
-        self.schedule.iter_mut().for_each(|turn| turn.repair(tasks));
+        self.schedule.iter_mut().for_each(|turn| turn.repair(usize::from(tasks)));
     }
 
     /// True when [`Program::repair`] would change nothing.
@@ -58,8 +57,9 @@ impl Program {
 }
 
 /// Operands that have no meaning at all out of their range, whoever the caller is.
-fn in_range(op: &mut Op) {
+fn in_range(op: &mut Op, tasks: u8) {
     match op {
+        Op::Signal { task: Some(task) } => *task %= tasks,
         Op::Memcg { id } => *id %= limits::MEMCG + 1,
         Op::IsStatic { cpu, .. } | Op::Phys { cpu, .. } => *cpu %= 64,
         _ => {}

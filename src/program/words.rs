@@ -5,19 +5,22 @@ use std::collections::HashMap;
 use std::ops::{Range, RangeInclusive};
 
 use super::error::{TextError, nearest};
+use super::limits;
 use super::op::{VARS, Var};
 use crate::world::gfp::Gfp;
 
-/// Numbers of variables. `v0` to `v255` are themselves; other names get the numbers nobody names, in order.
-pub(super) struct Names {
+/// Numbers of variables, and of tasks. `v0` to `v255` are themselves; other names get the numbers nobody names, in order.
+pub(super) struct Names<'t> {
     by_name: HashMap<String, Var>,
     taken: [bool; VARS],
+    /// Tasks in order: ops may name one that comes later.
+    tasks: Vec<&'t str>,
 }
 
-impl Names {
+impl<'t> Names<'t> {
     /// Reserves the numbers that the text names.
-    pub(super) fn new(text: &str) -> Names {
-        let mut names = Names { by_name: HashMap::new(), taken: [false; VARS] };
+    pub(super) fn new(text: &'t str) -> Names<'t> {
+        let mut names = Names { by_name: HashMap::new(), taken: [false; VARS], tasks: tasks(text) };
         for word in text.split(|c: char| !is_name(c)) {
             if let Some(var) = numbered(word) {
                 names.taken[usize::from(var.0)] = true;
@@ -35,6 +38,20 @@ impl Names {
         self.by_name.insert(name.to_owned(), Var(free as u8));
         Some(Var(free as u8))
     }
+}
+
+/// Names behind `task`, each once, as many as there can be.
+fn tasks(text: &str) -> Vec<&str> {
+    let mut tasks = Vec::new();
+    for line in text.lines() {
+        let mut words = line.split('#').next().unwrap_or("").split_whitespace();
+        if words.next() == Some("task")
+            && let Some(name) = words.next().filter(|name| tasks.len() < limits::TASKS && !tasks.contains(name))
+        {
+            tasks.push(name);
+        }
+    }
+    tasks
 }
 
 fn is_name(c: char) -> bool {
@@ -85,13 +102,13 @@ pub(super) struct Words<'t, 'n> {
     assigned: Option<Range<usize>>,
     /// Where the line ends: the place of what is missing.
     end: usize,
-    names: &'n mut Names,
+    names: &'n mut Names<'t>,
     first_cpu: u32,
 }
 
 impl<'t, 'n> Words<'t, 'n> {
     /// Splits a line, given as bytes of the text, at blanks; `#` starts a comment.
-    pub(super) fn new(text: &'t str, line: Range<usize>, names: &'n mut Names, first_cpu: u32) -> Words<'t, 'n> {
+    pub(super) fn new(text: &'t str, line: Range<usize>, names: &'n mut Names<'t>, first_cpu: u32) -> Words<'t, 'n> {
         let content = text[line.clone()].split('#').next().unwrap_or("").trim_end();
         let (mut rest, mut start) = (Vec::new(), None);
         for (i, c) in content.char_indices().chain([(content.len(), ' ')]) {
@@ -207,6 +224,15 @@ impl<'t, 'n> Words<'t, 'n> {
     pub(super) fn variable(&mut self) -> Result<Var, TextError> {
         let (_, at) = self.expect("a variable")?;
         self.name(at)
+    }
+
+    /// A task, if the line names one.
+    pub(super) fn task(&mut self) -> Result<Option<u8>, TextError> {
+        let Some((name, at)) = self.next() else { return Ok(None) };
+        match self.names.tasks.iter().position(|t| *t == name) {
+            Some(task) => Ok(Some(task as u8)),
+            None => Err(self.unexpected(at, "a task's name", &self.names.tasks)),
+        }
     }
 
     /// The variable before `=`.

@@ -104,8 +104,8 @@ impl<T: Tenant> Shared<T> {
             Op::IsStatic { var, cpu, delta } => self.is_static(number, self.address(var, cpu, delta)),
             Op::Phys { var, cpu, delta } => self.phys(number, self.address(var, cpu, delta)),
             Op::NrPages => self.tenant.nr_pages(),
-            Op::Signal => {
-                self.host.world_mut().task_mut().signal = true;
+            Op::Signal { task } => {
+                self.host.world_mut().kill(task.map(usize::from));
                 0
             }
         }

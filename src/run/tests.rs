@@ -6,6 +6,7 @@ use crate::model::{Facts, Quirks};
 use crate::program::Program;
 use crate::run::Ended;
 use crate::world::event::Event;
+use crate::world::kernel::Lock;
 
 fn events(text: &str) -> Vec<Event> {
     let mut run = ModelRun::new(Facts::default(), Quirks::v6_12()).unwrap();
@@ -47,4 +48,31 @@ task a
   y = alloc 64 gfp GFP_NOWAIT|__GFP_ACCOUNT
 ";
     assert_eq!(payers(text), [1]);
+}
+
+const KILLED: &str = "
+task a
+  x = alloc 16384
+task b
+  y = alloc 64 gfp MASK
+task c
+  signal b
+schedule a:6 b c b a
+";
+
+/// How the waits for the mutex ended, in order.
+fn waits(mask: &str) -> Vec<(bool, bool)> {
+    let mutex = |e: &Event| match *e {
+        Event::MutexLock { lock: Lock::AllocMutex, killable, taken } => Some((killable, taken)),
+        _ => None,
+    };
+    let events = events(&KILLED.replace("MASK", mask));
+    assert!(events.contains(&Event::Wait { lock: Lock::AllocMutex }), "task b waits");
+    events.iter().filter_map(mutex).collect()
+}
+
+#[test]
+fn a_killed_task_waits_no_longer_unless_it_must_not_fail() {
+    assert_eq!(waits("GFP_KERNEL"), [(true, true), (true, false)], "while task a has the mutex");
+    assert_eq!(waits("GFP_KERNEL|__GFP_NOFAIL"), [(true, true), (false, true)]);
 }

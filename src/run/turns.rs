@@ -145,7 +145,8 @@ impl Turns {
         (others | kswapd) & !(1 << lane) == 0
     }
 
-    /// Takes note of how a lane paused, and whether it released a lock before: then whoever waits looks again.
+    /// Takes note of how a lane paused, and whether it released a lock or killed a task before: then whoever waits looks
+    /// again.
     pub fn paused(&mut self, lane: usize, pause: Pause, released: bool) {
         let bit = 1 << lane;
         self.retrying &= !bit;

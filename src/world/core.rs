@@ -92,7 +92,7 @@ pub struct World {
     pub(super) sites: Option<Box<[Option<CallSite>; CONTEXTS]>>,
     /// Those of calls in whose reclaim a shrinker's op runs, with their contexts.
     pub(super) outer_sites: Vec<(usize, Option<CallSite>)>,
-    /// A lock was released since somebody asked.
+    /// A lock was released or a task killed since somebody asked, so that who waits looks again.
     pub(super) released: bool,
     /// Nobody else can run.
     pub(super) alone: bool,

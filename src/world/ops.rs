@@ -144,6 +144,12 @@ impl World {
         self.task().memcg = id.min(super::MEMCGS as u32 - 1);
     }
 
+    /// A fatal signal becomes pending for a task, the running one when it is None; who waits looks again.
+    pub fn kill(&mut self, task: Option<usize>) {
+        self.tasks[task.unwrap_or(self.current)].signal = true;
+        self.released = true;
+    }
+
     /// Appends an event of the runner.
     pub fn push_event(&mut self, e: Event) {
         self.emit(e);
@@ -176,7 +182,7 @@ impl World {
         }
     }
 
-    /// A lock was released since the last call.
+    /// Who waits has reason to look again: a lock was released since the last call, or a task killed.
     pub fn take_released(&mut self) -> bool {
         std::mem::take(&mut self.released)
     }

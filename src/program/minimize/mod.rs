@@ -258,6 +258,7 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
             set(&|op| match op {
                 Op::Write { seed, .. } => *seed = 1,
                 Op::Memcg { id } => *id = 1.min(*id),
+                Op::Signal { task } => *task = None,
                 Op::IsStatic { delta, .. } | Op::Phys { delta, .. } => *delta = 0,
                 _ => {}
             });
@@ -363,6 +364,11 @@ fn drop_places(p: &mut Program, dropped: &[Place]) {
 
 fn drop_task(p: &mut Program, task: usize) {
     p.tasks.remove(task);
+    for op in p.tasks.iter_mut().flatten() {
+        if let Op::Signal { task: target @ Some(_) } = op {
+            *target = target.filter(|t| usize::from(*t) != task).map(|t| t - u8::from(usize::from(t) > task));
+        }
+    }
     p.schedule.retain(|t| usize::from(t.lane) != task);
     let behind = p.schedule.iter_mut().filter(|t| usize::from(t.lane) > task && t.lane != Turn::KSWAPD);
     behind.for_each(|t| t.lane -= 1);

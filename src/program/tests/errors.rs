@@ -23,6 +23,7 @@ fn words() {
     insta::assert_snapshot!(error("task a\n  free 7"), @"line 2, column 8: expected a variable, found `7` [7]");
     insta::assert_snapshot!(error("task a\n  enter noi"), @"line 2, column 9: expected a scope (noio, nofs, memalloc), found `noi` [noi] (did you mean `noio`?)");
     insta::assert_snapshot!(error("task a\n  memcg 4"), @"line 2, column 9: expected a memcg, 0 to 3, found `4` [4]");
+    insta::assert_snapshot!(error("task one\n  signal on"), @"line 2, column 10: expected a task's name, found `on` [on] (did you mean `one`?)");
     insta::assert_snapshot!(error("task a\n  phys x +65536"), @"line 2, column 10: expected an offset, +0 to +65535, found `+65536` [+65536]");
     insta::assert_snapshot!(error("task a\nfault page nth=2"), @"line 2, column 7: expected a site (kmalloc, vmalloc, pages, vmareas, pagetables, charge, memblock), found `page` [page] (did you mean `pages`?)");
     insta::assert_snapshot!(error("task a\nfault pages nth=0"), @"line 2, column 13: expected nth=N or times=N (1 or more; times=all), found `nth=0` [nth=0] (did you mean `nth=1`?)");
