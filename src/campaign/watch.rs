@@ -84,7 +84,9 @@ impl HintWatch {
                 }
                 Event::PageAlloc { pfn: None, .. } | Event::Map { ok: false, .. } => excused = true,
                 // Others ran in between, and may have made the room that there is now.
-                Event::Switch { .. } | Event::ReclaimBegin { .. } | Event::Wait { .. } => excused = true,
+                Event::Switch { .. } | Event::ReclaimBegin { .. } | Event::Wait { .. } | Event::Interrupt { .. } => {
+                    excused = true
+                }
                 _ => {}
             }
         }

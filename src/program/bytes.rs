@@ -7,7 +7,7 @@
 //! record   code operands                                                                   (7)
 //! ```
 //!
-//! Everything is little endian. A record is an op of the current task, the start of the next task or shrinker, a fault, memory,
+//! Everything is little endian. A record is an op of the current task, the start of the next task, shrinker or handler, a fault, memory,
 //! up to ten turns of tasks to the end of an op, up to three turns of any kind, or *wide*: an op, fault, memory or turn with its
 //! operands in long form, over as many records as it takes. Both headers are whole records long, so a mutation that drops or copies records keeps the rest aligned. Short forms are
 //! indices into tables of values worth trying; what has none is written wide, so every program has a byte form.
@@ -19,7 +19,7 @@ use super::axes::{ATOMS, CPUS, DYNS, PAGES, RESERVED, STATICS, UNITS};
 use super::codes::{Long, RECORD, Short};
 use super::geometry::{First, Geometry};
 use super::op::{Op, TABLE};
-use super::{Fault, Memory, Program, Shrinker, Turn, limits};
+use super::{Fault, Handler, Memory, Program, Shrinker, Turn, limits};
 use crate::world::event::Site;
 
 /// The version this code writes.
@@ -48,10 +48,17 @@ const PREEMPTING: usize = 3;
 const NO_LANE: u8 = 0xff;
 /// Upper half of the lane of kswapd's turns; of any other, the lower half is a task.
 const KSWAPD_LANE: u8 = 0xe0;
+/// Upper half of the lane of turns that fire a handler.
+const HANDLER_LANE: u8 = 0xd0;
 
 /// First operand of a TASK record that starts a shrinker; any other starts a task, so that random bytes do.
 const GATED: u8 = 0x51;
 const ALWAYS: u8 = 0x52;
+/// The same for handlers of hard and of soft interrupts, with a second operand: whatever follows is theirs, and random
+/// bytes are to be of tasks.
+const HARD: u8 = 0x53;
+const SOFT: u8 = 0x54;
+const HANDLER: u8 = 0x68;
 /// Set in the `reserve` byte of a MEMORY record when kswapd does not run.
 const NO_KSWAPD: u8 = 0x80;
 
@@ -227,7 +234,7 @@ fn memory(reserve: u8, count: [u16; 5]) -> Memory {
 fn put_schedule(schedule: &[Turn], out: &mut Vec<u8>) {
     // Which kind of record a turn goes into: short forms of their own for tasks to the end of an op, and for few points.
     let kind = |turn: &Turn| match turn.points {
-        0 if turn.lane != Turn::KSWAPD => 0,
+        0 if turn.lane < Turn::KSWAPD => 0,
         0..=255 => 1,
         _ => 2,
     };
@@ -253,13 +260,18 @@ fn put_schedule(schedule: &[Turn], out: &mut Vec<u8>) {
 }
 
 fn lane_byte(turn: Turn) -> u8 {
-    if turn.lane == Turn::KSWAPD { KSWAPD_LANE } else { turn.lane }
+    match turn.fires() {
+        Some(handler) => HANDLER_LANE | handler as u8,
+        None if turn.lane == Turn::KSWAPD => KSWAPD_LANE,
+        None => turn.lane,
+    }
 }
 
 fn get_turn(lane: u8, points: u32) -> Option<Turn> {
     match lane {
         NO_LANE => None,
         _ if lane & 0xf0 == KSWAPD_LANE => Some(Turn { lane: Turn::KSWAPD, points }),
+        _ if lane & 0xf0 == HANDLER_LANE => Some(Turn::handler(usize::from(lane & 0xf))),
         _ => Some(Turn { lane: lane & 0xf, points }),
     }
 }
@@ -303,6 +315,11 @@ impl Program {
             pad(&mut out);
             put_ops(&shrinker.ops, &mut out);
         }
+        for handler in &self.handlers {
+            out.extend([TASK, if handler.hard { HARD } else { SOFT }, HANDLER]);
+            pad(&mut out);
+            put_ops(&handler.ops, &mut out);
+        }
         put_schedule(&self.schedule, &mut out);
         out
     }
@@ -329,8 +346,15 @@ impl Program {
         let mut used = RECORD;
         let op = match code {
             TASK if matches!(byte(0), GATED | ALWAYS) => {
-                if self.shrinkers.len() < limits::SHRINKERS {
+                // Tasks come before shrinkers, and these before handlers.
+                if self.shrinkers.len() < limits::SHRINKERS && self.handlers.is_empty() {
                     self.shrinkers.push(Shrinker { gated: byte(0) == GATED, objects: byte(1), ops: Vec::new() });
+                }
+                return used;
+            }
+            TASK if matches!(byte(0), HARD | SOFT) && byte(1) == HANDLER => {
+                if self.handlers.len() < limits::HANDLERS {
+                    self.handlers.push(Handler { hard: byte(0) == HARD, ops: Vec::new() });
                 }
                 return used;
             }
@@ -338,8 +362,7 @@ impl Program {
                 self.memory = Some(memory(byte(0), std::array::from_fn(|i| u16::from(byte(1 + i)))));
                 return used;
             }
-            // Tasks come before shrinkers.
-            TASK if !self.shrinkers.is_empty() => return used,
+            TASK if !self.shrinkers.is_empty() || !self.handlers.is_empty() => return used,
             TASK => {
                 if self.tasks.len() < limits::TASKS {
                     self.tasks.push(Vec::new());
@@ -398,7 +421,8 @@ impl Program {
         };
         if let Some(op) = op.filter(|_| *nr_ops < limits::OPS) {
             *nr_ops += 1;
-            let ops = self.shrinkers.last_mut().map(|s| &mut s.ops).or(self.tasks.last_mut());
+            let handler = self.handlers.last_mut().map(|h| &mut h.ops);
+            let ops = handler.or(self.shrinkers.last_mut().map(|s| &mut s.ops)).or(self.tasks.last_mut());
             ops.expect("there is always a task").push(op);
         }
         used

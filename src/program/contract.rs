@@ -125,6 +125,12 @@ pub const RULES: &[Rule] = &[
         source: "mm/percpu.c: an allocation may queue the balance work; kernel/workqueue.c: that wakes a worker, which takes the lock of a run queue",
         kept: "repair drops a `sched-probe`: only programs marked `unsafe-caller` have one",
     },
+    Rule {
+        number: 17,
+        text: "a declared handler only allocates without sleeping, frees, writes, verifies, asks and signals",
+        source: "as for rules 2 and 14",
+        kept: "repair drops what a handler must not do and takes `__GFP_DIRECT_RECLAIM` out of the mask",
+    },
 ];
 
 /// The rule of a number.
@@ -149,6 +155,7 @@ const UNDER_IO: &Rule = rule(13);
 const INTERRUPT: &Rule = rule(14);
 const SHRINKER: &Rule = rule(15);
 const SCHEDULER: &Rule = rule(16);
+const HANDLER: &Rule = rule(17);
 
 /// Every flag with a name.
 pub const KNOWN_FLAGS: Gfp = {
@@ -165,7 +172,7 @@ pub const KNOWN_FLAGS: Gfp = {
 pub struct Violation {
     /// The rule.
     pub rule: &'static Rule,
-    /// Task by index; shrinkers are numbered behind the last task there can be.
+    /// Task by index; shrinkers are numbered behind the last task there can be, handlers behind the last shrinker.
     pub task: usize,
     /// Op of the task by index; the number of its ops for what is missing at its end.
     pub op: usize,
@@ -179,6 +186,8 @@ enum Role {
     Shrinker {
         gated: bool,
     },
+    /// A handler of an interrupt.
+    Handler,
 }
 
 /// What a task owes at a point of its run. One per task.
@@ -214,11 +223,19 @@ impl ContractState {
         ContractState { role: Role::Shrinker { gated }, ..ContractState::new(boot) }
     }
 
+    /// A handler that starts.
+    pub fn handler(boot: &Geometry, hard: bool) -> ContractState {
+        ContractState { role: Role::Handler, interrupt: Some(hard), ..ContractState::new(boot) }
+    }
+
     /// Which rule the task would break by running `op` now.
     pub fn check(&self, op: &Op) -> Result<(), &'static Rule> {
         let keep = |ok: bool, rule| if ok { Ok(()) } else { Err(rule) };
         if let Role::Shrinker { gated } = self.role {
             keep(shrinker_may(op, gated), SHRINKER)?;
+        }
+        if self.role == Role::Handler {
+            keep(handler_may(op), HANDLER)?;
         }
         match *op {
             Op::Alloc { gfp, .. } => {
@@ -363,7 +380,8 @@ impl ContractState {
 
     /// The ops that undo what is in force.
     pub fn closers(&self) -> impl Iterator<Item = Op> + use<> {
-        let ends = self.interrupt.map(|_| Op::InterruptEnd).into_iter();
+        // A declared handler ends with its ops.
+        let ends = self.interrupt.filter(|_| self.role != Role::Handler).map(|_| Op::InterruptEnd).into_iter();
         let locks = self.held().rev().map(|lock| Op::Unlock { lock });
         let scopes = self.scopes.iter().flatten().count();
         let rest = [(Op::IrqOn, usize::from(self.irqs_off)), (Op::AtomicEnd, self.atomic), (Op::Leave, scopes)];
@@ -383,13 +401,30 @@ fn shrinker_may(op: &Op, gated: bool) -> bool {
     }
 }
 
+/// What a handler may do at all; that its allocations do not sleep is another rule.
+fn handler_may(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Alloc { .. }
+            | Op::Free { .. }
+            | Op::Write { .. }
+            | Op::Verify { .. }
+            | Op::IsStatic { .. }
+            | Op::Phys { .. }
+            | Op::NrPages
+            | Op::Signal { .. }
+    )
+}
+
 impl Program {
-    /// Everywhere the program breaks the contract, task by task, then shrinker by shrinker.
+    /// Everywhere the program breaks the contract, task by task, then shrinker by shrinker and handler by handler.
     pub fn violations(&self) -> Vec<Violation> {
         let tasks = self.tasks.iter().map(|ops| (ops, ContractState::new(&self.boot)));
         let shrinkers = self.shrinkers.iter().map(|s| (&s.ops, ContractState::shrinker(&self.boot, s.gated)));
         let mut found = Vec::new();
+        let handlers = self.handlers.iter().map(|h| (&h.ops, ContractState::handler(&self.boot, h.hard)));
         let numbered = (0..).zip(tasks).chain((limits::TASKS..).zip(shrinkers));
+        let numbered = numbered.chain((limits::TASKS + limits::SHRINKERS..).zip(handlers));
         for (task, (ops, mut state)) in numbered {
             for (i, op) in ops.iter().enumerate() {
                 if let Err(rule) = state.check(op) {

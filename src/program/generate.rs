@@ -6,6 +6,7 @@ use super::axes::{ATOMS, CPUS, DYNS, PAGES, RESERVED, STATICS, UNITS};
 use super::contract::ContractState;
 use super::draw::{Draw, Sizes};
 use super::geometry::{First, Geometry};
+use super::handler::interrupts;
 use super::interleave::interleave;
 use super::op::{LOCKS, Op, TABLE, Var};
 use super::rng::Rng;
@@ -64,6 +65,9 @@ const PHASES: [(Phase, u32); 11] = [
 /// Sets the stream of random numbers for preemptions apart, so that ops are the same with and without.
 const PREEMPTIONS: u64 = 0x7072_6565_6d70_7400;
 
+/// The same for interrupts.
+const INTERRUPTS: u64 = 0x6972_7173_0000_0000;
+
 /// Sites with how often generated faults choose them. memblock is rare: the kernel panics at boot, as it should.
 const FAULT_SITES: [(Site, u32); 7] = [
     (Site::Pages, 40),
@@ -96,7 +100,7 @@ impl Generator {
         }
         let (tasks, schedule) = (writer.tasks, writer.schedule);
         let (memory, shrinkers) = pressure(&mut rng, &boot);
-        let mut program = Program { boot, unsafe_caller: false, memory, tasks, shrinkers, faults, schedule };
+        let mut program = Program { boot, memory, tasks, shrinkers, faults, schedule, ..Program::default() };
         match rng.below(10) {
             _ if nr_tasks == 1 => program.schedule.clear(),
             0 => program.schedule.clear(), // one task after the other
@@ -105,6 +109,7 @@ impl Generator {
         }
         program.repair(); // ends sections that are still open
         interleave(&mut Rng::new(self.seed ^ PREEMPTIONS, index), &mut program);
+        interrupts(&mut Rng::new(self.seed ^ INTERRUPTS, index), &mut program);
         program
     }
 

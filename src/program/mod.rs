@@ -9,6 +9,7 @@ mod draw;
 mod error;
 mod generate;
 mod geometry;
+mod handler;
 mod interleave;
 mod memory;
 mod minimize;
@@ -28,6 +29,7 @@ pub use bytes::{BytesError, VERSION};
 pub use error::TextError;
 pub use generate::Generator;
 pub use geometry::{First, Geometry, GeometryError};
+pub use handler::Handler;
 pub use memory::{Memory, Shrinker};
 pub use minimize::{Reduction, minimize, run_order};
 pub use op::{HeldLock, LOCKS, Op, OpInfo, TABLE, VARS, Var};
@@ -49,6 +51,8 @@ pub struct Program {
     pub tasks: Vec<Vec<Op>>,
     /// What reclaim runs, at most 4.
     pub shrinkers: Vec<Shrinker>,
+    /// What interrupts do, at most 4.
+    pub handlers: Vec<Handler>,
     /// Backing allocations that fail.
     pub faults: Vec<Fault>,
     /// Who runs next and how far; tasks not named follow in order once it is used up.
@@ -64,6 +68,7 @@ impl Default for Program {
             memory: None,
             tasks: vec![Vec::new()],
             shrinkers: Vec::new(),
+            handlers: Vec::new(),
             faults: Vec::new(),
             schedule: Vec::new(),
         }
@@ -71,9 +76,10 @@ impl Default for Program {
 }
 
 impl Program {
-    /// Ops of all tasks together, and of the shrinkers.
+    /// Ops of all tasks together, of the shrinkers and of the handlers.
     pub fn nr_ops(&self) -> usize {
-        self.tasks.iter().chain(self.shrinkers.iter().map(|s| &s.ops)).map(Vec::len).sum()
+        let others = self.shrinkers.iter().map(|s| &s.ops).chain(self.handlers.iter().map(|h| &h.ops));
+        self.tasks.iter().chain(others).map(Vec::len).sum()
     }
 
     /// Turns of the schedule that end at a scheduling point rather than with an op.
@@ -99,7 +105,9 @@ pub mod limits {
     pub const TASKS: usize = 16;
     /// Shrinkers.
     pub const SHRINKERS: usize = 4;
-    /// Ops of all tasks and shrinkers together.
+    /// Interrupt handlers.
+    pub const HANDLERS: usize = 4;
+    /// Ops of all tasks, shrinkers and handlers together.
     pub const OPS: usize = 65_536;
     /// Fault lines.
     pub const FAULTS: usize = 16;

@@ -326,7 +326,7 @@ macro_rules! choice {
 }
 
 /// Names of the two kinds of interrupts in text programs.
-const HARDNESS: [(bool, &str); 2] = [(true, "hard"), (false, "soft")];
+pub(super) const HARDNESS: [(bool, &str); 2] = [(true, "hard"), (false, "soft")];
 
 choice! {
     /// An external lock.

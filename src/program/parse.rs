@@ -9,14 +9,15 @@ use super::error::{TextError, nearest};
 use super::geometry::Geometry;
 use super::memory::{KINDS, MEMORY};
 use super::op::{Op, TABLE};
+use super::operand::HARDNESS;
 use super::print::FIRSTS;
 use super::schedule;
 use super::words::{Names, Words, parse_size};
-use super::{Fault, Memory, Program, Shrinker, Turn, limits};
+use super::{Fault, Handler, Memory, Program, Shrinker, Turn, limits};
 use crate::world::event::Site;
 
 /// Words a line can start with besides ops.
-const DIRECTIVES: [&str; 7] = ["boot", "unsafe-caller", "memory", "task", "shrinker", "fault", "schedule"];
+const DIRECTIVES: [&str; 8] = ["boot", "unsafe-caller", "memory", "task", "shrinker", "handler", "fault", "schedule"];
 
 /// Parameters of `boot`; their spelling in text and, in [`GeometryError`](super::GeometryError), in rules.
 pub(super) const BOOT: [&str; 10] =
@@ -27,6 +28,7 @@ pub(super) const BOOT: [&str; 10] =
 enum Owner {
     Task(usize),
     Shrinker(usize),
+    Handler(usize),
 }
 
 /// What was read so far.
@@ -35,7 +37,7 @@ struct Parser<'t> {
     program: Program,
     names: Names<'t>,
     tasks: HashMap<&'t str, usize>,
-    /// The task or shrinker that ops go to.
+    /// Who ops go to.
     current: Option<Owner>,
     boot_at: Option<Range<usize>>,
     /// Bytes of each geometry parameter given.
@@ -45,6 +47,8 @@ struct Parser<'t> {
     op_at: Vec<Vec<Range<usize>>>,
     /// The same, by shrinker.
     shrinker_op_at: Vec<Vec<Range<usize>>>,
+    /// The same, by handler.
+    handler_op_at: Vec<Vec<Range<usize>>>,
     /// Names in schedules, which may come before their tasks, with points and how often each.
     schedule: Vec<(&'t str, u32, usize, Range<usize>)>,
 }
@@ -64,6 +68,7 @@ impl FromStr for Program {
             ops: 0,
             op_at: Vec::new(),
             shrinker_op_at: Vec::new(),
+            handler_op_at: Vec::new(),
             schedule: Vec::new(),
         };
         let mut start = 0;
@@ -92,6 +97,7 @@ impl<'t> Parser<'t> {
                 "memory" => self.memory(words, at),
                 "task" => self.task(words),
                 "shrinker" => self.shrinker(words, at),
+                "handler" => self.handler(words, at),
                 "fault" => self.fault(words, at),
                 "schedule" => self.schedule(words),
                 _ => self.op(words, name, at),
@@ -126,6 +132,7 @@ impl<'t> Parser<'t> {
         let (ops, places) = match owner {
             Owner::Task(i) => (&mut self.program.tasks[i], &mut self.op_at[i]),
             Owner::Shrinker(i) => (&mut self.program.shrinkers[i].ops, &mut self.shrinker_op_at[i]),
+            Owner::Handler(i) => (&mut self.program.handlers[i].ops, &mut self.handler_op_at[i]),
         };
         ops.push(op);
         places.push(at);
@@ -139,7 +146,7 @@ impl<'t> Parser<'t> {
         if index == limits::TASKS {
             return Err(words.error(at, format!("more than {} tasks", limits::TASKS), None));
         }
-        if name.contains(['*', '=', ':']) {
+        if name.contains(['*', '=', ':', '!']) {
             return Err(words.unexpected(at, "the task's name", &[]));
         }
         if index == next {
@@ -166,6 +173,18 @@ impl<'t> Parser<'t> {
         self.program.shrinkers.push(Shrinker { gated, objects, ops: Vec::new() });
         self.shrinker_op_at.push(Vec::new());
         self.current = Some(Owner::Shrinker(index));
+        words.finish(&[])
+    }
+
+    fn handler(&mut self, mut words: Words<'t, '_>, at: Range<usize>) -> Result<(), TextError> {
+        let hard = words.one_of("a kind of interrupt", &HARDNESS)?;
+        let index = self.program.handlers.len();
+        if index == limits::HANDLERS {
+            return Err(words.error(at, format!("more than {} handlers", limits::HANDLERS), None));
+        }
+        self.program.handlers.push(Handler { hard, ops: Vec::new() });
+        self.handler_op_at.push(Vec::new());
+        self.current = Some(Owner::Handler(index));
         words.finish(&[])
     }
 
@@ -260,7 +279,8 @@ impl<'t> Parser<'t> {
         };
         let ops = match broken.task {
             t if t < self.op_at.len() => &self.op_at[t],
-            t => &self.shrinker_op_at[t - limits::TASKS],
+            t if t < limits::TASKS + limits::SHRINKERS => &self.shrinker_op_at[t - limits::TASKS],
+            t => &self.handler_op_at[t - limits::TASKS - limits::SHRINKERS],
         };
         let end = self.text.len()..self.text.len();
         let at = ops.get(broken.op).or(ops.last()).cloned().unwrap_or(end);
@@ -281,7 +301,15 @@ impl<'t> Parser<'t> {
         self.keep_contract()?;
         for (name, points, times, at) in self.schedule {
             let kswapd = (name == Turn::KSWAPD_NAME).then_some(usize::from(Turn::KSWAPD));
-            let Some(lane) = self.tasks.get(name).copied().or(kswapd) else {
+            let handler = name.strip_prefix('!').and_then(|n| n.parse().ok()).filter(|_| points == 0);
+            let handler =
+                handler.filter(|n| *n < self.program.handlers.len()).map(|n| usize::from(Turn::handler(n).lane));
+            let Some(lane) = self.tasks.get(name).copied().or(kswapd).or(handler) else {
+                if name.starts_with('!') {
+                    let message = format!("the schedule fires `{name}`, which is no handler");
+                    let help = "handlers are numbered from `!0` on, and run to their end".to_owned();
+                    return Err(TextError::new(self.text, at, message, Some(help)));
+                }
                 let help = nearest(name, self.tasks.keys().copied()).map(|t| format!("did you mean `{t}`?"));
                 return Err(TextError::new(
                     self.text,

@@ -102,6 +102,10 @@ impl fmt::Display for Program {
             writeln!(f, "{shrinker}")?;
             print_ops(&shrinker.ops, &mut line, f)?;
         }
+        for handler in &self.handlers {
+            writeln!(f, "{handler}")?;
+            print_ops(&handler.ops, &mut line, f)?;
+        }
         for fault in &self.faults {
             writeln!(f, "{fault}")?;
         }

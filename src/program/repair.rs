@@ -36,6 +36,16 @@ impl Program {
             }
             left -= shrinker.ops.len();
         }
+        self.handlers.truncate(limits::HANDLERS);
+        for handler in &mut self.handlers {
+            handler.ops.iter_mut().for_each(|op| in_range(op, tasks));
+            if unsafe_caller {
+                handler.ops.truncate(left);
+            } else {
+                keep_contract(&mut handler.ops, &boot, ContractState::handler(&boot, handler.hard), left);
+            }
+            left -= handler.ops.len();
+        }
         if let Some(memory) = &mut self.memory {
             memory.repair();
         }
@@ -45,7 +55,9 @@ impl Program {
             fault.times = fault.times.max(1);
         }
         self.schedule.truncate(limits::SCHEDULE);
-        self.schedule.iter_mut().for_each(|turn| turn.repair(usize::from(tasks)));
+        let (tasks, handlers) = (self.tasks.len(), self.handlers.len());
+        self.schedule.retain(|turn| handlers > 0 || turn.fires().is_none());
+        self.schedule.iter_mut().for_each(|turn| turn.repair(tasks, handlers));
     }
 
     /// True when [`Program::repair`] would change nothing.

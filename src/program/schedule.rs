@@ -6,10 +6,10 @@ use std::fmt;
 use super::limits;
 use super::print::task_name;
 
-/// A turn of a lane: a task, or kswapd.
+/// A turn of a lane: a task, or kswapd. Or an interrupt on top of the lane whose turn was last.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Turn {
-    /// The task by index, or [`Turn::KSWAPD`].
+    /// The task by index, or [`Turn::KSWAPD`]; what is above fires a handler.
     pub lane: u8,
     /// Scheduling points it passes before it is preempted at the next one; 0 runs to the end of its op.
     pub points: u32,
@@ -32,22 +32,37 @@ impl Turn {
         Turn { lane: lane as u8, points: points.max(1) }
     }
 
+    /// Fires a handler.
+    pub fn handler(handler: usize) -> Turn {
+        Turn { lane: Turn::KSWAPD + 1 + handler as u8, points: 0 }
+    }
+
+    /// The handler it fires.
+    pub fn fires(self) -> Option<usize> {
+        self.lane.checked_sub(Turn::KSWAPD + 1).map(usize::from)
+    }
+
     /// Ends at a scheduling point rather than with an op.
     pub fn preempts(self) -> bool {
         self.points != 0
     }
 
-    /// A lane of a program with so many tasks.
-    pub(super) fn repair(&mut self, tasks: usize) {
-        if self.lane != Turn::KSWAPD {
+    /// A lane of a program with so many tasks and handlers; handlers there must be for a turn that fires one.
+    pub(super) fn repair(&mut self, tasks: usize, handlers: usize) {
+        if let Some(handler) = self.fires() {
+            *self = Turn::handler(handler % handlers);
+        } else if self.lane != Turn::KSWAPD {
             self.lane %= tasks as u8;
         }
     }
 }
 
-/// `a`, or `a:3`; kswapd by its name.
+/// `a`, or `a:3`; kswapd by its name; `!0` for the first handler.
 impl fmt::Display for Turn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(handler) = self.fires() {
+            return write!(f, "!{handler}");
+        }
         match self.lane {
             Turn::KSWAPD => f.write_str(Turn::KSWAPD_NAME)?,
             task => write!(f, "{}", task_name(task))?,

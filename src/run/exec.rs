@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 
 use super::content::{self, ContentError};
-use crate::program::{HeldLock, Op, Shrinker, Var, limits};
+use crate::program::{Handler, HeldLock, Op, Shrinker, Var, limits};
 use crate::tenant::Tenant;
 use crate::world::Host;
 use crate::world::areas::Area;
@@ -27,6 +27,8 @@ pub struct Shared<T> {
     pub ops: RefCell<Vec<Vec<Op>>>,
     /// What reclaim runs.
     pub shrinkers: RefCell<Vec<Shrinker>>,
+    /// What interrupts do.
+    pub handlers: RefCell<Vec<Handler>>,
     /// Scopes each task is in.
     pub scopes: RefCell<Vec<Vec<(Scope, bool)>>>,
     /// Content errors with the op (task, index) at which they were seen.
@@ -152,6 +154,17 @@ impl<T: Tenant> Shared<T> {
             && (self.doubt.get()
                 || !self.content.borrow().is_empty()
                 || self.host.world().clearings() != self.cleared.get())
+    }
+
+    /// Runs the ops of a handler on top of whoever is interrupted.
+    pub fn handle(&self, handler: usize) {
+        let Some(hard) = self.handlers.borrow().get(handler).map(|h| h.hard) else { return };
+        let before = self.host.world_mut().interrupt(hard);
+        for index in 0.. {
+            let Some(op) = self.handlers.borrow()[handler].ops.get(index).copied() else { break };
+            self.execute(limits::TASKS + limits::SHRINKERS + handler, index, op);
+        }
+        self.host.world_mut().interrupt_end(hard, before);
     }
 
     fn wrong(&self, number: u32, e: ContentError) {

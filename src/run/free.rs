@@ -138,6 +138,7 @@ impl Run<'_> {
             host,
             ops: RefCell::new(all),
             shrinkers: RefCell::new(self.program.shrinkers.clone()),
+            handlers: RefCell::new(self.program.handlers.clone()),
             scopes: RefCell::new((0..=limits::TASKS).map(|_| Vec::with_capacity(super::exec::SCOPES)).collect()),
             content: RefCell::default(),
             contents: Cell::new(self.contents),

@@ -41,6 +41,9 @@ pub struct Session<T> {
 /// Every how many ops the log gets a digest of the whole state; one more follows the drain.
 const STATE_EVERY: u64 = 64;
 
+/// Who can have ops.
+const OWNERS: usize = limits::TASKS + limits::SHRINKERS + limits::HANDLERS;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum BootResult {
     Running,
@@ -84,7 +87,8 @@ impl<T: Tenant + 'static> Session<T> {
             tenant,
             ops: RefCell::new(Vec::new()),
             shrinkers: RefCell::new(Vec::new()),
-            scopes: RefCell::new((0..=limits::TASKS).map(|_| Vec::with_capacity(super::exec::SCOPES)).collect()),
+            handlers: RefCell::new(Vec::new()),
+            scopes: RefCell::new((0..OWNERS).map(|_| Vec::with_capacity(super::exec::SCOPES)).collect()),
             content: RefCell::new(Vec::new()),
             contents: Cell::default(),
             doubt: Cell::new(false),
@@ -165,6 +169,7 @@ impl<T: Tenant + 'static> Session<T> {
             self.lanes.push(Lane::new()?);
         }
         self.shared.shrinkers.borrow_mut().clone_from(&program.shrinkers);
+        self.shared.handlers.borrow_mut().clone_from(&program.handlers);
         let mut ops = self.shared.ops.borrow_mut();
         ops.resize_with(program.tasks.len(), Vec::new);
         for (mine, theirs) in ops.iter_mut().zip(&program.tasks) {
@@ -240,11 +245,15 @@ impl<T: Tenant + 'static> Session<T> {
                 }
             };
             let turn = self.choose(ready, strategy);
-            let lane = usize::from(turn.lane);
+            // An interrupt is a matter of the lane that it interrupts.
+            let lane = if turn.fires().is_some() { ready.last() } else { None }.unwrap_or(usize::from(turn.lane));
             self.shared.host.world_mut().set_alone(turns.alone(lane, kswapd));
-            let pause = self.take(turn, tasks, watch);
+            let pause = match turn.fires() {
+                Some(handler) => self.fire(handler, lane.min(tasks), tasks, watch),
+                None => self.take(turn, tasks, watch),
+            };
             self.recorder.took(turn, matches!(pause, Pause::Preempted | Pause::Yielded));
-            self.went(turn.lane, pause);
+            self.went(lane, turn.fires(), pause);
             strategy.went(lane, self.places[lane]);
             if pause == Pause::Stopped {
                 return Ended::Stopped;
@@ -261,9 +270,32 @@ impl<T: Tenant + 'static> Session<T> {
         if ready.has(kswapd) && (over || !strategy.schedules_kswapd()) {
             return Turn::op(kswapd);
         }
-        let wanted = if over { None } else { strategy.next(ready) };
+        let mut wanted = if over { None } else { strategy.next(ready) };
+        // An interrupt that cannot start where its turn comes is lost.
+        while let Some(handler) = wanted.and_then(Turn::fires) {
+            if self.can_fire(handler, ready) {
+                return Turn::handler(handler);
+            }
+            wanted = strategy.next(ready);
+        }
         let lane = ready.choose(wanted.map(|t| usize::from(t.lane)));
         Turn { lane: lane as u8, points: wanted.map_or(0, |t| t.points) }
+    }
+
+    /// The handler can start on top of the lane whose turn was last: it can go on, and its interrupts are on.
+    fn can_fire(&self, handler: usize, ready: Ready) -> bool {
+        let tasks = self.shared.ops.borrow().len();
+        let Some(lane) = ready.last().map(|lane| &self.lanes[lane.min(tasks)]) else { return false };
+        let hard = self.shared.handlers.borrow().get(handler).map(|h| h.hard);
+        hard.is_some_and(|hard| !lane.handles() && self.shared.host.world().takes_interrupt(lane.context, hard))
+    }
+
+    /// Runs a handler on top of a lane, to its end if it need not wait.
+    fn fire(&mut self, handler: usize, lane: usize, tasks: usize, watch: &mut impl Watch<T>) -> Pause {
+        self.shared.host.grant(Host::NO_END);
+        let shared = self.shared.clone();
+        self.lanes[lane].fire(move || shared.handle(handler));
+        self.step(lane, tasks, watch)
     }
 
     /// Runs a lane to the end of its turn.
@@ -290,11 +322,12 @@ impl<T: Tenant + 'static> Session<T> {
     }
 
     /// Notes where a turn ended.
-    fn went(&mut self, lane: u8, pause: Pause) {
+    fn went(&mut self, lane: usize, fires: Option<usize>, pause: Pause) {
         let waits = !matches!(pause, Pause::Preempted | Pause::Yielded);
-        let step = Step { lane, place: self.places[usize::from(lane)], waits };
+        let fires = fires.map(|handler| handler as u8);
+        let step = Step { lane: lane as u8, place: self.places[lane], waits, fires };
         match self.trail.last_mut() {
-            Some(last) if last.lane == lane => *last = step,
+            Some(last) if last.lane == step.lane && last.fires.is_none() && fires.is_none() => *last = step,
             _ => self.trail.push(step),
         }
     }
@@ -393,5 +426,6 @@ pub(super) fn start_task<T: Tenant + 'static>(lane: &mut Lane, shared: &Rc<Share
 pub fn op_at(program: &Program, number: u32) -> Option<Op> {
     let (task, index) = ((number >> 24) as usize, (number & 0xff_ffff) as usize);
     let shrinker = || Some(&program.shrinkers.get(task.checked_sub(limits::TASKS)?)?.ops);
-    program.tasks.get(task).or_else(shrinker)?.get(index).copied()
+    let handler = || Some(&program.handlers.get(task.checked_sub(limits::TASKS + limits::SHRINKERS)?)?.ops);
+    program.tasks.get(task).or_else(shrinker).or_else(handler)?.get(index).copied()
 }

@@ -7,6 +7,7 @@ use crate::program::Program;
 use crate::run::Ended;
 use crate::world::event::Event;
 use crate::world::kernel::Lock;
+use crate::world::op_is_nested;
 
 fn events(text: &str) -> Vec<Event> {
     let mut run = ModelRun::new(Facts::default(), Quirks::v6_12()).unwrap();
@@ -57,7 +58,7 @@ task b
   y = alloc 64 gfp MASK
 task c
   signal b
-schedule a:6 b c b a
+schedule a:4 b c b a
 ";
 
 /// How the waits for the mutex ended, in order.
@@ -75,4 +76,47 @@ fn waits(mask: &str) -> Vec<(bool, bool)> {
 fn a_killed_task_waits_no_longer_unless_it_must_not_fail() {
     assert_eq!(waits("GFP_KERNEL"), [(true, true), (true, false)], "while task a has the mutex");
     assert_eq!(waits("GFP_KERNEL|__GFP_NOFAIL"), [(true, true), (false, true)]);
+}
+
+/// Where declared handlers ran, by the number of ops that had ended.
+fn interrupts(text: &str) -> Vec<usize> {
+    let (mut ended, mut starts) = (0, Vec::new());
+    for event in events(text) {
+        match event {
+            Event::OpBegin { op } if op_is_nested(op) && op & 0xff_ffff == 0 => starts.push(ended),
+            Event::OpEnd { op, .. } if !op_is_nested(op) => ended += 1,
+            _ => {}
+        }
+    }
+    starts
+}
+
+#[test]
+fn a_handler_runs_between_ops_and_in_them() {
+    let text = "
+task a
+  x = alloc 64
+  free x
+handler hard
+  y = alloc 64 gfp GFP_ATOMIC
+  free y
+schedule a:3 !0 a !0 a !0
+";
+    assert_eq!(interrupts(text), [0, 1, 2]);
+}
+
+#[test]
+fn an_interrupt_that_cannot_start_is_lost() {
+    let section = |begin: &str, end: &str, hardness: &str| {
+        let text = format!(
+            "task a\n {begin}\n nr-pages\n {end}\n nr-pages\nhandler {hardness}\n nr-pages\nschedule !0 a !0 a !0 a !0\n"
+        );
+        interrupts(&text)
+    };
+    assert_eq!(section("irq-off", "irq-on", "hard"), [3], "nor before the first turn");
+    assert_eq!(section("atomic-begin", "atomic-end", "soft"), [1, 2, 3]);
+    assert_eq!(section("interrupt soft", "interrupt-end", "soft"), [3]);
+    assert_eq!(section("interrupt soft", "interrupt-end", "hard"), [1, 2, 3]);
+    assert_eq!(section("interrupt hard", "interrupt-end", "hard"), [3]);
+    assert_eq!(section("lock irq-spin", "unlock irq-spin", "hard"), [3]);
 }

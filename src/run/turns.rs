@@ -22,6 +22,8 @@ pub struct Step {
     pub place: Place,
     /// It could not go on: it waits, or has ended.
     pub waits: bool,
+    /// The turn was that of a handler, fired on top of the lane.
+    pub fires: Option<u8>,
 }
 
 /// The turns of a run, said by op: whole ops first, then the points of the one in which a lane was preempted. An op can
@@ -31,6 +33,10 @@ pub fn by_op(trail: &[Step]) -> Vec<Turn> {
     let mut waits: [Option<Place>; Turn::KSWAPD as usize + 1] = Default::default();
     let mut turns = Vec::new();
     for step in trail {
+        if let Some(handler) = step.fires {
+            turns.push(Turn::handler(handler.into()));
+            continue;
+        }
         let lane = usize::from(step.lane);
         let from = std::mem::replace(&mut places[lane], step.place);
         let ops = step.place.op - from.op;

@@ -36,5 +36,6 @@ mod waits;
 pub use self::core::{CONTEXTS, KSWAPD, WORKER, World, static_byte};
 pub use self::host::Host;
 pub use self::memcg::MEMCGS;
+pub use self::ops::op_is_nested;
 pub use self::ops::{Context, context_name};
 pub use self::task::Task;

@@ -34,9 +34,9 @@ pub fn context_name(context: usize) -> String {
     }
 }
 
-/// Ops of shrinkers are numbered behind those of all tasks, the drain apart.
-fn op_is_shrinkers(op: u32) -> bool {
-    (limits::TASKS..limits::TASKS + limits::SHRINKERS).contains(&((op >> 24) as usize))
+/// Ops of shrinkers and handlers, which run inside other ops, are numbered behind those of all tasks, the drain apart.
+pub fn op_is_nested(op: u32) -> bool {
+    (limits::TASKS..limits::TASKS + limits::SHRINKERS + limits::HANDLERS).contains(&((op >> 24) as usize))
 }
 
 impl World {
@@ -76,7 +76,7 @@ impl World {
             self.emit(Event::ContextLeak { irqs_off: t.irqs_off, held });
         }
         self.emit(Event::OpEnd { op, result });
-        if op_is_shrinkers(op) {
+        if op_is_nested(op) {
             self.ops[self.current] = before.op;
             if let Some(at) = self.outer_sites.iter().rposition(|(context, _)| *context == self.current) {
                 let (_, site) = self.outer_sites.remove(at);
@@ -148,6 +148,28 @@ impl World {
     pub fn kill(&mut self, task: Option<usize>) {
         self.tasks[task.unwrap_or(self.current)].signal = true;
         self.released = true;
+    }
+
+    /// An interrupt, hard or soft, can start on top of this context.
+    pub fn takes_interrupt(&self, context: usize, hard: bool) -> bool {
+        let t = &self.tasks[context];
+        let running = if hard { t.interrupt & 2 } else { t.interrupt };
+        !t.irqs_off && running == 0
+    }
+
+    /// An interrupt starts on top of the running context; what ran there before.
+    pub fn interrupt(&mut self, hard: bool) -> u8 {
+        let task = self.task();
+        let before = task.interrupt;
+        task.interrupt |= 1 << u8::from(hard);
+        self.emit(Event::Interrupt { hard, enter: true });
+        before
+    }
+
+    /// It ends.
+    pub fn interrupt_end(&mut self, hard: bool, before: u8) {
+        self.task().interrupt = before;
+        self.emit(Event::Interrupt { hard, enter: false });
     }
 
     /// Appends an event of the runner.

@@ -31,6 +31,7 @@ pub fn minimize(program: Program, keep: impl FnMut(&Program) -> bool, budget: u3
         search.preemptions();
         search.ops();
         search.shrinkers();
+        search.handlers();
         search.memory();
         search.faults();
         search.tasks();
@@ -117,6 +118,21 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
                     if op < ops.len() {
                         ops.remove(op);
                     }
+                });
+            }
+        }
+    }
+
+    fn handlers(&mut self) {
+        for i in (0..self.best.handlers.len()).rev() {
+            let left = self.best.handlers.len();
+            self.attempt(|p| drop_handler(p, i));
+            if self.best.handlers.len() < left {
+                continue;
+            }
+            for op in (0..self.best.handlers[i].ops.len()).rev() {
+                self.attempt(|p| {
+                    p.handlers[i].ops.remove(op);
                 });
             }
         }
@@ -280,6 +296,7 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
                 p.tasks[task][i].visit_vars(&mut rename);
             }
             p.shrinkers.iter_mut().flat_map(|s| &mut s.ops).for_each(|op| op.visit_vars(&mut rename));
+            p.handlers.iter_mut().flat_map(|h| &mut h.ops).for_each(|op| op.visit_vars(&mut rename));
         });
     }
 }
@@ -370,6 +387,16 @@ fn drop_task(p: &mut Program, task: usize) {
         }
     }
     p.schedule.retain(|t| usize::from(t.lane) != task);
-    let behind = p.schedule.iter_mut().filter(|t| usize::from(t.lane) > task && t.lane != Turn::KSWAPD);
+    let behind = p.schedule.iter_mut().filter(|t| usize::from(t.lane) > task && t.lane < Turn::KSWAPD);
     behind.for_each(|t| t.lane -= 1);
+}
+
+fn drop_handler(p: &mut Program, handler: usize) {
+    p.handlers.remove(handler);
+    p.schedule.retain(|t| t.fires() != Some(handler));
+    for turn in &mut p.schedule {
+        if let Some(other) = turn.fires().filter(|h| *h > handler) {
+            *turn = Turn::handler(other - 1);
+        }
+    }
 }

@@ -37,6 +37,8 @@ fn structure() {
     insta::assert_snapshot!(error("task a\nboot\nboot"), @"line 3, column 1: a second `boot` [boot]");
     insta::assert_snapshot!(error("task a\nschedule a:0"), @"line 2, column 10: expected a task's name, NAME:POINTS or NAME*COUNT, found `a:0` [a:0]");
     insta::assert_snapshot!(error("task a\nschedule a b:3"), @"line 2, column 12: the schedule names `b`, which is no task [b:3] (did you mean `a`?)");
+    insta::assert_snapshot!(error("task a\nschedule a !0"), @"line 2, column 12: the schedule fires `!0`, which is no handler [!0] (handlers are numbered from `!0` on, and run to their end)");
+    insta::assert_snapshot!(error("task a\nhandler hart"), @"line 2, column 9: expected a kind of interrupt (hard, soft), found `hart` [hart] (did you mean `hard`?)");
     insta::assert_snapshot!(error("task a:1"), @"line 1, column 6: expected the task's name, found `a:1` [a:1]");
     let many: String = (0..10_000).map(|i| format!("task t{i}\n")).collect();
     insta::assert_snapshot!(error(&many), @"line 17, column 6: more than 16 tasks [t16]");

@@ -10,7 +10,7 @@ mod minimizer;
 use proptest::prelude::*;
 
 use super::contract::KNOWN_FLAGS;
-use super::{Fault, First, Geometry, Memory, Op, Program, Shrinker, TABLE, Turn, Var, limits};
+use super::{Fault, First, Geometry, Handler, Memory, Op, Program, Shrinker, TABLE, Turn, Var, limits};
 use crate::world::event::Site;
 use crate::world::gfp::Gfp;
 
@@ -60,16 +60,17 @@ fn any_program() -> impl Strategy<Value = Program> {
         .prop_map(|(site, nth, times)| Fault { site: Site::ALL[site].0, nth, times });
     let tasks = proptest::collection::vec(proptest::collection::vec(any_op(), 0..40), 0..limits::TASKS + 2);
     let faults = proptest::collection::vec(fault, 0..limits::FAULTS + 2);
-    let turn = (0..=Turn::KSWAPD + 4, prop_oneof![Just(0), 0..300u32, any::<u32>()])
+    let turn = (0..=Turn::KSWAPD + 8, prop_oneof![Just(0), 0..300u32, any::<u32>()])
         .prop_map(|(lane, points)| Turn { lane, points });
     let schedule = proptest::collection::vec(turn, 0..100);
-    (any_geometry(), any::<bool>(), tasks, faults, schedule, any_pressure()).prop_map(
-        |(boot, unsafe_caller, tasks, faults, schedule, (memory, shrinkers))| Program {
+    (any_geometry(), any::<bool>(), tasks, faults, schedule, any_pressure(), any_handlers()).prop_map(
+        |(boot, unsafe_caller, tasks, faults, schedule, (memory, shrinkers), handlers)| Program {
             boot,
             unsafe_caller,
             memory,
             tasks,
             shrinkers,
+            handlers,
             faults,
             schedule,
         },
@@ -84,6 +85,13 @@ fn any_pressure() -> impl Strategy<Value = (Option<Memory>, Vec<Shrinker>)> {
     let shrinker = (any::<bool>(), any::<u8>(), proptest::collection::vec(any_op(), 0..10))
         .prop_map(|(gated, objects, ops)| Shrinker { gated, objects, ops });
     (proptest::option::of(memory), proptest::collection::vec(shrinker, 0..limits::SHRINKERS + 2))
+}
+
+/// Any handlers.
+fn any_handlers() -> impl Strategy<Value = Vec<Handler>> {
+    let handler =
+        (any::<bool>(), proptest::collection::vec(any_op(), 0..10)).prop_map(|(hard, ops)| Handler { hard, ops });
+    proptest::collection::vec(handler, 0..limits::HANDLERS + 2)
 }
 
 /// Any program that may run.

@@ -28,6 +28,10 @@ impl Strategy for Aligned<'_> {
     fn next(&mut self, ready: Ready) -> Option<Turn> {
         while let Some(goal) = self.goals.first() {
             let lane = usize::from(goal.lane);
+            if let Some(handler) = goal.fires {
+                self.goals = &self.goals[1..];
+                return Some(Turn::handler(handler.into()));
+            }
             let at = self.places[lane];
             // One that has to wait where it did not wait then is overtaken by the others, as everywhere.
             if ready.has(lane) {

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! All schedules of small programs with at most two preemptions: image and Model agree in each.
+
+mod common;
+
+use percuss::campaign::{Examiner, Oracles, image_session};
+use percuss::image::{Image, ImageSpec};
+use percuss::program::Program;
+use percuss::run::strategy::Exhaustive;
+
+/// Preemptions of a schedule.
+const PREEMPTIONS: u32 = 2;
+
+/// Runs every schedule; how many there are.
+fn all(tree: &str, name: &str) -> u64 {
+    let image = Image::build(&ImageSpec { tree: tree.into(), ..ImageSpec::default() }).unwrap();
+    let (session, facts) = image_session(&image.path, "C").unwrap();
+    let mut examiner = Examiner::new(session, facts, image.quirks, Oracles::default()).unwrap();
+    let path = common::checkout().join(format!("corpora/schedules/{name}.percuss"));
+    let program: Program = std::fs::read_to_string(path).unwrap().parse().unwrap();
+    let mut strategy = Exhaustive::new(PREEMPTIONS);
+    while strategy.next_run() {
+        let (verdict, recorded) = examiner.examine_under(&program, &mut strategy).unwrap();
+        let new: Vec<_> = verdict.findings.iter().filter(|f| f.quirk.is_none()).collect();
+        assert!(new.is_empty(), "{tree}: {new:#?}\n{recorded}");
+    }
+    eprintln!("{name} on {tree}: {} schedules with at most {PREEMPTIONS} preemptions", strategy.runs());
+    strategy.runs()
+}
+
+fn agree(name: &str) {
+    if common::has_trees() {
+        common::TREES.iter().for_each(|tree| assert!(all(tree, name) > 500, "{name} on {tree}"));
+    }
+}
+
+#[test]
+fn populating() {
+    agree("populate");
+}
+
+#[test]
+fn atomic_callers() {
+    agree("atomic");
+}
+
+#[test]
+fn a_killed_waiter() {
+    agree("killed");
+}
