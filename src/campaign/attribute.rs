@@ -152,8 +152,10 @@ pub struct Variants {
     felt: Felt,
 }
 
-/// Quirks that choose what backing allocations may do, and so what may wait for whom.
-const MASKS: [&str; 8] = ["B03", "B03b", "B04", "B05", "B06", "backing-nofail", "caller-scopes", "noreclaim-scope"];
+/// Quirks that are switched off first: the one that only counts warnings, and those that choose what backing allocations
+/// may do, and so what may wait for whom.
+const FIRST: [&str; 9] =
+    ["B15", "B03", "B03b", "B04", "B05", "B06", "backing-nofail", "caller-scopes", "noreclaim-scope"];
 
 /// The quirk that accounts for stalls. By their rule, not by running the Model without it: two tasks of such a Model
 /// may populate one page.
@@ -217,10 +219,10 @@ impl Variants {
         Ok(findings(below, room, tally))
     }
 
-    /// Quirks of the image, those that choose gfp masks first, and how many these are.
-    fn masks_first(&self) -> (Vec<&'static str>, usize) {
+    /// Quirks of the image, those of [`FIRST`] first, and how many these are.
+    fn in_order(&self) -> (Vec<&'static str>, usize) {
         let (masks, rest): (Vec<_>, Vec<_>) =
-            self.on.iter().copied().filter(|name| *name != UNDER_MUTEX).partition(|name| MASKS.contains(name));
+            self.on.iter().copied().filter(|name| *name != UNDER_MUTEX).partition(|name| FIRST.contains(name));
         let nr = masks.len();
         ([masks, rest].concat(), nr)
     }
@@ -246,9 +248,9 @@ impl Variants {
                 continue;
             }
             // Each quirk alone; then, what has more than one cause: one after the other, and the one with which the
-            // finding goes accounts for it. Quirks that choose masks first: without another one a chunk may not be
+            // finding goes accounts for it. Those that choose masks first: without another one a chunk may not be
             // made at all, and then there is nothing to see either.
-            let (on, masks) = self.masks_first();
+            let (on, masks) = self.in_order();
             let alone = |range: std::ops::Range<usize>| range.map(|i| &on[i..=i]);
             let together = |range: std::ops::Range<usize>| range.map(|i| &on[..=i]);
             let first = alone(0..masks).chain(together(1..masks.max(1)));

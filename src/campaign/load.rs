@@ -158,6 +158,7 @@ pub const PROBES: &[(&str, &str)] = &[
     ("warn-limit-sleepable", include_str!("../../corpora/quirks/warn-limit-sleepable.percuss")),
     ("B41", include_str!("../../corpora/quirks/B41.percuss")),
     ("B14", include_str!("../../corpora/quirks/B14.percuss")),
+    ("B15", include_str!("../../corpora/quirks/B15.percuss")),
 ];
 
 /// Finds the quirks of an image: each has a program on which the Model with and without it differs.

@@ -75,7 +75,11 @@ impl HintWatch {
     /// Looks for room when the op's request failed, or made a chunk, without anything having been made to fail.
     fn note_room<T: Tenant>(&mut self, shared: &Shared<T>, op: u32) {
         let (mut failed, mut created, mut excused) = (false, None, false);
-        for e in &shared.host.world().events()[self.events..] {
+        let world = shared.host.world();
+        let since = &world.events()[self.events..];
+        // An interrupt between two ops is no business of the one behind it.
+        let begin = since.iter().rposition(|e| *e == Event::OpBegin { op }).unwrap_or(0);
+        for e in &since[begin..] {
             match e {
                 Event::TraceAllocFail { .. } => failed = true,
                 Event::TraceCreate { base_addr } => created = Some(*base_addr),
@@ -90,6 +94,7 @@ impl HintWatch {
                 _ => {}
             }
         }
+        drop(world);
         let Some(Op::Alloc { size, align, reserved, gfp, .. }) = op_at(&self.program, op) else { return };
         if excused || !(failed || created.is_some()) || self.room.len() >= NOTED {
             return;

@@ -201,17 +201,7 @@ impl<K: Kernel> Allocator<K> {
         kernel.trace_alloc_fail(request.reserved, request.atomic, request.size, request.align);
         let silent = request.atomic && self.quirks().warn_limit_sleepable;
         if request.warns() && !silent && self.look(|core| core.count.warnings != 0) {
-            kernel.diag(Diag::Printk(4), &[request.size, request.align, request.atomic as u64], why);
-            if !request.atomic {
-                kernel.diag(Diag::Stack, &[], "");
-            }
-            let left = self.with(|core| {
-                core.count.warnings = core.count.warnings.wrapping_sub(1);
-                core.count.warnings
-            });
-            if left == 0 {
-                kernel.diag(Diag::Printk(6), &[], "limit reached, disable warning");
-            }
+            self.warn_of_failure(request, why);
         }
         if request.atomic {
             self.with(|core| core.count.atomic_failed = true);
@@ -221,6 +211,27 @@ impl<K: Kernel> Allocator<K> {
         }
         self.uncharge(request.objcg, request.size);
         0
+    }
+}
+
+impl<K: Kernel> Allocator<K> {
+    /// Writes a warning, and counts it: before others may run, or (B15) once it is written.
+    fn warn_of_failure(&self, request: &Request, why: &'static str) {
+        let kernel = self.kernel();
+        let count = || {
+            self.with(|core| {
+                core.count.warnings = core.count.warnings.wrapping_sub(1);
+                core.count.warnings
+            })
+        };
+        let counted = if self.quirks().b15 { None } else { Some(count()) };
+        kernel.diag(Diag::Printk(4), &[request.size, request.align, request.atomic as u64], why);
+        if !request.atomic {
+            kernel.diag(Diag::Stack, &[], "");
+        }
+        if counted.unwrap_or_else(count) == 0 {
+            kernel.diag(Diag::Printk(6), &[], "limit reached, disable warning");
+        }
     }
 }
 

@@ -106,6 +106,11 @@ quirks! {
     fix: Some("percpu: fix data race with pcpu_nr_empty_pop_pages"),
     "Whether too few empty pages are left is asked after pcpu_lock and the mutex were dropped. Later trees ask, and \
      schedule the work, before the lock is released: earlier, and before the pages of this allocation are there.";
+    b15 = "B15", v6_12: true, v6_1: false,
+    fix: Some("percpu: fix race on alloc failed warning limit"),
+    "A warning of a failed allocation is counted against the limit once it is written. Two atomic callers that write the \
+     last one at once both count it: the limit becomes negative, and from there on there is none. Trees that warn \
+     sleeping callers only do so under pcpu_alloc_mutex.";
     b03 = "B03", v6_12: false, v6_1: false,
     fix: Some("mm, percpu: do not consider sleepable allocations atomic"),
     "An allocation is atomic unless its mask has all of GFP_KERNEL. GFP_NOFS and GFP_NOIO callers could sleep, but get \

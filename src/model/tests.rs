@@ -398,7 +398,7 @@ fn quirk_names_are_unique_and_round_trip() {
     }
     assert_eq!(
         quirks.to_string(),
-        "B24 B25 B26 B50 B51 B36 warn-limit-sleepable B41 B14 B03 B03b B04 B05 B06 backing-nofail caller-scopes noreclaim-scope backing-under-mutex"
+        "B24 B25 B26 B50 B51 B36 warn-limit-sleepable B41 B14 B15 B03 B03b B04 B05 B06 backing-nofail caller-scopes noreclaim-scope backing-under-mutex"
     );
     assert!(quirks.set("B0", true).is_err());
 }

@@ -6,9 +6,10 @@ use crate::audit::{ext_name, lock_name};
 use crate::program::{Op, Program};
 use crate::run::{DRAIN, op_at};
 use crate::world::event::{Event, Ext, Site, Stop};
+use crate::world::gfp::Gfp;
 use crate::world::kernel::{Diag, Lock};
 use crate::world::log::Log;
-use crate::world::{CONTEXTS, KSWAPD, WORKER};
+use crate::world::{CONTEXTS, KSWAPD, WORKER, op_is_nested};
 
 /// The kernel function an op enters, for titles.
 pub fn function(program: &Program, op: u32) -> &'static str {
@@ -21,6 +22,14 @@ pub fn function(program: &Program, op: u32) -> &'static str {
         _ if op == DRAIN => "free_percpu or pcpu_balance_workfn",
         _ => "percpu",
     }
+}
+
+/// Warnings of failed allocations after which percpu.c says that it writes no more.
+const WARNINGS: u32 = 10;
+
+/// An allocation whose caller must not get NULL.
+fn must_not_fail(program: &Program, op: u32) -> bool {
+    matches!(op_at(program, op), Some(Op::Alloc { gfp, .. }) if gfp.contains(Gfp::NOFAIL))
 }
 
 /// An alloc whose arguments percpu.c documents as illegal: its warning is the documented answer.
@@ -42,6 +51,8 @@ fn boot_memory_fails(program: &Program) -> bool {
 struct Reader {
     current: usize,
     ops: [u32; CONTEXTS],
+    /// Contexts and their ops inside which a shrinker's or a handler's runs.
+    outer: Vec<(usize, u32)>,
     before_work: usize,
     booted: bool,
     /// What kswapd waits for: a lock of the allocator or an external one.
@@ -52,6 +63,12 @@ struct Reader {
     takers: [usize; Ext::ALL.len()],
     /// The last event was an allocation of metadata.
     allocated: bool,
+    /// Contexts with a fatal signal pending, as a mask.
+    killed: u32,
+    /// Contexts that found pcpu_alloc_mutex taken and do not have it yet, as a mask.
+    waiting: u32,
+    /// Warnings of failed allocations so far.
+    warnings: u32,
 }
 
 impl Reader {
@@ -59,22 +76,40 @@ impl Reader {
         Reader {
             current: 0,
             ops: [0; CONTEXTS],
+            outer: Vec::new(),
             before_work: 0,
             booted: false,
             kswapd_waits: None,
             holder: None,
             takers: [0; Ext::ALL.len()],
             allocated: false,
+            killed: 0,
+            waiting: 0,
+            warnings: 0,
         }
     }
 
     #[inline]
-    fn feed(&mut self, event: &Event) {
+    fn feed(&mut self, program: &Program, event: &Event) {
         match *event {
             Event::OpBegin { op } => {
-                self.ops[self.current] = op;
+                let outer = std::mem::replace(&mut self.ops[self.current], op);
+                if op_is_nested(op) {
+                    self.outer.push((self.current, outer));
+                }
                 self.booted = true;
             }
+            Event::OpEnd { op, .. } => {
+                if op_is_nested(op)
+                    && let Some(at) = self.outer.iter().rposition(|(context, _)| *context == self.current)
+                {
+                    self.ops[self.current] = self.outer.remove(at).1;
+                }
+                if let Some(Op::Signal { task }) = op_at(program, op) {
+                    self.killed |= 1 << task.map_or(self.current, usize::from);
+                }
+            }
+            Event::OomKill { victim: Some(task) } => self.killed |= 1 << task,
             Event::Switch { task } => self.current = usize::from(task).min(CONTEXTS - 1),
             Event::WorkBegin => {
                 self.ops[WORKER] = self.ops[self.current];
@@ -102,10 +137,20 @@ impl Reader {
     }
 
     /// Rules about more than one event.
-    fn sign(&mut self, event: &Event) -> Option<(Oracle, String)> {
+    fn sign(&mut self, program: &Program, event: &Event) -> Option<(Oracle, String)> {
         let allocated =
             std::mem::replace(&mut self.allocated, matches!(event, Event::Kzalloc { .. } | Event::Vmalloc { .. }));
         match event {
+            Event::Wait { lock: Lock::AllocMutex } => {
+                self.waiting |= 1 << self.current;
+                None
+            }
+            Event::MutexLock { lock: Lock::AllocMutex, killable, taken } => self.mutex(program, *killable, *taken),
+            Event::Diag { kind: Diag::Printk(4), nargs: 3, .. } => {
+                self.warnings += 1;
+                let title = || "percuss: more warnings of failed allocations than the limit".to_owned();
+                (self.warnings == WARNINGS + 1).then(|| (Oracle::Invariants, title()))
+            }
             Event::FlushCache { unmap: true, .. } if allocated => {
                 Some((Oracle::Context, "percuss: depopulating allocates memory".to_owned()))
             }
@@ -125,12 +170,31 @@ impl Reader {
     }
 }
 
+impl Reader {
+    /// A wait for pcpu_alloc_mutex ended, if there was one: with the mutex or with a signal.
+    fn mutex(&mut self, program: &Program, killable: bool, taken: bool) -> Option<(Oracle, String)> {
+        let me = 1 << self.current;
+        let waited = self.waiting & me != 0;
+        self.waiting &= !me;
+        let op = self.ops[self.current];
+        let must = must_not_fail(program, op);
+        if !taken && must {
+            return Some((Oracle::Room, "percuss: a __GFP_NOFAIL allocation gives up its wait".to_owned()));
+        }
+        let allocates = self.current != WORKER && matches!(op_at(program, op), Some(Op::Alloc { .. }));
+        if taken && !killable && waited && allocates && !must && self.killed & me != 0 {
+            return Some((Oracle::Stall, "percuss: a killed task waits on for pcpu_alloc_mutex".to_owned()));
+        }
+        None
+    }
+}
+
 /// All signs in a log, in order.
 pub fn scan(program: &Program, log: &Log) -> Vec<Finding> {
     let mut out = Vec::new();
     let mut reader = Reader::new();
     for (i, event) in log.events().iter().enumerate() {
-        reader.feed(event);
+        reader.feed(program, event);
         // Boot without memory is documented to panic.
         if !reader.booted && *event == (Event::Stopped { reason: Stop::Panic }) && boot_memory_fails(program) {
             continue;
@@ -141,7 +205,7 @@ pub fn scan(program: &Program, log: &Log) -> Vec<Finding> {
             _ => function(program, op),
         };
         let of_itself = sign(program, op, event, place);
-        if let Some((oracle, title)) = reader.sign(event).or(of_itself) {
+        if let Some((oracle, title)) = reader.sign(program, event).or(of_itself) {
             let text = log.text_of(i).unwrap_or_default();
             out.push(Finding::new(oracle, op, title, format!("{event:x?} {text}").trim().to_owned()));
         }

@@ -52,7 +52,7 @@ impl World {
 
     /// Notes that an op starts.
     pub fn op_begin(&mut self, op: u32) -> Context {
-        if op_is_shrinkers(op)
+        if op_is_nested(op)
             && let Some(sites) = &mut self.sites
         {
             self.outer_sites.push((self.current, sites[self.current].take()));

@@ -68,12 +68,12 @@ fn is_alloc(op: &Op) -> bool {
 /// Adds ops drawn as the generator draws them, for what is live where they go.
 pub(super) fn insert(program: &mut Program, rng: &mut Rng) {
     let index = drawn_list(program, rng);
-    let boot = program.boot;
+    let (boot, tasks) = (program.boot, program.tasks.len());
     let at = rng.below(list(program, index).len() as u32 + 1) as usize;
     let slots = rng.pick(&[8, 24, 64, 256]);
     let sizes = rng.pick(&[Sizes::Mixed, Sizes::Mixed, Sizes::Boundary, Sizes::Large]);
     let n = if rng.chance(1, 2) { 1 } else { rng.log_range(1, 16) };
-    let mut draw = Draw::new(rng, boot, slots);
+    let mut draw = Draw::new(rng, boot, slots, tasks);
     draw.sizes = sizes;
     // Tasks run one after the other or in turns: nearly what lies before is a good guess.
     for i in 0..index {
