@@ -118,10 +118,10 @@ impl Models {
         self.round += 1;
     }
 
-    /// Runs a program on the Model with these quirks, unless that is what it ran last. `trail` is where turns ended on
-    /// the image's Model: counted from the beginning, points would be others here, and what takes a preemption would go
-    /// or stay by chance.
-    pub fn run(&mut self, quirks: Quirks, program: &Program, trail: &[Step]) -> std::io::Result<&mut ModelRun> {
+    /// Runs a program on the Model with these quirks, unless that is what it ran last. `trail`, for a program as another
+    /// Model ran it, is where turns ended there: counted from the beginning, points would be others here, and what takes a
+    /// preemption would go or stay by chance.
+    pub fn run(&mut self, quirks: Quirks, program: &Program, trail: Option<&[Step]>) -> std::io::Result<&mut ModelRun> {
         let i = match self.runs.iter().position(|kept| kept.quirks == quirks) {
             Some(i) => i,
             None => {
@@ -131,9 +131,9 @@ impl Models {
         };
         let kept = &mut self.runs[i];
         if kept.round != self.round {
-            match program.preemptions() {
-                0 => kept.run.run(program)?,
-                _ => kept.run.run_aligned(program, trail)?,
+            match trail.filter(|_| program.preemptions() > 0) {
+                None => kept.run.run(program)?,
+                Some(trail) => kept.run.run_aligned(program, trail)?,
             };
             kept.round = self.round;
         }
@@ -188,7 +188,7 @@ impl Variants {
         for name in names {
             quirks.set(name, false).expect("the name comes from the table");
         }
-        self.models.run(quirks, program, trail)
+        self.models.run(quirks, program, Some(trail))
     }
 
     /// Finds who accounts for what was seen of hints: one finding for each quirk and kind, and one, without a quirk,

@@ -188,7 +188,7 @@ pub fn probe<T: Tenant + 'static>(
             let mut agrees = [false; 2];
             models.start();
             for (agree, quirks) in agrees.iter_mut().zip(with) {
-                let model = models.run(quirks, &program, &[])?;
+                let model = models.run(quirks, &program, None)?;
                 *agree = model.session.shared().host.world().events() == seen;
             }
             match agrees {
