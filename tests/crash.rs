@@ -50,6 +50,7 @@ fn check(edit: &str, seed: u64, programs: u64, title: &str) {
         sum.merge(one);
     }
     sum.sort();
+    assert_eq!(whole.found, sum.found, "a campaign finds what its programs show");
     assert_eq!(whole, sum, "a campaign is the sum of its programs");
 
     let found = whole.found.iter().find(|f| f.finding.title == title);

@@ -59,7 +59,7 @@ fn every_edit_is_complete_and_small() {
         assert_eq!(edit.name, name);
         let prefix = match edit.kind {
             // What never was a kernel's bug has a name for a number.
-            Kind::Seeded if edit.upstream.is_none() && edit.base.is_some() && !name.starts_with('B') => "",
+            Kind::Seeded if edit.upstream.is_none() && !name.starts_with('B') => "",
             Kind::Seeded => "B",
             Kind::Fix => "fix-B",
             Kind::Crash => "crash-",

@@ -11,7 +11,7 @@ use percuss::image::{Image, ImageSpec};
 use percuss::program::{Program, TABLE};
 
 /// Folders of corpora/ that are no target's: programs that other parts of percuss run.
-const OTHER: [&str; 2] = ["quirks", "scenarios"];
+const OTHER: [&str; 4] = ["boot-fails", "quirks", "scenarios", "schedules"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

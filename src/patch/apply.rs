@@ -96,7 +96,8 @@ fn misfit(lines: &[&str], hunk: &Hunk, (number, of): (usize, usize), likely: usi
     let at = (0..old.len()).find(|&i| lines.get(start + i).is_none_or(|line| !same(line, old[i]))).unwrap_or(0);
     // Blanks are shown where nothing else differs.
     let blanks = old.get(at).map(|line| line.trim()) == lines.get(start + at).map(|line| line.trim());
-    let show = |line: &str| if blanks { line.replace('\t', "\\t") } else { line.trim().to_owned() };
+    let show =
+        |line: &str| if blanks { line.trim_end_matches('\n').replace('\t', "\\t") } else { line.trim().to_owned() };
     let quote = |line: Option<&&str>| line.map_or("the end of the file".to_owned(), |line| format!("`{}`", show(line)));
     Misfit {
         number,

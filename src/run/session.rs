@@ -258,7 +258,9 @@ impl<T: Tenant + 'static> Session<T> {
             if pause == Pause::Stopped {
                 return Ended::Stopped;
             }
-            turns.paused(lane, pause, self.shared.host.world_mut().take_released());
+            let mut world = self.shared.host.world_mut();
+            let (released, looking) = (world.take_released(), world.is_looking());
+            turns.paused(lane, pause, released, looking);
         }
     }
 

@@ -152,10 +152,10 @@ impl Turns {
     }
 
     /// Takes note of how a lane paused, and whether it released a lock or killed a task before: then whoever waits looks
-    /// again.
-    pub fn paused(&mut self, lane: usize, pause: Pause, released: bool) {
+    /// again. `looking`: it goes round for memory, wherever in that it was stopped.
+    pub fn paused(&mut self, lane: usize, pause: Pause, released: bool, looking: bool) {
         let bit = 1 << lane;
-        self.retrying &= !bit;
+        self.retrying = self.retrying & !bit | if looking { bit } else { 0 };
         self.resting = 0;
         self.last = Some(lane as u8);
         if released {
@@ -164,10 +164,7 @@ impl Turns {
         match pause {
             Pause::Blocked => self.blocked |= bit,
             Pause::Finished => self.finished |= bit & self.tasks,
-            Pause::Retrying => {
-                self.retrying |= bit;
-                self.resting = bit;
-            }
+            Pause::Retrying => self.resting = bit,
             _ => {}
         }
     }
@@ -190,11 +187,11 @@ mod tests {
     fn the_schedule_decides_among_those_that_can_run() {
         let mut turns = Turns::new(3);
         assert_eq!(choose(&turns, Some(2), false), Some(2));
-        turns.paused(2, Pause::Blocked, false);
+        turns.paused(2, Pause::Blocked, false, false);
         assert_eq!(choose(&turns, Some(2), false), Some(0));
-        turns.paused(0, Pause::Yielded, true);
+        turns.paused(0, Pause::Yielded, true, false);
         assert_eq!(choose(&turns, Some(2), false), Some(2), "it looks again once a lock was released");
-        turns.paused(2, Pause::Preempted, false);
+        turns.paused(2, Pause::Preempted, false, false);
         assert_eq!(choose(&turns, Some(2), false), Some(2), "who is preempted can go on");
     }
 
@@ -203,8 +200,8 @@ mod tests {
         let mut turns = Turns::new(2);
         assert_eq!(choose(&turns, Some(KSWAPD), true), Some(KSWAPD));
         assert_eq!(choose(&turns, Some(KSWAPD), false), Some(0), "it sleeps");
-        turns.paused(0, Pause::Blocked, false);
-        turns.paused(1, Pause::Finished, false);
+        turns.paused(0, Pause::Blocked, false, false);
+        turns.paused(1, Pause::Finished, false, false);
         assert_eq!(choose(&turns, Some(1), true), Some(KSWAPD));
     }
 
@@ -212,11 +209,11 @@ mod tests {
     fn all_waiting_is_a_deadlock() {
         let mut turns = Turns::new(2);
         for l in [0, 1, KSWAPD] {
-            turns.paused(l, Pause::Blocked, false);
+            turns.paused(l, Pause::Blocked, false, false);
         }
         assert_eq!(turns.next(true), Next::Deadlock);
-        turns.paused(0, Pause::Finished, false);
-        turns.paused(1, Pause::Finished, false);
+        turns.paused(0, Pause::Finished, false, false);
+        turns.paused(1, Pause::Finished, false, false);
         assert_eq!(turns.next(true), Next::Deadlock, "kswapd waits for who is gone");
         assert_eq!(turns.next(false), Next::Done);
     }
@@ -224,12 +221,14 @@ mod tests {
     #[test]
     fn who_retries_is_alone_when_all_others_wait_or_retry() {
         let mut turns = Turns::new(3);
-        turns.paused(2, Pause::Finished, false);
-        turns.paused(0, Pause::Retrying, false);
+        turns.paused(2, Pause::Finished, false, false);
+        turns.paused(0, Pause::Retrying, false, true);
         assert_eq!(choose(&turns, Some(0), false), Some(1), "the other goes first");
         assert!(turns.alone(1, false), "lane 0 only retries");
         assert!(!turns.alone(1, true), "kswapd may help");
-        turns.paused(1, Pause::Blocked, false);
+        turns.paused(0, Pause::Preempted, false, true);
+        assert!(turns.alone(1, false), "it is stopped in the middle of a round, and still only retries");
+        turns.paused(1, Pause::Blocked, false, false);
         assert_eq!(choose(&turns, None, false), Some(0));
         assert!(turns.alone(0, false));
     }

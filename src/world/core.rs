@@ -96,6 +96,8 @@ pub struct World {
     pub(super) released: bool,
     /// Nobody else can run.
     pub(super) alone: bool,
+    /// Contexts that go round for memory, as a mask.
+    pub(super) looking: u32,
     pub(super) work_pending: bool,
     /// The worker runs the work item.
     pub(super) working: bool,
@@ -188,6 +190,7 @@ impl World {
             outer_sites: Vec::new(),
             released: false,
             alone: false,
+            looking: 0,
             work_pending: false,
             working: false,
             zeroing: None,
@@ -267,6 +270,7 @@ impl World {
         self.pool = None;
         self.pressure = Pressure::default();
         self.alone = false;
+        self.looking = 0;
         self.released = false;
         self.sites = None;
         self.outer_sites.clear();

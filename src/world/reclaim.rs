@@ -45,6 +45,7 @@ impl Host {
             return self.no_memory(gfp);
         }
         let found = self.go_round(gfp, mark);
+        self.world_mut().stop_looking();
         if found {
             self.world_mut().note_source();
         }
@@ -114,14 +115,17 @@ impl Host {
 
     /// Lets others run before the next round; ends the program when there is nobody who could help.
     fn retry(&self, rounds: &mut u32) {
-        let stalled = {
+        let (stalled, endless) = {
             let mut w = self.world_mut();
             w.note_retry(*rounds);
-            w.alone && *rounds > HOPELESS
+            (w.alone && *rounds > HOPELESS, w.endless())
         };
         if stalled {
             self.world_mut().note_waiters();
             self.stop(Stop::Stall);
+        }
+        if endless {
+            self.stop(Stop::StepLimit);
         }
         self.pause(Pause::Retrying);
         if !self.world().alone {
@@ -234,10 +238,20 @@ impl super::core::World {
     }
 
     fn note_retry(&mut self, rounds: u32) {
+        self.looking |= 1 << self.current;
         if self.owner(Lock::AllocMutex) == Some(self.current) {
             self.pressure.retries += 1;
         }
         self.emit(Event::Retry { rounds });
+    }
+
+    fn stop_looking(&mut self) {
+        self.looking &= !(1 << self.current);
+    }
+
+    /// The running context went round for memory without finding any, and goes on to.
+    pub fn is_looking(&self) -> bool {
+        self.looking >> self.current & 1 == 1
     }
 
     fn note_source(&mut self) {
