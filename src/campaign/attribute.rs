@@ -8,7 +8,7 @@ use crate::oracle::finding::{Finding, Oracle};
 use crate::oracle::hints::Hint;
 use crate::oracle::{lockorder, signs};
 use crate::program::Program;
-use crate::run::strategy::Aligned;
+use crate::run::strategy::{Aligned, Replay, Strategy};
 use crate::run::{Ended, Session, Step};
 use crate::tenant::State;
 use crate::world::sample::Contents;
@@ -53,11 +53,7 @@ impl ModelRun {
     /// # Errors
     /// See [`Session::run`].
     pub fn run(&mut self, program: &Program) -> std::io::Result<Ended> {
-        self.watch.start(program);
-        self.found = None;
-        self.session.shared().tenant.forget_felt();
-        self.ended = self.session.run(program, &mut self.watch)?;
-        Ok(self.ended)
+        self.run_under(program, &mut Replay::new(&program.schedule))
     }
 
     /// Runs a program, watched, in the turns of another Model, whose scheduling points may be others.
@@ -65,8 +61,14 @@ impl ModelRun {
     /// # Errors
     /// See [`Session::run`].
     pub fn run_aligned(&mut self, program: &Program, trail: &[Step]) -> std::io::Result<Ended> {
+        self.run_under(program, &mut Aligned::new(trail))
+    }
+
+    fn run_under(&mut self, program: &Program, strategy: &mut dyn Strategy) -> std::io::Result<Ended> {
         self.watch.start(program);
-        self.ended = self.session.run_under(program, &mut Aligned::new(trail), &mut self.watch)?;
+        self.found = None;
+        self.session.shared().tenant.forget_felt();
+        self.ended = self.session.run_under(program, strategy, &mut self.watch)?;
         Ok(self.ended)
     }
 
