@@ -41,7 +41,7 @@ fn programs_that_are_none() {
     bad("too-many-cpus", b"boot cpus=65\ntask a\n");
     bad("empty", b"");
     bad("wrong-version", &[9, 0, 0, 0, 0, 0, 0, 0]);
-    bad("incomplete-record", &[1, 0, 0]);
+    bad("incomplete-record", &[percuss::program::VERSION, 0, 0]);
     bad("binary-text", b"task a\n\0\n");
     refused("missing-file", dir.path(), percuss(&["show", dir.path().join("none").to_str().unwrap()]));
     refused("directory", dir.path(), percuss(&["show", dir.path().to_str().unwrap()]));
