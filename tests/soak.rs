@@ -136,8 +136,10 @@ fn an_interrupted_soak_has_a_summary() {
     }
     kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
     let done = wait(child);
-    assert_eq!(done.code, 2, "{}", done.out);
     let summary = json(&done.out);
+    // An end by interrupt is 2, unless what ran until then has shown something new.
+    let code = if number(&summary, "/summary/new") > 0 { 1 } else { 2 };
+    assert_eq!(done.code, code, "{}", done.out);
     assert_eq!(summary["interrupted"], true);
     let epochs = number(&summary, "/epochs");
     let saved: Value = serde_json::from_str(&fs::read_to_string(&state).unwrap()).unwrap();

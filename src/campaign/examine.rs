@@ -203,8 +203,8 @@ impl Examiner {
     ) -> std::io::Result<(Free, Verdict)> {
         let mut verdict = Verdict::default();
         let mut watch = ImageWatch { deep: self.oracles.invariants, ..ImageWatch::default() };
-        let contents = if self.oracles.content { Contents::Whole } else { Contents::Ignored };
-        self.image.shared().contents.set(contents);
+        // Contents are judged in the replay, which takes the same turns and can look at all of them in doubt.
+        self.image.shared().contents.set(Contents::Ignored);
         let free = self.image.run_free(program, pool, grain, &mut watch)?;
         self.judge_image(program, free.ended, watch, &mut verdict);
         self.image.shared().host.world_mut().forget_poison();
