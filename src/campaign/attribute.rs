@@ -229,7 +229,7 @@ impl Variants {
         ([masks, rest].concat(), nr)
     }
 
-    /// Finds who accounts for findings that the Model shows too, and notes it in them; `trail` as for [`Models::run`].
+    /// Finds who accounts for findings that the Model shows too, and notes it in them; `trail` as for `Models::run`.
     ///
     /// # Errors
     /// See [`Session::run`].

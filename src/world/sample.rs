@@ -24,7 +24,7 @@ const SHARE: u32 = 8;
 const EDGE: u32 = 64;
 
 /// What of an area's copies is looked at: the ends of each, and all of it on the last CPU and on one more. Small areas,
-/// and one in [`SHARE`], are looked at whole.
+/// and one in `SHARE`, are looked at whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {
     whole: bool,
