@@ -311,9 +311,11 @@ impl World {
     fn poison_first_chunk(&mut self) {
         let g = &self.geometry;
         let (start, end) = (g.static_size as u64, (g.static_size + g.reserved + g.dyn_size) as u64);
+        // The page builder takes no dyn size: what the geometry asks for may be more than a unit has.
+        let end = end.next_multiple_of(PAGE).min(self.layout.unit_size);
         if self.contents == Contents::Whole {
             for cpu in self.cpus() {
-                self.fill_unit(self.copy_of(place::STATIC + start, cpu), end.next_multiple_of(PAGE) - start);
+                self.fill_unit(self.copy_of(place::STATIC + start, cpu), end - start);
             }
         }
     }
