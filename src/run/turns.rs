@@ -72,6 +72,8 @@ pub(super) enum Next {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ready {
     mask: u32,
+    /// The lane that paused to look for memory again, when another can run.
+    resting: u32,
     /// Lanes that wait for a lock.
     blocked: u32,
     /// The lane whose turn was last.
@@ -79,9 +81,10 @@ pub struct Ready {
 }
 
 impl Ready {
-    /// These lanes can run.
+    /// The lanes to choose from. One that has just found no memory is not among them while another can run, be it
+    /// kswapd: it would go round for ever.
     pub fn lanes(self) -> impl DoubleEndedIterator<Item = usize> {
-        let mask = self.mask;
+        let mask = self.mask & !self.resting;
         (0..=usize::from(Turn::KSWAPD)).filter(move |lane| mask >> lane & 1 == 1)
     }
 
@@ -93,6 +96,11 @@ impl Ready {
     /// Some lane waits for a lock, so that a release may change who can run.
     pub fn somebody_waits(self) -> bool {
         self.blocked != 0
+    }
+
+    /// The lane whose turn was last, when it is among those to choose from.
+    pub fn goes_on(self) -> Option<usize> {
+        self.last().filter(|lane| self.resting >> lane & 1 == 0)
     }
 
     /// The lane whose turn was last, when it can go on.
@@ -135,7 +143,10 @@ impl Turns {
         match fresh {
             0 if self.finished & self.tasks == self.tasks && !kswapd => Next::Done,
             0 => Next::Deadlock,
-            mask => Next::Somebody(Ready { mask, blocked: self.blocked, last: self.last }),
+            mask => {
+                let resting = if mask & !self.resting == 0 { 0 } else { self.resting };
+                Next::Somebody(Ready { mask, resting, blocked: self.blocked, last: self.last })
+            }
         }
     }
 
@@ -203,6 +214,17 @@ mod tests {
         turns.paused(0, Pause::Blocked, false, false);
         turns.paused(1, Pause::Finished, false, false);
         assert_eq!(choose(&turns, Some(1), true), Some(KSWAPD));
+    }
+
+    #[test]
+    fn who_found_no_memory_lets_kswapd_go_first_unless_a_schedule_says_otherwise() {
+        let mut turns = Turns::new(1);
+        turns.paused(0, Pause::Retrying, false, true);
+        let Next::Somebody(ready) = turns.next(true) else { panic!("both can run") };
+        assert_eq!(ready.lanes().collect::<Vec<_>>(), [KSWAPD]);
+        assert_eq!((ready.goes_on(), ready.choose(Some(0))), (None, 0));
+        let Next::Somebody(ready) = turns.next(false) else { panic!("it can run") };
+        assert_eq!((ready.lanes().collect::<Vec<_>>(), ready.goes_on()), (vec![0], Some(0)), "nobody else can");
     }
 
     #[test]

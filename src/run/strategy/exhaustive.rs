@@ -58,9 +58,9 @@ impl Exhaustive {
 
 impl Strategy for Exhaustive {
     fn next(&mut self, ready: Ready) -> Option<Turn> {
-        let first = ready.last().or(ready.lanes().next())?;
+        let first = ready.goes_on().or(ready.lanes().next())?;
         if self.at == self.path.len() {
-            let preempts = ready.last().is_some();
+            let preempts = ready.goes_on().is_some();
             let others = ready.lanes().filter(|lane| *lane != first).fold(0, |mask, lane| mask | 1 << lane);
             let untried = if preempts && self.preemptions == self.most { 0 } else { others };
             self.path.push(Branch { untried, lane: first, preempts });
