@@ -70,6 +70,7 @@ fn usage() {
         ("unknown-flag", &["check", "--program", "5"]),
         ("unknown-config", &["check", "--config", "up"]),
         ("no-jobs", &["check", "--jobs", "0"]),
+        ("no-tasks", &["check", "--tasks", "0"]),
         ("bad-time", &["check", "--time", "soon"]),
         ("unknown-oracle", &["check", "--without", "pythia"]),
     ] {

@@ -13,7 +13,7 @@ use super::scheduled::with_turns;
 use crate::interleaving::Interleaving;
 use crate::lockdep::Part;
 use crate::oracle::finding::{Finding, Oracle};
-use crate::program::{Generator, Program, Turn};
+use crate::program::{Program, Turn};
 
 /// Programs of one request.
 const BATCH: u64 = 256;
@@ -192,7 +192,7 @@ fn batch(setup: &Setup, worker: &mut Option<Worker>, from: u64, to: u64, step: &
 /// Runs a batch program by program: who kills its worker is a finding, the others' results stay.
 fn stepwise(setup: &Setup, worker: &mut Option<Worker>, mut from: u64, to: u64) -> Result<Batch, Lost> {
     let mut all = Batch::default();
-    let mut generator = Generator::new(setup.seed);
+    let mut generator = setup.generator();
     let mut killed = 0;
     let mut turns = Vec::new();
     while from < to && all.hung < HANGS {

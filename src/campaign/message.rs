@@ -14,7 +14,7 @@ use crate::interleaving::Interleaving;
 use crate::lockdep::{Graph, Part};
 use crate::model::Facts;
 use crate::oracle::finding::{Finding, Oracle};
-use crate::program::Program;
+use crate::program::{Generator, Program};
 use crate::sandbox::Confinement;
 use crate::soak::{Epoch, Recipe};
 
@@ -53,12 +53,22 @@ pub struct Setup {
     pub oracles: Oracles,
     /// Seed of generated programs.
     pub seed: u64,
+    /// Tasks that a generated program has at least; 0 leaves it to the seed.
+    #[serde(default)]
+    pub tasks: usize,
     /// The worker runs epochs, and has threads for them.
     #[serde(default)]
     pub soak: Option<Recipe>,
     /// The executable that knows the `worker` command; ourselves when none is given (tests are not percuss).
     #[serde(skip)]
     pub worker: Option<std::path::PathBuf>,
+}
+
+impl Setup {
+    /// The generator of its programs.
+    pub fn generator(&self) -> Generator {
+        Generator::new(self.seed).with_tasks(self.tasks)
+    }
 }
 
 /// The CPU time that a program may use: a multiple of what any program needs, and the same on every machine.

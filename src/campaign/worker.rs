@@ -128,7 +128,7 @@ impl Serving {
         }
         let clock = Clock::new().map_err(|e| format!("cannot limit CPU time: {e}"))?;
         let window = setup.quirks.iter().any(|q| q == "B14");
-        Ok(Serving { seed: setup.seed, clock, examiner, generator: Generator::new(setup.seed), soaker, window })
+        Ok(Serving { seed: setup.seed, clock, examiner, generator: setup.generator(), soaker, window })
     }
 
     fn answer(&mut self, request: Request, out: &mut impl Write) -> io::Result<Reply> {

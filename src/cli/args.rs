@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use percuss::fuzz::{self, Target};
 use percuss::image::ImageSpec;
+use percuss::program::limits;
 
 /// Runs the kernel's unmodified percpu allocator in lockstep with a Rust Model on one simulated kernel.
 #[derive(Debug, Parser)]
@@ -133,6 +134,9 @@ pub struct CheckArgs {
     /// Seed of the generator
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Generate programs with at least so many tasks, at most 16
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=limits::TASKS as i64))]
+    pub tasks: Option<u8>,
     /// Worker processes; as many as there are processors when left out. Results do not depend on it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,

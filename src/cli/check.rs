@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use percuss::campaign::{self, Batch, Extent, Found, Like, Lost, Oracles, Progress, Setup};
 use percuss::image::Image;
-use percuss::program::{Generator, Program};
+use percuss::program::Program;
 use percuss::report::{self, CORPUS_INDEX, Case, Step, Verdict};
 use rayon::prelude::*;
 
@@ -49,7 +49,7 @@ pub(super) fn image_verdict(
 ) -> Result<u8, CliError> {
     let write_error = |error| CliError::File { what: "write findings to", path: out.to_owned(), error };
     let oracles = oracles(&args.without);
-    let setup = image.setup(args.seed, oracles);
+    let setup = Setup { tasks: usize::from(args.tasks.unwrap_or(0)), ..image.setup(args.seed, oracles) };
     let jobs = jobs(args.jobs);
     let extent = args.time.map_or(Extent::Programs(args.programs), Extent::Time);
 
@@ -70,6 +70,7 @@ pub(super) fn image_verdict(
         image,
         step,
         seed: args.seed,
+        tasks: setup.tasks,
         oracles,
         corpus: &corpus,
         generated: &generated,
@@ -127,7 +128,7 @@ fn composed(setup: &Setup, corpus: &Batch, generated: &Batch) -> Result<Vec<Foun
     let program = |index: u64| match index.checked_sub(CORPUS_INDEX) {
         Some(place) => corpus.get(place as usize).cloned().unwrap_or_default(),
         // Who ends a worker has recorded no order of locks.
-        None => campaign::as_it_runs(setup, index).unwrap_or_else(|_| Generator::new(setup.seed).program(index)),
+        None => campaign::as_it_runs(setup, index).unwrap_or_else(|_| setup.generator().program(index)),
     };
     Ok(campaign::compose(setup, &order, &program)?)
 }

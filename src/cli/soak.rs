@@ -112,6 +112,7 @@ fn apart(args: &SoakArgs) -> CheckArgs {
         programs: 0,
         time: Some(args.time),
         seed: args.seed,
+        tasks: None,
         jobs: Some(args.threads),
         without: Vec::new(),
         out: args.out.clone(),

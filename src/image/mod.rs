@@ -172,6 +172,7 @@ impl Image {
             quirks: on.map(|q| q.name.to_owned()).collect(),
             oracles,
             seed,
+            tasks: 0,
             soak: None,
             worker: None,
         }

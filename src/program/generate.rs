@@ -10,7 +10,7 @@ use super::handler::interrupts;
 use super::interleave::interleave;
 use super::op::{LOCKS, Op, TABLE, Var};
 use super::rng::Rng;
-use super::{Fault, Memory, Program, Shrinker, Turn};
+use super::{Fault, Memory, Program, Shrinker, Turn, limits};
 use crate::world::event::{Ext, Site};
 use crate::world::gfp::Gfp;
 use crate::world::kernel::Scope;
@@ -19,7 +19,12 @@ use crate::world::kernel::Scope;
 #[derive(Clone, Copy, Debug)]
 pub struct Generator {
     seed: u64,
+    /// Tasks that a program has at least.
+    tasks: usize,
 }
+
+/// Numbers of tasks that programs have, each as likely as another.
+const TASKS: [usize; 10] = [1, 1, 1, 1, 1, 1, 2, 2, 3, 4];
 
 /// What ops of a phase are for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -82,10 +87,16 @@ const FAULT_SITES: [(Site, u32); 7] = [
 impl Generator {
     /// The programs of a seed.
     pub fn new(seed: u64) -> Generator {
-        Generator { seed }
+        Generator { seed, tasks: 0 }
     }
 
-    /// Program `index`; depends on nothing but the seed and the index.
+    /// The programs of a seed when each is to have at least so many tasks, at most [`limits::TASKS`]; 0 leaves it to the
+    /// seed. They are other programs than without.
+    pub fn with_tasks(self, tasks: usize) -> Generator {
+        Generator { tasks: tasks.min(limits::TASKS), ..self }
+    }
+
+    /// Program `index`; depends on nothing but the seed, the index and the least number of tasks.
     pub fn program(&mut self, index: u64) -> Program {
         let mut rng = Rng::new(self.seed, index);
         let boot = self.geometry(index);
@@ -93,7 +104,8 @@ impl Generator {
         let faults = faults(&mut rng, over_2m);
         // Three decades of lengths, with a mean above 100.
         let nr_ops = rng.log_range(8, 400) as usize;
-        let nr_tasks = rng.pick(&[1, 1, 1, 1, 1, 1, 2, 2, 3, 4]);
+        let enough = &TASKS[TASKS.partition_point(|n| *n < self.tasks)..];
+        let nr_tasks = if enough.is_empty() { self.tasks } else { rng.pick(enough) };
         let mut writer = Writer::new(&mut rng, boot, nr_tasks, nr_ops);
         while writer.left > 0 {
             writer.phase();

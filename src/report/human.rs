@@ -132,7 +132,8 @@ fn table(v: &Verdict<'_>) -> String {
     }
     let g = v.generated;
     let speed = g.programs as f64 / v.seconds.max(0.001);
-    let _ = writeln!(out, "{:<12} seed {}, {:.1} s, {speed:.0} programs/s", "", v.seed, v.seconds);
+    let tasks = if v.tasks > 1 { format!(", {} tasks or more", v.tasks) } else { String::new() };
+    let _ = writeln!(out, "{:<12} seed {}{tasks}, {:.1} s, {speed:.0} programs/s", "", v.seed, v.seconds);
     for (n, what) in
         [(g.boot_failed, "refused by the first-chunk builder"), (g.hung, "did not end"), (g.not_run, "not run")]
     {

@@ -81,6 +81,7 @@ pub fn json(v: &Verdict<'_>) -> String {
         "quirks": quirks(v.image),
         "undecided": v.image.undecided,
         "seed": v.seed,
+        "tasks": v.tasks.max(1),
         "programs": b.programs,
         "ops": b.ops,
         "events": b.events,

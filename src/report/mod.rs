@@ -98,6 +98,8 @@ pub struct Verdict<'a> {
     pub step: Option<Step<'a>>,
     /// Seed of the generator.
     pub seed: u64,
+    /// Tasks that each generated program has at least; 0 when the seed decides.
+    pub tasks: usize,
     /// Oracles that ran.
     pub oracles: Oracles,
     /// The programs that come with percuss.

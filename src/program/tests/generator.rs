@@ -2,7 +2,7 @@
 //! Generated programs: the same for ever, legal, long enough, and on every machine.
 
 use super::super::axes::{AXES, AxisShares, axes};
-use super::super::{Generator, Op, Program, TABLE};
+use super::super::{Generator, Op, Program, TABLE, limits};
 
 const PROGRAMS: u64 = 2000;
 
@@ -35,6 +35,17 @@ fn programs_are_as_long_as_promised() {
     let mean = lengths.iter().sum::<usize>() / lengths.len();
     assert!((100..130).contains(&mean), "mean {mean}");
     assert!(lengths.iter().all(|n| (8..=420).contains(n)));
+}
+
+#[test]
+fn as_many_tasks_as_asked_for() {
+    let of = |tasks, n| Generator::new(5).with_tasks(tasks).program(n).tasks.len();
+    for n in 0..200 {
+        assert_eq!(Generator::new(5).with_tasks(0).program(n), Generator::new(5).program(n));
+        assert!((2..=4).contains(&of(2, n)), "as without, but for those of one task");
+        assert_eq!(of(9, n), 9);
+        assert_eq!(of(usize::MAX, n), limits::TASKS);
+    }
 }
 
 #[test]
