@@ -216,6 +216,25 @@ fn the_order_of_programs_does_not_matter_to_the_model() {
     order_does_not_matter(|| ModelRun::new(Facts::default(), Quirks::v6_12()).unwrap().session);
 }
 
+/// When contents are looked at whole, what nobody has is poisoned: nothing beyond it may be.
+#[test]
+fn poison_stays_out_of_static_areas() {
+    if !common::has_trees() {
+        return;
+    }
+    let (image, _) = image("6.12", &[], Config::default());
+    let mut session = image_session(&image.path, "C").unwrap().0;
+    let mut generator = Generator::new(3);
+    let generated = (0..200).map(|i| Program { faults: Vec::new(), ..generator.program(i) });
+    let regression = include_str!("../corpora/boot/page-takes-no-dyn.percuss").parse().unwrap();
+    for program in std::iter::once(regression).chain(generated) {
+        let boot = program.boot;
+        session.power_off();
+        session.run(&program, &mut Unwatched).unwrap();
+        assert_eq!(session.shared().host.world().static_damage(), None, "{boot}");
+    }
+}
+
 #[test]
 fn every_probe_tells_its_quirk_apart() {
     for base in [Quirks::v6_12(), Quirks::v6_1()] {
