@@ -15,10 +15,12 @@ use crate::lockdep::Part;
 use crate::oracle::finding::{Finding, Oracle};
 use crate::program::{Program, Turn};
 
-/// Programs of one request.
+/// Programs of one request, at most.
 const BATCH: u64 = 256;
-/// Programs of the first request of a search.
+/// Programs of the first request of a search, and of the last ones of a campaign.
 const FIRST: u64 = 16;
+/// So many requests of one size are left when requests get smaller.
+const TAPER: u64 = 16;
 /// Programs that do not end, after which a campaign does: each costs a second, and one is enough to see why.
 const HANGS: u64 = 16;
 /// CPU time of a program while one that does not end is made small.
@@ -56,17 +58,18 @@ struct Merged {
     all: Batch,
     /// The program that the next batch to merge begins with.
     next: u64,
-    waiting: BTreeMap<u64, Batch>,
+    /// Batches behind it by their first program, with the end of each.
+    waiting: BTreeMap<u64, (u64, Batch)>,
 }
 
 impl Merged {
-    fn put(&mut self, from: u64, batch: Batch) {
-        self.waiting.insert(from, batch);
+    fn put(&mut self, from: u64, to: u64, batch: Batch) {
+        self.waiting.insert(from, (to, batch));
         while !self.full()
-            && let Some(batch) = self.waiting.remove(&self.next)
+            && let Some((to, batch)) = self.waiting.remove(&self.next)
         {
             self.all.merge(batch);
-            self.next += BATCH;
+            self.next = to;
         }
     }
 
@@ -78,7 +81,7 @@ impl Merged {
     /// The whole; batches behind a gap count only where the campaign was not to be the same every time.
     fn finish(mut self, extent: Extent) -> Batch {
         if !self.full() {
-            self.waiting.into_values().for_each(|b| self.all.merge(b));
+            self.waiting.into_values().for_each(|(_, b)| self.all.merge(b));
         }
         if let Extent::Programs(n) = extent {
             self.all.not_run = n.saturating_sub(self.all.programs);
@@ -86,6 +89,13 @@ impl Merged {
         self.all.sort();
         self.all
     }
+}
+
+/// Where the batch that begins with program `from` of `total` ends. Batches get smaller towards the end, so that no worker
+/// is idle while another has much to do. Nothing else decides: batches are the same for any number of workers.
+fn end_of(from: u64, total: u64) -> u64 {
+    let left = total.saturating_sub(from);
+    from + (left / TAPER).clamp(FIRST, BATCH).min(left)
 }
 
 /// Runs generated programs on `jobs` workers.
@@ -106,17 +116,19 @@ pub fn generated(setup: &Setup, extent: Extent, jobs: usize, progress: &Progress
     let work = || {
         let mut worker = None;
         loop {
-            let from = next.fetch_add(BATCH, Ordering::Relaxed);
+            let taken = next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |from| Some(end_of(from, total)));
+            let from = taken.expect("there is always an end");
             let over = matches!(extent, Extent::Time(t) if started.elapsed() >= t);
             if from >= total || over || progress.stop.load(Ordering::Relaxed) {
                 return;
             }
-            match batch(setup, &mut worker, from, (from + BATCH).min(total), &step) {
+            let to = end_of(from, total);
+            match batch(setup, &mut worker, from, to, &step) {
                 Ok(result) => {
                     progress.programs.fetch_add(result.programs, Ordering::Relaxed);
                     progress.ops.fetch_add(result.ops, Ordering::Relaxed);
                     let mut all = merged.lock().expect("no thread panics while it holds the result");
-                    all.put(from, result);
+                    all.put(from, to, result);
                     progress.findings.store(all.all.found.len() as u64, Ordering::Relaxed);
                     if all.full() {
                         return;
@@ -475,8 +487,20 @@ fn minimize_apart(setup: &Setup, program: &Program, like: &Like, tries: u32) -> 
 mod tests {
     use super::*;
 
-    fn batch(programs: u64, hung: u64) -> Batch {
-        Batch { programs, hung, ..Batch::default() }
+    fn put(merged: &mut Merged, from: u64, hung: u64) {
+        merged.put(from, from + BATCH, Batch { programs: BATCH, hung, ..Batch::default() });
+    }
+
+    #[test]
+    fn batches_meet_and_get_smaller_towards_the_end() {
+        for total in [1, FIRST, 1000, 20_000] {
+            let ends = std::iter::successors(Some(0), |from| Some(end_of(*from, total)).filter(|to| to > from));
+            let ends: Vec<u64> = ends.collect();
+            assert_eq!(ends.last(), Some(&total));
+            assert!(ends.windows(3).all(|e| e[2] - e[1] <= e[1] - e[0]));
+            assert!(ends[ends.len() - 1] - ends[ends.len() - 2] <= FIRST);
+        }
+        assert_eq!(end_of(0, u64::MAX), BATCH);
     }
 
     #[test]
@@ -484,7 +508,7 @@ mod tests {
         let batches = [(0, 10), (BATCH, 5), (2 * BATCH, 4), (3 * BATCH, 0), (4 * BATCH, 16)];
         for order in [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [2, 4, 0, 3, 1]] {
             let mut merged = Merged::default();
-            order.iter().for_each(|i: &usize| merged.put(batches[*i].0, batch(BATCH, batches[*i].1)));
+            order.iter().for_each(|i: &usize| put(&mut merged, batches[*i].0, batches[*i].1));
             assert!(merged.full());
             let all = merged.finish(Extent::Programs(5 * BATCH));
             assert_eq!((all.programs, all.hung, all.not_run), (3 * BATCH, 19, 2 * BATCH));
@@ -494,8 +518,8 @@ mod tests {
     #[test]
     fn a_stopped_campaign_keeps_what_ran() {
         let mut merged = Merged::default();
-        merged.put(0, batch(BATCH, 0));
-        merged.put(2 * BATCH, batch(BATCH, 0));
+        put(&mut merged, 0, 0);
+        put(&mut merged, 2 * BATCH, 0);
         let all = merged.finish(Extent::Programs(4 * BATCH));
         assert_eq!((all.programs, all.not_run), (2 * BATCH, 2 * BATCH));
     }
