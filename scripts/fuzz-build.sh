@@ -47,6 +47,11 @@ fuzz_build() {
         bins+=(--bin "$target")
     done
     [[ ${#bins[@]} -gt 0 ]] || bins=(--bins)
+    # libFuzzer is C++. Where there is no compiler for it, clang's own comes with clang.
+    if [[ -z "${CXX:-}" ]] && ! command -v c++ >/dev/null; then
+        CXX=$(compgen -c clang++ | sort -rV | head -n1)
+        export CXX
+    fi
     # Sanitizers are a matter of nightly, or of the stable toolchain told that it is one.
     local env=(RUSTFLAGS="${RUSTFLAGS:-}$(fuzz_flags "$sanitizer")" RUSTC_BOOTSTRAP=1)
     # -O: without the overflow checks of debug builds, as in `percuss check`; the tests have them.
