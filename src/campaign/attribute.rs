@@ -154,10 +154,20 @@ pub struct Variants {
     felt: Felt,
 }
 
-/// Quirks that are switched off first: the one that only counts warnings, and those that choose what backing allocations
+/// Quirks that are switched off first: those that only queue work or count warnings, and those that choose what backing allocations
 /// may do, and so what may wait for whom.
-const FIRST: [&str; 9] =
-    ["B15", "B03", "B03b", "B04", "B05", "B06", "backing-nofail", "caller-scopes", "noreclaim-scope"];
+const FIRST: [&str; 10] = [
+    "queue-under-lock",
+    "B15",
+    "B03",
+    "B03b",
+    "B04",
+    "B05",
+    "B06",
+    "backing-nofail",
+    "caller-scopes",
+    "noreclaim-scope",
+];
 
 /// The quirk that accounts for stalls. By their rule, not by running the Model without it: two tasks of such a Model
 /// may populate one page.

@@ -158,6 +158,7 @@ pub const PROBES: &[(&str, &str)] = &[
     ("warn-limit-sleepable", include_str!("../../corpora/quirks/warn-limit-sleepable.percuss")),
     ("B41", include_str!("../../corpora/quirks/B41.percuss")),
     ("B14", include_str!("../../corpora/quirks/B14.percuss")),
+    ("queue-under-lock", include_str!("../../corpora/quirks/queue-under-lock.percuss")),
     ("B15", include_str!("../../corpora/quirks/B15.percuss")),
 ];
 
@@ -171,7 +172,8 @@ pub fn probe<T: Tenant + 'static>(
     image: &mut Session<T>,
     facts: Facts,
 ) -> Result<(Quirks, Vec<&'static str>), LoadError> {
-    let mut quirks = Quirks::default();
+    // Of the trees without B14 that we know, all have this one; with B14 it makes no difference.
+    let mut quirks = Quirks { queue_under_lock: true, ..Quirks::default() };
     let mut undecided = Vec::new();
     let mut models = Models::new(facts);
     // What a probe shows may depend on quirks decided after it: the second round has them right.

@@ -129,10 +129,15 @@ impl<K: Kernel> Allocator<K> {
     /// Counts the area, releases pcpu_lock and sees to its pages.
     fn settle(&self, request: &Request, found: Found, flags: u64) -> Result<Found, &'static str> {
         self.with(|core| core.count_alloc(found.0, request.size));
-        if !self.quirks().b14 {
-            self.schedule_if_low();
+        let quirks = self.quirks();
+        let low = !quirks.b14 && self.empty_pages_are_low();
+        if low && quirks.queue_under_lock {
+            self.schedule_balance();
         }
         self.unlock(Irq::Save, flags);
+        if low && !quirks.queue_under_lock {
+            self.schedule_balance();
+        }
         if !request.atomic {
             self.back(request, found)?;
             self.kernel().mutex_unlock(Lock::AllocMutex);
@@ -163,16 +168,14 @@ impl<K: Kernel> Allocator<K> {
         Ok(())
     }
 
-    fn schedule_if_low(&self) {
-        if self.look(|core| core.count.nr_empty < core.facts.empty_pop_low as i32) {
-            self.schedule_balance();
-        }
+    fn empty_pages_are_low(&self) -> bool {
+        self.look(|core| core.count.nr_empty < core.facts.empty_pop_low as i32)
     }
 
     /// Clears the area on every CPU and tells who wants to know.
     fn finish(&self, request: &Request, (id, off): Found) -> Addr {
-        if self.quirks().b14 {
-            self.schedule_if_low();
+        if self.quirks().b14 && self.empty_pages_are_low() {
+            self.schedule_balance();
         }
         let base = self.look(|core| core.chunk(id).head.base);
         for cpu in cpus(self.possible()) {

@@ -106,6 +106,11 @@ quirks! {
     fix: Some("percpu: fix data race with pcpu_nr_empty_pop_pages"),
     "Whether too few empty pages are left is asked after pcpu_lock and the mutex were dropped. Later trees ask, and \
      schedule the work, before the lock is released: earlier, and before the pages of this allocation are there.";
+    queue_under_lock = "queue-under-lock", v6_12: false, v6_1: false,
+    fix: None,
+    "Who finds under pcpu_lock that too few empty pages are left queues the balance work there, as trees without B14 do. \
+     Queueing takes locks of the work queue and of the scheduler, and percpu memory is allocated under the latter: what \
+     \"percpu: remove spurious lock dependency between percpu and sched\" did away with for frees.";
     b15 = "B15", v6_12: true, v6_1: false,
     fix: Some("percpu: fix race on alloc failed warning limit"),
     "A warning of a failed allocation is counted against the limit once it is written. Two atomic callers that write the \

@@ -398,7 +398,7 @@ fn quirk_names_are_unique_and_round_trip() {
     }
     assert_eq!(
         quirks.to_string(),
-        "B24 B25 B26 B50 B51 B36 warn-limit-sleepable B41 B14 B15 B03 B03b B04 B05 B06 backing-nofail caller-scopes noreclaim-scope backing-under-mutex"
+        "B24 B25 B26 B50 B51 B36 warn-limit-sleepable B41 B14 queue-under-lock B15 B03 B03b B04 B05 B06 backing-nofail caller-scopes noreclaim-scope backing-under-mutex"
     );
     assert!(quirks.set("B0", true).is_err());
 }
@@ -470,6 +470,24 @@ fn b14_asks_after_the_locks_are_dropped() {
     };
     let [on, off] = pair("B14").map(story);
     assert_ne!(on, off);
+}
+
+#[test]
+fn work_is_queued_under_the_lock_or_behind_it() {
+    let story = |quirks: Quirks| {
+        let model = boot_with(small(), quirks);
+        model.kernel().calls.set(0);
+        model.alloc(16 << 10, 4, false, Gfp::KERNEL);
+        assert!(model.kernel().work.get());
+        model.kernel().calls.get()
+    };
+    let without_b14 = pair("queue-under-lock").map(|mut quirks| {
+        quirks.b14 = false;
+        story(quirks)
+    });
+    assert_ne!(without_b14[0], without_b14[1]);
+    let with_b14 = pair("queue-under-lock").map(story);
+    assert_eq!(with_b14[0], with_b14[1], "it is asked without the lock");
 }
 
 #[test]
