@@ -126,7 +126,10 @@ fn statics_and_once_flags_are_in_the_state() {
             // Call sites and the table of static locks are constants, but hold addresses, and the loader writes those.
             let site = name.ends_with(".at") || name.contains(".at.");
             let lock = name.starts_with("percuss_lock_of_") || name.ends_with("_percuss_locks");
-            assert!(site || lock || ["_DYNAMIC", "percuss_state_end", "pcpu_fc_names"].contains(&name.as_str()), "{name}");
+            assert!(
+                site || lock || ["_DYNAMIC", "percuss_state_end", "pcpu_fc_names"].contains(&name.as_str()),
+                "{name}"
+            );
         }
     }
     let (i, _) = boot(Image::load(&path).expect("loads"), &params(4, PERCUSS_FIRST_EMBED));

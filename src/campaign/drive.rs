@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::child::{Lost, RETRIES, SILENCE, Worker};
 use super::message::{Batch, Like, Reply, Request, Setup, cpu_limit};
 use super::observe::Observation;
-use super::scheduled::with_turns;
+use super::scheduled::{took, with_turns};
 use crate::interleaving::Interleaving;
 use crate::lockdep::Part;
 use crate::oracle::finding::{Finding, Oracle};
@@ -227,7 +227,7 @@ fn steps(
     worker.ask(&Request::Batch { from: *from, to, step: true })?;
     loop {
         match worker.receive(SILENCE)? {
-            Reply::Turn { lane, points } => turns.push(Turn { lane, points }),
+            Reply::Turn { lane, points, joins } => took(turns, Turn { lane, points }, joins),
             Reply::Batch(b) if b.programs == 0 => return Ok(()),
             Reply::Batch(b) => {
                 all.merge(*b);

@@ -122,8 +122,8 @@ pub enum Reply {
     Quirks { on: Vec<String>, undecided: Vec<String> },
     /// It could not start.
     Failed { why: String },
-    /// A program runs under a strategy, which has chosen this turn.
-    Turn { lane: u8, points: u32 },
+    /// A program runs under a strategy, which has chosen this turn; `joins`: it goes on with the one before.
+    Turn { lane: u8, points: u32, joins: bool },
     /// A batch, or one program of it, is done.
     Batch(Box<Batch>),
     /// One program is done.

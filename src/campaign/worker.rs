@@ -182,7 +182,7 @@ impl Serving {
         };
         self.clock.allow(cpu_limit(&program))?;
         let (verdict, recorded) = match told {
-            Some(out) => self.examiner.examine_under(&program, &mut Told { strategy: &mut *strategy, out })?,
+            Some(out) => self.examiner.examine_under(&program, &mut Told::new(&mut *strategy, out))?,
             None => self.examiner.examine_under(&program, &mut *strategy)?,
         };
         self.note(index, &recorded, &verdict, batch);
