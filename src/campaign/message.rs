@@ -76,6 +76,8 @@ pub enum Request {
     One { program: Vec<u8>, limit_ms: Option<u64> },
     /// Find a small program that gives the same finding, trying at most `tries` programs.
     Minimize { program: Vec<u8>, like: Like, tries: u32 },
+    /// Say the schedule of a program by op, if it still gives the finding then.
+    ByOp { program: Vec<u8>, like: Like },
     /// Find a small program that still does its part of a conflict of locks, trying at most `tries` programs.
     Cut { program: Vec<u8>, part: Part, tries: u32 },
     /// Send a generated program with the schedule it runs under in a campaign.

@@ -88,3 +88,30 @@ pub(super) fn with_turns(mut program: Program, turns: &[Turn]) -> Program {
     program.repair();
     program
 }
+
+/// Makes a program small. Points of several ops say less than the ops do, move with each op that goes, and hide that a
+/// task could stop between two of them: so the schedule is said by op, at first and whenever it is small, as long as that
+/// makes the program smaller. `with` is handed to who says by op, and to who makes smaller with at most so many tries.
+pub(super) fn small<W>(
+    with: &mut W,
+    program: Program,
+    tries: u32,
+    mut by_op: impl FnMut(&mut W, &Program) -> Option<Program>,
+    mut shrink: impl FnMut(&mut W, Program, u32) -> (Program, u32),
+) -> (Program, u32) {
+    let size = |p: &Program| (p.preemptions(), p.nr_ops(), p.schedule.len());
+    let mut next = by_op(with, &program).unwrap_or(program);
+    let (mut best, mut tried): (Option<Program>, u32) = (None, 0);
+    loop {
+        let (small, more) = shrink(with, next, tries - tried);
+        tried += more;
+        if let Some(best) = best.take_if(|best| size(best) <= size(&small)) {
+            return (best, tried);
+        }
+        match by_op(with, &small).filter(|by_op| tried < tries && *by_op != small) {
+            Some(by_op) => next = by_op,
+            None => return (small, tried),
+        }
+        best = Some(small);
+    }
+}

@@ -7,7 +7,7 @@ use crate::program::rng::Rng;
 use crate::run::turns::Ready;
 
 /// One turn of so many is an interrupt, where one can start.
-const INTERRUPTS: u32 = 8;
+const INTERRUPTS: u32 = 4;
 
 /// Chooses evenly among those that can run, for 1 to 32 points, short turns more often.
 #[derive(Debug, Clone)]
