@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::child::{Lost, RETRIES, SILENCE, Worker};
 use super::message::{Batch, Like, Reply, Request, Setup, cpu_limit};
 use super::observe::Observation;
-use super::scheduled::with_turns;
+use super::scheduled::{self, took, with_turns};
 use crate::interleaving::Interleaving;
 use crate::lockdep::Part;
 use crate::oracle::finding::{Finding, Oracle};
@@ -26,7 +26,7 @@ const HANGS: u64 = 16;
 /// CPU time of a program while one that does not end is made small.
 const SHORT_MS: u64 = 250;
 /// Programs tried, at most, to make small what kills workers: every attempt may cost one.
-const TRIES_APART: u32 = 600;
+const TRIES_APART: u32 = 1500;
 
 /// How long a campaign lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -239,7 +239,7 @@ fn steps(
     worker.ask(&Request::Batch { from: *from, to, step: true })?;
     loop {
         match worker.receive(SILENCE)? {
-            Reply::Turn { lane, points } => turns.push(Turn { lane, points }),
+            Reply::Turn { lane, points, joins } => took(turns, Turn { lane, points }, joins),
             Reply::Batch(b) if b.programs == 0 => return Ok(()),
             Reply::Batch(b) => {
                 all.merge(*b);
@@ -462,25 +462,42 @@ pub(super) fn cut(
 
 /// Minimises what kills workers.
 fn minimize_apart(setup: &Setup, program: &Program, like: &Like, tries: u32) -> Result<(Program, u32), Lost> {
-    let mut worker = None;
-    let mut failure = None;
-    let keep = |candidate: &Program| {
-        if failure.is_some() {
-            return false;
-        }
-        match one_on(setup, &mut worker, candidate, Some(SHORT_MS)) {
-            Ok(b) => b.found.iter().any(|f| like.matches(&f.finding)),
-            Err(e) => {
-                failure = Some(e);
-                false
+    let mut apart = Apart { worker: None, failure: None };
+    let by_op = |apart: &mut Apart, program: &Program| {
+        let request = Request::ByOp { program: program.encode(), like: like.clone() };
+        match ask(setup, &mut apart.worker, &request) {
+            Ok(Reply::Program { program }) => Some(Program::decode(&program)),
+            // One that ends its worker has no end that could be said by op.
+            _ => {
+                apart.worker = None;
+                None
             }
         }
     };
-    let small = crate::program::minimize(program.clone(), keep, tries);
-    match failure {
-        Some(e) => Err(e),
-        None => Ok((small.program, small.tries)),
-    }
+    let shrink = |apart: &mut Apart, program: Program, tries| {
+        let keep = |candidate: &Program| {
+            if apart.failure.is_some() {
+                return false;
+            }
+            match one_on(setup, &mut apart.worker, candidate, Some(SHORT_MS)) {
+                Ok(b) => b.found.iter().any(|f| like.matches(&f.finding)),
+                Err(e) => {
+                    apart.failure = Some(e);
+                    false
+                }
+            }
+        };
+        let small = crate::program::minimize(program, keep, tries);
+        (small.program, small.tries)
+    };
+    let small = scheduled::small(&mut apart, program.clone(), tries, by_op, shrink);
+    apart.failure.map_or(Ok(small), Err)
+}
+
+/// A worker for candidates that may end it, and why there is none any more.
+struct Apart {
+    worker: Option<Worker>,
+    failure: Option<Lost>,
 }
 
 #[cfg(test)]

@@ -86,6 +86,8 @@ pub enum Request {
     One { program: Vec<u8>, limit_ms: Option<u64> },
     /// Find a small program that gives the same finding, trying at most `tries` programs.
     Minimize { program: Vec<u8>, like: Like, tries: u32 },
+    /// Say the schedule of a program by op, if it still gives the finding then.
+    ByOp { program: Vec<u8>, like: Like },
     /// Find a small program that still does its part of a conflict of locks, trying at most `tries` programs.
     Cut { program: Vec<u8>, part: Part, tries: u32 },
     /// Send a generated program with the schedule it runs under in a campaign.
@@ -132,8 +134,8 @@ pub enum Reply {
     Quirks { on: Vec<String>, undecided: Vec<String> },
     /// It could not start.
     Failed { why: String },
-    /// A program runs under a strategy, which has chosen this turn.
-    Turn { lane: u8, points: u32 },
+    /// A program runs under a strategy, which has chosen this turn; `joins`: it goes on with the one before.
+    Turn { lane: u8, points: u32, joins: bool },
     /// A batch, or one program of it, is done.
     Batch(Box<Batch>),
     /// One program is done.

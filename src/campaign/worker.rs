@@ -150,6 +150,10 @@ impl Serving {
                 Reply::One(Box::new(batch))
             }
             Request::Minimize { program, like, tries } => self.minimize(Program::decode(&program), &like, tries),
+            Request::ByOp { program, like } => {
+                let program = Program::decode(&program);
+                Reply::Program { program: self.by_op(&program, &like).unwrap_or(program).encode() }
+            }
             Request::Cut { program, part, tries } => self.cut(Program::decode(&program), &part, tries),
             Request::AsItRuns { index } => {
                 let program = self.generator.program(index);
@@ -182,7 +186,7 @@ impl Serving {
         };
         self.clock.allow(cpu_limit(&program))?;
         let (verdict, recorded) = match told {
-            Some(out) => self.examiner.examine_under(&program, &mut Told { strategy: &mut *strategy, out })?,
+            Some(out) => self.examiner.examine_under(&program, &mut Told::new(&mut *strategy, out))?,
             None => self.examiner.examine_under(&program, &mut *strategy)?,
         };
         self.note(index, &recorded, &verdict, batch);
@@ -225,17 +229,19 @@ impl Serving {
         Some(by_op)
     }
 
-    fn minimize(&mut self, mut program: Program, like: &Like, tries: u32) -> Reply {
-        if let Some(by_op) = self.by_op(&program, like) {
-            program = by_op;
-        }
-        let keep = |candidate: &Program| {
-            let allowed = self.clock.allow(cpu_limit(candidate));
-            let verdict = allowed.and_then(|()| self.examiner.examine(candidate));
-            verdict.is_ok_and(|v| v.findings.iter().any(|f| like.matches(f)))
+    fn minimize(&mut self, program: Program, like: &Like, tries: u32) -> Reply {
+        let by_op = |me: &mut Serving, program: &Program| me.by_op(program, like);
+        let shrink = |me: &mut Serving, program: Program, tries| {
+            let keep = |candidate: &Program| {
+                let allowed = me.clock.allow(cpu_limit(candidate));
+                let verdict = allowed.and_then(|()| me.examiner.examine(candidate));
+                verdict.is_ok_and(|v| v.findings.iter().any(|f| like.matches(f)))
+            };
+            let small = crate::program::minimize(program, keep, tries);
+            (small.program, small.tries)
         };
-        let small = crate::program::minimize(program, keep, tries);
-        Reply::Minimized { program: small.program.encode(), tried: small.tries }
+        let (program, tried) = scheduled::small(self, program, tries, by_op, shrink);
+        Reply::Minimized { program: program.encode(), tried }
     }
 
     fn cut(&mut self, program: Program, part: &Part, tries: u32) -> Reply {

@@ -70,8 +70,19 @@ pub enum Outcome {
 pub struct Searched {
     /// One for each seed, in their order: what was found within the limit.
     pub hits: Vec<Option<Hit>>,
-    /// Ops of the program of the first of them, made small.
-    pub small: Option<usize>,
+    /// The program of the first of them, made small.
+    pub small: Option<Small>,
+}
+
+/// How small a program that shows a bug can be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Small {
+    /// Its ops.
+    pub ops: usize,
+    /// Its tasks.
+    pub tasks: usize,
+    /// Preemptions of its schedule: turns that end in the middle of an op.
+    pub preemptions: usize,
 }
 
 impl Searched {

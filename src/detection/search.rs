@@ -4,12 +4,19 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use super::Small;
 use crate::campaign::{Batch, Found, Like, Lost, Progress, Setup, minimize, one, until};
 use crate::oracle::{Finding, Oracle};
 use crate::program::Program;
 
 /// Programs tried to make one small.
-const TRIES: u32 = 300;
+const TRIES: u32 = 2000;
+
+impl Small {
+    fn of(program: &Program) -> Small {
+        Small { ops: program.nr_ops(), tasks: program.tasks.len(), preemptions: program.preemptions() }
+    }
+}
 
 /// The first program of a seed that shows a bug.
 #[derive(Debug, Clone, Default)]
@@ -83,14 +90,14 @@ impl Pair<'_> {
         Ok(with.into_iter().map(|f| f.finding).filter(|f| f.quirk.is_none() && !both(f)).collect())
     }
 
-    /// Ops of a small program with the same finding.
+    /// How small a program with the same finding is.
     ///
     /// # Errors
     /// No worker can be started.
-    pub fn small(&self, hit: &Hit) -> Result<usize, Lost> {
+    pub fn small(&self, hit: &Hit) -> Result<Small, Lost> {
         let program = Program::decode(&hit.program);
-        let Some(first) = self.objections(&program)?.into_iter().next() else { return Ok(program.nr_ops()) };
-        Ok(minimize(&self.edited, &program, &Like::of(&first), TRIES)?.0.nr_ops())
+        let Some(first) = self.objections(&program)?.into_iter().next() else { return Ok(Small::of(&program)) };
+        Ok(Small::of(&minimize(&self.edited, &program, &Like::of(&first), TRIES)?.0))
     }
 }
 

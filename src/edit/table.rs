@@ -8,8 +8,8 @@ macro_rules! table {
 }
 
 table! {
-    "B01" "B02" "B03a" "B03b" "B04" "B05" "B06" "B07a" "B07b" "B09" "B11" "B13" "B17" "B18" "B21" "B23" "B28" "B28b"
-    "B30" "B30b" "B30c" "B32" "B32b" "B33a" "B33b" "B33d" "B33e" "B33f" "B34" "B35" "B36" "B40" "B40b" "B41" "B43"
+    "B01" "B02" "B03a" "B03b" "B04" "B05" "B06" "B07a" "B07b" "B09" "B09b" "B11" "B11b" "B13" "B15" "B17" "B18" "B21" "B23" "B28" "B28b"
+    "B30" "B30b" "B30c" "B32" "B32b" "B33a" "B33b" "B33d" "B33e" "B33f" "B34" "B35" "B36" "B38" "B40" "B40b" "B41" "B43"
     "B46" "B70" "B71"
     "chunk-reclaims" "depopulate-allocates" "held-lock-freed" "irq-unsafe-lock" "locks-cross" "lost-wakeup"
     "zero-cpu-short" "zero-unit-short" "zero-unit-long" "stray-edge" "stray-inside"

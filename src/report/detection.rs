@@ -13,7 +13,7 @@ use crate::oracle::Oracle;
 /// From this width on there is room for titles.
 const WIDE: usize = 110;
 /// Width of all columns but the last two.
-const FIXED: usize = 20 + 1 + 10 + 1 + 8 + 1 + 7 + 1 + 4 + 2;
+const FIXED: usize = 20 + 1 + 10 + 1 + 8 + 1 + 7 + 1 + 9 + 2;
 /// Width of the column of oracles.
 const BY: usize = 24;
 
@@ -33,8 +33,8 @@ pub fn detection_line(row: &Row) -> String {
 pub fn detection(bench: &Bench, width: usize) -> String {
     let mut out = String::new();
     let head = format!(
-        "{:<20} {:<10} {:>8} {:>7} {:>4}  {:<BY$} kernel's",
-        "bug", "class", "programs", "seconds", "ops", "by"
+        "{:<20} {:<10} {:>8} {:>7} {:>9}  {:<BY$} kernel's",
+        "bug", "class", "programs", "seconds", "small", "by"
     );
     let _ = writeln!(out, "{}", if width < WIDE { short_head().bold().to_string() } else { head.bold().to_string() });
     for row in &bench.rows {
@@ -61,13 +61,13 @@ pub fn detection(bench: &Bench, width: usize) -> String {
 }
 
 fn short_head() -> String {
-    format!("{:<20} {:<10} {:>8} {:>7} {:>4}  by; kernel's", "bug", "class", "programs", "seconds", "ops")
+    format!("{:<20} {:<10} {:>8} {:>7} {:>9}  by; kernel's", "bug", "class", "programs", "seconds", "small")
 }
 
 fn legend(bench: &Bench) -> String {
     format!(
-        "{}, {} of {} s at most, {:.0} s in all. programs, seconds: to the first program that shows it, the median. ops: of \
-         that program, made small. by: oracles that object to it. kernel's: which of KASAN, lockdep, KCSAN and \
+        "{}, {} of {} s at most, {:.0} s in all. programs, seconds: to the first program that shows it, the median. small: ops \
+         of that program, made small, its tasks, and the preemptions of its schedule. by: oracles that object to it. kernel's: which of KASAN, lockdep, KCSAN and \
          pcpu_alloc_test could see it; with `?`, by luck.",
         bench.tree,
         super::layout::plural(bench.seeds, "search").replace("searchs", "searches"),
@@ -90,8 +90,8 @@ fn line(row: &Row, width: usize) -> String {
         }
     };
     let seconds = s.seconds().map_or("-".to_owned(), |s| format!("{s:.1}"));
-    let ops = s.small.map_or("-".to_owned(), |n| n.to_string());
-    let numbers = format!("{name:<20} {class:<10} {:>8} {seconds:>7} {ops:>4}  ", programs(s));
+    let small = small(s);
+    let numbers = format!("{name:<20} {class:<10} {:>8} {seconds:>7} {small:>9}  ", programs(s));
     let kernel = row.bug.kernel.as_ref().map_or("?".to_owned(), |k| k.words());
     if width < WIDE {
         return wrap(&numbers, FIXED, &format!("{}; {kernel}", found_by(s)), width);
@@ -104,6 +104,11 @@ fn line(row: &Row, width: usize) -> String {
 
 fn programs(s: &Searched) -> String {
     s.programs().map_or("-".to_owned(), count)
+}
+
+/// Ops, tasks and preemptions of the small program.
+fn small(s: &Searched) -> String {
+    s.small.map_or("-".to_owned(), |s| format!("{}/{}/{}", s.ops, s.tasks, s.preemptions))
 }
 
 fn by(oracles: &[Oracle]) -> String {
@@ -162,7 +167,9 @@ fn row(row: &Row) -> Value {
         "programs": s.and_then(Searched::programs),
         "seconds": s.and_then(Searched::seconds),
         "oracles": s.map(Searched::oracles),
-        "ops": s.and_then(|s| s.small),
+        "ops": s.and_then(|s| s.small).map(|s| s.ops),
+        "tasks": s.and_then(|s| s.small).map(|s| s.tasks),
+        "preemptions": s.and_then(|s| s.small).map(|s| s.preemptions),
         "searches": searches.collect::<Vec<_>>(),
     })
 }
@@ -170,16 +177,16 @@ fn row(row: &Row) -> Value {
 /// The result as tables of the documentation.
 pub fn detection_markdown(bench: &Bench) -> String {
     let mut out = String::from(
-        "| bug | class | what is wrong | found by | programs | seconds | ops | the kernel's own |\n|---|---|---|---|---|---|---|---|\n",
+        "| bug | class | what is wrong | found by | programs | seconds | ops/tasks/preemptions | the kernel's own |\n|---|---|---|---|---|---|---|---|\n",
     );
     for row in &bench.rows {
         let Some(s) = row.searched() else { continue };
         let seconds = s.seconds().map_or("-".to_owned(), |s| format!("{s:.1}"));
-        let ops = s.small.map_or("-".to_owned(), |n| n.to_string());
+        let small = small(s);
         let kernel = row.bug.kernel.as_ref().map_or("?".to_owned(), |k| format!("{}: {}", k.words(), k.why));
         let _ = writeln!(
             out,
-            "| {} | {} | {} | {} | {} | {seconds} | {ops} | {} |",
+            "| {} | {} | {} | {} | {} | {seconds} | {small} | {} |",
             row.bug.name,
             row.bug.class.name(),
             row.bug.title.replace("__", "\\_\\_"),

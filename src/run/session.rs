@@ -244,6 +244,8 @@ impl<T: Tenant + 'static> Session<T> {
                     return Ended::Stopped;
                 }
             };
+            let handlers = self.shared.handlers.borrow().len();
+            let ready = ready.with_handlers((0..handlers).filter(|handler| self.can_fire(*handler, ready)));
             let turn = self.choose(ready, strategy);
             // An interrupt is a matter of the lane that it interrupts.
             let lane = if turn.fires().is_some() { ready.last() } else { None }.unwrap_or(usize::from(turn.lane));
@@ -254,7 +256,7 @@ impl<T: Tenant + 'static> Session<T> {
             };
             self.recorder.took(turn, matches!(pause, Pause::Preempted | Pause::Yielded));
             self.went(lane, turn.fires(), pause);
-            strategy.went(lane, self.places[lane]);
+            strategy.went(lane, self.places[lane], self.recorder.is_open());
             if pause == Pause::Stopped {
                 return Ended::Stopped;
             }
@@ -275,7 +277,7 @@ impl<T: Tenant + 'static> Session<T> {
         let mut wanted = if over { None } else { strategy.next(ready) };
         // An interrupt that cannot start where its turn comes is lost.
         while let Some(handler) = wanted.and_then(Turn::fires) {
-            if self.can_fire(handler, ready) {
+            if ready.handlers().any(|able| able == handler) {
                 return Turn::handler(handler);
             }
             wanted = strategy.next(ready);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Whose turn it is: the lanes that can run, and the rule for a turn of one that cannot.
 
-use crate::program::Turn;
+use crate::program::{Turn, limits};
 use crate::world::fiber::Pause;
 
 /// How far a lane has come: ops that ended, and points passed since.
@@ -78,6 +78,8 @@ pub struct Ready {
     blocked: u32,
     /// The lane whose turn was last.
     last: Option<u8>,
+    /// Handlers that can start on top of that lane, as a mask.
+    handlers: u8,
 }
 
 impl Ready {
@@ -106,6 +108,16 @@ impl Ready {
     /// The lane whose turn was last, when it can go on.
     pub fn last(self) -> Option<usize> {
         self.last.map(usize::from).filter(|lane| self.has(*lane))
+    }
+
+    /// Handlers that can start on top of the lane whose turn was last.
+    pub fn handlers(self) -> impl Iterator<Item = usize> {
+        (0..limits::HANDLERS).filter(move |handler| self.handlers >> handler & 1 == 1)
+    }
+
+    /// With the handlers that can start.
+    pub(super) fn with_handlers(self, able: impl Iterator<Item = usize>) -> Ready {
+        Ready { handlers: able.fold(0, |mask, handler| mask | 1 << handler), ..self }
     }
 
     /// Who runs when it is the turn of `wanted`: that lane if it can, else the first task that can, else kswapd.
@@ -145,7 +157,7 @@ impl Turns {
             0 => Next::Deadlock,
             mask => {
                 let resting = if mask & !self.resting == 0 { 0 } else { self.resting };
-                Next::Somebody(Ready { mask, resting, blocked: self.blocked, last: self.last })
+                Next::Somebody(Ready { mask, resting, blocked: self.blocked, last: self.last, handlers: 0 })
             }
         }
     }

@@ -57,7 +57,7 @@ impl Strategy for Aligned<'_> {
         !self.goals.is_empty()
     }
 
-    fn went(&mut self, lane: usize, place: Place) {
+    fn went(&mut self, lane: usize, place: Place, _: bool) {
         self.places[lane] = place;
     }
 }

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Any lane, for any few points.
+//! Any lane, for any few points, and now and then an interrupt.
 
 use super::Strategy;
 use crate::program::Turn;
 use crate::program::rng::Rng;
 use crate::run::turns::Ready;
+
+/// One turn of so many is an interrupt, where one can start.
+const INTERRUPTS: u32 = 4;
 
 /// Chooses evenly among those that can run, for 1 to 32 points, short turns more often.
 #[derive(Debug, Clone)]
@@ -21,6 +24,10 @@ impl Random {
 
 impl Strategy for Random {
     fn next(&mut self, ready: Ready) -> Option<Turn> {
+        let handlers = ready.handlers().count() as u32;
+        if handlers > 0 && self.rng.chance(1, INTERRUPTS) {
+            return ready.handlers().nth(self.rng.below(handlers) as usize).map(Turn::handler);
+        }
         let n = self.rng.below(ready.lanes().count() as u32) as usize;
         let lane = ready.lanes().nth(n)?;
         Some(Turn::points(lane, self.rng.log_range(1, 32)))

@@ -23,6 +23,11 @@ impl Recorder {
         self.turns.len() == limits::SCHEDULE
     }
 
+    /// The last turn ended at a scheduling point in its op, so that one of the same lane goes on with it.
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
     /// Notes a turn, and whether it ended where its points did.
     pub fn took(&mut self, turn: Turn, preempted: bool) {
         let goes_on = self.open && turn.preempts();
