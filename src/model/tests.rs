@@ -461,7 +461,8 @@ fn b41_counts_pointers_that_are_not_there() {
 
 #[test]
 fn b14_asks_after_the_locks_are_dropped() {
-    let story = |quirks| {
+    let story = |quirks: Quirks| {
+        let quirks = Quirks { queue_under_lock: true, ..quirks };
         let model = boot_with(small(), quirks);
         model.kernel().calls.set(0);
         model.alloc(16 << 10, 4, false, Gfp::KERNEL);
