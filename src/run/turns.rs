@@ -167,11 +167,14 @@ impl Turns {
         self.finished
     }
 
-    /// No other task can run but to retry, and kswapd cannot run.
-    pub fn alone(&self, lane: usize, kswapd: bool) -> bool {
-        let kswapd = if kswapd { KSWAPD & !self.blocked } else { 0 };
-        let others = self.tasks & !self.finished & !self.blocked & !self.retrying;
-        (others | kswapd) & !(1 << lane) == 0
+    /// No other task can run but to retry, and kswapd cannot run. Then the same for once the lane releases a lock: turns
+    /// of a lane that follow each other are recorded as one, and who waits looks again at the end of it only.
+    pub fn alone(&self, lane: usize, kswapd: bool) -> [bool; 2] {
+        [self.blocked, 0].map(|blocked| {
+            let kswapd = if kswapd { KSWAPD & !blocked } else { 0 };
+            let others = self.tasks & !self.finished & !blocked & !self.retrying;
+            (others | kswapd) & !(1 << lane) == 0
+        })
     }
 
     /// Takes note of how a lane paused, and whether it released a lock or killed a task before: then whoever waits looks
@@ -258,12 +261,12 @@ mod tests {
         turns.paused(2, Pause::Finished, false, false);
         turns.paused(0, Pause::Retrying, false, true);
         assert_eq!(choose(&turns, Some(0), false), Some(1), "the other goes first");
-        assert!(turns.alone(1, false), "lane 0 only retries");
-        assert!(!turns.alone(1, true), "kswapd may help");
+        assert_eq!(turns.alone(1, false), [true; 2], "lane 0 only retries");
+        assert_eq!(turns.alone(1, true), [false; 2], "kswapd may help");
         turns.paused(0, Pause::Preempted, false, true);
-        assert!(turns.alone(1, false), "it is stopped in the middle of a round, and still only retries");
+        assert_eq!(turns.alone(1, false), [true; 2], "it is stopped in the middle of a round, and still only retries");
         turns.paused(1, Pause::Blocked, false, false);
         assert_eq!(choose(&turns, None, false), Some(0));
-        assert!(turns.alone(0, false));
+        assert_eq!(turns.alone(0, false), [true, false], "until it releases what lane 1 waits for");
     }
 }

@@ -94,8 +94,8 @@ pub struct World {
     pub(super) outer_sites: Vec<(usize, Option<CallSite>)>,
     /// A lock was released or a task killed since somebody asked, so that who waits looks again.
     pub(super) released: bool,
-    /// Nobody else can run.
-    pub(super) alone: bool,
+    /// Nobody else can run: as the turn began, and should a lock have been released since.
+    pub(super) alone: [bool; 2],
     /// Contexts that go round for memory, as a mask.
     pub(super) looking: u32,
     pub(super) work_pending: bool,
@@ -189,7 +189,7 @@ impl World {
             sites: None,
             outer_sites: Vec::new(),
             released: false,
-            alone: false,
+            alone: [false; 2],
             looking: 0,
             work_pending: false,
             working: false,
@@ -269,7 +269,7 @@ impl World {
         self.waits_ext = [None; CONTEXTS];
         self.pool = None;
         self.pressure = Pressure::default();
-        self.alone = false;
+        self.alone = [false; 2];
         self.looking = 0;
         self.released = false;
         self.sites = None;

@@ -191,9 +191,14 @@ impl World {
         self.pool = None;
     }
 
-    /// Says whether anybody but the task that runs next could run.
-    pub fn set_alone(&mut self, alone: bool) {
+    /// Says whether nobody but the task that runs next could run: as things are, and once it releases a lock.
+    pub fn set_alone(&mut self, alone: [bool; 2]) {
         self.alone = alone;
+    }
+
+    /// Nobody but the running task could run.
+    pub(super) fn is_alone(&self) -> bool {
+        self.alone[usize::from(self.released)]
     }
 
     /// The tenant's code from here on is at this place; None when it is not known.

@@ -118,7 +118,7 @@ impl Host {
         let (stalled, endless) = {
             let mut w = self.world_mut();
             w.note_retry(*rounds);
-            (w.alone && *rounds > HOPELESS, w.endless())
+            (w.is_alone() && *rounds > HOPELESS, w.endless())
         };
         if stalled {
             self.world_mut().note_waiters();
@@ -128,7 +128,7 @@ impl Host {
             self.stop(Stop::StepLimit);
         }
         self.pause(Pause::Retrying);
-        if !self.world().alone {
+        if !self.world().is_alone() {
             *rounds = 0;
         }
     }

@@ -76,10 +76,8 @@ struct State {
     lanes: u32,
     /// Of these, who waits for a lock.
     blocked: u32,
-    /// Of these, who found no memory and will look again.
-    retrying: u32,
-    /// The last who had the World is one of them.
-    resting: bool,
+    /// Of these, who goes round for memory, wherever in that he let the World go.
+    looking: u32,
     /// Tasks that have ended.
     ended: u32,
     /// Counts releases.
@@ -92,6 +90,12 @@ impl State {
     /// Tasks but this one that can run.
     fn others(&self, lane: u8) -> u32 {
         self.lanes & !self.blocked & !(1 << lane)
+    }
+
+    /// Nobody but this task can run except to look for memory, too; the rule of a replay's turns. Then the same for once
+    /// a lock is released.
+    fn alone(&self, lane: u8) -> [bool; 2] {
+        [self.blocked, 0].map(|blocked| self.lanes & !blocked & !self.looking & !(1 << lane) == 0)
     }
 }
 
@@ -141,8 +145,7 @@ impl Common {
             polite: 0,
             lanes,
             blocked: 0,
-            retrying: 0,
-            resting: false,
+            looking: 0,
             ended: 0,
             releases: 0,
             over: false,
@@ -198,7 +201,7 @@ impl Common {
 
     fn take_from(&self, state: &mut State, lane: u8) -> Option<Box<World>> {
         let mut world = state.world.take()?;
-        world.set_alone(state.others(lane) & !state.retrying == 0);
+        world.set_alone(state.alone(lane));
         self.here.store(false, Ordering::Relaxed);
         state.takes += 1;
         if state.polite > 0 {
@@ -235,14 +238,12 @@ impl Common {
         state.polite -= 1;
     }
 
-    /// Puts the World back; how many releases there were by then, and whether `held` was noted. Looking at a lock that is
-    /// still taken (`idle`) changes nothing, and is noted only where it decides whether somebody else could run.
-    fn put(&self, mut world: Box<World>, lane: u8, held: Option<Held>, idle: bool, why: Pause) -> (u64, bool) {
+    /// Puts the World back; how many releases there were by then. Who looked at a lock that is still taken is noted, too:
+    /// from then on he cannot run, and whether others can decides how long one looks for memory.
+    fn put(&self, mut world: Box<World>, lane: u8, held: Option<Held>, why: Pause) -> u64 {
         let mut state = self.lock();
         let bit = 1 << lane;
-        state.retrying &= !bit;
-        let noted = held.filter(|_| !idle || state.resting);
-        state.resting = why == Pause::Retrying || state.resting && noted.is_none();
+        state.looking = state.looking & !bit | if world.is_looking() { bit } else { 0 };
         if world.take_released() {
             state.blocked = 0;
             state.releases += 1;
@@ -250,7 +251,6 @@ impl Common {
         }
         match why {
             Pause::Blocked => state.blocked |= bit,
-            Pause::Retrying => state.retrying |= bit,
             Pause::Finished => {
                 state.lanes &= !bit;
                 state.ended |= bit;
@@ -265,14 +265,14 @@ impl Common {
             state.over = true;
             self.released.notify_all();
         }
-        state.held.extend(noted);
+        state.held.extend(held);
         let releases = state.releases;
         state.world = Some(world);
         self.here.store(true, Ordering::Relaxed);
         if state.sleeping > 0 {
             self.free.notify_one();
         }
-        (releases, noted.is_some())
+        releases
     }
 
     /// Sleeps until something was released after `releases`.
@@ -291,8 +291,6 @@ pub struct Seat {
     lane: u8,
     /// The World's context in which the task goes on: its own, or the worker's.
     context: Cell<usize>,
-    /// Events when the World was taken.
-    events: Cell<usize>,
     /// Points passed since it was let go.
     points: Cell<u32>,
     /// Decides at which points others are let in.
@@ -303,14 +301,7 @@ impl Seat {
     /// The place of a task, which counts as one that runs until it has finished.
     pub fn new(common: Arc<Common>, task: usize) -> Seat {
         common.lock().lanes |= 1 << task;
-        Seat {
-            common,
-            lane: task as u8,
-            context: Cell::new(task),
-            events: Cell::new(0),
-            points: Cell::new(0),
-            dice: Cell::new(DICE),
-        }
+        Seat { common, lane: task as u8, context: Cell::new(task), points: Cell::new(0), dice: Cell::new(DICE) }
     }
 
     /// The task has ended, having the World or not.
@@ -320,19 +311,18 @@ impl Seat {
         let held = world.stopped().is_none().then_some(Held { lane: self.lane, points, at_point: false });
         // As its fiber would be resumed once more, to find that nothing is left to do.
         world.switch_to(self.context.get());
-        self.common.put(world, self.lane, held, false, Pause::Finished);
+        self.common.put(world, self.lane, held, Pause::Finished);
     }
 
     /// Takes the World, which then runs this thread's task. Does not return to a task whose program is over.
     pub(super) fn take(&self) -> Box<World> {
         let mut world = self.common.take(self.lane);
         while world.stopped().is_some() {
-            self.common.put(world, self.lane, None, false, Pause::Stopped);
+            self.common.put(world, self.lane, None, Pause::Stopped);
             fiber::pause(Pause::Stopped);
             world = self.common.take(self.lane);
         }
         world.switch_to(self.context.get());
-        self.events.set(world.events().len());
         world
     }
 
@@ -360,12 +350,8 @@ impl Seat {
     pub(super) fn let_go(&self, world: Box<World>, why: Pause) {
         self.context.set(world.current());
         let at_point = why == Pause::Preempted;
-        let idle = why == Pause::Blocked && world.events().len() == self.events.get();
-        let held = Held { lane: self.lane, points: self.points.get() + 1, at_point };
-        let (releases, noted) = self.common.put(world, self.lane, Some(held), idle, why);
-        if noted {
-            self.points.set(0);
-        }
+        let held = Held { lane: self.lane, points: self.points.take() + 1, at_point };
+        let releases = self.common.put(world, self.lane, Some(held), why);
         match why {
             Pause::Blocked => self.common.wait_release(releases),
             Pause::Stopped => fiber::pause(Pause::Stopped),
