@@ -6,6 +6,7 @@ pub mod audit;
 pub mod campaign;
 pub mod detection;
 pub mod edit;
+mod files;
 pub mod fuzz;
 pub mod image;
 pub mod interleaving;

@@ -126,6 +126,64 @@ fn what_a_killed_session_had_the_next_one_takes() {
     assert!(place.beside().is_empty(), "{:?}", place.beside());
 }
 
+/// What makes an input so long that writing it takes a while.
+const LONG: usize = 20_000;
+
+/// Every file of the findings that are there is whole; how many findings are noted, and how often each was seen.
+fn noted(place: &Place) -> Vec<u64> {
+    let Ok(folders) = fs::read_dir(place.path("findings")) else { return Vec::new() };
+    let mut counts = Vec::new();
+    for folder in folders.map(|f| f.unwrap().path()) {
+        let n = folder.file_name().unwrap().to_str().unwrap().rsplit('-').next().unwrap().to_owned();
+        let input = format!("input {n}{}", "x".repeat(LONG));
+        let whole = |name: &str, is_whole: &dyn Fn(&str) -> bool| match fs::read_to_string(folder.join(name)) {
+            Ok(text) => assert!(is_whole(&text), "{}/{name} has {} bytes", folder.display(), text.len()),
+            Err(e) => assert_eq!(e.kind(), std::io::ErrorKind::NotFound, "{e}"),
+        };
+        whole("input", &|text| text == input);
+        whole("report.txt", &|text| {
+            text.starts_with(&format!("# bug {n}\n")) && text.ends_with(&format!("| {input}\n"))
+        });
+        if let Ok(about) = fs::read(folder.join("about.json")) {
+            // It is written last.
+            assert!(folder.join("input").exists() && folder.join("report.txt").exists());
+            let about: serde_json::Value = serde_json::from_slice(&about).expect("whole");
+            counts.push(about["count"].as_u64().unwrap());
+        }
+    }
+    counts
+}
+
+#[test]
+fn a_kill_while_findings_are_written_leaves_whole_files() {
+    const FOUND: usize = 300;
+    let place = Place::new();
+    let find = format!(
+        "x=$(head -c {LONG} /dev/zero | tr '\\0' x); n=0; while [ $n -lt {FOUND} ]; do \
+         printf %s \"input $n$x\" >$PERCUSS_FINDINGS/$n.input; \
+         printf \"# bug $n\\n# target mbox\\n# told\\n\" >$PERCUSS_FINDINGS/$n.txt; n=$((n + 1)); done"
+    );
+    let mut kills = 0;
+    for wanted in [1, FOUND / 3, FOUND / 2] {
+        let fake = if wanted == 1 { find.as_str() } else { "true" };
+        let mut victim = place.session(fake).spawn().unwrap();
+        let until = Instant::now() + Duration::from_secs(120);
+        // Whoever looks in between sees whole files, too.
+        while noted(&place).len() < wanted && victim.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < until, "no findings");
+        }
+        victim.kill().unwrap();
+        kills += usize::from(!victim.wait().unwrap().success() && noted(&place).len() < FOUND);
+    }
+    assert!(kills > 0, "every session was done before it was killed");
+    // Nothing is lost; what was noted in the moment of a kill may count twice.
+    assert!(run(place.session("true")).code <= 1);
+    let counts = noted(&place);
+    assert_eq!(counts.len(), FOUND);
+    assert!(counts.iter().sum::<u64>() <= (FOUND + 3) as u64, "{counts:?}");
+    assert!(place.beside().is_empty(), "{:?}", place.beside());
+}
+
 #[test]
 fn two_sessions_share_a_corpus() {
     let place = Place::new();

@@ -10,7 +10,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::files::{name_of, write_whole};
+use crate::files::{name_of, write_whole};
 
 /// A corpus folder, with lock and scratch folders beside it.
 #[derive(Debug, Clone)]

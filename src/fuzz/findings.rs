@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::files::{slug, write_whole};
 use super::guard::Story;
 use super::target::{Target, target};
+use crate::files::{slug, write_whole};
 use crate::program::Program;
 
 /// What is known of a finding besides its files: `about.json`, which is written last.
@@ -128,8 +128,7 @@ impl Findings {
 
     /// The folder of a title.
     pub fn folder(&self, title: &str) -> PathBuf {
-        let name = slug(title);
-        self.dir.join(if name.is_empty() { "finding" } else { &name })
+        self.dir.join(slug(title))
     }
 
     /// All findings, by folder name. What was killed before it was whole is left out.

@@ -11,8 +11,8 @@ use std::sync::Mutex;
 
 use percuss_shim as shim;
 
-use super::files::{name_of, write_whole};
 use super::target::{Kind, Target};
+use crate::files::{name_of, write_whole};
 
 /// Names the directory to which findings are written; without it they are only printed.
 pub const FINDINGS: &str = "PERCUSS_FINDINGS";

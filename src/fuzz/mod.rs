@@ -4,7 +4,6 @@
 //! Targets themselves (`fuzz/fuzz_targets/`) are glue: everything here is tested without a fuzzer.
 
 pub mod corpus;
-pub mod files;
 pub mod findings;
 pub mod guard;
 mod lockstep;

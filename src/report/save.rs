@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Findings as files: the small program as text, with what it shows in comments.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use super::{Case, Verdict, origin, together};
+use crate::files::{slug, write_whole};
 use crate::image::Image;
-
-/// Longest file name made from a title.
-const NAME: usize = 80;
 
 /// Finds out whether findings can be written to `dir`, before a campaign is run for nothing. Leaves nothing behind.
 ///
@@ -56,17 +54,10 @@ pub(super) fn save_cases(
             n => dir.join(format!("{name}-{}.percuss", n + 1)),
         };
         names.push(name);
-        let mut file = tempfile::Builder::new().permissions(permissions()).tempfile_in(dir)?;
-        file.write_all(text(case, image, &first(case)).as_bytes())?;
-        file.persist(&path)?;
+        write_whole(dir, &path, text(case, image, &first(case)).as_bytes())?;
         case.file = Some(path);
     }
     Ok(())
-}
-
-/// Those of any file; temporary ones are private by default.
-fn permissions() -> std::fs::Permissions {
-    std::os::unix::fs::PermissionsExt::from_mode(0o666)
 }
 
 /// The program with its story.
@@ -80,18 +71,4 @@ fn text(case: &Case, image: &Image, first: &str) -> String {
         out += &format!(", {name}");
     }
     out + &format!("\n# {first}\n{}", case.program)
-}
-
-/// A file name made from a title.
-fn slug(title: &str) -> String {
-    let mut out = String::new();
-    for c in title.trim_start_matches("percuss: ").chars() {
-        if c.is_ascii_alphanumeric() {
-            out.push(c.to_ascii_lowercase());
-        } else if !out.ends_with('-') {
-            out.push('-');
-        }
-    }
-    out.truncate(NAME);
-    out.trim_matches('-').to_owned()
 }

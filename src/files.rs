@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Files that are whole or not there: written beside their place, then renamed.
+//! Files that are whole or not there: written beside their place, then renamed; and what they are called.
 
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -20,6 +20,9 @@ pub fn name_of(bytes: &[u8]) -> String {
     name
 }
 
+/// Longest name made from a title.
+const NAME: usize = 80;
+
 /// Writes a file by way of one in `beside`, a directory of the same file system. Whoever looks sees all of it or nothing,
 /// and an old one stays until then.
 ///
@@ -33,7 +36,7 @@ pub fn write_whole(beside: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// A file or directory name made from a title: lower case, at most 80 characters.
+/// A file or directory name made from a title: lower case, at most 80 characters, and never empty.
 pub fn slug(title: &str) -> String {
     let mut out = String::new();
     for c in title.trim_start_matches("percuss: ").chars() {
@@ -43,8 +46,11 @@ pub fn slug(title: &str) -> String {
             out.push('-');
         }
     }
-    out.truncate(80);
-    out.trim_matches('-').to_owned()
+    out.truncate(NAME);
+    match out.trim_matches('-') {
+        "" => "finding".to_owned(),
+        name => name.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -56,8 +62,8 @@ mod tests {
         assert_eq!(name_of(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a3");
         assert_eq!(slug("percuss: area granted twice"), "area-granted-twice");
         assert_eq!(slug("BUG: x in y+0x1/2"), "bug-x-in-y-0x1-2");
-        assert_eq!(slug(&"ä/".repeat(300)), "");
-        assert!(slug(&"ab ".repeat(300)).len() <= 80);
+        assert_eq!(slug(&"ä/".repeat(300)), "finding");
+        assert!(slug(&"ab ".repeat(300)).len() <= NAME);
     }
 
     #[test]
