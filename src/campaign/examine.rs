@@ -13,7 +13,7 @@ use crate::oracle::ledger::{self, PerChunk};
 use crate::oracle::{lockorder, lockstep, signs};
 use crate::program::Program;
 use crate::run::strategy::{Replay, Strategy};
-use crate::run::{DRAIN, Ended, Free, Session, Shared, Unwatched, Watch};
+use crate::run::{DRAIN, Ended, Free, Session, Shared, Threads, Unwatched, Watch};
 use crate::tenant::{Judge, KernelC, State, Tenant, Touched};
 use crate::world::event::Event;
 use crate::world::kernel::Lock;
@@ -198,14 +198,14 @@ impl Examiner {
     pub fn examine_free(
         &mut self,
         program: &Program,
-        pool: &rayon::ThreadPool,
+        threads: &Threads,
         grain: Grain,
     ) -> std::io::Result<(Free, Verdict)> {
         let mut verdict = Verdict::default();
         let mut watch = ImageWatch { deep: self.oracles.invariants, ..ImageWatch::default() };
         // Contents are judged in the replay, which takes the same turns and can look at all of them in doubt.
         self.image.shared().contents.set(Contents::Ignored);
-        let free = self.image.run_free(program, pool, grain, &mut watch)?;
+        let free = self.image.run_free(program, threads, grain, &mut watch)?;
         self.judge_image(program, free.ended, watch, &mut verdict);
         self.image.shared().host.world_mut().forget_poison();
         Ok((free, verdict))

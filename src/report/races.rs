@@ -23,10 +23,15 @@ pub fn races(h: &Hunted, s: &Sorted, width: usize) -> String {
         let _ =
             writeln!(out, "{}  {} ({})\n{}\n", "NEW".red().bold(), race.title(), plural(*count, "report"), race.text);
     }
-    if let Some(epoch) = h.stopped {
-        let _ = writeln!(out, "{}  epoch {epoch} did not come to its end", "NEW".red().bold());
+    if h.stopped > 0 {
+        let what = format!(
+            "{} ended early: tasks waited for each other, as a soak without a sanitizer shows",
+            plural(h.stopped, "epoch")
+        );
+        let first = if h.all_stopped() { format!("{}  ", "NEW".red().bold()) } else { String::new() };
+        out += &wrap(&first, 0, &what, width);
     }
-    let new = s.new.len() as u64 + u64::from(h.stopped.is_some());
+    let new = s.new.len() as u64 + u64::from(h.all_stopped());
     let verdict = match new {
         0 => "nothing new".green().bold().to_string(),
         n => plural(n, "new finding").red().bold().to_string(),
@@ -49,7 +54,7 @@ pub fn races_json(h: &Hunted, s: &Sorted) -> String {
         "ops": h.ops,
         "stopped": h.stopped,
         "findings": known.chain(new).collect::<Vec<_>>(),
-        "summary": {"new": s.new.len() + usize::from(h.stopped.is_some()), "known": s.known.len()},
+        "summary": {"new": s.new.len() + usize::from(h.all_stopped()), "known": s.known.len()},
     })
     .to_string()
 }

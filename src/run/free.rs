@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 
-use rayon::ThreadPool;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::content::ContentError;
 use super::exec::Shared;
@@ -30,6 +30,48 @@ pub struct Free {
     pub turns: Vec<Turn>,
 }
 
+/// The threads of free runs.
+#[derive(Debug)]
+pub enum Threads {
+    /// They stay from run to run.
+    Pool(ThreadPool),
+    /// So many are made for each run, which a thread sanitizer sees begin and end. How those of a pool meet it does not
+    /// see, since the standard library's locks are not built for it.
+    Fresh(usize),
+}
+
+impl Threads {
+    /// A pool of so many.
+    ///
+    /// # Errors
+    /// The system has no threads.
+    pub fn pool(count: usize) -> io::Result<Threads> {
+        let pool = ThreadPoolBuilder::new().num_threads(count.max(1)).thread_name(|i| format!("soak {i}"));
+        Ok(Threads::Pool(pool.build().map_err(io::Error::other)?))
+    }
+
+    fn count(&self) -> usize {
+        match self {
+            Threads::Pool(pool) => pool.current_num_threads(),
+            Threads::Fresh(count) => (*count).max(1),
+        }
+    }
+
+    /// Does something on every thread.
+    pub fn each(&self, f: impl Fn() + Sync) {
+        match self {
+            Threads::Pool(pool) => {
+                pool.broadcast(|_| f());
+            }
+            Threads::Fresh(_) => std::thread::scope(|scope| {
+                for _ in 0..self.count() {
+                    scope.spawn(&f);
+                }
+            }),
+        }
+    }
+}
+
 /// What the threads of a run share.
 struct Run<'p> {
     program: &'p Program,
@@ -45,7 +87,7 @@ struct Run<'p> {
 }
 
 impl Session<KernelC> {
-    /// Runs a program on a freshly booted image, each task on a thread of the pool; a thread whose task has ended takes
+    /// Runs a program on a freshly booted image, each task on a thread of its own; a thread whose task has ended takes
     /// the next one, as when a thread dies and another is born. The drain is not run by threads.
     ///
     /// # Errors
@@ -53,7 +95,7 @@ impl Session<KernelC> {
     pub fn run_free(
         &mut self,
         program: &Program,
-        pool: &ThreadPool,
+        threads: &Threads,
         grain: Grain,
         watch: &mut impl Watch<KernelC>,
     ) -> io::Result<Free> {
@@ -66,7 +108,7 @@ impl Session<KernelC> {
         let shared = self.shared();
         shared.host.world_mut().press(program);
         // Threads take as many tasks as there are threads at once.
-        let lanes = (1 << program.tasks.len().min(pool.current_num_threads())) - 1;
+        let lanes = (1 << program.tasks.len().min(threads.count())) - 1;
         let run = Run {
             program,
             opened: shared.tenant.open(),
@@ -74,11 +116,11 @@ impl Session<KernelC> {
             first_pages: shared.first_pages.get(),
             contents: shared.contents.get(),
             next: AtomicUsize::new(0),
-            start: Barrier::new(pool.current_num_threads()),
+            start: Barrier::new(threads.count()),
             content: Mutex::default(),
             failed: Mutex::default(),
         };
-        pool.broadcast(|_| run.work());
+        threads.each(|| run.work());
         let (world, held) = run.common.end().expect("every thread has put the World back");
         let stopped = world.stopped().is_some();
         shared.host.put_world(world);

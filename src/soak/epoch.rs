@@ -4,7 +4,6 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde::{Deserialize, Serialize};
 
 use super::compare::{Matched, compare};
@@ -12,7 +11,7 @@ use super::generate::{Recipe, program};
 use crate::campaign::{Batch, Examiner};
 use crate::oracle::finding::{Finding, Oracle};
 use crate::program::Program;
-use crate::run::DRAIN;
+use crate::run::{DRAIN, Threads};
 use crate::world::event::Event;
 use crate::world::threads::Grain;
 
@@ -36,7 +35,7 @@ pub struct Epoch {
 /// Runs epochs.
 #[derive(Debug)]
 pub struct Soaker {
-    pool: ThreadPool,
+    threads: Threads,
     recipe: Recipe,
     seed: u64,
 }
@@ -47,13 +46,12 @@ impl Soaker {
     /// # Errors
     /// The system has no threads.
     pub fn new(recipe: Recipe, seed: u64) -> io::Result<Soaker> {
-        let pool = ThreadPoolBuilder::new().num_threads(recipe.threads.max(1)).thread_name(|i| format!("soak {i}"));
-        Ok(Soaker { pool: pool.build().map_err(io::Error::other)?, recipe, seed })
+        Ok(Soaker { threads: Threads::pool(recipe.threads)?, recipe, seed })
     }
 
     /// Does something on every thread.
     pub fn on_each(&self, f: impl Fn() + Sync) {
-        self.pool.broadcast(|_| f());
+        self.threads.each(f);
     }
 
     /// CPU time that an epoch may use, on all threads together: many times what it needs.
@@ -73,7 +71,7 @@ impl Soaker {
     pub fn run(&self, examiner: &mut Examiner, index: u64, window: bool) -> io::Result<Epoch> {
         let started = Instant::now();
         let mut program = self.program(index);
-        let (free, verdict) = examiner.examine_free(&program, &self.pool, Grain::Points)?;
+        let (free, verdict) = examiner.examine_free(&program, &self.threads, Grain::Points)?;
         program.schedule = free.turns;
         let log = examiner.image_ref().shared().host.world().events().to_vec();
         let mut epoch = Epoch {

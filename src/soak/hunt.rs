@@ -7,12 +7,11 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use percuss_shim as shim;
-use rayon::ThreadPoolBuilder;
 
 use super::drive::Until;
 use super::generate::{Recipe, program};
 use crate::campaign::{LoadError, Progress, on_world};
-use crate::run::{Ended, Unwatched};
+use crate::run::{Ended, Threads, Unwatched};
 use crate::world::event::Event;
 use crate::world::threads::Grain;
 
@@ -37,8 +36,15 @@ pub struct Hunted {
     pub epochs: u64,
     /// Ops.
     pub ops: u64,
-    /// The program of this epoch did not come to its end, and the hunt neither.
-    pub stopped: Option<u64>,
+    /// Epochs that ended early: tasks waited for each other, which a soak that is replayed accounts for.
+    pub stopped: u64,
+}
+
+impl Hunted {
+    /// Not one epoch came to its end: nothing was looked at.
+    pub fn all_stopped(&self) -> bool {
+        self.epochs > 0 && self.stopped == self.epochs
+    }
 }
 
 /// Runs epochs.
@@ -48,19 +54,19 @@ pub struct Hunted {
 pub fn hunt(recipe: Recipe, seed: u64, until: Until, progress: &Progress) -> Result<Hunted, HuntError> {
     let started = Instant::now();
     let (mut session, _) = on_world(shim::Image::linked()?, "C")?;
-    let pool = ThreadPoolBuilder::new().num_threads(recipe.threads.max(1)).build().map_err(io::Error::other)?;
+    let threads = Threads::Fresh(recipe.threads);
     let mut out = Hunted::default();
     loop {
         let over = match until {
             Until::Epochs(n) => out.epochs >= n,
             Until::Time(t) => started.elapsed() >= t,
         };
-        if over || out.stopped.is_some() || progress.stop.load(Ordering::Relaxed) {
+        if over || progress.stop.load(Ordering::Relaxed) {
             return Ok(out);
         }
-        let free = session.run_free(&program(seed, out.epochs, recipe), &pool, Grain::Calls, &mut Unwatched)?;
+        let free = session.run_free(&program(seed, out.epochs, recipe), &threads, Grain::Calls, &mut Unwatched)?;
         if free.ended == Ended::Stopped {
-            out.stopped = Some(out.epochs);
+            out.stopped += 1;
         }
         let world = session.shared().host.world();
         let ops = world.events().iter().filter(|e| matches!(e, Event::OpEnd { .. })).count() as u64;

@@ -237,7 +237,7 @@ impl super::core::World {
         self.emit(Event::NoMemory { gfp });
     }
 
-    fn note_retry(&mut self, rounds: u32) {
+    pub(super) fn note_retry(&mut self, rounds: u32) {
         self.looking |= 1 << self.current;
         if self.owner(Lock::AllocMutex) == Some(self.current) {
             self.pressure.retries += 1;
@@ -245,7 +245,7 @@ impl super::core::World {
         self.emit(Event::Retry { rounds });
     }
 
-    fn stop_looking(&mut self) {
+    pub(super) fn stop_looking(&mut self) {
         self.looking &= !(1 << self.current);
     }
 

@@ -36,6 +36,15 @@ pub struct Held {
     pub at_point: bool,
 }
 
+/// How things were when a thread put the World back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Put {
+    /// Releases until then.
+    releases: u64,
+    /// Times that the World had been taken.
+    takes: u64,
+}
+
 /// When threads let the World go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Grain {
@@ -227,10 +236,10 @@ impl Common {
         state.polite -= 1;
     }
 
-    /// Who found no memory lets another have the World before he looks again, if there is one who can run.
-    fn rest(&self, lane: u8) {
+    /// Who found no memory lets another have the World before he looks again, if there is one who can run. One who had it
+    /// since it was put back counts: two that rest would else wait for each other.
+    fn rest(&self, lane: u8, takes: u64) {
         let mut state = self.lock();
-        let takes = state.takes;
         state.polite += 1;
         while state.takes == takes && !state.over && state.others(lane) != 0 {
             state.wait(|s| self.taken.wait_timeout(s, PATIENCE).unwrap_or_else(PoisonError::into_inner).0);
@@ -238,9 +247,9 @@ impl Common {
         state.polite -= 1;
     }
 
-    /// Puts the World back; how many releases there were by then. Who looked at a lock that is still taken is noted, too:
+    /// Puts the World back. Who looked at a lock that is still taken is noted, too:
     /// from then on he cannot run, and whether others can decides how long one looks for memory.
-    fn put(&self, mut world: Box<World>, lane: u8, held: Option<Held>, why: Pause) -> u64 {
+    fn put(&self, mut world: Box<World>, lane: u8, held: Option<Held>, why: Pause) -> Put {
         let mut state = self.lock();
         let bit = 1 << lane;
         state.looking = state.looking & !bit | if world.is_looking() { bit } else { 0 };
@@ -266,13 +275,13 @@ impl Common {
             self.released.notify_all();
         }
         state.held.extend(held);
-        let releases = state.releases;
+        let put = Put { releases: state.releases, takes: state.takes };
         state.world = Some(world);
         self.here.store(true, Ordering::Relaxed);
         if state.sleeping > 0 {
             self.free.notify_one();
         }
-        releases
+        put
     }
 
     /// Sleeps until something was released after `releases`.
@@ -351,13 +360,64 @@ impl Seat {
         self.context.set(world.current());
         let at_point = why == Pause::Preempted;
         let held = Held { lane: self.lane, points: self.points.take() + 1, at_point };
-        let releases = self.common.put(world, self.lane, Some(held), why);
+        let put = self.common.put(world, self.lane, Some(held), why);
         match why {
-            Pause::Blocked => self.common.wait_release(releases),
+            Pause::Blocked => self.common.wait_release(put.releases),
             Pause::Stopped => fiber::pause(Pause::Stopped),
-            Pause::Retrying => self.common.rest(self.lane),
+            Pause::Retrying => self.common.rest(self.lane, put.takes),
             Pause::Preempted if self.roll() => self.common.pass_on(self.lane),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HELD: Held = Held { lane: 0, points: 1, at_point: true };
+
+    fn put(common: &Common, mut world: Box<World>, lane: u8, why: Pause) -> Put {
+        world.switch_to(lane.into());
+        common.put(world, lane, Some(Held { lane, ..HELD }), why)
+    }
+
+    #[test]
+    fn who_is_stopped_in_the_middle_of_a_round_for_memory_still_only_looks_for_it() {
+        let mut world = Box::new(World::new(0).unwrap());
+        world.note_retry(1);
+        let common = Common::new(world, 0b11, Grain::Points);
+        let world = common.take(0);
+        put(&common, world, 0, Pause::Retrying);
+        let world = common.take(0);
+        put(&common, world, 0, Pause::Preempted);
+        let mut world = common.take(1);
+        assert!(world.is_alone());
+        world.switch_to(0);
+        world.stop_looking();
+        put(&common, world, 0, Pause::Preempted);
+        assert!(!common.take(1).is_alone(), "it has found some");
+    }
+
+    #[test]
+    fn every_look_is_a_turn_and_who_waits_cannot_help() {
+        let common = Common::new(Box::new(World::new(0).unwrap()), 0b11, Grain::Points);
+        let world = common.take(0);
+        put(&common, world, 0, Pause::Blocked);
+        let world = common.take(1);
+        assert!(world.is_alone());
+        put(&common, world, 1, Pause::Preempted);
+        let (_, held) = common.end().expect("it was put back");
+        assert_eq!(held.iter().map(|h| h.lane).collect::<Vec<_>>(), [0, 1]);
+    }
+
+    #[test]
+    fn who_rests_goes_on_when_another_has_had_the_world_by_then() {
+        let common = Common::new(Box::new(World::new(0).unwrap()), 0b11, Grain::Points);
+        let world = common.take(0);
+        let before = put(&common, world, 0, Pause::Retrying);
+        let world = common.take(1);
+        put(&common, world, 1, Pause::Retrying);
+        common.rest(0, before.takes);
     }
 }
