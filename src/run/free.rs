@@ -64,8 +64,10 @@ impl Threads {
                 pool.broadcast(|_| f());
             }
             Threads::Fresh(_) => std::thread::scope(|scope| {
-                for _ in 0..self.count() {
-                    scope.spawn(&f);
+                let threads: Vec<_> = (0..self.count()).map(|_| scope.spawn(&f)).collect();
+                // Joined one by one: the end of a scope is a matter of the standard library's, too.
+                for thread in threads {
+                    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
                 }
             }),
         }
