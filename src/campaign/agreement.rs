@@ -15,8 +15,8 @@ use crate::model::Quirks;
 use crate::program::{Generator, Program};
 use crate::tree::{Tree, find_checkout};
 
-/// Most pages this process may use; a Model that does not end writes its log at gigabytes a second. Twenty Models that
-/// follow an image into a loop have 2.5 GiB of logs, and two tests may be there at once.
+/// Most pages this process may use; a Model that does not end writes its log at gigabytes a second. More than 4 GiB
+/// were seen with tests side by side in one process; probably the logs of Models that follow an image into a loop.
 const PAGES: u64 = (8 << 30) / 4096;
 
 /// Ends the process when it uses too much memory.
