@@ -4,7 +4,7 @@
 //! A trace does not tell when pages were populated, what failed inside, or in which context a caller was. What comes
 //! out is a workload, not a replay of what the kernel did.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::parse::{Asked, Event, Record, Trace};
 use crate::program::{Geometry, Op, Program, VARS, Var, limits};
@@ -26,8 +26,8 @@ impl Trace {
     /// The program that asks for the same.
     pub fn import(&self) -> Imported {
         let mut import = Import::new();
-        for record in &self.records {
-            import.event(&record.event);
+        for (record, freed) in self.records.iter().zip(self.freed()) {
+            import.event(&record.event, freed);
         }
         let mut program = Program { boot: self.machine(), tasks: vec![import.ops], ..Program::default() };
         program.repair();
@@ -41,6 +41,21 @@ impl Trace {
             notes.push(format!("flags that nothing here knows count as not set: {}", flags.join(", ")));
         }
         Imported { program, notes }
+    }
+
+    /// Which events hand out what is freed later in the trace.
+    fn freed(&self) -> Vec<bool> {
+        let mut frees = HashSet::new();
+        let mut freed: Vec<bool> = Vec::with_capacity(self.records.len());
+        for record in self.records.iter().rev() {
+            freed.push(match record.event {
+                Event::Alloc { ptr, .. } => frees.remove(&ptr),
+                Event::Free(ptr) => frees.insert(ptr),
+                _ => false,
+            });
+        }
+        freed.reverse();
+        freed
     }
 
     /// A machine like the one traced, as far as it shows: its CPUs, whether areas are accounted, and whether there is a
@@ -73,6 +88,9 @@ impl Trace {
     }
 }
 
+/// Holds what is never freed: what it held before stays allocated.
+const KEPT: Var = Var((VARS - 1) as u8);
+
 /// Places of [`Import::left_out`].
 const NO_VARIABLE: usize = 0;
 const TOO_LARGE: usize = 1;
@@ -81,7 +99,7 @@ const NO_ROOM: usize = 3;
 
 struct Import {
     ops: Vec<Op>,
-    /// Variables by the pointer they hold.
+    /// Variables by the pointer they hold, of what is freed later.
     holds: HashMap<u64, Var>,
     free: Vec<Var>,
     left_out: [(u64, &'static str); 4],
@@ -89,24 +107,24 @@ struct Import {
 
 impl Import {
     fn new() -> Import {
-        let free = (0..VARS).rev().map(|v| Var(v as u8)).collect();
+        let free = (0..KEPT.0).rev().map(Var).collect();
         let left_out = [
-            (0, "allocations are left out: all 256 variables hold areas that are not freed yet"),
+            (0, "areas are kept until the end: there are variables for 255 that are freed"),
             (0, "allocations are left out: no size or alignment of a program"),
-            (0, "frees are left out: of areas that were allocated before, or are left out themselves"),
+            (0, "frees are left out: of areas that were allocated before, or are kept"),
             (0, "events at the end are left out: a program has room for 65 536 ops"),
         ];
         Import { ops: Vec::new(), holds: HashMap::new(), free, left_out }
     }
 
-    fn event(&mut self, event: &Event) {
+    fn event(&mut self, event: &Event, freed: bool) {
         // An event is at most two ops.
         if self.ops.len() + 2 > limits::OPS {
             self.left_out[NO_ROOM].0 += 1;
             return;
         }
         match *event {
-            Event::Alloc { asked, ptr, gfp, .. } => self.alloc(asked, ptr, gfp),
+            Event::Alloc { asked, ptr, gfp, .. } => self.alloc(asked, ptr, gfp, freed),
             Event::Fail(asked) => self.fail(asked),
             Event::Free(ptr) => match self.holds.remove(&ptr) {
                 Some(var) => self.give_back(var),
@@ -118,36 +136,39 @@ impl Import {
         }
     }
 
-    fn alloc(&mut self, asked: Asked, ptr: u64, gfp: Option<Gfp>) {
+    fn alloc(&mut self, asked: Asked, ptr: u64, gfp: Option<Gfp>, freed: bool) {
         // That it was freed is among what was lost.
         if let Some(var) = self.holds.remove(&ptr) {
             self.give_back(var);
         }
-        if let Some(var) = self.ask(asked, gfp) {
-            self.holds.insert(ptr, var);
+        let var = if freed { self.free.pop() } else { None };
+        if freed && var.is_none() {
+            self.left_out[NO_VARIABLE].0 += 1;
+        }
+        match (self.ask(var.unwrap_or(KEPT), asked, gfp), var) {
+            (true, Some(var)) => drop(self.holds.insert(ptr, var)),
+            (false, Some(var)) => self.free.push(var),
+            (_, None) => {}
         }
     }
 
     /// What failed there may succeed here, and then nobody wants it.
     fn fail(&mut self, asked: Asked) {
-        if let Some(var) = self.ask(asked, None) {
-            self.give_back(var);
+        if self.ask(KEPT, asked, None) {
+            self.ops.push(Op::Free { var: KEPT });
         }
     }
 
-    fn ask(&mut self, asked: Asked, gfp: Option<Gfp>) -> Option<Var> {
+    /// Allocates; false when a program cannot ask for that.
+    fn ask(&mut self, dst: Var, asked: Asked, gfp: Option<Gfp>) -> bool {
         let Asked { reserved, atomic, size, align } = asked;
         let (Ok(size), Ok(align)) = (u32::try_from(size), u32::try_from(align)) else {
             self.left_out[TOO_LARGE].0 += 1;
-            return None;
-        };
-        let Some(dst) = self.free.pop() else {
-            self.left_out[NO_VARIABLE].0 += 1;
-            return None;
+            return false;
         };
         let gfp = gfp.unwrap_or(if atomic { Gfp::NOWAIT } else { Gfp::KERNEL });
         self.ops.push(Op::Alloc { dst, size, align, reserved, gfp });
-        Some(dst)
+        true
     }
 
     fn give_back(&mut self, var: Var) {
@@ -186,20 +207,21 @@ mod tests {
             on(0, Event::Destroy),
             on(0, Event::Destroy),
             on(3, Event::Fail(fail)),
-            alloc(0x200, 8, 48),
+            alloc(0x100, 24, 6 * 24),
+            on(1, Event::Free(0x100)),
         ];
         let Imported { program, notes } = of(records);
         let text = program.to_string();
         let ops: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("  ")).collect();
         let expected = [
             "v0 = alloc 64 align 8 gfp GFP_KERNEL",
-            "v1 = alloc 8 align 8 gfp GFP_KERNEL",
+            "v255 = alloc 8 align 8 gfp GFP_KERNEL",
             "free v0",
             "balance",
-            "v0 = alloc 16 align 4 reserved gfp GFP_NOWAIT",
+            "v255 = alloc 16 align 4 reserved gfp GFP_NOWAIT",
+            "free v255",
+            "v0 = alloc 24 align 8 gfp GFP_KERNEL",
             "free v0",
-            "free v1",
-            "v1 = alloc 8 align 8 gfp GFP_KERNEL",
         ];
         assert_eq!(ops, expected, "{text}");
         assert!(text.starts_with("boot cpus=4 ") && text.contains("reserved=8K") && text.contains("kmem=on"), "{text}");
@@ -221,10 +243,13 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_said() {
-        let many = of((0..300).map(|i| alloc(i * 8, 8, 48)).chain([alloc(9999, 1 << 40, 48)]).collect());
-        assert_eq!(many.program.nr_ops(), 256);
-        assert_eq!(many.notes.len(), 2, "{:?}", many.notes);
-        assert!(many.notes[0].starts_with("44 allocations"), "{:?}", many.notes);
+        // 300 areas at once, all freed; and one that no program can ask for.
+        let all = (0..300).map(|i| alloc(i * 8, 8, 48)).chain([alloc(9999, 1 << 40, 48)]);
+        let many = of(all.chain((0..300).map(|i| on(0, Event::Free(i * 8)))).collect());
+        assert_eq!(many.program.nr_ops(), 300 + 255, "all are asked for");
+        let starts = ["45 areas are kept", "1 allocations are left out", "45 frees are left out"];
+        assert_eq!(many.notes.len(), 3, "{:?}", many.notes);
+        starts.iter().zip(&many.notes).for_each(|(start, note)| assert!(note.starts_with(start), "{note}"));
         let long = (0..40_000).flat_map(|_| [alloc(8, 8, 48), on(0, Event::Free(8))]).collect();
         let long = of(long);
         assert_eq!((long.program.nr_ops(), long.notes.len()), (limits::OPS - 1, 1), "an event may be two ops");
