@@ -39,7 +39,9 @@ pub struct Epoch {
 /// deadlock that came about.
 fn behind(matched: &Matched, finding: Finding) -> Finding {
     match (matched, finding.oracle) {
-        (Matched::Window, Oracle::LockOrder) if !finding.title.starts_with(signs::DEADLOCK) => Finding { quirk: Some("B14".to_owned()), ..finding },
+        (Matched::Window, Oracle::LockOrder) if !finding.title.starts_with(signs::DEADLOCK) => {
+            Finding { quirk: Some("B14".to_owned()), ..finding }
+        }
         _ => finding,
     }
 }
