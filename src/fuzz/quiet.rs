@@ -127,7 +127,10 @@ mod tests {
         let ran = AtomicUsize::new(0);
         for round in 1..50 {
             assert_eq!(quiet.gate.lock().waiting, THREADS);
-            quiet.uncounted(|threads| threads.each(|| drop(ran.fetch_add(1, Ordering::Relaxed))));
+            let once = || {
+                ran.fetch_add(1, Ordering::Relaxed);
+            };
+            quiet.uncounted(|threads| threads.each(once));
             assert_eq!(ran.load(Ordering::Relaxed), round * THREADS);
         }
     }

@@ -17,11 +17,11 @@ pub struct Runner {
     lockstep: Option<Lockstep>,
     /// Threads for the tasks.
     quiet: Option<Quiet>,
-    /// How often each input runs, for those who want to see whether the same is counted each time.
+    /// How often each input of threads runs again, for those who want to see whether the same is counted each time.
     repeat: usize,
 }
 
-/// Names how often each input runs.
+/// Names how often each input of threads runs again.
 const REPEAT: &str = "PERCUSS_REPEAT";
 
 impl Runner {
@@ -77,7 +77,7 @@ impl Runner {
     /// On a new finding, after its story has been told: that is how fuzzers learn of one.
     pub fn run(&mut self, bytes: &[u8]) -> bool {
         let keep = self.once(bytes);
-        if self.repeat > 1 {
+        if self.quiet.is_some() && self.repeat > 1 {
             let odd = self.odd(bytes, self.repeat);
             let (name, repeat, n) = (self.target.name, self.repeat, odd.len());
             assert!(odd.is_empty(), "{name}: of {repeat} runs {n} counted otherwise than the first, at {odd:?} places");
