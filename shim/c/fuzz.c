@@ -32,7 +32,8 @@ struct percuss_pc {
 /* Made by the linker; missing when nothing is instrumented. */
 extern const struct percuss_pc __start___sancov_pcs[] __attribute__((weak, visibility("hidden")));
 extern const struct percuss_pc __stop___sancov_pcs[] __attribute__((weak, visibility("hidden")));
-extern const uint8_t __start___sancov_cntrs[] __attribute__((weak, visibility("hidden")));
+extern uint8_t __start___sancov_cntrs[] __attribute__((weak, visibility("hidden")));
+extern uint8_t __stop___sancov_cntrs[] __attribute__((weak, visibility("hidden")));
 
 /* The table of instrumented places, the counter of each, and how many there are. */
 size_t percuss_sancov(const struct percuss_pc **pcs, const uint8_t **counters)
@@ -42,6 +43,24 @@ size_t percuss_sancov(const struct percuss_pc **pcs, const uint8_t **counters)
 	*pcs = __start___sancov_pcs;
 	*counters = __start___sancov_cntrs;
 	return (size_t)(__stop___sancov_pcs - __start___sancov_pcs);
+}
+
+/* Bytes of all counters. */
+size_t percuss_counters(void)
+{
+	return __start___sancov_cntrs ? (size_t)(__stop___sancov_cntrs - __start___sancov_cntrs) : 0;
+}
+
+/* Copies all counters to a place that has room for them. Here, because code that counts would change them meanwhile. */
+void percuss_counters_note(uint8_t *to)
+{
+	memcpy(to, __start___sancov_cntrs, percuss_counters());
+}
+
+/* Sets all counters to what was noted. */
+void percuss_counters_put_back(const uint8_t *from)
+{
+	memcpy(__start___sancov_cntrs, from, percuss_counters());
 }
 
 static void (*percuss_told)(const char *kind);

@@ -17,4 +17,4 @@ pub use compile::{CompileError, CompileRequest, Compiled, Config, compile};
 pub use host::{Diag, Host, VmAreas};
 pub use image::{Facts, Image, LoadError};
 pub use instance::{Arena, Boot, CallSite, Chunk, Globals, Instance, Layout, Seat, TraceAlloc};
-pub use sancov::{Coverage, on_sanitizer_report};
+pub use sancov::{Counters, Coverage, on_sanitizer_report};

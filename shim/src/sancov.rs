@@ -66,6 +66,47 @@ impl Image {
     }
 }
 
+/// What instrumented code has counted, C and Rust: noted, to be put back when something has run that is not to count.
+#[derive(Debug, Default)]
+pub struct Counters(Vec<u8>);
+
+impl Counters {
+    /// Notes them.
+    pub fn note(&mut self) {
+        #[cfg(percuss_static)]
+        {
+            unsafe extern "C" {
+                fn percuss_counters() -> usize;
+                fn percuss_counters_note(to: *mut u8);
+            }
+            // SAFETY: subtracts addresses that the linker made.
+            self.0.resize(unsafe { percuss_counters() }, 0);
+            if !self.0.is_empty() {
+                // SAFETY: there is room for all of them. What another thread counts meanwhile is noted or is not.
+                unsafe { percuss_counters_note(self.0.as_mut_ptr()) };
+            }
+        }
+    }
+
+    /// Puts back what was noted last; whatever was counted since then was not.
+    pub fn put_back(&self) {
+        #[cfg(percuss_static)]
+        if !self.0.is_empty() {
+            unsafe extern "C" {
+                fn percuss_counters_put_back(from: *const u8);
+            }
+            // SAFETY: all counters were noted, which are as many as there are. They mean nothing to the code that counts:
+            // what another thread counts meanwhile is a number too high or too low.
+            unsafe { percuss_counters_put_back(self.0.as_ptr()) };
+        }
+    }
+
+    /// What was noted, a byte for each instrumented place; nothing in a program that is no fuzz target.
+    pub fn noted(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// Has `tell` called, with the kind of report, when a sanitizer finds something in a program with a linked image: before
 /// the sanitizer prints its report and ends the process. It may be called in the middle of anything.
 pub fn on_sanitizer_report(tell: fn(&str)) {

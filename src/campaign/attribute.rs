@@ -120,6 +120,16 @@ impl Models {
         self.round += 1;
     }
 
+    /// Runs a program on all that are there.
+    fn settle(&mut self, program: &Program) -> std::io::Result<()> {
+        for Kept { run, .. } in &mut self.runs {
+            run.session.power_off();
+            run.run(program)?;
+            run.findings(program);
+        }
+        Ok(())
+    }
+
     /// Runs a program on the Model with these quirks, unless that is what it ran last. `trail`, for a program as another
     /// Model ran it, is where turns ended there: counted from the beginning, points would be others here, and what takes a
     /// preemption would go or stay by chance.
@@ -187,6 +197,12 @@ impl Variants {
     pub fn start(&mut self, felt: Felt) {
         self.models.start();
         self.felt = felt;
+    }
+
+    /// See [`super::Examiner::settle`].
+    pub(super) fn settle(&mut self, program: &Program) -> std::io::Result<()> {
+        self.models.start();
+        self.models.settle(program)
     }
 
     /// A Model without these quirks would run no differently.

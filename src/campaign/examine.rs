@@ -132,6 +132,20 @@ impl Examiner {
         &mut self.model
     }
 
+    /// Does nothing everywhere, on a machine of its own, so that the next program finds nothing of the last one to clear
+    /// away: for those to whom it matters what code runs.
+    ///
+    /// # Errors
+    /// See [`Examiner::examine`].
+    pub fn settle(&mut self) -> std::io::Result<()> {
+        let nothing = Program::default();
+        self.image.shared().host.world_mut().give_back_early();
+        self.image.power_off();
+        self.model.session.power_off();
+        self.examine(&nothing)?;
+        self.variants.settle(&nothing)
+    }
+
     /// Runs a program everywhere and asks the oracles.
     ///
     /// # Errors

@@ -79,7 +79,11 @@ pub fn collect(target: &'static Target, dir: &Path, log: &str) -> io::Result<Vec
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let Some((_, what)) = ARTIFACTS.iter().find(|(prefix, _)| name.starts_with(prefix)) else { continue };
         let bytes = fs::read(path)?;
-        match told.iter_mut().find(|d| d.bytes == bytes) {
+        // What threads did is noted in an input of our own, in addition.
+        let same = |d: &Dropped| {
+            d.bytes == bytes || target.program(&bytes).is_some_and(|p| target.program(&d.bytes) == Some(p))
+        };
+        match told.iter_mut().find(|d| same(d)) {
             Some(known) => known.files.push(path.clone()),
             None if what.is_empty() => {} // slow, but nothing wrong
             None => {
@@ -174,7 +178,7 @@ impl Findings {
         fs::create_dir_all(&dir)?;
         let shorter = || fs::metadata(dir.join("input")).is_ok_and(|old| (found.bytes.len() as u64) < old.len());
         if new || shorter() {
-            let small = found.target.program(&found.bytes).as_ref().and_then(minimize);
+            let small = found.target.shown(&found.bytes).as_ref().and_then(minimize);
             let text = found.story.tell(found.target, &found.bytes);
             write_whole(&dir, &dir.join("report.txt"), text.as_bytes())?;
             if let Some(small) = small {
@@ -203,7 +207,7 @@ pub fn target_of(about: &About) -> Option<&'static Target> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::program::Generator;
+    use crate::program::{Generator, Turn};
 
     fn lockstep() -> &'static Target {
         target("lockstep").expect("a target")
@@ -241,6 +245,32 @@ mod tests {
         }
         let text = fs::read_to_string(all[0].0.join("minimized.percuss"))?;
         assert!(text.parse::<Program>().is_ok() && text.contains("# the report\n# of two lines\n"), "{text}");
+        Ok(())
+    }
+
+    /// What threads found has an input with their order, beside the fuzzer's own, which has none.
+    #[test]
+    fn an_order_of_threads_is_kept() -> io::Result<()> {
+        let (home, drops) = (tempfile::tempdir()?, tempfile::tempdir()?);
+        let findings = Findings::open(&home.path().join("findings"))?;
+        let threads = target("threads").expect("a target");
+        let input = Generator::new(1).program(1).encode();
+        let mut program = threads.program(&input).expect("a program");
+        program.schedule = vec![Turn::points(1, 3), Turn::points(0, 7)];
+        Story { title: "percuss: a".into(), report: String::new() }.save(threads, &program.encode(), drops.path())?;
+        fs::write(drops.path().join("crash-0123"), &input)?;
+        let dropped = collect(threads, drops.path(), "")?;
+        assert_eq!((dropped.len(), dropped[0].files.len()), (1, 3));
+        let mut small = None;
+        findings.note(&dropped[0], 1, |p| {
+            small = Some(p.clone());
+            small.clone()
+        })?;
+        assert_eq!(small.as_ref(), Some(&program));
+        for file in ["report.txt", "minimized.percuss"] {
+            let text = fs::read_to_string(findings.folder("percuss: a").join(file))?;
+            assert_eq!(text.parse().ok(), Some(program.clone()), "{file}");
+        }
         Ok(())
     }
 

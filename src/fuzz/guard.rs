@@ -13,6 +13,8 @@ use percuss_shim as shim;
 
 use super::target::{Kind, Target};
 use crate::files::{name_of, write_whole};
+use crate::program::Program;
+use crate::run::so_far;
 
 /// Names the directory to which findings are written; without it they are only printed.
 pub const FINDINGS: &str = "PERCUSS_FINDINGS";
@@ -41,7 +43,7 @@ impl Story {
     pub fn tell(&self, target: &Target, bytes: &[u8]) -> String {
         let mut out = format!("# {}\n# target {}\n", self.title, target.name);
         out.extend(self.report.trim_end().lines().map(|line| format!("# {line}").trim_end().to_owned() + "\n"));
-        match target.program(bytes) {
+        match target.shown(bytes) {
             Some(program) => out + &program.to_string(),
             None => {
                 // Not ours to interpret, so no line of it may look like one of the story.
@@ -101,6 +103,14 @@ pub(super) fn begin(target: &'static Target, bytes: &[u8]) {
     }
 }
 
+/// Notes that the input runs as this program: the same with a schedule.
+pub(super) fn note(program: &Program) {
+    let Ok(mut current) = CURRENT.lock() else { return };
+    if let Some(c) = current.as_mut() {
+        c.bytes = program.encode();
+    }
+}
+
 /// Notes that no input runs.
 pub(super) fn end() {
     if let Ok(mut current) = CURRENT.lock() {
@@ -114,6 +124,12 @@ pub fn blame(story: &Story) {
     let Ok(mut current) = CURRENT.try_lock() else { return };
     let Some(c) = current.as_mut().filter(|c| !c.blamed) else { return };
     c.blamed = true;
+    if let Some(mut program) = c.target.shown(&c.bytes)
+        && let Some(turns) = so_far()
+    {
+        program.schedule = turns;
+        c.bytes = program.encode();
+    }
     eprintln!("# From here on a program as text: save it and run `percuss replay FILE`.");
     eprint!("{}", story.tell(c.target, &c.bytes));
     let Some(dir) = std::env::var_os(FINDINGS) else { return };
@@ -127,7 +143,7 @@ pub fn blame(story: &Story) {
 mod tests {
     use super::super::target::target;
     use super::*;
-    use crate::program::{Generator, Program};
+    use crate::program::Generator;
 
     fn story() -> Story {
         Story { title: "percuss: area granted twice".into(), report: "one\n\ntwo\n".into() }

@@ -3,10 +3,13 @@
 
 use percuss_shim as shim;
 
+use super::guard;
 use crate::campaign::{Examiner, LoadError, Oracles, on_world, probe};
 use crate::oracle::Finding;
 use crate::program::Program;
-use crate::run::Unwatched;
+use crate::run::{Threads, Unwatched};
+use crate::soak::Soaker;
+use crate::world::threads::Grain;
 
 /// Bytes of all units of a first chunk together above which a program is not worth a fuzzer's time: copying and comparing
 /// them takes longer than a thousand ops. Generated programs have such machines.
@@ -62,11 +65,19 @@ impl Crash {
     }
 }
 
+/// Findings that no quirk accounts for are new.
+fn judged(findings: Vec<Finding>, program: &Program) -> Result<(), Box<Crash>> {
+    let findings: Vec<Finding> = findings.into_iter().filter(|f| f.quirk.is_none()).collect();
+    if findings.is_empty() { Ok(()) } else { Err(Box::new(Crash { findings, program: program.clone() })) }
+}
+
 /// The linked image beside the Model, ready for programs. Nothing but what the reset restores lives between two of them.
 #[derive(Debug)]
 pub struct Lockstep {
     examiner: Examiner,
     coverage: shim::Coverage,
+    /// The tree has quirk B14.
+    window: bool,
 }
 
 impl Lockstep {
@@ -89,7 +100,8 @@ impl Lockstep {
             return Err(StartError::Unfenced);
         }
         let (quirks, _) = probe(&mut session, facts)?;
-        Ok(Lockstep { examiner: Examiner::new(session, facts, quirks, Oracles::default())?, coverage })
+        let window = quirks.get("B14") == Ok(true);
+        Ok(Lockstep { examiner: Examiner::new(session, facts, quirks, Oracles::default())?, coverage, window })
     }
 
     /// What the fuzzer sees.
@@ -112,7 +124,23 @@ impl Lockstep {
     /// The system has no memory for a stack.
     pub fn run(&mut self, program: &Program) -> Result<(), Box<Crash>> {
         let verdict = self.examiner.examine(program).expect("memory for stacks");
-        let findings: Vec<Finding> = verdict.findings.into_iter().filter(|f| f.quirk.is_none()).collect();
-        if findings.is_empty() { Ok(()) } else { Err(Box::new(Crash { findings, program: program.clone() })) }
+        judged(verdict.findings, program)
+    }
+
+    /// Runs the program's tasks on real threads, whose order becomes its schedule, and replays that everywhere.
+    ///
+    /// # Errors
+    /// A new finding.
+    ///
+    /// # Panics
+    /// The system has no memory for a stack.
+    pub(super) fn run_free(&mut self, program: &Program, threads: &Threads) -> Result<(), Box<Crash>> {
+        let (free, verdict) = self.examiner.examine_free(program, threads, Grain::Points).expect("memory for stacks");
+        let program = Program { schedule: free.turns, ..program.clone() };
+        guard::note(&program);
+        let log = self.examiner.image_ref().shared().host.world().events().to_vec();
+        let replay = Soaker::replay(&mut self.examiner, &program, &log, self.window, verdict.findings);
+        self.examiner.settle().expect("memory for stacks");
+        judged(replay.expect("memory for stacks").0, &program)
     }
 }

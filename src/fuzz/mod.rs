@@ -8,6 +8,7 @@ pub mod findings;
 pub mod guard;
 mod lockstep;
 mod parsers;
+mod quiet;
 mod runner;
 pub mod session;
 mod shape;

@@ -16,6 +16,8 @@ pub enum Kind {
         shape: fn(&mut Program),
         /// Every input boots, even one with the machine of the last.
         boots: bool,
+        /// Tasks run on real threads, too. What is found then has the order in which these had the World as its schedule.
+        threads: bool,
     },
     /// Something for one of our own parsers, which must not panic.
     Parser(fn(&[u8])),
@@ -37,22 +39,27 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "lockstep",
         about: "the linked image in lockstep with the Model, under every oracle",
-        kind: Kind::Program { focus: Focus::Ops, shape: shape::any, boots: false },
+        kind: Kind::Program { focus: Focus::Ops, shape: shape::any, boots: false, threads: false },
     },
     Target {
         name: "reclaim",
         about: "the same with memory under pressure, shrinkers, and locks of file systems and devices",
-        kind: Kind::Program { focus: Focus::Pressure, shape: shape::reclaim, boots: false },
+        kind: Kind::Program { focus: Focus::Pressure, shape: shape::reclaim, boots: false, threads: false },
     },
     Target {
         name: "schedule",
         about: "the same with several tasks, preempted at the scheduling points that the input names",
-        kind: Kind::Program { focus: Focus::Schedule, shape: shape::schedule, boots: false },
+        kind: Kind::Program { focus: Focus::Schedule, shape: shape::schedule, boots: false, threads: false },
+    },
+    Target {
+        name: "threads",
+        about: "the same with several tasks on real threads, whose order is recorded and replayed",
+        kind: Kind::Program { focus: Focus::Ops, shape: shape::threads, boots: true, threads: true },
     },
     Target {
         name: "boot",
         about: "geometries and first-chunk builders: every input boots, and few ops follow",
-        kind: Kind::Program { focus: Focus::Machine, shape: shape::boot, boots: true },
+        kind: Kind::Program { focus: Focus::Machine, shape: shape::boot, boots: true, threads: false },
     },
     Target {
         name: "program_text",
@@ -93,6 +100,16 @@ impl Target {
         let Kind::Program { shape, .. } = self.kind else { return None };
         let mut program = text(bytes).unwrap_or_else(|| Program::decode(bytes));
         shape(&mut program);
+        Some(program)
+    }
+
+    /// The program that shows what was found with these bytes, with the order that was noted in them if it ran on threads.
+    pub fn shown(&self, bytes: &[u8]) -> Option<Program> {
+        let mut program = self.program(bytes)?;
+        if let Kind::Program { threads: true, .. } = self.kind {
+            program.schedule = text(bytes).unwrap_or_else(|| Program::decode(bytes)).schedule;
+            program.repair();
+        }
         Some(program)
     }
 
@@ -147,7 +164,8 @@ impl Target {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::program::Generator;
+    use crate::program::{Generator, Op};
+    use crate::world::gfp::Gfp;
 
     fn programs() -> impl Iterator<Item = Program> {
         (0..500).map(|i| Generator::new(3).program(i))
@@ -169,6 +187,21 @@ mod tests {
         }
     }
 
+    /// What threads did is a program of `schedule`, whatever they did.
+    #[test]
+    fn an_order_of_threads_is_a_schedule() {
+        let [threads, schedule] = ["threads", "schedule"].map(|name| target(name).expect("a target"));
+        for program in programs() {
+            let mut program = threads.program(&program.encode()).expect("a program");
+            program.schedule = shape::in_turn(&program);
+            for bytes in [program.encode(), program.to_string().into_bytes()] {
+                assert_eq!(threads.shown(&bytes), Some(program.clone()));
+                assert_eq!(schedule.program(&bytes), Some(program.clone()));
+                assert!(threads.program(&bytes).is_some_and(|p| p.schedule.is_empty()), "threads have their own order");
+            }
+        }
+    }
+
     #[test]
     fn callers_are_safe() {
         let mut program = Program { unsafe_caller: true, ..Program::default() };
@@ -186,6 +219,12 @@ mod tests {
             assert!(reclaim.memory.is_some() && !reclaim.shrinkers.is_empty());
             let schedule = of("schedule", &program);
             assert!((2..=4).contains(&schedule.tasks.len()) && schedule.schedule.iter().any(|turn| turn.preempts()));
+            let threads = of("threads", &program);
+            assert!((2..=4).contains(&threads.tasks.len()) && threads.schedule.is_empty());
+            assert!(threads.tasks.iter().flatten().all(|op| match op {
+                Op::Alloc { gfp, .. } => gfp.contains(Gfp::NOWARN),
+                op => !matches!(op, Op::NrPages),
+            }));
             let boot = of("boot", &program);
             assert!(boot.tasks.len() == 1 && boot.nr_ops() <= shape::BOOT_OPS * 2 && boot.memory.is_none());
             assert_eq!(of("lockstep", &program), program);

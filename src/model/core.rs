@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The allocator's state and the steps on it that call no kernel function.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::area::Change;
 use super::block::{MIN_ALLOC, PAGE};
@@ -182,7 +182,7 @@ pub(super) struct Core {
     /// Frames that have an entry there: frames count down from the top of a node, so that clearing it all takes long.
     pub pages_noted: Vec<Pfn>,
     /// (chunk, first bit of an area) -> objcg charged for it.
-    pub charged: HashMap<(ChunkId, i32), u32>,
+    pub charged: BTreeMap<(ChunkId, i32), u32>,
     pub saved: Saved,
 }
 
@@ -191,7 +191,8 @@ impl Core {
     pub fn clear(&mut self) {
         self.count = Counters::default();
         self.spare.clear();
-        for (id, chunk) in self.chunks.iter_mut().enumerate() {
+        // The first ones are taken first, whatever there was before, so that the same program needs no more memory twice.
+        for (id, chunk) in self.chunks.iter_mut().enumerate().rev() {
             chunk.head.live = false;
             self.spare.push(id as ChunkId);
         }

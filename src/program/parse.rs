@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Programs from text. The form is described in `docs/programs.md`.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::str::FromStr;
 
@@ -36,12 +36,12 @@ struct Parser<'t> {
     text: &'t str,
     program: Program,
     names: Names<'t>,
-    tasks: HashMap<&'t str, usize>,
+    tasks: BTreeMap<&'t str, usize>,
     /// Who ops go to.
     current: Option<Owner>,
     boot_at: Option<Range<usize>>,
     /// Bytes of each geometry parameter given.
-    given: HashMap<&'static str, Range<usize>>,
+    given: BTreeMap<&'static str, Range<usize>>,
     ops: usize,
     /// Bytes of each op's name, by task.
     op_at: Vec<Vec<Range<usize>>>,
@@ -61,10 +61,10 @@ impl FromStr for Program {
             text,
             program: Program { tasks: Vec::new(), ..Program::default() },
             names: Names::new(text),
-            tasks: HashMap::new(),
+            tasks: BTreeMap::new(),
             current: None,
             boot_at: None,
-            given: HashMap::new(),
+            given: BTreeMap::new(),
             ops: 0,
             op_at: Vec::new(),
             shrinker_op_at: Vec::new(),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The words of a line of a text program.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 
 use super::error::{TextError, nearest};
@@ -11,7 +11,7 @@ use crate::world::gfp::Gfp;
 
 /// Numbers of variables, and of tasks. `v0` to `v255` are themselves; other names get the numbers nobody names, in order.
 pub(super) struct Names<'t> {
-    by_name: HashMap<String, Var>,
+    by_name: BTreeMap<String, Var>,
     taken: [bool; VARS],
     /// Tasks in order: ops may name one that comes later.
     tasks: Vec<&'t str>,
@@ -20,7 +20,7 @@ pub(super) struct Names<'t> {
 impl<'t> Names<'t> {
     /// Reserves the numbers that the text names.
     pub(super) fn new(text: &'t str) -> Names<'t> {
-        let mut names = Names { by_name: HashMap::new(), taken: [false; VARS], tasks: tasks(text) };
+        let mut names = Names { by_name: BTreeMap::new(), taken: [false; VARS], tasks: tasks(text) };
         for word in text.split(|c: char| !is_name(c)) {
             if let Some(var) = numbered(word) {
                 names.taken[usize::from(var.0)] = true;

@@ -64,7 +64,7 @@ pub fn soak(s: &Soaked<'_>, width: usize) -> String {
     );
     out += &wrap("      ", 6, &rates, width);
     let replays = format!(
-        "every event as in the free run, on the image and the Model: {}; B14 window: {}; different: {}; not replayed: {}",
+        "every event as in the free run, on the image and the Model: {}; up to a look without pcpu_lock: {}; different: {}; not replayed: {}",
         count(t.equal),
         count(t.window),
         count(t.differ),

@@ -50,10 +50,18 @@ impl Threads {
         Ok(Threads::Pool(pool.build().map_err(io::Error::other)?))
     }
 
-    fn count(&self) -> usize {
+    /// How many there are.
+    pub fn count(&self) -> usize {
         match self {
             Threads::Pool(pool) => pool.current_num_threads(),
             Threads::Fresh(count) => (*count).max(1),
+        }
+    }
+
+    /// Does something on every thread of a pool, and does not wait for it.
+    pub fn each_later(&self, f: impl Fn() + Send + Sync + 'static) {
+        if let Threads::Pool(pool) = self {
+            pool.spawn_broadcast(move |_| f());
         }
     }
 
@@ -143,6 +151,23 @@ fn unpoisoned<T>(lock: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+thread_local! {
+    /// The task that this thread runs, and what it shares with others.
+    static RUNS: RefCell<Option<(Arc<Common>, usize)>> = const { RefCell::new(None) };
+}
+
+/// Who had the World until now in the run that this thread has a task of, and then that task to the end of its op: for a
+/// thread that dies here. None when it has no task.
+pub fn so_far() -> Option<Vec<Turn>> {
+    RUNS.with(|runs| {
+        let runs = runs.try_borrow().ok()?;
+        let (common, task) = runs.as_ref()?;
+        let mut turns = turns(&common.held_so_far()?);
+        turns.push(Turn::op(*task));
+        Some(turns)
+    })
+}
+
 /// Who had the World, as turns.
 fn turns(held: &[Held]) -> Vec<Turn> {
     let mut recorder = Recorder::default();
@@ -191,6 +216,7 @@ impl Run<'_> {
             first_pages: Cell::new(self.first_pages),
         });
         super::session::start_task(lane, &shared, task);
+        RUNS.set(Some((Arc::clone(&self.common), task)));
         let finished = loop {
             match lane.resume(&shared) {
                 // The end of an op is a scheduling point.
@@ -201,6 +227,7 @@ impl Run<'_> {
         if finished {
             shared.host.finish();
         }
+        RUNS.set(None);
         lane.abandon();
         unpoisoned(&self.content).append(&mut shared.content.borrow_mut());
         finished

@@ -14,6 +14,6 @@ mod turns;
 pub use crate::world::areas::{Area, Areas, pattern};
 pub use content::ContentError;
 pub use exec::{DRAIN, Shared, op_number};
-pub use free::{Free, Threads};
+pub use free::{Free, Threads, so_far};
 pub use session::{Ended, Session, Unwatched, Watch, op_at};
 pub use turns::{Place, Ready, Step, by_op};

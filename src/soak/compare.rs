@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A free run and its replay, event for event.
 
-use crate::world::WORKER;
 use crate::world::event::Event;
+use crate::world::kernel::Lock;
+use crate::world::{CONTEXTS, WORKER};
 
 /// An event with who made it and in which op.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -12,13 +13,21 @@ struct By {
     event: Event,
 }
 
+impl By {
+    /// The same task goes on with the same op.
+    fn same_task(self, other: By) -> bool {
+        (self.context, self.op) == (other.context, other.op) && self.context != WORKER
+    }
+}
+
 /// How a replay compares with what it replays.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Matched {
     /// Every event is the same, and made by the same task.
     Equal,
-    /// The first difference is whether balance work was queued after the number of empty pages was looked at without
-    /// pcpu_lock (quirk B14): both are what the kernel may do.
+    /// The first difference is what a task does after a look without pcpu_lock: whether it queues balance work, since too
+    /// few empty pages are left (quirk B14), or whether it makes a chunk, since there is no empty one. Both are what the
+    /// kernel may do.
     Window,
     /// Another difference: the place, and the two events in words.
     Differs {
@@ -49,11 +58,17 @@ impl Matched {
 /// Compares the event logs of a free run and of its replay; `window`: the tree has quirk B14.
 pub fn compare(free: &[Event], replay: &[Event], window: bool) -> Matched {
     let (mut a, mut b) = (by(free), by(replay));
+    // What each context did last.
+    let mut last = [None; CONTEXTS];
     for at in 0.. {
         match (a.next(), b.next()) {
             (None, None) => break,
-            (x, y) if x == y => {}
-            (x, y) if window && in_window(x, y) => return Matched::Window,
+            (Some(x), y) if Some(x) == y => last[x.context] = Some(x.event),
+            (Some(x), Some(y))
+                if x.same_task(y) && (window && queues(x, y) || looks_for_chunk(last[x.context], x, y)) =>
+            {
+                return Matched::Window;
+            }
             (x, y) => {
                 let show = |e: Option<By>| e.map_or("end".to_owned(), |e| format!("{:x?}", e.event));
                 let op = x.or(y).map_or(0, |e| e.op);
@@ -64,18 +79,25 @@ pub fn compare(free: &[Event], replay: &[Event], window: bool) -> Matched {
     Matched::Equal
 }
 
-/// The same task goes on in both, and only one of the two queues work.
-fn in_window(x: Option<By>, y: Option<By>) -> bool {
-    let (Some(x), Some(y)) = (x, y) else { return false };
-    let queues = |e: &By| matches!(e.event, Event::ScheduleWork { .. });
-    (x.context, x.op) == (y.context, y.op) && x.context != WORKER && queues(&x) != queues(&y)
+/// Only one of the two queues work.
+fn queues(x: By, y: By) -> bool {
+    let queues = |e: By| matches!(e.event, Event::ScheduleWork { .. });
+    queues(x) != queues(y)
+}
+
+/// Whoever has found no room, and let pcpu_lock go, looks whether a chunk is empty: one makes a chunk, in a scope on some
+/// trees, the other looks for room again.
+fn looks_for_chunk(last: Option<Event>, x: By, y: By) -> bool {
+    let again = |e: By| matches!(e.event, Event::SpinLock { lock: Lock::Pcpu, .. });
+    let makes = |e: By| matches!(e.event, Event::Kzalloc { .. } | Event::ScopeSave { .. });
+    matches!(last, Some(Event::SpinUnlock { lock: Lock::Pcpu, .. })) && (again(x) && makes(y) || makes(x) && again(y))
 }
 
 /// Events with who made them. Who runs is compared with each event, so that turns in which nothing happened do not
 /// count; digests of the whole state are the replay's alone.
 fn by(events: &[Event]) -> impl Iterator<Item = By> + '_ {
     let (mut context, mut before_work) = (0, 0);
-    let mut ops = [0; crate::world::CONTEXTS];
+    let mut ops = [0; CONTEXTS];
     events.iter().filter_map(move |event| {
         match *event {
             Event::Switch { task } => {
@@ -101,8 +123,13 @@ fn by(events: &[Event]) -> impl Iterator<Item = By> + '_ {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::kernel::Lock;
+    use crate::world::gfp::Gfp;
+    use crate::world::kernel::Irq;
 
+    const SPIN: [Event; 2] = [
+        Event::SpinLock { lock: Lock::Pcpu, irq: Irq::Save },
+        Event::SpinUnlock { lock: Lock::Pcpu, irq: Irq::Save, digest: 0 },
+    ];
     const LOCK: Event = Event::MutexLock { lock: Lock::AllocMutex, killable: true, taken: true };
     const UNLOCK: Event = Event::MutexUnlock { lock: Lock::AllocMutex };
     const WORK: Event = Event::ScheduleWork { queued: true };
@@ -135,5 +162,19 @@ mod tests {
         assert!(matches!(compare(&free, &elsewhere, true), Matched::Differs { .. }), "another task's work");
         let not_queued = [on(1), BEGIN, LOCK, UNLOCK, Event::ScheduleWork { queued: false }, END];
         assert!(matches!(compare(&free, &not_queued, true), Matched::Differs { .. }), "whether it was pending is told");
+    }
+
+    #[test]
+    fn whether_a_chunk_is_empty_is_seen_without_the_lock() {
+        let make = Event::Kzalloc { size: 108, gfp: Gfp::KERNEL, addr: 64 };
+        let [lock, unlock] = SPIN;
+        let (makes, looks) = ([on(1), BEGIN, lock, unlock, make], [on(1), BEGIN, lock, unlock, lock]);
+        for (a, b) in [(makes, looks), (looks, makes)] {
+            assert_eq!(compare(&a, &b, false), Matched::Window, "every tree looks so");
+        }
+        let (held, waits) = ([on(1), BEGIN, lock, make], [on(1), BEGIN, lock, lock]);
+        assert!(matches!(compare(&held, &waits, false), Matched::Differs { at: 2, .. }), "with pcpu_lock held");
+        let elsewhere = [on(1), BEGIN, lock, unlock, on(2), lock];
+        assert!(matches!(compare(&makes, &elsewhere, false), Matched::Differs { .. }), "another task");
     }
 }

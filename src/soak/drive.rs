@@ -33,7 +33,7 @@ pub struct Totals {
     pub next: u64,
     /// Replays in which every event was the free run's, on the image and the Model.
     pub equal: u64,
-    /// Replays that differ by the window of B14 alone.
+    /// Replays that differ by what is looked at without pcpu_lock alone.
     pub window: u64,
     /// Replays with another difference.
     pub differ: u64,

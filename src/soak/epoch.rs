@@ -39,7 +39,9 @@ pub struct Epoch {
 /// deadlock that came about.
 fn behind(matched: &Matched, finding: Finding) -> Finding {
     match (matched, finding.oracle) {
-        (Matched::Window, Oracle::LockOrder) if !finding.title.starts_with(signs::DEADLOCK) => Finding { quirk: Some("B14".to_owned()), ..finding },
+        (Matched::Window, Oracle::LockOrder) if !finding.title.starts_with(signs::DEADLOCK) => {
+            Finding { quirk: Some("B14".to_owned()), ..finding }
+        }
         _ => finding,
     }
 }
@@ -93,7 +95,8 @@ impl Soaker {
             micros: (started.elapsed().as_micros() as u64, 0),
             ..Epoch::default()
         };
-        let findings = self.replay(examiner, &program, &log, window, verdict.findings, &mut epoch)?;
+        let (findings, matched) = Soaker::replay(examiner, &program, &log, window, verdict.findings)?;
+        epoch.matched = Some(matched);
         epoch.batch.programs = 1;
         epoch.batch.ops = epoch.ops;
         epoch.batch.events = epoch.events;
@@ -104,15 +107,16 @@ impl Soaker {
 
     /// Replays a free run on the image and the Model. What the replay shows too is told as the replay has it, which
     /// knows of quirks.
-    fn replay(
-        &self,
+    ///
+    /// # Errors
+    /// See [`Soaker::run`].
+    pub fn replay(
         examiner: &mut Examiner,
         program: &Program,
         log: &[Event],
         window: bool,
         free: Vec<Finding>,
-        epoch: &mut Epoch,
-    ) -> io::Result<Vec<Finding>> {
+    ) -> io::Result<(Vec<Finding>, Matched)> {
         let verdict = examiner.examine(program)?;
         let matched = {
             let world = examiner.image_ref().shared().host.world();
@@ -130,8 +134,7 @@ impl Soaker {
             let detail = format!("event {at}: {free} | {replay}");
             findings.push(Finding::new(Oracle::Lockstep, *op, title, detail));
         }
-        epoch.matched = Some(matched);
-        Ok(findings)
+        Ok((findings, matched))
     }
 }
 

@@ -242,7 +242,19 @@ impl World {
 
     /// So much memory has been committed that the next program should boot, which gives it back.
     pub fn wants_boot(&self) -> bool {
-        self.committed.count() as u64 + self.boot_bytes / PAGE > RELEASE_AFTER
+        self.pages_taken() > RELEASE_AFTER
+    }
+
+    /// Has the next boot give memory back already when half as much has been committed: for those to whom it matters which
+    /// boot does.
+    pub fn give_back_early(&mut self) {
+        if self.pages_taken() > RELEASE_AFTER / 2 {
+            self.boot_bytes = (RELEASE_AFTER + 1) * PAGE;
+        }
+    }
+
+    fn pages_taken(&self) -> u64 {
+        self.committed.count() as u64 + self.boot_bytes / PAGE
     }
 
     /// Memory gets short from here on, if the program says so: boot never runs into reclaim.

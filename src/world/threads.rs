@@ -178,6 +178,11 @@ impl Common {
         Some((world, std::mem::take(&mut state.held)))
     }
 
+    /// Who had the World until now; None while a thread looks at that, who may be the one that asks.
+    pub fn held_so_far(&self) -> Option<Vec<Held>> {
+        self.state.try_lock().ok().map(|state| state.held.clone())
+    }
+
     fn lock(&self) -> Locked<'_> {
         // A thread that panics here has left everything whole: nothing is computed while it is locked.
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
