@@ -132,6 +132,11 @@ impl Examiner {
         &mut self.model
     }
 
+    /// Whether the Model runs too from now on.
+    pub fn set_lockstep(&mut self, on: bool) {
+        self.oracles.lockstep = on;
+    }
+
     /// Runs a program everywhere and asks the oracles.
     ///
     /// # Errors

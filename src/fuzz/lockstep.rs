@@ -4,9 +4,11 @@
 use percuss_shim as shim;
 
 use crate::campaign::{Examiner, LoadError, Oracles, on_world, probe};
+use crate::model::{Facts, Quirks};
 use crate::oracle::Finding;
 use crate::program::Program;
-use crate::run::Unwatched;
+use crate::run::{Session, Unwatched};
+use crate::tenant::KernelC;
 
 /// Bytes of all units of a first chunk together above which a program is not worth a fuzzer's time: copying and comparing
 /// them takes longer than a thousand ops. Generated programs have such machines.
@@ -62,6 +64,37 @@ impl Crash {
     }
 }
 
+/// An image that a fuzzer can work with: on a World, seen into, its quirks found out.
+pub(super) struct Ready {
+    pub session: Session<KernelC>,
+    pub facts: Facts,
+    pub quirks: Quirks,
+    pub coverage: shim::Coverage,
+}
+
+impl Ready {
+    /// Makes it so.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn of(image: shim::Image, name: &str) -> Result<Ready, StartError> {
+        let (mut session, facts) = on_world(image, name)?;
+        let text = "task a\nx = alloc 64\ny = alloc 32K\nfree x\nbalance\nphys x\nis-static x\nnr-pages\n";
+        let program = text.parse::<Program>().expect("the program above is one");
+        session.run(&program, &mut Unwatched)?;
+        let coverage = session.shared().tenant.coverage();
+        // A build without counters anywhere is no fuzz target but a test or a coverage report.
+        if coverage.places > 0 && (coverage.instrumented < coverage.functions || coverage.ran == 0) {
+            return Err(StartError::Blind(coverage));
+        }
+        if session.shared().host.world().is_fenced() == Some(false) {
+            return Err(StartError::Unfenced);
+        }
+        let (quirks, _) = probe(&mut session, facts)?;
+        Ok(Ready { session, facts, quirks, coverage })
+    }
+}
+
 /// The linked image beside the Model, ready for programs. Nothing but what the reset restores lives between two of them.
 #[derive(Debug)]
 pub struct Lockstep {
@@ -75,20 +108,7 @@ impl Lockstep {
     /// # Errors
     /// See [`StartError`].
     pub fn start() -> Result<Lockstep, StartError> {
-        let image = shim::Image::linked()?;
-        let (mut session, facts) = on_world(image, "C")?;
-        let text = "task a\nx = alloc 64\ny = alloc 32K\nfree x\nbalance\nphys x\nis-static x\nnr-pages\n";
-        let program = text.parse::<Program>().expect("the program above is one");
-        session.run(&program, &mut Unwatched)?;
-        let coverage = session.shared().tenant.coverage();
-        // A build without counters anywhere is no fuzz target but a test or a coverage report.
-        if coverage.places > 0 && (coverage.instrumented < coverage.functions || coverage.ran == 0) {
-            return Err(StartError::Blind(coverage));
-        }
-        if session.shared().host.world().is_fenced() == Some(false) {
-            return Err(StartError::Unfenced);
-        }
-        let (quirks, _) = probe(&mut session, facts)?;
+        let Ready { session, facts, quirks, coverage } = Ready::of(shim::Image::linked()?, "C")?;
         Ok(Lockstep { examiner: Examiner::new(session, facts, quirks, Oracles::default())?, coverage })
     }
 

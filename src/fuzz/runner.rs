@@ -1,46 +1,92 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What the body of a target does.
 
+use percuss_shim as shim;
+
 use super::guard::{self, Story};
-use super::lockstep::{Lockstep, StartError, worthwhile};
-use super::target::{Kind, Target, target};
+use super::lockstep::{Crash, Lockstep, StartError, worthwhile};
+use super::pair::Pair;
+use super::target::{Beside, Kind, Target, target};
 use crate::program::Program;
+
+/// Where a target has its second image from.
+pub type Second = fn() -> Result<shim::Image, shim::LoadError>;
 
 /// A target, ready for inputs.
 #[derive(Debug)]
 pub struct Runner {
     target: &'static Target,
-    lockstep: Option<Lockstep>,
+    subject: Subject,
+}
+
+/// What runs the inputs.
+#[derive(Debug)]
+enum Subject {
+    Lockstep(Box<Lockstep>),
+    Pair(Box<Pair>),
+    Parser,
+}
+
+impl Subject {
+    fn coverage(&self) -> Option<shim::Coverage> {
+        match self {
+            Subject::Lockstep(lockstep) => Some(lockstep.coverage()),
+            Subject::Pair(pair) => Some(pair.coverage()),
+            Subject::Parser => None,
+        }
+    }
+
+    fn power_off(&mut self) {
+        match self {
+            Subject::Lockstep(lockstep) => lockstep.power_off(),
+            Subject::Pair(pair) => pair.power_off(),
+            Subject::Parser => {}
+        }
+    }
+
+    fn run(&mut self, program: &Program) -> Result<(), Box<Crash>> {
+        match self {
+            Subject::Lockstep(lockstep) => lockstep.run(program),
+            Subject::Pair(pair) => pair.run(program).map(|_| ()),
+            Subject::Parser => Ok(()),
+        }
+    }
 }
 
 impl Runner {
-    /// Starts the target of a name.
+    /// Starts the target of a name, which has a second image or none.
     ///
     /// # Errors
     /// The image is not there, or the fuzzer could not see what it does.
     ///
     /// # Panics
     /// There is no such target.
-    pub fn start(name: &str) -> Result<Runner, StartError> {
+    pub fn start(name: &str, second: Option<Second>) -> Result<Runner, StartError> {
         let target = target(name).expect("targets are in the table");
         guard::install();
-        let lockstep = match target.kind {
-            Kind::Program { .. } => Some(Lockstep::start()?),
-            Kind::Parser(_) => None,
+        let subject = match target.kind {
+            Kind::Program { beside: Beside::Model, .. } => Subject::Lockstep(Box::new(Lockstep::start()?)),
+            Kind::Program { beside: Beside::Image, .. } => {
+                let second = second.ok_or(shim::LoadError::NotLinked)?;
+                Subject::Pair(Box::new(Pair::of(shim::Image::linked()?, second()?)?))
+            }
+            Kind::Parser(_) => Subject::Parser,
         };
-        Ok(Runner { target, lockstep })
+        Ok(Runner { target, subject })
     }
 
     /// Starts a target's process, or ends it with exit code 2 and a message.
-    pub fn start_or_exit(name: &str) -> Runner {
-        let runner = Runner::start(name).unwrap_or_else(|e| {
+    pub fn start_or_exit(name: &str, second: Option<Second>) -> Runner {
+        let runner = Runner::start(name, second).unwrap_or_else(|e| {
             eprintln!("{name}: {e}");
             std::process::exit(2);
         });
-        if let Some(lockstep) = &runner.lockstep {
-            let c = lockstep.coverage();
+        if let Some(c) = runner.coverage() {
             let (seen, all, places) = (c.instrumented, c.functions, c.places);
             eprintln!("{name}: {seen} of {all} C functions instrumented, {places} counters in all");
+        }
+        if let Subject::Pair(pair) = &runner.subject {
+            eprintln!("{name}: {}", pair.known());
         }
         runner
     }
@@ -51,8 +97,8 @@ impl Runner {
     }
 
     /// Counters of the C that are set: what of it has run since the fuzzer last looked.
-    pub fn coverage(&self) -> Option<percuss_shim::Coverage> {
-        self.lockstep.as_ref().map(Lockstep::coverage)
+    pub fn coverage(&self) -> Option<shim::Coverage> {
+        self.subject.coverage()
     }
 
     /// Runs an input; false when it is not worth keeping.
@@ -79,11 +125,10 @@ impl Runner {
         if !worthwhile(program) {
             return false;
         }
-        let lockstep = self.lockstep.as_mut().expect("programs have an image");
         if boots {
-            lockstep.power_off();
+            self.subject.power_off();
         }
-        if let Err(crash) = lockstep.run(program) {
+        if let Err(crash) = self.subject.run(program) {
             let title = crash.findings[0].title.clone();
             guard::blame(&Story { title: title.clone(), report: crash.report() });
             panic!("{title}");

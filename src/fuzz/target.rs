@@ -5,11 +5,22 @@ use super::shape;
 use crate::program::Program;
 use crate::program::mutate::{self, Focus};
 
+/// What a program runs on beside the linked image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// The Model.
+    Model,
+    /// A second linked image.
+    Image,
+}
+
 /// What a target's bytes are.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
-    /// A program, which runs on the image and the Model under every oracle.
+    /// A program, which runs on the image and beside it, under every oracle.
     Program {
+        /// What it is compared with.
+        beside: Beside,
         /// What mutations are mostly about.
         focus: Focus,
         /// Makes any program one for this target; leaves those that are as they are.
@@ -37,22 +48,27 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "lockstep",
         about: "the linked image in lockstep with the Model, under every oracle",
-        kind: Kind::Program { focus: Focus::Ops, shape: shape::any, boots: false },
+        kind: Kind::Program { beside: Beside::Model, focus: Focus::Ops, shape: shape::any, boots: false },
     },
     Target {
         name: "reclaim",
         about: "the same with memory under pressure, shrinkers, and locks of file systems and devices",
-        kind: Kind::Program { focus: Focus::Pressure, shape: shape::reclaim, boots: false },
+        kind: Kind::Program { beside: Beside::Model, focus: Focus::Pressure, shape: shape::reclaim, boots: false },
     },
     Target {
         name: "schedule",
         about: "the same with several tasks, preempted at the scheduling points that the input names",
-        kind: Kind::Program { focus: Focus::Schedule, shape: shape::schedule, boots: false },
+        kind: Kind::Program { beside: Beside::Model, focus: Focus::Schedule, shape: shape::schedule, boots: false },
     },
     Target {
         name: "boot",
         about: "geometries and first-chunk builders: every input boots, and few ops follow",
-        kind: Kind::Program { focus: Focus::Machine, shape: shape::boot, boots: true },
+        kind: Kind::Program { beside: Beside::Model, focus: Focus::Machine, shape: shape::boot, boots: true },
+    },
+    Target {
+        name: "patched",
+        about: "two images against each other: the tree's, and that of what `PERCUSS_PATCHED` names",
+        kind: Kind::Program { beside: Beside::Image, focus: Focus::Ops, shape: shape::any, boots: false },
     },
     Target {
         name: "program_text",
