@@ -27,7 +27,7 @@ fn main() {
         assert!(dir.join("mm").is_dir(), "PERCUSS_PATCHED is {}, which has no mm/", dir.display());
     }
     let (whole, part) = match &patched {
-        Some(dir) if dir.join("lib").is_dir() => (dir, None),
+        Some(dir) if ["include/linux/percpu.h", "lib/find_bit.c"].iter().all(|f| dir.join(f).exists()) => (dir, None),
         part => (&tree, part.as_deref()),
     };
     let source = linked::Source { tree: whole, overlay: part, entry: Some(ENTRY) };
