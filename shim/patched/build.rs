@@ -3,7 +3,7 @@
 //! it, of the first image's tree once more.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[path = "../linked.rs"]
 mod linked;
@@ -23,11 +23,13 @@ fn main() {
     let Some(tree) = linked::tree(shim) else { return };
     let patched = env::var_os("PERCUSS_PATCHED").map(|dir| std::path::absolute(dir).expect("a path"));
     if let Some(dir) = &patched {
-        println!("cargo:rerun-if-changed={}", dir.join("mm").display());
+        // Of a whole tree what else an image is made of hardly changes, and looking for changes takes long.
+        let watched = if is_tree(dir) { dir.join("mm") } else { dir.clone() };
+        println!("cargo:rerun-if-changed={}", watched.display());
         assert!(dir.join("mm").is_dir(), "PERCUSS_PATCHED is {}, which has no mm/", dir.display());
     }
     let (whole, part) = match &patched {
-        Some(dir) if ["include/linux/percpu.h", "lib/find_bit.c"].iter().all(|f| dir.join(f).exists()) => (dir, None),
+        Some(dir) if is_tree(dir) => (dir, None),
         part => (&tree, part.as_deref()),
     };
     let source = linked::Source { tree: whole, overlay: part, entry: Some(ENTRY) };
@@ -36,4 +38,9 @@ fn main() {
     // The archive's member is taken by programs that name its entry, which are those that use this crate.
     cc::Build::new().compiler(tool.path()).object(object).compile("percuss_image_patched");
     println!("cargo:rustc-cfg=percuss_static");
+}
+
+/// All that an image needs is there, not only what a patch changes.
+fn is_tree(dir: &Path) -> bool {
+    ["mm/percpu.c", "include/linux/percpu.h", "lib/find_bit.c"].iter().all(|file| dir.join(file).exists())
 }
