@@ -39,6 +39,9 @@ pub enum StartError {
         .0.functions, .0.instrumented, .0.ran, .0.places
     )]
     Blind(shim::Coverage),
+    /// What one image does would change what the other remembers.
+    #[error("the two images share writable memory")]
+    Shared,
     /// AddressSanitizer is there, but does not know whose memory is whose.
     #[error("AddressSanitizer would not see an access to per-CPU memory that nobody has")]
     Unfenced,

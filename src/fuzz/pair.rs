@@ -78,6 +78,9 @@ impl Pair {
     /// # Errors
     /// See [`StartError`].
     pub fn of(before: shim::Image, after: shim::Image) -> Result<Pair, StartError> {
+        if before.ranges().iter().any(|a| after.ranges().iter().any(|b| overlap(*a, *b))) {
+            return Err(StartError::Shared);
+        }
         let [a, b] = [Ready::of(before, "before")?, Ready::of(after, "after")?];
         let known = Known::of([a.facts, b.facts], [a.quirks, b.quirks]);
         let coverage = shim::Coverage {
@@ -169,6 +172,11 @@ impl Pair {
         ranked.sort_by_key(|(rank, _)| *rank);
         ranked.into_iter().map(|(_, f)| f).collect()
     }
+}
+
+/// Whether two ranges, each an address and a length, have a byte in common.
+fn overlap(a: (usize, usize), b: (usize, usize)) -> bool {
+    a.0 < b.0 + b.1 && b.0 < a.0 + a.1
 }
 
 fn gone(f: Finding) -> Finding {
