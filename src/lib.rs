@@ -21,5 +21,6 @@ pub mod sandbox;
 pub mod scenario;
 pub mod soak;
 pub mod tenant;
+pub mod trace;
 pub mod tree;
 pub mod world;

@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::Stdio;
 
-use common::{Done, command, copy, percuss, run, tree, wait};
+use common::{Done, checkout, command, copy, percuss, run, tree, wait};
 use tempfile::TempDir;
 
 const PROGRAM: &str = "task a\n  x = alloc 64\n  free x\n";
@@ -43,6 +43,7 @@ fn programs_that_are_none() {
     bad("wrong-version", &[9, 0, 0, 0, 0, 0, 0, 0]);
     bad("incomplete-record", &[percuss::program::VERSION, 0, 0]);
     bad("binary-text", b"task a\n\0\n");
+    bad("cut-off-trace", b" init-1 [000] d..2. 54.1: percpu_free_percpu: base_addr=ffd1ffffff800000 off=16\n");
     refused("missing-file", dir.path(), percuss(&["show", dir.path().join("none").to_str().unwrap()]));
     refused("directory", dir.path(), percuss(&["show", dir.path().to_str().unwrap()]));
 }
@@ -236,6 +237,16 @@ fn programs_come_from_files_and_standard_input() {
     assert_eq!(run(c).out, shown.out);
     let again = file(&dir, "q", &shown.out);
     assert_eq!(percuss(&["show", &again]).out, shown.out);
+}
+
+/// What a real kernel was asked for is a program, and what of it is not in there is told.
+#[test]
+fn traces_are_programs() {
+    let trace = checkout().join("corpora/trace/destroy");
+    let shown = percuss(&["show", trace.to_str().unwrap()]);
+    assert_eq!(shown.code, 0, "{}", shown.err);
+    assert!(shown.out.starts_with("boot cpus=4 ") && shown.out.contains("\n  balance\n"), "{}", shown.out);
+    assert!(shown.err.contains("frees are left out"), "{}", shown.err);
 }
 
 /// `git bisect run` skips what does not build.

@@ -6,16 +6,18 @@ use std::io::Read;
 use std::path::Path;
 
 use percuss::program::{BytesError, Program, TextError};
+use percuss::trace::{self, Trace};
 
 use super::CliError;
 
 /// Largest program file that is read, in bytes.
 const FILE_MAX: u64 = 16 << 20;
 
-/// Reads a program in text or byte form: byte form starts with its version byte, which no text does.
+/// Reads a program in text or byte form, or what a kernel's trace asks for. Byte form starts with its version byte, which no
+/// text does.
 ///
 /// # Errors
-/// The file cannot be read, or is neither.
+/// The file cannot be read, or is none of them.
 pub fn read_program(path: &Path) -> Result<Program, CliError> {
     let fail = |error| CliError::File { what: "read", path: path.to_owned(), error };
     let mut bytes = Vec::new();
@@ -26,7 +28,7 @@ pub fn read_program(path: &Path) -> Result<Program, CliError> {
     };
     file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(fail)?;
     if bytes.len() as u64 > FILE_MAX {
-        let message = format!("{}: more than {} MiB are no program", path.display(), FILE_MAX >> 20);
+        let message = format!("{}: more than {} MiB are no program; of a long trace, take a part", path.display(), FILE_MAX >> 20);
         return Err(CliError::Input(message));
     }
     if bytes.is_empty() {
@@ -39,6 +41,9 @@ pub fn read_program(path: &Path) -> Result<Program, CliError> {
         && bytes[0] >= b'\t'
         && let Ok(text) = std::str::from_utf8(&bytes)
     {
+        if trace::is_trace(text) {
+            return import(path, text);
+        }
         return text
             .parse()
             .map_err(|error: TextError| CliError::Text { path: path.to_owned(), error: Box::new(error) });
@@ -51,4 +56,14 @@ pub fn read_program(path: &Path) -> Result<Program, CliError> {
         }
         other => other.map_err(|error| CliError::Bytes { path: path.to_owned(), error }),
     }
+}
+
+/// The program that asks for what a kernel was asked for; what of the trace is not in it is told.
+fn import(path: &Path, text: &str) -> Result<Program, CliError> {
+    let trace: Trace = text.parse().map_err(|e| CliError::Input(format!("{}: {e}", path.display())))?;
+    let imported = trace.import();
+    for note in &imported.notes {
+        eprintln!("note: {}: {note}", path.display());
+    }
+    Ok(imported.program)
 }

@@ -83,7 +83,7 @@ fn races(args: &SoakArgs, log: &Path) -> Result<u8, CliError> {
         Format::Json => report::races_json(&hunted, &sorted) + "\n",
         Format::Human => report::races(&hunted, &sorted, output::width()),
     })?;
-    let new = !sorted.new.is_empty() || hunted.all_stopped();
+    let new = sorted.new.len() + hunted.new_findings() > 0;
     Ok(match new {
         true => EXIT_FINDINGS,
         false if progress.stop.load(Ordering::Relaxed) => EXIT_ERROR,

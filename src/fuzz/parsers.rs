@@ -3,6 +3,7 @@
 
 use crate::patch::parse;
 use crate::program::Program;
+use crate::trace::{Trace, is_trace};
 
 /// Text programs and the byte form: each gives the other, and repairing is done once.
 ///
@@ -49,6 +50,23 @@ pub fn mbox(bytes: &[u8]) {
             Err(e) => vec![e],
         };
         assert!(errors.iter().all(|e| !e.to_string().is_empty()));
+    }
+}
+
+/// Traces: each gives a program that is one in every form, or says in which line it is no trace.
+///
+/// # Panics
+/// On any finding.
+pub fn trace(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    match text.parse::<Trace>() {
+        Ok(trace) => {
+            assert!(trace.records.is_empty() || is_trace(&text), "events, and no trace");
+            let program = trace.import().program;
+            assert!(program.is_repaired(), "an import leaves something to repair");
+            forms(&program);
+        }
+        Err(e) => assert!(e.line > 0 && is_trace(&text), "no trace, and an event that is cut off"),
     }
 }
 

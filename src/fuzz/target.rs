@@ -80,6 +80,11 @@ pub const TARGETS: &[Target] = &[
         about: "the parsers of diffs, mails and threads: no panic",
         kind: Kind::Parser(super::parsers::mbox),
     },
+    Target {
+        name: "trace",
+        about: "the reader of traces: no panic, and what a trace asks for is a program",
+        kind: Kind::Parser(super::parsers::trace),
+    },
 ];
 
 /// The target of a name.

@@ -23,6 +23,9 @@ pub fn races(h: &Hunted, s: &Sorted, width: usize) -> String {
         let _ =
             writeln!(out, "{}  {} ({})\n{}\n", "NEW".red().bold(), race.title(), plural(*count, "report"), race.text);
     }
+    for (title, count) in &h.broken {
+        let _ = writeln!(out, "{}  {title} ({})", "NEW".red().bold(), plural(*count, "epoch"));
+    }
     if h.stopped > 0 {
         let what = format!(
             "{} ended early: tasks waited for each other, as a soak without a sanitizer shows",
@@ -31,10 +34,9 @@ pub fn races(h: &Hunted, s: &Sorted, width: usize) -> String {
         let first = if h.all_stopped() { format!("{}  ", "NEW".red().bold()) } else { String::new() };
         out += &wrap(&first, 0, &what, width);
     }
-    let new = s.new.len() as u64 + u64::from(h.all_stopped());
-    let verdict = match new {
+    let verdict = match s.new.len() + h.new_findings() {
         0 => "nothing new".green().bold().to_string(),
-        n => plural(n, "new finding").red().bold().to_string(),
+        n => plural(n as u64, "new finding").red().bold().to_string(),
     };
     let _ = writeln!(out, "{verdict}, {} known", s.known.len());
     out
@@ -48,13 +50,15 @@ pub fn races_json(h: &Hunted, s: &Sorted) -> String {
     let new = s.new.iter().map(|(race, count)| {
         json!({"title": race.title(), "known": null, "name": null, "count": count, "report": race.text})
     });
+    let broken =
+        h.broken.iter().map(|(title, count)| json!({"title": title, "known": null, "name": null, "count": count}));
     json!({
         "schema": SCHEMA,
         "epochs": h.epochs,
         "ops": h.ops,
         "stopped": h.stopped,
-        "findings": known.chain(new).collect::<Vec<_>>(),
-        "summary": {"new": s.new.len() + usize::from(h.all_stopped()), "known": s.known.len()},
+        "findings": known.chain(new).chain(broken).collect::<Vec<_>>(),
+        "summary": {"new": s.new.len() + h.new_findings(), "known": s.known.len()},
     })
     .to_string()
 }

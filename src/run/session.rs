@@ -254,7 +254,10 @@ impl<T: Tenant + 'static> Session<T> {
                 Some(handler) => self.fire(handler, lane.min(tasks), tasks, watch),
                 None => self.take(turn, tasks, watch),
             };
-            self.recorder.took(turn, matches!(pause, Pause::Preempted | Pause::Yielded));
+            // A full schedule has its last turn: what follows is what happens when a replay has used it up.
+            if !self.recorder.is_full() {
+                self.recorder.took(turn, matches!(pause, Pause::Preempted | Pause::Yielded));
+            }
             self.went(lane, turn.fires(), pause);
             strategy.went(lane, self.places[lane], self.recorder.is_open());
             if pause == Pause::Stopped {

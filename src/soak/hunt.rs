@@ -2,6 +2,7 @@
 //! Free runs of the image that is linked into this program, for a thread sanitizer to look at. Nothing is replayed, and
 //! threads let the World go as soon as a lock keeps them apart.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -11,8 +12,8 @@ use percuss_shim as shim;
 use super::drive::Until;
 use super::generate::{Recipe, program};
 use crate::campaign::{LoadError, Progress, on_world};
-use crate::run::{Ended, Threads, Unwatched};
-use crate::world::event::Event;
+use crate::run::{Threads, Unwatched};
+use crate::world::event::{Event, Stop};
 use crate::world::threads::Grain;
 
 /// Why there is nothing to hunt in.
@@ -30,7 +31,7 @@ pub enum HuntError {
 }
 
 /// What ran.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Hunted {
     /// Epochs.
     pub epochs: u64,
@@ -38,6 +39,8 @@ pub struct Hunted {
     pub ops: u64,
     /// Epochs that ended early: tasks waited for each other, which a soak that is replayed accounts for.
     pub stopped: u64,
+    /// What else ended epochs early, and how many: each is a new finding.
+    pub broken: BTreeMap<&'static str, u64>,
 }
 
 impl Hunted {
@@ -45,6 +48,30 @@ impl Hunted {
     pub fn all_stopped(&self) -> bool {
         self.epochs > 0 && self.stopped == self.epochs
     }
+
+    /// New findings that no sanitizer had to see.
+    pub fn new_findings(&self) -> usize {
+        self.broken.len() + usize::from(self.all_stopped())
+    }
+
+    fn ended_early(&mut self, why: Stop) {
+        match title(why) {
+            Some(title) => *self.broken.entry(title).or_default() += 1,
+            None => self.stopped += 1,
+        }
+    }
+}
+
+/// What the end of an epoch is a finding of; None when tasks waited for each other.
+fn title(why: Stop) -> Option<&'static str> {
+    Some(match why {
+        Stop::Deadlock | Stop::Stall => return None,
+        Stop::Bug => "kernel BUG",
+        Stop::Panic => "kernel panic",
+        Stop::Loud => "percuss: path not modelled",
+        Stop::StepLimit => "percuss: endless loop",
+        Stop::Internal => "percuss: internal error",
+    })
 }
 
 /// Runs epochs.
@@ -64,15 +91,32 @@ pub fn hunt(recipe: Recipe, seed: u64, until: Until, progress: &Progress) -> Res
         if over || progress.stop.load(Ordering::Relaxed) {
             return Ok(out);
         }
-        let free = session.run_free(&program(seed, out.epochs, recipe), &threads, Grain::Calls, &mut Unwatched)?;
-        if free.ended == Ended::Stopped {
-            out.stopped += 1;
-        }
+        session.run_free(&program(seed, out.epochs, recipe), &threads, Grain::Calls, &mut Unwatched)?;
         let world = session.shared().host.world();
+        if let Some(why) = world.stopped() {
+            out.ended_early(why);
+        }
         let ops = world.events().iter().filter(|e| matches!(e, Event::OpEnd { .. })).count() as u64;
         out.epochs += 1;
         out.ops += ops;
         progress.programs.fetch_add(1, Ordering::Relaxed);
         progress.ops.fetch_add(ops, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_waiting_is_excused() {
+        let mut hunted = Hunted { epochs: 3, ..Hunted::default() };
+        hunted.ended_early(Stop::Deadlock);
+        hunted.ended_early(Stop::Stall);
+        assert_eq!((hunted.stopped, hunted.new_findings()), (2, 0));
+        hunted.ended_early(Stop::Bug);
+        assert_eq!((hunted.all_stopped(), hunted.new_findings()), (false, 1));
+        let all = Hunted { epochs: 2, stopped: 2, ..Hunted::default() };
+        assert_eq!(all.new_findings(), 1, "nothing was looked at");
     }
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The state file: what a soak came to so far, so that another run can go on.
 
-use std::io::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::drive::Totals;
+use crate::files;
 
 /// Version of the file.
 const SCHEMA: &str = "percuss-soak-state-1";
@@ -47,12 +47,9 @@ pub fn save(path: &Path, totals: &Totals) -> std::io::Result<()> {
     let absolute = std::path::absolute(path)?;
     let dir = absolute.parent().unwrap_or(Path::new("/"));
     std::fs::create_dir_all(dir)?;
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-    let mut file = tempfile::Builder::new().permissions(mode).tempfile_in(dir)?;
-    serde_json::to_writer(&mut file, &File { schema: SCHEMA.to_owned(), totals })?;
-    file.write_all(b"\n")?;
-    file.persist(&absolute)?;
-    Ok(())
+    let mut text = serde_json::to_vec(&File { schema: SCHEMA.to_owned(), totals })?;
+    text.push(b'\n');
+    files::write_whole(dir, &absolute, &text)
 }
 
 /// Reads the totals of a soak like the one that is to go on.

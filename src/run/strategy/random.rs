@@ -9,23 +9,29 @@ use crate::run::turns::Ready;
 /// One turn of so many is an interrupt, where one can start.
 const INTERRUPTS: u32 = 4;
 
+/// Interrupts of a run, at most: each wakes who waits, so that a task that looks for memory would never be given up.
+const MOST: u32 = 64;
+
 /// Chooses evenly among those that can run, for 1 to 32 points, short turns more often.
 #[derive(Debug, Clone)]
 pub struct Random {
     rng: Rng,
+    /// Interrupts so far.
+    fired: u32,
 }
 
 impl Random {
     /// The choices of a seed.
     pub fn new(seed: u64) -> Random {
-        Random { rng: Rng::new(seed, 0) }
+        Random { rng: Rng::new(seed, 0), fired: 0 }
     }
 }
 
 impl Strategy for Random {
     fn next(&mut self, ready: Ready) -> Option<Turn> {
         let handlers = ready.handlers().count() as u32;
-        if handlers > 0 && self.rng.chance(1, INTERRUPTS) {
+        if handlers > 0 && self.fired < MOST && self.rng.chance(1, INTERRUPTS) {
+            self.fired += 1;
             return ready.handlers().nth(self.rng.below(handlers) as usize).map(Turn::handler);
         }
         let n = self.rng.below(ready.lanes().count() as u32) as usize;

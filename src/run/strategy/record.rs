@@ -20,7 +20,7 @@ impl Recorder {
 
     /// No more turns fit into a program.
     pub fn is_full(&self) -> bool {
-        self.turns.len() == limits::SCHEDULE
+        self.turns.len() >= limits::SCHEDULE
     }
 
     /// The last turn ended at a scheduling point in its op, so that one of the same lane goes on with it.

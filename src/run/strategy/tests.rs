@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use super::{Aligned, Exhaustive, Pct, Random, Strategy};
 use crate::campaign::ModelRun;
 use crate::model::{Facts, Quirks};
-use crate::program::{Generator, Program, Turn};
-use crate::run::{Ended, Unwatched};
+use crate::program::{Generator, Program, Turn, limits};
+use crate::run::{Ended, Ready, Unwatched};
 use crate::world::event::{Event, Stop};
 
 fn model() -> ModelRun {
@@ -41,6 +41,28 @@ fn what_is_recorded_replays() {
         replays(&mut run, &program, &mut Random::new(i), &format!("random, program {i}"));
         replays(&mut run, &program, &mut Pct::new(i, 3, 400), &format!("pct, program {i}"));
     }
+}
+
+/// Never the same lane twice.
+struct Alternate(usize);
+
+impl Strategy for Alternate {
+    fn next(&mut self, ready: Ready) -> Option<Turn> {
+        self.0 = ready.lanes().find(|lane| *lane != self.0).or(ready.lanes().next())?;
+        Some(Turn::points(self.0, 1))
+    }
+}
+
+/// A run with more turns than a program has room for is recorded as far as there is room, and goes on as its replay does.
+#[test]
+fn a_run_longer_than_a_schedule_replays() {
+    let ops = "x = alloc 64\nfree x\n".repeat(4000);
+    let text = format!("task a\n{ops}task b\n{}", ops.replace('x', "y"));
+    let program = text.parse::<Program>().unwrap();
+    let mut run = model();
+    let (_, recorded) = under(&mut run, &program, &mut Alternate(0));
+    assert_eq!(recorded.schedule.len(), limits::SCHEDULE, "it is to be longer than that");
+    replays(&mut run, &program, &mut Alternate(0), "alternating");
 }
 
 const TWO: &str = "
