@@ -39,6 +39,8 @@ fuzz_build() {
         return 2
         ;;
     esac
+    # Build scripts run elsewhere.
+    [[ -z "${PERCUSS_PATCHED:-}" ]] || PERCUSS_PATCHED=$(realpath "$PERCUSS_PATCHED") || return 2
     for target in "$@"; do
         if [[ ! -f "$root/fuzz/fuzz_targets/$target.rs" ]]; then
             echo "percuss: there is no target $target; there are $(fuzz_targets | paste -sd' ')" >&2

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Files that are whole or not there: written beside their place, then renamed; and what they are called.
 
+use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -33,6 +34,17 @@ pub fn write_whole(beside: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = tempfile::Builder::new().permissions(permissions).tempfile_in(beside)?;
     file.write_all(bytes)?;
     file.persist(path)?;
+    Ok(())
+}
+
+/// Copies what is in a directory, and below it, into another.
+pub fn copy_below(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if from.is_dir() { copy_below(&from, &to)? } else { fs::copy(from, to).map(drop)? }
+    }
     Ok(())
 }
 

@@ -4,15 +4,19 @@
 pub use libfuzzer_sys;
 pub use percuss;
 
-/// Makes a binary the target of a name.
+/// Makes a binary the target of a name, which may have a second image.
 #[macro_export]
 macro_rules! target {
-    ($name:literal) => {
+    ($name:literal $(, $second:path)?) => {
         use $crate::libfuzzer_sys::{self, Corpus, fuzz_crossover, fuzz_mutator, fuzz_target, fuzzer_mutate};
-        use $crate::percuss::fuzz::{Runner, target};
+        use $crate::percuss::fuzz::{Runner, Second, target};
+
+        fn second() -> Option<Second> {
+            [$($second as Second)?].into_iter().next()
+        }
 
         thread_local! {
-            static RUNNER: std::cell::RefCell<Runner> = std::cell::RefCell::new(Runner::start_or_exit($name));
+            static RUNNER: std::cell::RefCell<Runner> = std::cell::RefCell::new(Runner::start_or_exit($name, second()));
         }
 
         fuzz_target!(

@@ -11,9 +11,9 @@
 struct percuss_host *percuss_h;
 struct work_struct *percuss_balance;
 
-/* Every static lock of the image, in an order that is the same in every program. */
-extern struct percuss_lock *const __start_percuss_locks[] __attribute__((visibility("hidden")));
-extern struct percuss_lock *const __stop_percuss_locks[] __attribute__((visibility("hidden")));
+/* Every static lock of the image, in an order that is the same in every program; between bounds of the merge script. */
+extern struct percuss_lock *const percuss_locks_start[] __attribute__((visibility("hidden")));
+extern struct percuss_lock *const percuss_locks_end[] __attribute__((visibility("hidden")));
 
 static bool percuss_has_name(const struct percuss_lock *lock)
 {
@@ -26,7 +26,7 @@ u32 percuss_name_lock(struct percuss_lock *lock)
 	struct percuss_lock *const *l;
 	u32 nr = 0, id;
 
-	for (l = __start_percuss_locks; l < __stop_percuss_locks; l++) {
+	for (l = percuss_locks_start; l < percuss_locks_end; l++) {
 		if (*l == lock) {
 			id = PERCUSS_LOCK_OTHER + min_t(u32, nr, PERCUSS_STATIC_LOCKS - 1);
 			__atomic_store_n(&lock->id, id, __ATOMIC_RELAXED);

@@ -135,10 +135,14 @@ static uint64_t percuss_nr_pages(void)
 /* Bounds of all writable state, made by the merge script (c/merge.ld). */
 extern char percuss_state_start[] __attribute__((visibility("hidden")));
 extern char percuss_state_end[] __attribute__((visibility("hidden")));
-/* Marks that the tree's calls leave; there when there is at least one. */
-extern const char __start_percuss_vm_gfp[] __attribute__((weak, visibility("hidden")));
-extern const char __start_percuss_map_gfp[] __attribute__((weak, visibility("hidden")));
-extern const char __start_percuss_gfp_scope[] __attribute__((weak, visibility("hidden")));
+/* Marks that the tree's calls leave, in sections with bounds of the same making. */
+#define PERCUSS_MARKS(section)									\
+	extern const char section##_start[] __attribute__((visibility("hidden")));		\
+	extern const char section##_end[] __attribute__((visibility("hidden")))
+#define PERCUSS_MARKED(section) (section##_end - section##_start > 0)
+PERCUSS_MARKS(percuss_vm_gfp);
+PERCUSS_MARKS(percuss_map_gfp);
+PERCUSS_MARKS(percuss_gfp_scope);
 
 /* Where the tree notes a page's chunk. */
 static bool percuss_chunk_in_private(void)
@@ -218,9 +222,9 @@ __attribute__((visibility("default"))) const struct percuss_image *percuss_image
 	range.len = percuss_state_end - percuss_state_start;
 	image.ranges = &range;
 	image.nr_ranges = 1;
-	image.facts.vm_areas_take_gfp = __start_percuss_vm_gfp != NULL;
-	image.facts.map_takes_gfp = __start_percuss_map_gfp != NULL;
-	image.facts.has_gfp_scope = __start_percuss_gfp_scope != NULL;
+	image.facts.vm_areas_take_gfp = PERCUSS_MARKED(percuss_vm_gfp);
+	image.facts.map_takes_gfp = PERCUSS_MARKED(percuss_map_gfp);
+	image.facts.has_gfp_scope = PERCUSS_MARKED(percuss_gfp_scope);
 	image.facts.chunk_in_private = percuss_chunk_in_private();
 	return &image;
 }

@@ -102,13 +102,15 @@ pub(crate) fn find_linker(compiler: &Path) -> PathBuf {
     if let Some(ld) = std::env::var_os("PERCUSS_LD") {
         return ld.into();
     }
-    let out = Command::new(compiler).arg("-print-prog-name=ld.lld").output();
+    program_of(compiler, "ld.lld").unwrap_or_else(|| "ld".into())
+}
+
+/// A program that came with the compiler.
+pub(crate) fn program_of(compiler: &Path, name: &str) -> Option<PathBuf> {
+    let out = Command::new(compiler).arg(format!("-print-prog-name={name}")).output();
     let path = out.ok().and_then(|o| String::from_utf8(o.stdout).ok()).map(|s| PathBuf::from(s.trim()));
-    match path {
-        // When clang does not know it, it answers with the bare name.
-        Some(p) if p.is_absolute() && p.exists() => p,
-        _ => "ld".into(),
-    }
+    // When clang does not know it, it answers with the bare name.
+    path.filter(|p| p.is_absolute() && p.exists())
 }
 
 /// Compiles everything and merges it into one object whose writable state is one section.

@@ -2,7 +2,7 @@
 //! A loaded image and the snapshot of its writable state.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::abi::{self, percuss_image};
 
@@ -69,7 +69,6 @@ pub struct Image {
 #[allow(dead_code)] // held for their Drop
 enum Origin {
     Library(libloading::Library),
-    #[cfg(percuss_static)]
     Linked(LinkedGuard),
 }
 
@@ -105,13 +104,26 @@ impl Image {
     pub fn linked() -> Result<Image, LoadError> {
         #[cfg(percuss_static)]
         {
-            let guard = LinkedGuard::take().ok_or(LoadError::InUse)?;
-            // SAFETY: linked in; returns a static.
-            let raw = unsafe { *abi::percuss_image() };
-            Image::new(raw, Origin::Linked(guard))
+            static TAKEN: AtomicBool = AtomicBool::new(false);
+            // SAFETY: the entry of the image that this crate links, of which nobody else makes instances.
+            unsafe { Image::linked_at(abi::percuss_image, &TAKEN) }
         }
         #[cfg(not(percuss_static))]
         Err(LoadError::NotLinked)
+    }
+
+    /// An image that is linked into this program and entered at `entry`. `taken` is true as long as it has an instance.
+    ///
+    /// # Safety
+    /// `entry` is what `percuss_image` is in an image, and `taken` the same for every call with this entry.
+    pub unsafe fn linked_at(
+        entry: unsafe extern "C" fn() -> *const percuss_image,
+        taken: &'static AtomicBool,
+    ) -> Result<Image, LoadError> {
+        let guard = LinkedGuard::take(taken).ok_or(LoadError::InUse)?;
+        // SAFETY: the caller's promise; it returns a static of the image.
+        let raw = unsafe { *entry() };
+        Image::new(raw, Origin::Linked(guard))
     }
 
     fn new(raw: percuss_image, origin: Origin) -> Result<Image, LoadError> {
@@ -225,22 +237,17 @@ fn check_gfp(f: &Facts) -> Result<(), LoadError> {
     }
 }
 
-#[cfg(percuss_static)]
-struct LinkedGuard;
+/// The one instance of a linked image.
+struct LinkedGuard(&'static AtomicBool);
 
-#[cfg(percuss_static)]
-static LINKED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
-
-#[cfg(percuss_static)]
 impl LinkedGuard {
-    fn take() -> Option<LinkedGuard> {
-        (!LINKED.swap(true, Ordering::AcqRel)).then_some(LinkedGuard)
+    fn take(taken: &'static AtomicBool) -> Option<LinkedGuard> {
+        (!taken.swap(true, Ordering::AcqRel)).then_some(LinkedGuard(taken))
     }
 }
 
-#[cfg(percuss_static)]
 impl Drop for LinkedGuard {
     fn drop(&mut self) {
-        LINKED.store(false, Ordering::Release);
+        self.0.store(false, Ordering::Release);
     }
 }

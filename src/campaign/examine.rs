@@ -146,6 +146,11 @@ impl Examiner {
         self.variants.settle(&nothing)
     }
 
+    /// Whether the Model runs too from now on.
+    pub fn set_lockstep(&mut self, on: bool) {
+        self.oracles.lockstep = on;
+    }
+
     /// Runs a program everywhere and asks the oracles.
     ///
     /// # Errors

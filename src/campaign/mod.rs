@@ -21,6 +21,7 @@ pub use attribute::{ModelRun, Tally, Variants};
 pub use child::{Lost, Worker};
 pub(crate) use child::{RETRIES, SILENCE};
 pub use classes::Class;
+pub(crate) use classes::differences;
 pub use compare::{Change, Changes, compare};
 pub use compose::{Composed, compose};
 pub use drive::{

@@ -354,6 +354,9 @@ pub struct TreeArgs {
     /// The image.
     #[command(flatten)]
     pub image: ImageArgs,
+    /// Write the changed files to a directory, as PERCUSS_PATCHED takes them (see docs/fuzzing.md)
+    #[arg(long, value_name = "DIR")]
+    pub write: Option<PathBuf>,
     /// Form of the output
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,

@@ -28,7 +28,11 @@ pub fn read_program(path: &Path) -> Result<Program, CliError> {
     };
     file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(fail)?;
     if bytes.len() as u64 > FILE_MAX {
-        let message = format!("{}: more than {} MiB are no program; of a long trace, take a part", path.display(), FILE_MAX >> 20);
+        let message = format!(
+            "{}: more than {} MiB are no program; of a long trace, take a part",
+            path.display(),
+            FILE_MAX >> 20
+        );
         return Err(CliError::Input(message));
     }
     if bytes.is_empty() {

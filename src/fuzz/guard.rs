@@ -11,7 +11,7 @@ use std::sync::Mutex;
 
 use percuss_shim as shim;
 
-use super::target::{Kind, Target};
+use super::target::{Beside, Kind, Target};
 use crate::files::{name_of, write_whole};
 use crate::program::Program;
 use crate::run::so_far;
@@ -118,6 +118,17 @@ pub(super) fn end() {
     }
 }
 
+/// What to do with a program that shows something.
+fn how(kind: Kind) -> &'static str {
+    match kind {
+        // What both images are is known to this program alone.
+        Kind::Program { beside: Beside::Image, .. } => {
+            "save it and give it to this program again; `percuss replay --events FILE` shows what one tree does"
+        }
+        _ => "save it and run `percuss replay FILE`",
+    }
+}
+
 /// Prints and writes the story of the input that runs, once.
 pub fn blame(story: &Story) {
     // Who is called in the middle of something broken does not wait for a lock.
@@ -130,7 +141,7 @@ pub fn blame(story: &Story) {
         program.schedule = turns;
         c.bytes = program.encode();
     }
-    eprintln!("# From here on a program as text: save it and run `percuss replay FILE`.");
+    eprintln!("# From here on a program as text: {}.", how(c.target.kind));
     eprint!("{}", story.tell(c.target, &c.bytes));
     let Some(dir) = std::env::var_os(FINDINGS) else { return };
     match story.save(c.target, &c.bytes, Path::new(&dir)) {

@@ -5,10 +5,12 @@ use percuss_shim as shim;
 
 use super::guard;
 use crate::campaign::{Examiner, LoadError, Oracles, on_world, probe};
+use crate::model::{Facts, Quirks};
 use crate::oracle::Finding;
 use crate::program::Program;
-use crate::run::{Threads, Unwatched};
+use crate::run::{Session, Threads, Unwatched};
 use crate::soak::Soaker;
+use crate::tenant::KernelC;
 use crate::world::threads::Grain;
 
 /// Bytes of all units of a first chunk together above which a program is not worth a fuzzer's time: copying and comparing
@@ -40,6 +42,9 @@ pub enum StartError {
         .0.functions, .0.instrumented, .0.ran, .0.places
     )]
     Blind(shim::Coverage),
+    /// What one image does would change what the other remembers.
+    #[error("the two images share writable memory")]
+    Shared,
     /// AddressSanitizer is there, but does not know whose memory is whose.
     #[error("AddressSanitizer would not see an access to per-CPU memory that nobody has")]
     Unfenced,
@@ -71,6 +76,37 @@ fn judged(findings: Vec<Finding>, program: &Program) -> Result<(), Box<Crash>> {
     if findings.is_empty() { Ok(()) } else { Err(Box::new(Crash { findings, program: program.clone() })) }
 }
 
+/// An image that a fuzzer can work with: on a World, seen into, its quirks found out.
+pub(super) struct Ready {
+    pub session: Session<KernelC>,
+    pub facts: Facts,
+    pub quirks: Quirks,
+    pub coverage: shim::Coverage,
+}
+
+impl Ready {
+    /// Makes it so.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn of(image: shim::Image, name: &str) -> Result<Ready, StartError> {
+        let (mut session, facts) = on_world(image, name)?;
+        let text = "task a\nx = alloc 64\ny = alloc 32K\nfree x\nbalance\nphys x\nis-static x\nnr-pages\n";
+        let program = text.parse::<Program>().expect("the program above is one");
+        session.run(&program, &mut Unwatched)?;
+        let coverage = session.shared().tenant.coverage();
+        // A build without counters anywhere is no fuzz target but a test or a coverage report.
+        if coverage.places > 0 && (coverage.instrumented < coverage.functions || coverage.ran == 0) {
+            return Err(StartError::Blind(coverage));
+        }
+        if session.shared().host.world().is_fenced() == Some(false) {
+            return Err(StartError::Unfenced);
+        }
+        let (quirks, _) = probe(&mut session, facts)?;
+        Ok(Ready { session, facts, quirks, coverage })
+    }
+}
+
 /// The linked image beside the Model, ready for programs. Nothing but what the reset restores lives between two of them.
 #[derive(Debug)]
 pub struct Lockstep {
@@ -86,20 +122,7 @@ impl Lockstep {
     /// # Errors
     /// See [`StartError`].
     pub fn start() -> Result<Lockstep, StartError> {
-        let image = shim::Image::linked()?;
-        let (mut session, facts) = on_world(image, "C")?;
-        let text = "task a\nx = alloc 64\ny = alloc 32K\nfree x\nbalance\nphys x\nis-static x\nnr-pages\n";
-        let program = text.parse::<Program>().expect("the program above is one");
-        session.run(&program, &mut Unwatched)?;
-        let coverage = session.shared().tenant.coverage();
-        // A build without counters anywhere is no fuzz target but a test or a coverage report.
-        if coverage.places > 0 && (coverage.instrumented < coverage.functions || coverage.ran == 0) {
-            return Err(StartError::Blind(coverage));
-        }
-        if session.shared().host.world().is_fenced() == Some(false) {
-            return Err(StartError::Unfenced);
-        }
-        let (quirks, _) = probe(&mut session, facts)?;
+        let Ready { session, facts, quirks, coverage } = Ready::of(shim::Image::linked()?, "C")?;
         let window = quirks.get("B14") == Ok(true);
         Ok(Lockstep { examiner: Examiner::new(session, facts, quirks, Oracles::default())?, coverage, window })
     }

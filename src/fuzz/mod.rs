@@ -7,6 +7,7 @@ pub mod corpus;
 pub mod findings;
 pub mod guard;
 mod lockstep;
+mod pair;
 mod parsers;
 mod quiet;
 mod runner;
@@ -15,6 +16,7 @@ mod shape;
 mod target;
 
 pub use lockstep::{Crash, Lockstep, StartError, worthwhile};
+pub use pair::{Agreement, Known, Pair};
 pub use parsers::{mbox, program_text};
-pub use runner::Runner;
-pub use target::{Kind, TARGETS, Target, target};
+pub use runner::{Runner, Second};
+pub use target::{Beside, Kind, TARGETS, Target, target};

@@ -1,62 +1,109 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What the body of a target does.
 
-use percuss_shim::Counters;
+use percuss_shim as shim;
 
 use super::guard::{self, Story};
-use super::lockstep::{Lockstep, StartError, worthwhile};
+use super::lockstep::{Crash, Lockstep, StartError, worthwhile};
+use super::pair::Pair;
 use super::quiet::Quiet;
 use super::shape;
-use super::target::{Kind, Target, target};
+use super::target::{Beside, Kind, Target, target};
 use crate::program::Program;
+
+/// Where a target has its second image from.
+pub type Second = fn() -> Result<shim::Image, shim::LoadError>;
 
 /// A target, ready for inputs.
 #[derive(Debug)]
 pub struct Runner {
     target: &'static Target,
-    lockstep: Option<Lockstep>,
-    /// Threads for the tasks.
-    quiet: Option<Quiet>,
+    subject: Subject,
     /// How often each input of threads runs again, for those who want to see whether the same is counted each time.
     repeat: usize,
+}
+
+/// What runs the inputs.
+#[derive(Debug)]
+enum Subject {
+    Lockstep(Box<Lockstep>),
+    /// The same, and then on threads.
+    Threads(Box<Lockstep>, Quiet),
+    Pair(Box<Pair>),
+    Parser,
+}
+
+impl Subject {
+    fn coverage(&self) -> Option<shim::Coverage> {
+        match self {
+            Subject::Lockstep(lockstep) | Subject::Threads(lockstep, _) => Some(lockstep.coverage()),
+            Subject::Pair(pair) => Some(pair.coverage()),
+            Subject::Parser => None,
+        }
+    }
+
+    fn power_off(&mut self) {
+        match self {
+            Subject::Lockstep(lockstep) | Subject::Threads(lockstep, _) => lockstep.power_off(),
+            Subject::Pair(pair) => pair.power_off(),
+            Subject::Parser => {}
+        }
+    }
+
+    fn run(&mut self, program: &Program) -> Result<(), Box<Crash>> {
+        match self {
+            Subject::Lockstep(lockstep) => lockstep.run(program),
+            Subject::Threads(lockstep, quiet) => {
+                lockstep.run(program)?;
+                quiet.uncounted(|threads| lockstep.run_free(program, threads))
+            }
+            Subject::Pair(pair) => pair.run(program).map(|_| ()),
+            Subject::Parser => Ok(()),
+        }
+    }
 }
 
 /// Names how often each input of threads runs again.
 const REPEAT: &str = "PERCUSS_REPEAT";
 
 impl Runner {
-    /// Starts the target of a name.
+    /// Starts the target of a name, which has a second image or none.
     ///
     /// # Errors
     /// The image is not there, or the fuzzer could not see what it does.
     ///
     /// # Panics
     /// There is no such target.
-    pub fn start(name: &str) -> Result<Runner, StartError> {
+    pub fn start(name: &str, second: Option<Second>) -> Result<Runner, StartError> {
         let target = target(name).expect("targets are in the table");
         guard::install();
-        let lockstep = match target.kind {
-            Kind::Program { .. } => Some(Lockstep::start()?),
-            Kind::Parser(_) => None,
-        };
-        let quiet = match target.kind {
-            Kind::Program { threads: true, .. } => Some(Quiet::new()?),
-            _ => None,
+        let subject = match target.kind {
+            Kind::Program { beside: Beside::Model, .. } => Subject::Lockstep(Box::new(Lockstep::start()?)),
+            Kind::Program { beside: Beside::Threads, .. } => {
+                Subject::Threads(Box::new(Lockstep::start()?), Quiet::new()?)
+            }
+            Kind::Program { beside: Beside::Image, .. } => {
+                let second = second.ok_or(shim::LoadError::NotLinked)?;
+                Subject::Pair(Box::new(Pair::of(shim::Image::linked()?, second()?)?))
+            }
+            Kind::Parser(_) => Subject::Parser,
         };
         let repeat = std::env::var(REPEAT).ok().and_then(|n| n.parse().ok()).unwrap_or(1);
-        Ok(Runner { target, lockstep, quiet, repeat })
+        Ok(Runner { target, subject, repeat })
     }
 
     /// Starts a target's process, or ends it with exit code 2 and a message.
-    pub fn start_or_exit(name: &str) -> Runner {
-        let runner = Runner::start(name).unwrap_or_else(|e| {
+    pub fn start_or_exit(name: &str, second: Option<Second>) -> Runner {
+        let runner = Runner::start(name, second).unwrap_or_else(|e| {
             eprintln!("{name}: {e}");
             std::process::exit(2);
         });
-        if let Some(lockstep) = &runner.lockstep {
-            let c = lockstep.coverage();
+        if let Some(c) = runner.coverage() {
             let (seen, all, places) = (c.instrumented, c.functions, c.places);
             eprintln!("{name}: {seen} of {all} C functions instrumented, {places} counters in all");
+        }
+        if let Subject::Pair(pair) = &runner.subject {
+            eprintln!("{name}: {}", pair.known());
         }
         runner
     }
@@ -67,8 +114,8 @@ impl Runner {
     }
 
     /// Counters of the C that are set: what of it has run since the fuzzer last looked.
-    pub fn coverage(&self) -> Option<percuss_shim::Coverage> {
-        self.lockstep.as_ref().map(Lockstep::coverage)
+    pub fn coverage(&self) -> Option<shim::Coverage> {
+        self.subject.coverage()
     }
 
     /// Runs an input; false when it is not worth keeping.
@@ -77,7 +124,7 @@ impl Runner {
     /// On a new finding, after its story has been told: that is how fuzzers learn of one.
     pub fn run(&mut self, bytes: &[u8]) -> bool {
         let keep = self.once(bytes);
-        if self.quiet.is_some() && self.repeat > 1 {
+        if matches!(self.subject, Subject::Threads(..)) && self.repeat > 1 {
             let odd = self.odd(bytes, self.repeat);
             let (name, repeat, n) = (self.target.name, self.repeat, odd.len());
             assert!(odd.is_empty(), "{name}: of {repeat} runs {n} counted otherwise than the first, at {odd:?} places");
@@ -89,7 +136,7 @@ impl Runner {
     /// that did.
     fn odd(&mut self, bytes: &[u8], times: usize) -> Vec<usize> {
         let counted = |runner: &mut Runner| -> Vec<u8> {
-            let [mut before, mut after] = [Counters::default(), Counters::default()];
+            let [mut before, mut after] = [shim::Counters::default(), shim::Counters::default()];
             before.note();
             runner.once(bytes);
             after.note();
@@ -103,9 +150,9 @@ impl Runner {
     fn once(&mut self, bytes: &[u8]) -> bool {
         guard::begin(self.target, bytes);
         let keep = match self.target.kind {
-            Kind::Program { boots, threads, .. } => {
+            Kind::Program { boots, beside, .. } => {
                 let mut program = self.target.program(bytes).expect("this target's bytes are programs");
-                if threads {
+                if beside == Beside::Threads {
                     // Counted is what they do in an order that the program alone decides.
                     program.schedule = shape::in_turn(&program);
                     guard::note(&program);
@@ -125,15 +172,10 @@ impl Runner {
         if !worthwhile(program) {
             return false;
         }
-        let lockstep = self.lockstep.as_mut().expect("programs have an image");
         if boots {
-            lockstep.power_off();
+            self.subject.power_off();
         }
-        let mut result = lockstep.run(program);
-        if let (Ok(()), Some(quiet)) = (&result, &mut self.quiet) {
-            result = quiet.uncounted(|threads| lockstep.run_free(program, threads));
-        }
-        if let Err(crash) = result {
+        if let Err(crash) = self.subject.run(program) {
             let title = crash.findings[0].title.clone();
             guard::blame(&Story { title: title.clone(), report: crash.report() });
             panic!("{title}");

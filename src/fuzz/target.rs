@@ -5,19 +5,31 @@ use super::shape;
 use crate::program::Program;
 use crate::program::mutate::{self, Focus};
 
+/// What a program runs on beside the linked image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// The Model.
+    Model,
+    /// The Model; and then its tasks run on real threads. What is found then has the order in which these had the World as
+    /// its schedule.
+    Threads,
+    /// A second linked image.
+    Image,
+}
+
 /// What a target's bytes are.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
-    /// A program, which runs on the image and the Model under every oracle.
+    /// A program, which runs on the image and beside it, under every oracle.
     Program {
+        /// What it is compared with.
+        beside: Beside,
         /// What mutations are mostly about.
         focus: Focus,
         /// Makes any program one for this target; leaves those that are as they are.
         shape: fn(&mut Program),
         /// Every input boots, even one with the machine of the last.
         boots: bool,
-        /// Tasks run on real threads, too. What is found then has the order in which these had the World as its schedule.
-        threads: bool,
     },
     /// Something for one of our own parsers, which must not panic.
     Parser(fn(&[u8])),
@@ -39,27 +51,32 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "lockstep",
         about: "the linked image in lockstep with the Model, under every oracle",
-        kind: Kind::Program { focus: Focus::Ops, shape: shape::any, boots: false, threads: false },
+        kind: Kind::Program { beside: Beside::Model, focus: Focus::Ops, shape: shape::any, boots: false },
     },
     Target {
         name: "reclaim",
         about: "the same with memory under pressure, shrinkers, and locks of file systems and devices",
-        kind: Kind::Program { focus: Focus::Pressure, shape: shape::reclaim, boots: false, threads: false },
+        kind: Kind::Program { beside: Beside::Model, focus: Focus::Pressure, shape: shape::reclaim, boots: false },
     },
     Target {
         name: "schedule",
         about: "the same with several tasks, preempted at the scheduling points that the input names",
-        kind: Kind::Program { focus: Focus::Schedule, shape: shape::schedule, boots: false, threads: false },
+        kind: Kind::Program { beside: Beside::Model, focus: Focus::Schedule, shape: shape::schedule, boots: false },
     },
     Target {
         name: "threads",
         about: "the same with several tasks on real threads, whose order is recorded and replayed",
-        kind: Kind::Program { focus: Focus::Ops, shape: shape::threads, boots: true, threads: true },
+        kind: Kind::Program { beside: Beside::Threads, focus: Focus::Ops, shape: shape::threads, boots: true },
     },
     Target {
         name: "boot",
         about: "geometries and first-chunk builders: every input boots, and few ops follow",
-        kind: Kind::Program { focus: Focus::Machine, shape: shape::boot, boots: true, threads: false },
+        kind: Kind::Program { beside: Beside::Model, focus: Focus::Machine, shape: shape::boot, boots: true },
+    },
+    Target {
+        name: "patched",
+        about: "two images against each other: the tree's, and that of what `PERCUSS_PATCHED` names",
+        kind: Kind::Program { beside: Beside::Image, focus: Focus::Ops, shape: shape::any, boots: false },
     },
     Target {
         name: "program_text",
@@ -106,7 +123,7 @@ impl Target {
     /// The program that shows what was found with these bytes, with the order that was noted in them if it ran on threads.
     pub fn shown(&self, bytes: &[u8]) -> Option<Program> {
         let mut program = self.program(bytes)?;
-        if let Kind::Program { threads: true, .. } = self.kind {
+        if let Kind::Program { beside: Beside::Threads, .. } = self.kind {
             program.schedule = text(bytes).unwrap_or_else(|| Program::decode(bytes)).schedule;
             program.repair();
         }

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use crate::campaign::{Api, LoadError, Lost, Oracles, Probed, Setup, Worker};
 use crate::edit::{Edit, EditError};
+use crate::files::copy_below;
 use crate::model::{Facts, Quirks};
 use crate::patch::{self, Applied, PatchError};
 use crate::sandbox::{self, Confinement, Workshop};
@@ -108,7 +109,7 @@ pub struct Image {
     pub quirks: Quirks,
     /// Quirks whose probe program agreed with neither behaviour.
     pub undecided: Vec<&'static str>,
-    _scratch: TempDir,
+    scratch: TempDir,
 }
 
 impl Image {
@@ -159,8 +160,20 @@ impl Image {
             confinement: probed.confinement,
             quirks: probed.quirks,
             undecided: probed.undecided,
-            _scratch: scratch,
+            scratch,
         })
+    }
+
+    /// Writes the files that patches and edits change, and those that go with them, to a directory laid out like the tree.
+    ///
+    /// # Errors
+    /// There are files in it already, or one cannot be written.
+    pub fn write_changed(&self, dir: &Path) -> std::io::Result<()> {
+        std::fs::create_dir_all(dir)?;
+        if std::fs::read_dir(dir)?.next().is_some() {
+            return Err(std::io::Error::other("it is not empty"));
+        }
+        copy_below(&self.scratch.path().join(OVERLAY), dir)
     }
 
     /// What a worker needs to run it.
@@ -185,6 +198,9 @@ fn launcher(spec: &ImageSpec, tree: &Tree, scratch: &Path) -> Vec<OsString> {
     spec.program.as_ref().map_or_else(Vec::new, |program| sandbox::launcher(program, &shop))
 }
 
+/// Where the overlay is in the scratch directory.
+const OVERLAY: &str = "overlay";
+
 /// A tree's overlay and how it came about.
 #[derive(Default)]
 struct Patched {
@@ -197,7 +213,7 @@ fn patched(spec: &ImageSpec, tree: &Tree, scratch: &Path) -> Result<Patched, Ima
     if spec.patches.is_empty() && spec.variant.is_none() && spec.edits.is_empty() {
         return Ok(Patched::default());
     }
-    let mut overlay = Overlay::new(tree, scratch.join("overlay"))?;
+    let mut overlay = Overlay::new(tree, scratch.join(OVERLAY))?;
     let series = patch::load(&spec.patches, spec.lenient)?;
     let count = spec.upto.unwrap_or(series.patches.len());
     let patches = series.patches.iter().take(count).map(|patch| patch.apply(&mut overlay));

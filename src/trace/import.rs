@@ -62,7 +62,8 @@ impl Trace {
     /// reserved chunk.
     fn machine(&self) -> Geometry {
         let least = self.records.iter().map(|r| u64::from(r.cpu) + 1).max().unwrap_or(1);
-        let reserved = |r: &Record| matches!(r.event, Event::Alloc { asked, .. } | Event::Fail(asked) if asked.reserved);
+        let reserved =
+            |r: &Record| matches!(r.event, Event::Alloc { asked, .. } | Event::Fail(asked) if asked.reserved);
         let mut boot = Geometry { pages: 65_536, ..Geometry::default() };
         let mut cpus = least;
         if let Some(copies) = self.copies() {

@@ -65,7 +65,9 @@ pub struct Trace {
 
 /// A line that begins like a percpu event and does not go on like one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {problem} in an event {event}\n  help: give the trace as ftrace prints it; a line may have been cut off")]
+#[error(
+    "line {line}: {problem} in an event {event}\n  help: give the trace as ftrace prints it; a line may have been cut off"
+)]
 pub struct TraceError {
     /// The line, 1-based.
     pub line: usize,
@@ -223,12 +225,8 @@ mod tests {
         let asked = |reserved, atomic, size, align| Asked { reserved, atomic, size, align };
         let gfp = Some(Gfp::KERNEL | Gfp::ZERO);
         let alloc = Event::Alloc { asked: asked(false, false, 8, 4), ptr: 0x3b970, bytes: Some(48), gfp };
-        let events = [
-            (2, alloc),
-            (1, Event::Free(0x3b970)),
-            (0, Event::Create),
-            (0, Event::Fail(asked(true, true, 64, 8))),
-        ];
+        let events =
+            [(2, alloc), (1, Event::Free(0x3b970)), (0, Event::Create), (0, Event::Fail(asked(true, true, 64, 8)))];
         let records = events.map(|(cpu, event)| Record { cpu, event });
         assert_eq!(trace.records, records);
         assert_eq!((trace.lost, trace.unknown.iter().next().map(String::as_str)), (10, Some("__GFP_NEW")));
@@ -246,7 +244,8 @@ mod tests {
     #[test]
     fn other_text_is_no_trace() {
         assert!(super::super::is_trace(ALLOC));
-        for text in ["", "task a\n  x = alloc 8\n", "# percpu_free_percpu: ptr=1\ntask a\n", "percpu_free_percpus: x\n"] {
+        for text in ["", "task a\n  x = alloc 8\n", "# percpu_free_percpu: ptr=1\ntask a\n", "percpu_free_percpus: x\n"]
+        {
             assert!(!super::super::is_trace(text), "{text}");
         }
     }

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Images that are linked into a program: which tree, which compiler, which flags. A part of build scripts.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+#[path = "src/driver.rs"]
+#[allow(dead_code)] // the library uses the rest
+pub mod driver;
+
+/// UndefinedBehaviorSanitizer, which ends the program where it finds something. Off are:
+/// - `alignment` and `pointer-overflow`: per-CPU pointers are offsets that percpu.c computes with as pointers;
+/// - `function`: functions of the host are called through a table whose types the compiler cannot see;
+/// - `null`: as in the kernel, which is compiled with -fno-delete-null-pointer-checks;
+/// - `vptr` is for C++; `signed-integer-overflow` is no error with the kernel's -fwrapv.
+const UBSAN: [&str; 3] = [
+    "-fsanitize=undefined",
+    "-fno-sanitize=alignment,pointer-overflow,function,null,vptr",
+    "-fno-sanitize-recover=undefined",
+];
+
+/// Tells cargo what of the environment an image depends on.
+pub fn announce_knobs() {
+    for knob in ["PERCUSS_TREE", "PERCUSS_CC", "PERCUSS_LD", "PERCUSS_UBSAN"] {
+        println!("cargo:rerun-if-env-changed={knob}");
+    }
+}
+
+/// The tree that `PERCUSS_TREE` names, else the default one; None, with a warning, when it is not there. `root` is where
+/// the shim is.
+pub fn tree(root: &Path) -> Option<PathBuf> {
+    let default = root.join("../vendor/trees/6.12");
+    // Cargo looks again each time as long as there is none.
+    println!("cargo:rerun-if-changed={}", default.join("mm/percpu.c").display());
+    let tree = env::var_os("PERCUSS_TREE").map(PathBuf::from).or_else(|| default.exists().then_some(default));
+    match &tree {
+        Some(tree) => println!("cargo:rerun-if-changed={}", tree.join("mm/percpu.c").display()),
+        None => println!("cargo:warning=no kernel tree: set PERCUSS_TREE or unpack one to vendor/trees/6.12"),
+    }
+    tree.map(|tree| std::path::absolute(tree).expect("a path"))
+}
+
+/// The compiler with the flags that cc knows: CC, CFLAGS and the sanitizer of the Rust side.
+pub fn compiler() -> cc::Tool {
+    let mut build = cc::Build::new();
+    build.opt_level(2).debug(false).warnings(false);
+    if env::var_os("CC").is_none() {
+        build.compiler(driver::find_compiler().expect("a C compiler"));
+    }
+    build.get_compiler()
+}
+
+/// Its flags with those that instrument the image as the Rust is; only clang can do it for libFuzzer.
+fn flags(tool: &cc::Tool) -> Vec<OsString> {
+    let mut flags: Vec<OsString> = tool.args().to_vec();
+    let has = |flags: &[OsString], text: &str| flags.iter().any(|f| f.to_string_lossy().contains(text));
+    if env::var_os("CARGO_CFG_FUZZING").is_some() && tool.is_like_clang() && !has(&flags, "fuzzer-no-link") {
+        flags.push("-fsanitize=fuzzer-no-link".into());
+    }
+    let sanitize = env::var("CARGO_CFG_SANITIZE").unwrap_or_default();
+    for name in ["address", "thread"] {
+        if sanitize.split(',').any(|s| s == name) && !has(&flags, name) {
+            flags.push(format!("-fsanitize={name}").into());
+        }
+    }
+    if env::var_os("PERCUSS_UBSAN").is_some_and(|v| v != "0") && !has(&flags, "undefined") {
+        flags.extend(UBSAN.map(OsString::from));
+    }
+    flags
+}
+
+/// What to link.
+pub struct Source<'a> {
+    pub tree: &'a Path,
+    /// A directory laid out like the tree whose files win.
+    pub overlay: Option<&'a Path>,
+    /// The name of its entry, where it is not the only image.
+    pub entry: Option<&'a str>,
+}
+
+/// Compiles an image to one object. `root` is where the shim is, `out` a directory for what is made.
+pub fn object(root: &Path, out: &Path, source: &Source<'_>, tool: &cc::Tool) -> PathBuf {
+    let scratch = out.join("image");
+    std::fs::create_dir_all(&scratch).expect("OUT_DIR is writable");
+    let job = driver::Job {
+        tree: source.tree,
+        overlay: source.overlay,
+        defines: &["-DPERCUSS_MEMCG=1"],
+        shim: root,
+        scratch: &scratch,
+        compiler: tool.path(),
+        flags: &flags(tool),
+        launcher: &[],
+    };
+    let object = driver::build_object(&job).unwrap_or_else(|e| panic!("the static image cannot be built: {e}"));
+    source.entry.map_or(object.clone(), |entry| renamed(&job, &object, entry))
+}
+
+/// The one function of an image that others see.
+const ENTRY: &str = "percuss_image";
+
+/// A copy of an object that can stand beside another image in one program: all that is left global is the entry, with a
+/// name of its own.
+fn renamed(job: &driver::Job<'_>, object: &Path, entry: &str) -> PathBuf {
+    let out = object.with_file_name(entry).with_extension("o");
+    let objcopy = driver::program_of(job.compiler, "llvm-objcopy").unwrap_or_else(|| "llvm-objcopy".into());
+    let mut command = Command::new(&objcopy);
+    command.arg(format!("--redefine-sym={ENTRY}={entry}"));
+    // Which of the two names counts is not written down.
+    command.args([ENTRY, entry].map(|name| format!("--keep-global-symbol={name}")));
+    let status = command.arg(object).arg(&out).status();
+    assert!(status.is_ok_and(|s| s.success()), "{} is needed and must succeed", objcopy.display());
+    out
+}
