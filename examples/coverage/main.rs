@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use percuss::campaign::ModelRun;
-use percuss::campaign::fuzz::Lockstep;
+use percuss::fuzz::Lockstep;
 use percuss::model::{Facts, Quirks};
 use percuss::program::Program;
 
@@ -37,7 +37,7 @@ fn run(dirs: &[PathBuf]) -> Result<ExitCode, Fail> {
         programs += 1;
         // Coverage of what goes wrong is no coverage; what unsafe callers make go wrong is their fault.
         let new = lockstep.run(&program).err().filter(|_| !program.unsafe_caller);
-        new.map_or(Ok(()), |crash| Err(format!("{}:\n{crash}", path.display())))?;
+        new.map_or(Ok(()), |crash| Err(format!("{}:\n{}", path.display(), crash.report())))?;
         others.iter_mut().try_for_each(|model| model.run(&program).map(drop))?;
     }
     println!("{programs} programs");

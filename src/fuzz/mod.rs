@@ -17,6 +17,6 @@ mod target;
 
 pub use lockstep::{Crash, Lockstep, StartError, worthwhile};
 pub use pair::{Agreement, Known, Pair};
-pub use parsers::{mbox, program_text};
+pub use parsers::{mbox, program_text, trace};
 pub use runner::{Runner, Second};
 pub use target::{Beside, Kind, TARGETS, Target, target};

@@ -23,7 +23,8 @@ pub struct Recipe {
     /// Ops of an epoch, about.
     pub ops: u32,
     /// Tasks may do what percpu.c does without a lock: be warned that an allocation failed, of which the limit is
-    /// nobody's (B15), and ask for the number of pages. What is replayed has one task that is warned, and nobody asks.
+    /// nobody's (B15), and ask for the number of pages. What is replayed has one task that is warned, where it may
+    /// sleep, and nobody asks.
     pub races: bool,
 }
 
@@ -183,7 +184,9 @@ impl Writer<'_> {
         if self.rng.chance(1, 4) {
             gfp = gfp | Gfp::ACCOUNT;
         }
-        if !self.warned || self.rng.chance(7, 8) {
+        // Whoever fails and must not sleep tells the worker without a lock, behind the warning.
+        let silent = !self.warned || (!sleeps && !self.races);
+        if silent || self.rng.chance(7, 8) {
             gfp = gfp | Gfp::NOWARN;
         }
         gfp
