@@ -67,7 +67,7 @@ fn list(dir: &Path, files: &mut Vec<PathBuf>) {
 fn static_image(root: &Path, out: &Path) {
     let Some(tree) = linked::tree(root) else { return };
     let tool = linked::compiler();
-    let object = linked::object(root, out, &linked::Source { tree: &tree, overlay: None, entry: None }, &tool);
+    let object = linked::object(root, out, &tree, None, &tool);
     // The fuzz target's own C is not instrumented: the sanitizer asks for its options before it is ready.
     let mut host = cc::Build::new();
     host.compiler(tool.path()).file(root.join("c/fuzz.c")).flag("-fno-sanitize=all").flag("-w");

@@ -4,7 +4,6 @@
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 #[path = "src/driver.rs"]
 #[allow(dead_code)] // the library uses the rest
@@ -71,22 +70,13 @@ fn flags(tool: &cc::Tool) -> Vec<OsString> {
     flags
 }
 
-/// What to link.
-pub struct Source<'a> {
-    pub tree: &'a Path,
-    /// A directory laid out like the tree whose files win.
-    pub overlay: Option<&'a Path>,
-    /// The name of its entry, where it is not the only image.
-    pub entry: Option<&'a str>,
-}
-
-/// Compiles an image to one object. `root` is where the shim is, `out` a directory for what is made.
-pub fn object(root: &Path, out: &Path, source: &Source<'_>, tool: &cc::Tool) -> PathBuf {
+/// Compiles an image of `tree`, with the files of `overlay` in place of its own, to one object. `root` is where the shim is.
+pub fn object(root: &Path, out: &Path, tree: &Path, overlay: Option<&Path>, tool: &cc::Tool) -> PathBuf {
     let scratch = out.join("image");
     std::fs::create_dir_all(&scratch).expect("OUT_DIR is writable");
     let job = driver::Job {
-        tree: source.tree,
-        overlay: source.overlay,
+        tree,
+        overlay,
         defines: &["-DPERCUSS_MEMCG=1"],
         shim: root,
         scratch: &scratch,
@@ -94,23 +84,5 @@ pub fn object(root: &Path, out: &Path, source: &Source<'_>, tool: &cc::Tool) -> 
         flags: &flags(tool),
         launcher: &[],
     };
-    let object = driver::build_object(&job).unwrap_or_else(|e| panic!("the static image cannot be built: {e}"));
-    source.entry.map_or(object.clone(), |entry| renamed(&job, &object, entry))
-}
-
-/// The one function of an image that others see.
-const ENTRY: &str = "percuss_image";
-
-/// A copy of an object that can stand beside another image in one program: all that is left global is the entry, with a
-/// name of its own.
-fn renamed(job: &driver::Job<'_>, object: &Path, entry: &str) -> PathBuf {
-    let out = object.with_file_name(entry).with_extension("o");
-    let objcopy = driver::program_of(job.compiler, "llvm-objcopy").unwrap_or_else(|| "llvm-objcopy".into());
-    let mut command = Command::new(&objcopy);
-    command.arg(format!("--redefine-sym={ENTRY}={entry}"));
-    // Which of the two names counts is not written down.
-    command.args([ENTRY, entry].map(|name| format!("--keep-global-symbol={name}")));
-    let status = command.arg(object).arg(&out).status();
-    assert!(status.is_ok_and(|s| s.success()), "{} is needed and must succeed", objcopy.display());
-    out
+    driver::build_object(&job).unwrap_or_else(|e| panic!("the static image cannot be built: {e}"))
 }

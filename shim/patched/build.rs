@@ -4,11 +4,13 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 #[path = "../linked.rs"]
 mod linked;
 
-const ENTRY: &str = "percuss_image_patched";
+/// The one function of an image that others see, and what it is called in this one.
+const NAMES: [&str; 2] = ["percuss_image", "percuss_image_patched"];
 
 fn main() {
     let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("set by cargo"));
@@ -32,12 +34,35 @@ fn main() {
         Some(dir) if is_tree(dir) => (dir, None),
         part => (&tree, part.as_deref()),
     };
-    let source = linked::Source { tree: whole, overlay: part, entry: Some(ENTRY) };
     let tool = linked::compiler();
-    let object = linked::object(shim, &out, &source, &tool);
+    let Some(objcopy) = objcopy(tool.path()) else {
+        println!("cargo:warning=no llvm-objcopy, so there is no second image");
+        return;
+    };
+    let object = linked::object(shim, &out, whole, part, &tool);
+    let object = renamed(&objcopy, &object);
     // The archive's member is taken by programs that name its entry, which are those that use this crate.
-    cc::Build::new().compiler(tool.path()).object(object).compile("percuss_image_patched");
+    cc::Build::new().compiler(tool.path()).object(object).compile(NAMES[1]);
     println!("cargo:rustc-cfg=percuss_static");
+}
+
+/// LLVM's objcopy: that of the compiler, else whichever there is. Without it only this image is missing.
+fn objcopy(compiler: &Path) -> Option<PathBuf> {
+    let works = |path: &PathBuf| Command::new(path).arg("--version").output().is_ok_and(|o| o.status.success());
+    linked::driver::program_of(compiler, "llvm-objcopy").or(Some("llvm-objcopy".into())).filter(works)
+}
+
+/// A copy of an object that can stand beside another image in one program: all that is left global is the entry, with a
+/// name of its own.
+fn renamed(objcopy: &Path, object: &Path) -> PathBuf {
+    let out = object.with_file_name(NAMES[1]).with_extension("o");
+    let mut command = Command::new(objcopy);
+    command.arg(format!("--redefine-sym={}={}", NAMES[0], NAMES[1]));
+    // Which of the two names counts is not written down.
+    command.args(NAMES.map(|name| format!("--keep-global-symbol={name}")));
+    let status = command.arg(object).arg(&out).status();
+    assert!(status.is_ok_and(|s| s.success()), "{} failed", objcopy.display());
+    out
 }
 
 /// All that an image needs is there, not only what a patch changes.
