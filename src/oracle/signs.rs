@@ -27,9 +27,6 @@ pub fn function(program: &Program, op: u32) -> &'static str {
 /// Warnings of failed allocations after which percpu.c says that it writes no more.
 const WARNINGS: u32 = 10;
 
-/// How the title of tasks that all wait for each other begins.
-pub const DEADLOCK: &str = "percuss: deadlock in";
-
 /// An allocation whose caller must not get NULL.
 fn must_not_fail(program: &Program, op: u32) -> bool {
     matches!(op_at(program, op), Some(Op::Alloc { gfp, .. }) if gfp.contains(Gfp::NOFAIL))
@@ -246,7 +243,7 @@ fn sign(program: &Program, op: u32, event: &Event, place: impl Fn() -> &'static 
             Stop::Bug => (Oracle::Crash, format!("kernel BUG in {}", place())),
             Stop::Panic => (Oracle::Crash, format!("kernel panic in {}", place())),
             Stop::Loud => (Oracle::Crash, format!("percuss: path not modelled in {}", place())),
-            Stop::Deadlock => (Oracle::LockOrder, format!("{DEADLOCK} {}", place())),
+            Stop::Deadlock => (Oracle::LockOrder, format!("percuss: deadlock in {}", place())),
             // What keeps memory from coming free is for the stall oracle to say; that none came is no defect.
             Stop::Stall => return None,
             Stop::StepLimit => (Oracle::Crash, format!("percuss: endless loop in {}", place())),
