@@ -63,6 +63,22 @@ void percuss_counters_put_back(const uint8_t *from)
 	memcpy(__start___sancov_cntrs, from, percuss_counters());
 }
 
+/* The sanitizer's own; missing when there is none. */
+extern void __sanitizer_symbolize_pc(void *pc, const char *format, char *out, size_t size) __attribute__((weak));
+
+/* Writes the function and line of an instrumented place, as far as they are known; a string in any case. */
+void percuss_place(size_t i, char *to, size_t size)
+{
+	uintptr_t pc = 0;
+
+	if (__start___sancov_pcs && i < (size_t)(__stop___sancov_pcs - __start___sancov_pcs))
+		pc = __start___sancov_pcs[i].pc;
+	if (pc && __sanitizer_symbolize_pc)
+		__sanitizer_symbolize_pc((void *)(pc + 1), "%f %S", to, size);
+	else
+		snprintf(to, size, "%#zx", (size_t)pc);
+}
+
 static void (*percuss_told)(const char *kind);
 
 /* Who is told of a sanitizer's report before it ends the process. */
@@ -74,7 +90,6 @@ void percuss_on_report(void (*told)(const char *kind))
 /* The sanitizer's own; missing when there is none. */
 extern const char *__asan_get_report_description(void) __attribute__((weak));
 extern void *__asan_get_report_pc(void) __attribute__((weak));
-extern void __sanitizer_symbolize_pc(void *pc, const char *format, char *out, size_t size) __attribute__((weak));
 extern void __ubsan_get_current_report_data(const char **kind, const char **message, const char **file, unsigned *line,
 					    unsigned *column, char **addr) __attribute__((weak));
 

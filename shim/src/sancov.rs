@@ -101,6 +101,22 @@ impl Counters {
         }
     }
 
+    /// The function and line of a place among those [noted](Counters::noted); its address where there is no symbolizer.
+    pub fn place(&self, i: usize) -> String {
+        #[cfg(percuss_static)]
+        if i < self.0.len() {
+            unsafe extern "C" {
+                fn percuss_place(i: usize, to: *mut std::ffi::c_char, size: usize);
+            }
+            let mut to = [0u8; 512];
+            // SAFETY: a string that fits is written.
+            unsafe { percuss_place(i, to.as_mut_ptr().cast(), to.len()) };
+            let to = std::ffi::CStr::from_bytes_until_nul(&to).unwrap_or_default();
+            return to.to_string_lossy().into_owned();
+        }
+        format!("place {i}")
+    }
+
     /// What was noted, a byte for each instrumented place; nothing in a program that is no fuzz target.
     pub fn noted(&self) -> &[u8] {
         &self.0

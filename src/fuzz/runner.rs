@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What the body of a target does.
 
+use std::collections::BTreeSet;
+
 use percuss_shim as shim;
 
 use super::guard::{self, Story};
@@ -66,6 +68,13 @@ impl Subject {
 /// Names how often each input of threads runs again.
 const REPEAT: &str = "PERCUSS_REPEAT";
 
+/// Runs of an input that counted otherwise than the first.
+struct Odd {
+    runs: usize,
+    /// Where they did.
+    places: Vec<String>,
+}
+
 impl Runner {
     /// Starts the target of a name, which has a second image or none.
     ///
@@ -126,25 +135,31 @@ impl Runner {
         let keep = self.once(bytes);
         if matches!(self.subject, Subject::Threads(..)) && self.repeat > 1 {
             let odd = self.odd(bytes, self.repeat);
-            let (name, repeat, n) = (self.target.name, self.repeat, odd.len());
-            assert!(odd.is_empty(), "{name}: of {repeat} runs {n} counted otherwise than the first, at {odd:?} places");
+            let (name, repeat, n, places) = (self.target.name, self.repeat, odd.runs, odd.places.join("\n"));
+            assert!(n == 0, "{name}: of {repeat} runs {n} counted otherwise than the first, in\n{places}");
         }
         keep
     }
 
-    /// Runs an input so many times. The number of places that counted otherwise than in the first of them, for each run
-    /// that did.
-    fn odd(&mut self, bytes: &[u8], times: usize) -> Vec<usize> {
-        let counted = |runner: &mut Runner| -> Vec<u8> {
-            let [mut before, mut after] = [shim::Counters::default(), shim::Counters::default()];
+    /// Runs an input so many times, and compares what the first of them counted with what the others did.
+    fn odd(&mut self, bytes: &[u8], times: usize) -> Odd {
+        let [mut before, mut after] = [shim::Counters::default(), shim::Counters::default()];
+        // The first time they make room, which would count.
+        before.note();
+        after.note();
+        let (mut first, mut runs, mut places) = (None, 0, BTreeSet::new());
+        // One loop for all of them: code that looks, if it stood here twice, would count once in each place.
+        for _ in 0..times {
             before.note();
-            runner.once(bytes);
+            self.once(bytes);
             after.note();
-            after.noted().iter().zip(before.noted()).map(|(a, b)| a.wrapping_sub(*b)).collect()
-        };
-        let first = counted(self);
-        let places = |other: Vec<u8>| first.iter().zip(other).filter(|(a, b)| **a != *b).count();
-        (1..times).map(|_| places(counted(self))).filter(|n| *n > 0).collect()
+            let counted = after.noted().iter().zip(before.noted()).map(|(a, b)| a.wrapping_sub(*b));
+            let counted: Vec<u8> = counted.collect();
+            let first = first.get_or_insert_with(|| counted.clone());
+            runs += usize::from(counted != *first);
+            places.extend((0..counted.len()).filter(|i| first[*i] != counted[*i]));
+        }
+        Odd { runs, places: places.into_iter().map(|i| after.place(i)).collect() }
     }
 
     fn once(&mut self, bytes: &[u8]) -> bool {
