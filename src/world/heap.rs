@@ -7,57 +7,42 @@ use super::kernel::Addr;
 /// Granule of the heap in bytes: what the kernel's slab gives objects of this size at least.
 const GRANULE: u64 = 64;
 
-/// Objects that a program makes, mostly.
-const USUAL: usize = 1024;
-
 /// A deterministic allocator of addresses: last freed of the same size first, else from the end. What it does, and by which
 /// way through the code, depends on what was asked of it since the reset alone: a fuzzer looks at that.
 #[derive(Debug)]
 pub struct Heap {
-    /// Bytes of the live object at each granule, 0 elsewhere.
-    live: Vec<u32>,
-    /// Where objects have been since the reset, and their granules: nowhere else is one of the tables other than 0.
-    made: Vec<(Addr, u32)>,
-    /// The object freed last of those with so many granules.
+    /// What is known of each granule below `next`. No more of them: a World is made for each Model, and has little use for
+    /// a table of all.
+    granules: Vec<Granule>,
+    /// By granules of an object: the one of that size freed last.
     freed: Vec<Link>,
-    /// For each freed object, the one of its size that was freed before it.
-    before: Vec<Link>,
-    next: u64,
     count: u32,
+}
+
+/// Of an object's first granule; 0 in the others.
+#[derive(Debug, Clone, Copy, Default)]
+struct Granule {
+    /// Bytes of the object, if it is live.
+    live: u32,
+    /// The object of its size that was freed before it, if it is not.
+    before: Link,
 }
 
 /// The number of an object's first granule and 1; 0 when there is no object.
 type Link = u32;
 
-fn granule(addr: Addr) -> usize {
-    ((addr - HEAP) / GRANULE) as usize
-}
-
-/// Of an object of so many bytes.
-fn granules(size: u64) -> u32 {
-    size.max(1).div_ceil(GRANULE) as u32
+fn address(granule: usize) -> Addr {
+    HEAP + granule as u64 * GRANULE
 }
 
 impl Heap {
     pub fn new() -> Heap {
-        let all = granules(HEAP_END - HEAP) as usize;
-        Heap {
-            live: vec![0; all],
-            made: Vec::with_capacity(USUAL),
-            freed: vec![0; all + 1],
-            before: vec![0; all],
-            next: HEAP,
-            count: 0,
-        }
+        Heap { granules: Vec::with_capacity(1 << 12), freed: Vec::with_capacity(1 << 10), count: 0 }
     }
 
     pub fn reset(&mut self) {
-        for (addr, granules) in self.made.drain(..) {
-            self.live[granule(addr)] = 0;
-            self.before[granule(addr)] = 0;
-            self.freed[granules as usize] = 0;
-        }
-        self.next = HEAP;
+        self.granules.clear();
+        self.freed.clear();
         self.count = 0;
     }
 
@@ -71,36 +56,41 @@ impl Heap {
         if size > HEAP_END - HEAP {
             return 0;
         }
-        let granules = granules(size);
-        let rounded = u64::from(granules) * GRANULE;
-        let addr = match self.freed[granules as usize] {
-            0 if self.next + rounded > HEAP_END => return 0,
-            0 => {
-                self.made.push((self.next, granules));
-                self.next += rounded;
-                self.next - rounded
+        let needed = size.max(1).div_ceil(GRANULE) as usize;
+        let last = self.freed.get_mut(needed).filter(|link| **link != 0);
+        let granule = match last {
+            Some(link) => {
+                let granule = *link as usize - 1;
+                *link = self.granules[granule].before;
+                granule
             }
-            link => {
-                self.freed[granules as usize] = self.before[link as usize - 1];
-                HEAP + u64::from(link - 1) * GRANULE
+            None => {
+                let next = self.granules.len();
+                if address(next + needed) > HEAP_END {
+                    return 0;
+                }
+                self.granules.resize(next + needed, Granule::default());
+                next
             }
         };
-        self.live[granule(addr)] = size as u32;
+        self.granules[granule].live = size as u32;
         self.count += 1;
-        addr
+        address(granule)
     }
 
     /// Bytes of the object that was at `addr`, or None when there is none.
     pub fn free(&mut self, addr: Addr) -> Option<u64> {
-        if !(HEAP..self.next).contains(&addr) || !addr.is_multiple_of(GRANULE) {
+        if addr < HEAP || !addr.is_multiple_of(GRANULE) {
             return None;
         }
-        let size = std::mem::take(&mut self.live[granule(addr)]) as u64;
-        if size == 0 {
-            return None;
+        let granule = ((addr - HEAP) / GRANULE) as usize;
+        let object = self.granules.get_mut(granule).filter(|object| object.live != 0)?;
+        let size = u64::from(std::mem::take(&mut object.live));
+        let needed = size.div_ceil(GRANULE) as usize;
+        if self.freed.len() <= needed {
+            self.freed.resize(needed + 1, 0);
         }
-        let link = granule(addr) as Link + 1;
-        self.before[granule(addr)] = std::mem::replace(&mut self.freed[granules(size) as usize], link);
+        object.before = std::mem::replace(&mut self.freed[needed], granule as Link + 1);
         self.count -= 1;
         Some(size)
     }
