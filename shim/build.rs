@@ -72,6 +72,9 @@ fn static_image(root: &Path, out: &Path) {
     let mut host = cc::Build::new();
     host.compiler(tool.path()).file(root.join("c/fuzz.c")).flag("-fno-sanitize=all").flag("-w");
     host.flag_if_supported("-fno-sanitize-coverage=edge,trace-cmp,inline-8bit-counters,pc-table");
+    if linked::tells_marked_apart(&tool) {
+        host.file(root.join("c/marked.c"));
+    }
     host.object(object).compile("percuss_image");
     println!("cargo:rustc-cfg=percuss_static");
 }

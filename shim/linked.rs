@@ -51,6 +51,12 @@ pub fn compiler() -> cc::Tool {
     build.get_compiler()
 }
 
+/// True when accesses that the kernel marks (READ_ONCE and the like) are told to ThreadSanitizer as such; see c/marked.c.
+pub fn tells_marked_apart(tool: &cc::Tool) -> bool {
+    let sanitize = env::var("CARGO_CFG_SANITIZE").unwrap_or_default();
+    tool.is_like_clang() && sanitize.split(',').any(|s| s == "thread")
+}
+
 /// Its flags with those that instrument the image as the Rust is; only clang can do it for libFuzzer.
 fn flags(tool: &cc::Tool) -> Vec<OsString> {
     let mut flags: Vec<OsString> = tool.args().to_vec();
@@ -63,6 +69,9 @@ fn flags(tool: &cc::Tool) -> Vec<OsString> {
         if sanitize.split(',').any(|s| s == name) && !has(&flags, name) {
             flags.push(format!("-fsanitize={name}").into());
         }
+    }
+    if tells_marked_apart(tool) {
+        flags.extend(["-mllvm", "-tsan-distinguish-volatile"].map(OsString::from));
     }
     if env::var_os("PERCUSS_UBSAN").is_some_and(|v| v != "0") && !has(&flags, "undefined") {
         flags.extend(UBSAN.map(OsString::from));

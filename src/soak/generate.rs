@@ -186,7 +186,9 @@ impl Writer<'_> {
         }
         // Whoever fails and must not sleep tells the worker without a lock, behind the warning.
         let silent = !self.warned || (!sleeps && !self.races);
-        if silent || self.rng.chance(7, 8) {
+        // Who looks for races has many warned: the limit is soon reached, and then hardly anybody writes it.
+        let quiet = if self.races { 1 } else { 7 };
+        if silent || self.rng.chance(quiet, 8) {
             gfp = gfp | Gfp::NOWARN;
         }
         gfp

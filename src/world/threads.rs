@@ -22,6 +22,10 @@ const PATIENCE: Duration = Duration::from_micros(500);
 /// Longest sleep, should nobody wake it.
 const SLEEP: Duration = Duration::from_millis(1);
 
+/// How long a thread that looks for data races holds back what it did since its last call, now and then: time for others to
+/// touch the same. It is what the kernel's own race detector (KCSAN) gives tasks.
+const STALL: Duration = Duration::from_micros(80);
+
 /// Not 0, of which all numbers would be 0.
 const DICE: u32 = 0x9e37_79b9;
 
@@ -330,6 +334,10 @@ impl Seat {
 
     /// Takes the World, which then runs this thread's task. Does not return to a task whose program is over.
     pub(super) fn take(&self) -> Box<World> {
+        // Before anything is locked: from then on whatever others do comes after what this thread has done.
+        if self.common.grain == Grain::Calls && self.roll() {
+            std::thread::sleep(STALL);
+        }
         let mut world = self.common.take(self.lane);
         while world.stopped().is_some() {
             self.common.put(world, self.lane, None, Pause::Stopped);
