@@ -11,7 +11,7 @@ use crate::world::kernel::Addr;
 pub(super) struct Group {
     /// Unit -> CPU; `None` for a unit that pads the group.
     pub cpus: Vec<Option<u32>>,
-    /// Bytes from the lowest group.
+    /// Bytes from the lowest group; 0 until memory has been found for all.
     pub base_offset: u64,
 }
 
@@ -23,8 +23,6 @@ pub(super) struct AllocInfo {
     pub dyn_size: u64,
     pub unit_size: u64,
     pub atom_size: u64,
-    /// Bytes in which vm space is taken: one or more atoms, one or more units.
-    pub alloc_size: u64,
     pub groups: Vec<Group>,
     /// Where the kernel keeps the real one, and its size; 0 when it comes from elsewhere.
     pub memory: (Addr, u64),
@@ -70,16 +68,12 @@ pub(super) fn build(geometry: &Geometry, facts: &Facts, request: Request) -> All
         dyn_size: size_sum - static_size - reserved_size,
         unit_size,
         atom_size: request.atom_size,
-        alloc_size,
         ..AllocInfo::default()
     };
-    let mut unit = 0;
     for cpus in members {
         let mut cpus: Vec<Option<u32>> = cpus.into_iter().map(Some).collect();
         cpus.resize(cpus.len().next_multiple_of(per_alloc as usize), None);
-        let base_offset = unit * unit_size;
-        unit += cpus.len() as u64;
-        info.groups.push(Group { cpus, base_offset });
+        info.groups.push(Group { cpus, base_offset: 0 });
     }
     info
 }
@@ -139,8 +133,24 @@ pub(super) fn by_hand(geometry: &Geometry, facts: &Facts) -> AllocInfo {
         dyn_size,
         unit_size,
         atom_size: geometry.atom as u64,
-        alloc_size: unit_size,
         groups,
         memory: (0, 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_structure_takes_pages() {
+        let facts = Facts::default();
+        let group = |cpus| Group { cpus: vec![None; cpus], base_offset: 0 };
+        let fixed = facts.alloc_info_size as usize + 2 * facts.group_info_size as usize;
+        for (units, pages) in [(64, 1), (900, 1), (2000, 2), (3000, 3)] {
+            assert!((units * 4 + fixed).div_ceil(PAGE as usize) == pages, "{units} units");
+            let info = AllocInfo { groups: vec![group(1), group(units - 1)], ..AllocInfo::default() };
+            assert_eq!(info.footprint(&facts), pages as u64 * PAGE, "{units} units");
+        }
     }
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The allocator's state and the steps on it that call no kernel function.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, DefaultHasher};
 
 use super::area::Change;
 use super::block::{MIN_ALLOC, PAGE};
 use super::chunk::{Chunk, ChunkId, Mark, NONE};
 use super::facts::Facts;
+use super::frames::Frames;
 use super::quirks::Quirks;
 use super::reset::Saved;
 use super::slots::Slots;
@@ -178,11 +180,9 @@ pub(super) struct Core {
     /// Frames of the pages array, by [`Place::page_index`].
     pub pages: Vec<Pfn>,
     /// Frame -> chunk it backs or once backed.
-    pub page_chunk: Vec<ChunkId>,
-    /// Frames that have an entry there: frames count down from the top of a node, so that clearing it all takes long.
-    pub pages_noted: Vec<Pfn>,
-    /// (chunk, first bit of an area) -> objcg charged for it.
-    pub charged: BTreeMap<(ChunkId, i32), u32>,
+    pub frames: Frames,
+    /// (chunk, first bit of an area) -> objcg charged for it. Nobody goes over them all; they hash the same in every run.
+    pub charged: HashMap<(ChunkId, i32), u32, BuildHasherDefault<DefaultHasher>>,
     pub saved: Saved,
 }
 
@@ -201,15 +201,8 @@ impl Core {
         self.released.clear();
         self.copied.clear();
         self.pages.clear();
-        self.forget_pages();
+        self.frames.clear();
         self.charged.clear();
-    }
-
-    /// No page backs a chunk.
-    pub fn forget_pages(&mut self) {
-        for pfn in self.pages_noted.drain(..) {
-            self.page_chunk[pfn as usize] = NONE;
-        }
     }
 
     /// What boot did to the chunks is nobody's change.

@@ -21,6 +21,7 @@ mod create;
 mod digest;
 mod facts;
 mod first_chunk;
+mod frames;
 mod free;
 mod hints;
 mod memcg;

@@ -3,7 +3,7 @@
 
 use super::allocator::Allocator;
 use super::block::PAGE;
-use super::chunk::{ChunkId, NONE};
+use super::chunk::ChunkId;
 use crate::world::gfp::Gfp;
 use crate::world::kernel::{Addr, Diag, Kernel, Pfn};
 
@@ -153,7 +153,7 @@ impl<K: Kernel> Allocator<K> {
                 self.undo_map(pages, cpu);
                 return false;
             }
-            self.with(|core| pfns.iter().for_each(|&pfn| core.set_page_chunk(pfn, pages.chunk)));
+            self.with(|core| pfns.iter().for_each(|&pfn| core.frames.set(pfn, pages.chunk)));
         }
         true
     }
@@ -213,7 +213,7 @@ impl<K: Kernel> Allocator<K> {
         let cpu = self.kernel().cpu();
         let mapped = addr.wrapping_add(self.look(|core| core.place.unit_offsets[cpu as usize & 63]));
         let pfn = self.kernel().vmalloc_to_page(mapped)?;
-        self.look(|core| core.page_chunk.get(pfn as usize).copied().filter(|&id| id != NONE))
+        self.look(|core| core.frames.chunk(pfn))
     }
 
     /// `per_cpu_ptr_to_phys`
@@ -231,19 +231,5 @@ impl<K: Kernel> Allocator<K> {
         }
         let page = kernel.vmalloc_to_page(addr).map_or(0, |pfn| pfn as u64 * PAGE);
         page + addr % PAGE
-    }
-}
-
-impl super::core::Core {
-    /// Notes which chunk a page backs, for the way from an address to its chunk (`pcpu_set_page_chunk`).
-    fn set_page_chunk(&mut self, pfn: Pfn, id: ChunkId) {
-        let index = pfn as usize;
-        if index >= self.page_chunk.len() {
-            self.page_chunk.resize(index + 1, NONE);
-        }
-        if self.page_chunk[index] == NONE {
-            self.pages_noted.push(pfn);
-        }
-        self.page_chunk[index] = id;
     }
 }

@@ -56,7 +56,7 @@ impl Core {
             }
         }
         if !saved.has_pages {
-            self.forget_pages();
+            self.frames.clear();
         }
         self.charged.clear();
         self.saved = saved;
