@@ -192,6 +192,13 @@ fn boot_survives_memblock_failures() {
     }
 }
 
+#[test]
+#[should_panic(expected = "BUG")]
+fn a_unit_that_does_not_hold_all_parts_is_a_bug() {
+    let geometry = Geometry { unit: 4096, ..small() };
+    let _ = Allocator::new(Mock::new(geometry), Facts::default(), Quirks::default()).boot(&geometry);
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Alloc { size: u64, align: u32, gfp: Gfp, reserved: bool },
