@@ -417,6 +417,27 @@ fn reserved_allocations_stay_in_the_reserved_part() {
 }
 
 #[test]
+fn what_changed_is_where_all_chunks_are() {
+    let model = boot(Geometry { reserved: 4096, ..small() });
+    let mut recent = State::default();
+    model.state(Touched::Recent, &mut recent);
+    assert_ne!(model.alloc(64, 8, true, Gfp::KERNEL), 0);
+    for _ in 0..4 {
+        assert_ne!(model.alloc(20 << 10, 8, false, Gfp::KERNEL), 0);
+    }
+    model.state(Touched::Recent, &mut recent);
+    let all = all(&model);
+    let place = |c: &ChunkState| (c.base_addr, c.start_offset, c.slot, c.position, c.is_first, c.is_reserved);
+    let [mut recent, mut all] = [recent.chunks(), all.chunks()].map(|c| c.iter().map(place).collect::<Vec<_>>());
+    recent.sort_unstable();
+    all.sort_unstable();
+    assert_eq!(recent, all, "each has changed");
+    assert_eq!(all.iter().filter(|c| c.5).map(|c| (c.2, c.3)).collect::<Vec<_>>(), [(-1, 0)], "the reserved one");
+    assert_eq!(all.iter().filter(|c| c.4).count(), 1, "the first one");
+    assert!(all.iter().any(|c| c.3 > 1), "one list has several: {all:?}");
+}
+
+#[test]
 fn quirk_names_are_unique_and_round_trip() {
     let mut quirks = Quirks::none();
     assert_eq!(quirks.to_string(), "none");
