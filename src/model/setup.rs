@@ -183,3 +183,22 @@ impl super::chunk::Chunk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::alloc_info::Group;
+    use super::*;
+
+    #[test]
+    fn the_lowest_unit_need_not_be_the_first() {
+        let group =
+            |cpus: &[u32], base_offset| Group { cpus: cpus.iter().map(|&cpu| Some(cpu)).collect(), base_offset };
+        let (unit_size, apart) = (32 << 10, 1 << 20);
+        let groups = vec![group(&[0, 1], apart), group(&[2, 3], 0)];
+        let mut core = Core::default();
+        core.place_units(&AllocInfo { unit_size, groups, ..AllocInfo::default() }, 0b1111);
+        assert_eq!((core.place.low_cpu, core.place.high_cpu), (2, 1));
+        assert_eq!(core.place.unit_offsets[..4], [apart, apart + unit_size, 0, unit_size]);
+        assert_eq!(core.place.unit_map[..4], [0, 1, 2, 3]);
+    }
+}

@@ -112,6 +112,7 @@ fn files_say_what_is_wrong_with_them() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "many ops, which take minutes there")]
 fn programs_of_64_ops_are_small() {
     let mut generator = Generator::new(1);
     let sizes: Vec<usize> = (0..2000)
@@ -124,6 +125,7 @@ fn programs_of_64_ops_are_small() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "many ops, which take minutes there")]
 fn random_bytes_hold_every_op() {
     let bytes: Vec<u8> = {
         let mut rng = super::super::rng::Rng::new(3, 3);
@@ -138,6 +140,7 @@ fn random_bytes_hold_every_op() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "many ops, which take minutes there")]
 fn limits_cut() {
     // Sections need room for their ends, at the limit, too.
     let enter = Op::Enter { scope: Scope::Noio };
