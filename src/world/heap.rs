@@ -11,7 +11,7 @@ const GRANULE: u64 = 64;
 /// way through the code, depends on what was asked of it since the reset alone: a fuzzer looks at that.
 #[derive(Debug)]
 pub struct Heap {
-    /// What is known of each granule below `next`. No more of them: a World is made for each Model, and has little use for
+    /// What is known of each granule that was ever handed out. No more: a World is made for each Model, with little use for
     /// a table of all.
     granules: Vec<Granule>,
     /// By granules of an object: the one of that size freed last.
