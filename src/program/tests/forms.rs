@@ -100,6 +100,7 @@ fn nothing_is_the_default_program() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "needs a system call that Miri does not have")]
 fn files_say_what_is_wrong_with_them() {
     let mut bytes = Program::default().encode();
     assert_eq!(Program::decode_strict(&[]), Err(BytesError::Empty));
@@ -161,6 +162,7 @@ fn nodes_are_dealt_as_documented() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "needs a system call that Miri does not have")]
 fn names_are_free_and_numbers_stay() {
     let text = "# names\nboot cpus=0-3,6 groups=2 interleaved first=info unit=64K\n\
                 task main\n  x=alloc 8K gfp GFP_NOFS | __GFP_NOWARN align 64\n  v1 = alloc 64 reserved\n\
