@@ -54,6 +54,10 @@ fn an_edit_is_found() {
     // It is found again, and what the images did before changes nothing.
     let again = pair.run(&crash.program).expect_err("the same difference");
     assert_eq!(again.findings, crash.findings);
+    let small = pair.minimize(&crash);
+    assert!(small.nr_ops() <= 4 && small.nr_ops() <= crash.program.nr_ops(), "{small}");
+    let same = pair.run(&small).expect_err("the same difference");
+    assert_eq!(same.findings[0].title, crash.findings[0].title);
 }
 
 /// A write beside the area is no event: an oracle sees it, on the patched image alone.

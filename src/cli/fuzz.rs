@@ -3,6 +3,7 @@
 
 use percuss::campaign::{self, Like, Oracles, Setup};
 use percuss::fuzz::session::{self, Plan};
+use percuss::fuzz::{Beside, Kind};
 use percuss::image::Image;
 use percuss::program::Program;
 
@@ -27,9 +28,14 @@ pub fn session(args: &FuzzSessionArgs) -> Result<u8, CliError> {
         jobs: args.jobs,
     };
     let spec = args.image.spec()?;
-    // Built when the first finding needs it; what cannot be made small is kept as it is.
+    // Built when the first finding needs it; what cannot be made small is kept as it is. One image does not show what two
+    // differ in.
     let mut setup: Option<Option<Setup>> = None;
+    let pair = matches!(args.target.kind, Kind::Program { beside: Beside::Image, .. });
     let outcome = session::run(&plan, |title, program| {
+        if pair {
+            return None;
+        }
         let setup = setup.get_or_insert_with(|| Some(Image::build(&spec).ok()?.setup(1, Oracles::default())));
         small(setup.as_ref()?, title, program)
     })?;

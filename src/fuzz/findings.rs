@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::guard::Story;
+use super::guard::{SMALL, Story};
 use super::target::{Target, target};
 use crate::files::{slug, write_whole};
 use crate::program::Program;
@@ -37,6 +37,8 @@ pub struct Dropped {
     pub story: Story,
     /// It.
     pub bytes: Vec<u8>,
+    /// A small program that shows the same, when the target made one.
+    pub small: Option<Program>,
     /// The files it was read from.
     pub files: Vec<PathBuf>,
 }
@@ -73,7 +75,19 @@ pub fn collect(target: &'static Target, dir: &Path, log: &str) -> io::Result<Vec
         let texts = ["percuss", "txt"].map(|e| input.with_extension(e));
         let Some(path) = texts.into_iter().find(|p| p.exists()) else { continue };
         let text = fs::read_to_string(&path)?;
-        told.push(Dropped { target, story: story(&text), bytes: fs::read(input)?, files: vec![input.clone(), path] });
+        let mut found = Dropped {
+            target,
+            story: story(&text),
+            bytes: fs::read(input)?,
+            small: None,
+            files: vec![input.clone(), path],
+        };
+        let small = input.with_extension(SMALL);
+        if small.exists() {
+            found.small = fs::read_to_string(&small)?.parse().ok();
+            found.files.push(small);
+        }
+        told.push(found);
     }
     for path in &files {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -89,7 +103,8 @@ pub fn collect(target: &'static Target, dir: &Path, log: &str) -> io::Result<Vec
             None => {
                 let title = if *what == "crash" { summary(log) } else { (*what).to_owned() };
                 let report = format!("the fuzzer ended with this input ({name})");
-                told.push(Dropped { target, story: Story { title, report }, bytes, files: vec![path.clone()] });
+                let story = Story { title, report };
+                told.push(Dropped { target, story, bytes, small: None, files: vec![path.clone()] });
             }
         }
     }
@@ -154,8 +169,8 @@ impl Findings {
     }
 
     /// Notes what was found at `now`, in seconds since 1970: a new folder, or one more of an old one, whose input is
-    /// replaced by a shorter one. `minimize` makes the program of a new finding small; None when it cannot. True when the
-    /// finding is new.
+    /// replaced by a shorter one. `minimize` makes the program of a new finding small where its target did not; None when
+    /// it cannot. True when the finding is new.
     ///
     /// # Errors
     /// A file cannot be written; the finding is then as it was, and the fuzzer's own files are kept.
@@ -178,7 +193,8 @@ impl Findings {
         fs::create_dir_all(&dir)?;
         let shorter = || fs::metadata(dir.join("input")).is_ok_and(|old| (found.bytes.len() as u64) < old.len());
         if new || shorter() {
-            let small = found.target.shown(&found.bytes).as_ref().and_then(minimize);
+            let shown = || found.target.shown(&found.bytes);
+            let small = found.small.clone().or_else(|| shown().as_ref().and_then(minimize));
             let text = found.story.tell(found.target, &found.bytes);
             write_whole(&dir, &dir.join("report.txt"), text.as_bytes())?;
             if let Some(small) = small {
@@ -271,6 +287,23 @@ mod tests {
             let text = fs::read_to_string(findings.folder("percuss: a").join(file))?;
             assert_eq!(text.parse().ok(), Some(program.clone()), "{file}");
         }
+        Ok(())
+    }
+
+    /// Two images are known to their own target alone, which leaves a small program itself.
+    #[test]
+    fn a_small_program_of_the_target_is_taken() -> io::Result<()> {
+        let (home, drops) = (tempfile::tempdir()?, tempfile::tempdir()?);
+        let findings = Findings::open(&home.path().join("findings"))?;
+        leave(drops.path(), "percuss: a", 1)?;
+        let small = Generator::new(1).program(2);
+        let text = drops.path().join(fs::read_dir(drops.path())?.next().expect("a file")?.file_name());
+        fs::write(text.with_extension(SMALL), small.to_string())?;
+        let dropped = collect(lockstep(), drops.path(), "")?;
+        findings.note(&dropped[0], 1, |_| panic!("there is one"))?;
+        let kept = fs::read_to_string(findings.folder("percuss: a").join("minimized.percuss"))?;
+        assert_eq!(kept.parse().ok(), Some(small));
+        assert_eq!(fs::read_dir(drops.path())?.count(), 0);
         Ok(())
     }
 

@@ -19,6 +19,9 @@ use crate::run::so_far;
 /// Names the directory to which findings are written; without it they are only printed.
 pub const FINDINGS: &str = "PERCUSS_FINDINGS";
 
+/// Ends the name of a file with a small program that shows the same.
+pub(super) const SMALL: &str = "minimized";
+
 /// The input that runs.
 struct Current {
     target: &'static Target,
@@ -60,13 +63,18 @@ impl Story {
     /// One of them cannot be written.
     pub fn save(&self, target: &Target, bytes: &[u8], dir: &Path) -> io::Result<PathBuf> {
         std::fs::create_dir_all(dir)?;
-        let stem = dir.join(format!("{}-{}", target.name, &name_of(bytes)[..16]));
+        let stem = stem(target, bytes, dir);
         write_whole(dir, &stem.with_extension("input"), bytes)?;
         let extension = if matches!(target.kind, Kind::Program { .. }) { "percuss" } else { "txt" };
         let path = stem.with_extension(extension);
         write_whole(dir, &path, self.tell(target, bytes).as_bytes())?;
         Ok(path)
     }
+}
+
+/// Path of an input's files, without what follows the dot.
+fn stem(target: &Target, bytes: &[u8], dir: &Path) -> PathBuf {
+    dir.join(format!("{}-{}", target.name, &name_of(bytes)[..16]))
 }
 
 /// From now on panics and sanitizers' reports come with their input.
@@ -147,6 +155,20 @@ pub fn blame(story: &Story) {
     match story.save(c.target, &c.bytes, Path::new(&dir)) {
         Ok(path) => eprintln!("# written to {}", path.display()),
         Err(e) => eprintln!("# cannot be written to {}: {e}", Path::new(&dir).display()),
+    }
+}
+
+/// Prints and writes a small program with the same story, beside the input that was blamed.
+pub(super) fn smaller(story: &Story, small: &Program) {
+    let Ok(current) = CURRENT.try_lock() else { return };
+    let Some(c) = current.as_ref().filter(|c| c.blamed) else { return };
+    eprint!("# The same with a small program:\n{small}");
+    let Some(dir) = std::env::var_os(FINDINGS) else { return };
+    let (dir, text) = (Path::new(&dir), story.tell(c.target, &small.encode()));
+    let path = stem(c.target, &c.bytes, dir).with_extension(SMALL);
+    match write_whole(dir, &path, text.as_bytes()) {
+        Ok(()) => eprintln!("# written to {}", path.display()),
+        Err(e) => eprintln!("# cannot be written to {}: {e}", path.display()),
     }
 }
 

@@ -12,7 +12,7 @@ use super::lockstep::{Crash, Ready, StartError};
 use crate::campaign::{Class, Examiner, Observation, Oracles, differences};
 use crate::model::{Facts, Quirks};
 use crate::oracle::{Finding, Oracle, lockstep};
-use crate::program::Program;
+use crate::program::{self, Program};
 use crate::world::log::Log;
 
 /// How two images agree in a program.
@@ -69,6 +69,9 @@ pub struct Pair {
     known: Known,
     coverage: shim::Coverage,
 }
+
+/// Programs tried to make one small, at most: a fuzzer's process ends with the finding, and others wait for it.
+const TRIES: u32 = 300;
 
 const MEMORY: &str = "memory for stacks";
 
@@ -128,6 +131,17 @@ impl Pair {
             return Ok(Agreement::Accounted);
         }
         Err(Box::new(Crash { findings: self.changes(program), program: program.clone() }))
+    }
+
+    /// The smallest program found that shows what this one shows first.
+    ///
+    /// # Panics
+    /// The system has no memory for a stack.
+    pub fn minimize(&mut self, crash: &Crash) -> Program {
+        let title = |crash: &Crash| crash.findings.first().map(|f| f.title.clone());
+        let wanted = title(crash);
+        let keep = |candidate: &Program| self.run(candidate).is_err_and(|c| title(&c) == wanted);
+        program::minimize(crash.program.clone(), keep, TRIES).program
     }
 
     /// The first event of the last program that differs.

@@ -191,9 +191,13 @@ impl Runner {
             self.subject.power_off();
         }
         if let Err(crash) = self.subject.run(program) {
-            let title = crash.findings[0].title.clone();
-            guard::blame(&Story { title: title.clone(), report: crash.report() });
-            panic!("{title}");
+            let story = Story { title: crash.findings[0].title.clone(), report: crash.report() };
+            guard::blame(&story);
+            // Nobody else has both images. Programs of the others are made small by who keeps their findings.
+            if let Subject::Pair(pair) = &mut self.subject {
+                guard::smaller(&story, &pair.minimize(&crash));
+            }
+            panic!("{}", story.title);
         }
         true
     }
