@@ -82,15 +82,17 @@ proptest! {
 
 #[test]
 fn short_sizes_are_lossless_where_they_exist() {
-    for size in 0..70_000 {
+    // Miri would take minutes for all.
+    let step = if cfg!(miri) { 61 } else { 1 };
+    for size in (0..70_000).step_by(step) {
         if let Some(code) = SIZES.code(size) {
             assert_eq!(SIZES.value(code), size);
         }
     }
-    for code in 0..=u16::MAX {
+    for code in (0..=u16::MAX).step_by(step) {
         SIZES.value(code);
     }
-    assert!((0..=0x3fff).chain([32768, 32767, 32772]).all(|s| SIZES.code(s).is_some()));
+    assert!((0..=0x3fff).step_by(step).chain([32768, 32767, 32772]).all(|s| SIZES.code(s).is_some()));
 }
 
 #[test]

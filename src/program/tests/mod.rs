@@ -14,6 +14,9 @@ use super::{Fault, First, Geometry, Handler, Memory, Op, Program, Shrinker, TABL
 use crate::world::event::Site;
 use crate::world::gfp::Gfp;
 
+/// Ops of a task, fewer than that; Miri takes a thousand times as long.
+const OPS: usize = if cfg!(miri) { 6 } else { 40 };
+
 /// Any op, operands anywhere in their types.
 fn any_op() -> impl Strategy<Value = Op> {
     let long = proptest::collection::vec(any::<u8>(), 16);
@@ -58,11 +61,11 @@ fn any_geometry() -> impl Strategy<Value = Geometry> {
 fn any_program() -> impl Strategy<Value = Program> {
     let fault = (0..Site::ALL.len(), any::<u32>(), prop_oneof![Just(u32::MAX), 0..300u32, any::<u32>()])
         .prop_map(|(site, nth, times)| Fault { site: Site::ALL[site].0, nth, times });
-    let tasks = proptest::collection::vec(proptest::collection::vec(any_op(), 0..40), 0..limits::TASKS + 2);
+    let tasks = proptest::collection::vec(proptest::collection::vec(any_op(), 0..OPS), 0..limits::TASKS + 2);
     let faults = proptest::collection::vec(fault, 0..limits::FAULTS + 2);
     let turn = (0..=Turn::KSWAPD + 8, prop_oneof![Just(0), 0..300u32, any::<u32>()])
         .prop_map(|(lane, points)| Turn { lane, points });
-    let schedule = proptest::collection::vec(turn, 0..100);
+    let schedule = proptest::collection::vec(turn, 0..5 * OPS / 2);
     (any_geometry(), any::<bool>(), tasks, faults, schedule, any_pressure(), any_handlers()).prop_map(
         |(boot, unsafe_caller, tasks, faults, schedule, (memory, shrinkers), handlers)| Program {
             boot,
