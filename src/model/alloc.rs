@@ -43,7 +43,7 @@ impl Request {
     fn backing_gfp(&self, quirks: Quirks) -> Gfp {
         let reclaim = if quirks.b06 { Gfp::KERNEL } else { Gfp::NOIO };
         let nofail = if quirks.backing_nofail { Gfp::NOFAIL } else { Gfp::NONE };
-        self.gfp & (reclaim | nofail | Gfp::NORETRY | Gfp::NOWARN)
+        self.gfp & reclaim.with(nofail).with(Gfp::NORETRY).with(Gfp::NOWARN)
     }
 }
 
@@ -122,7 +122,7 @@ impl<K: Kernel> Allocator<K> {
                 .backing(|| self.in_callers_scope(request.gfp, || self.create_chunk(gfp)))
                 .ok_or("failed to allocate new chunk")?;
             flags = self.lock_save();
-            self.with(|core| core.relocate(id, -1));
+            self.with(|core| core.enter_slot(id));
         }
     }
 

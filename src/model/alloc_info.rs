@@ -94,7 +94,7 @@ fn group_cpus(geometry: &Geometry, by_node: bool) -> Vec<Vec<u32>> {
 /// How many units share an allocation: at most a third of the CPUs' number may be wasted, then the fewest allocations
 /// win, and of those the smallest count of units.
 fn units_per_alloc(alloc_size: u64, most: u64, groups: &[Vec<u32>], nr_cpus: u64) -> u64 {
-    let whole_pages = |units: u64| alloc_size.is_multiple_of(units) && (alloc_size / units).is_multiple_of(PAGE);
+    let whole_pages = |units: u64| alloc_size.is_multiple_of(units * PAGE);
     let (mut fewest, mut best) = (u64::MAX, 1);
     for units in (1..=most).rev().filter(|&units| whole_pages(units)) {
         let sizes = || groups.iter().map(|cpus| cpus.len() as u64);
@@ -152,5 +152,8 @@ mod tests {
             let info = AllocInfo { groups: vec![group(1), group(units - 1)], ..AllocInfo::default() };
             assert_eq!(info.footprint(&facts), pages as u64 * PAGE, "{units} units");
         }
+        let facts = Facts { group_info_size: 3000, ..facts };
+        let info = AllocInfo { groups: vec![group(1), group(1)], ..AllocInfo::default() };
+        assert_eq!(info.footprint(&facts), 2 * PAGE, "of large groups");
     }
 }

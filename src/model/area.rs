@@ -72,7 +72,7 @@ impl Chunk {
                 return Some((at, skipped));
             }
             skipped.offer(at, taken - at);
-            from = taken + 1;
+            from = taken;
         }
     }
 
@@ -103,5 +103,43 @@ impl Chunk {
         let empty_pages = self.hints_after_give_back(at, bits, quirks);
         self.touch_bits(at, end);
         Some(Change { at, bits, empty_pages })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Range;
+
+    use super::super::block::Block;
+    use super::*;
+
+    /// A chunk of three pages with some of its map taken, whose hints know nothing of that.
+    fn chunk(taken: &[Range<usize>]) -> Chunk {
+        let mut chunk = Chunk::default();
+        chunk.init(3);
+        taken.iter().for_each(|range| bitmap::set(&mut chunk.alloc_map, range.start, range.len()));
+        chunk
+    }
+
+    #[test]
+    fn a_scan_goes_on_for_a_block() {
+        let at = |taken| chunk(&[taken]).take(8, 1, 0, &Quirks::default()).map(|change| change.at);
+        assert_eq!(at(0..1024), Some(1024));
+        assert_eq!(at(0..1025), None);
+    }
+
+    /// What block 0, which knew of nothing, knows after a take of 100 bits from 1000 on: start and length.
+    fn learnt(taken: &[Range<usize>], align: i32) -> (i32, i32) {
+        let mut chunk = chunk(taken);
+        chunk.blocks[0] = Block { first_free: 1000, nr_bits: BLOCK_BITS, ..Block::default() };
+        assert!(chunk.take(100, align, 1000, &Quirks::default()).is_some());
+        (chunk.blocks[0].contig_hint_start, chunk.blocks[0].contig_hint)
+    }
+
+    #[test]
+    fn what_a_scan_passes_over_is_learnt_within_a_block() {
+        assert_eq!(learnt(&[0..1000, 1024..1030], 1), (1000, 24), "up to its end");
+        assert_eq!(learnt(&[0..1000, 1025..1030], 1), (0, 0), "but not beyond it");
+        assert_eq!(learnt(&[0..1001, 1020..1030], 8), (1001, 19), "with what alignment cut off");
     }
 }

@@ -10,7 +10,7 @@ use crate::world::gfp::Gfp;
 use crate::world::kernel::{Diag, Irq, Kernel, Lock, Scope};
 
 /// Backing that may well be refused: the worker is in no hurry.
-const WORKER_GFP: Gfp = Gfp(Gfp::KERNEL.0 | Gfp::NORETRY.0 | Gfp::NOWARN.0);
+const WORKER_GFP: Gfp = Gfp::KERNEL.with(Gfp::NORETRY).with(Gfp::NOWARN);
 
 impl<K: Kernel> Allocator<K> {
     /// Body of the work item (`pcpu_balance_workfn`), in a NOIO scope since NOIO callers wait for its mutex.
@@ -60,7 +60,7 @@ impl<K: Kernel> Allocator<K> {
                 self.lock_irq();
                 self.with(|core| core.depopulated(id, start, end));
                 self.unlock_irq();
-                from = end + 1;
+                from = end;
             }
             self.destroy_chunk(id);
             self.kernel().cond_resched();
@@ -90,7 +90,7 @@ impl<K: Kernel> Allocator<K> {
             self.kernel().cond_resched();
             self.lock_irq();
             match chunk {
-                Some(id) => self.with(|core| core.relocate(id, -1)),
+                Some(id) => self.with(|core| core.enter_slot(id)),
                 None => return,
             }
         }
@@ -116,7 +116,7 @@ impl<K: Kernel> Allocator<K> {
             if missing == 0 {
                 break;
             }
-            from = end + 1;
+            from = end;
         }
         missing
     }
@@ -129,7 +129,7 @@ impl<K: Kernel> Allocator<K> {
                 self.kernel().diag(Diag::Warn, &[], "immutable chunk is isolated");
             }
             let (freed, wanted) = self.reclaim_chunk(id);
-            if freed.start < freed.end {
+            if freed.end != 0 {
                 self.unlock_irq();
                 self.flush_tlb(freed);
                 self.kernel().cond_resched();
@@ -226,5 +226,26 @@ impl Core {
             }
             at = head.next;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::core::SlotPlan;
+    use super::*;
+
+    #[test]
+    fn all_free_chunks_but_the_first_are_doomed() {
+        let mut core = Core { first: NONE, reserved: NONE, ..Core::default() };
+        core.place.slots = SlotPlan { sidelined: 3, free: 4, to_depopulate: 5, nr: 6, doomed: 6 };
+        core.slots.init(7);
+        for n in 0..3 {
+            let id = core.add_chunk(8, n << 20);
+            core.chunks[id as usize].head.immutable = true;
+            core.move_chunk(id, 4, true);
+        }
+        assert_eq!(core.doom_chunks(true), 3, "immutable ones");
+        assert_eq!((core.slots.first(4), core.chunk(2).head.next), (Some(2), NONE), "the first stays");
+        assert_eq!((core.slots.first(6), core.chunk(0).head.next), (Some(0), 1), "the last found comes first");
     }
 }

@@ -95,14 +95,14 @@ pub(super) fn clear(map: &mut [u64], start: usize, len: usize) {
 #[inline]
 pub(super) fn set_run(map: &[u64], size: usize, from: usize) -> Option<(usize, usize)> {
     let start = next_set(map, size, from);
-    (start < size).then(|| (start, next_zero(map, size, start + 1)))
+    (start < size).then(|| (start, next_zero(map, size, start)))
 }
 
 /// Next run of clear bits in `from..size`.
 #[inline]
 pub(super) fn zero_run(map: &[u64], size: usize, from: usize) -> Option<(usize, usize)> {
     let start = next_zero(map, size, from);
-    (start < size).then(|| (start, next_set(map, size, start + 1)))
+    (start < size).then(|| (start, next_set(map, size, start)))
 }
 
 #[cfg(test)]

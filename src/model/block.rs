@@ -161,7 +161,7 @@ impl Block {
         self.right_free = if promoted && !quirks.b50 && from == BLOCK_BITS { self.contig_hint } else { 0 };
         while let Some((start, end)) = bitmap::zero_run(map, size, from as usize) {
             self.learn(start as i32, end as i32, quirks);
-            from = end as i32 + 1;
+            from = end as i32;
         }
     }
 }

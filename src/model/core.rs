@@ -282,12 +282,17 @@ impl Core {
         }
     }
 
+    /// Puts a chunk that is on no list, or was isolated, at the front of the slot it belongs in.
+    pub fn enter_slot(&mut self, id: ChunkId) {
+        self.move_chunk(id, self.chunk_slot(id), true);
+    }
+
     /// Puts a chunk in the slot it belongs in when that is not `old`: at the front when it has more room than before
     /// (`pcpu_chunk_relocate`). Isolated chunks stay where they are.
-    pub fn relocate(&mut self, id: ChunkId, old: i32) {
+    pub fn relocate(&mut self, id: ChunkId, old: u32) {
         let new = self.chunk_slot(id);
-        if !self.chunk(id).head.isolated && old != new as i32 {
-            self.move_chunk(id, new, old < new as i32);
+        if !self.chunk(id).head.isolated && old != new {
+            self.move_chunk(id, new, old < new);
         }
     }
 
@@ -307,7 +312,7 @@ impl Core {
         if head.isolated {
             head.isolated = false;
             self.count.nr_empty += head.nr_empty;
-            self.relocate(id, -1);
+            self.enter_slot(id);
         }
     }
 
@@ -322,7 +327,7 @@ impl Core {
 
     /// Takes an area out of a chunk from `start` on and moves the chunk to its new slot (`pcpu_alloc_area`).
     pub fn take_area(&mut self, id: ChunkId, bits: i32, align: i32, start: i32) -> Option<Change> {
-        let old = self.chunk_slot(id) as i32;
+        let old = self.chunk_slot(id);
         self.note_touch(id);
         let change = self.chunks[id as usize].take(bits, align, start, &self.quirks);
         let Some(change) = change else {
@@ -357,7 +362,7 @@ impl Core {
             self.count.nr_cur_alloc = self.count.nr_cur_alloc.wrapping_sub(1);
             self.chunks[id as usize].head.nr_alloc -= 1;
         }
-        let old = self.chunk_slot(id) as i32;
+        let old = self.chunk_slot(id);
         self.note_touch(id);
         let change = self.chunks[id as usize].give_back(off as i32 / MIN_ALLOC, &self.quirks)?;
         self.count_empty(id, change.empty_pages);

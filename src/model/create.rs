@@ -11,7 +11,7 @@ use crate::world::kernel::{Addr, Irq, Kernel, Lock};
 impl<K: Kernel> Allocator<K> {
     /// Zeroed metadata: from slab up to a page, else from vmalloc (`pcpu_mem_zalloc`).
     pub(super) fn metadata(&self, size: u64, gfp: Gfp) -> Addr {
-        if size <= PAGE { self.kernel().kzalloc(size, gfp) } else { self.kernel().vmalloc(size, gfp | Gfp::ZERO) }
+        if size <= PAGE { self.kernel().kzalloc(size, gfp) } else { self.kernel().vmalloc(size, gfp.with(Gfp::ZERO)) }
     }
 
     /// Gives back a chunk's metadata, the last allocated first (`pcpu_free_chunk`).

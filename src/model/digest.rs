@@ -28,7 +28,7 @@ impl Core {
         let h = mix(CHUNK, self.chunk_key(id));
         let h = mix(h, pair(head.free_bytes, head.nr_empty));
         let h = mix(h, pair(head.nr_populated, head.nr_pages));
-        let h = mix(h, pair(head.nr_alloc, head.immutable as i32 | (head.isolated as i32) << 1));
+        let h = mix(h, pair(head.nr_alloc, head.immutable as i32 + 2 * head.isolated as i32));
         let h = mix(h, head.max_alloc_size);
         block(h, &head.md)
     }

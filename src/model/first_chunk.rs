@@ -132,7 +132,7 @@ impl<K: Kernel> Allocator<K> {
             for page in 0..unit_pages as u64 {
                 kernel.populate_pte(unit + page * PAGE);
             }
-            if !kernel.map_pages(unit, pfns, Gfp::KERNEL | Gfp::ZERO) {
+            if !kernel.map_pages(unit, pfns, Gfp::KERNEL.with(Gfp::ZERO)) {
                 kernel.diag(Diag::Panic, &[ENOMEM as u64], "failed to map percpu area");
                 return Err(ENOMEM);
             }

@@ -83,7 +83,7 @@ impl<K: Kernel> Allocator<K> {
 
     /// Backs pages of a chunk for every CPU (`pcpu_populate_chunk`); false when that failed and nothing is left of it.
     pub(super) fn populate(&self, pages: Pages, gfp: Gfp) -> bool {
-        if !self.need_pages_array(gfp) || !self.get_pages(pages, gfp | Gfp::HIGHMEM) {
+        if !self.need_pages_array(gfp) || !self.get_pages(pages, gfp.with(Gfp::HIGHMEM)) {
             return false;
         }
         if !self.map(pages, gfp) {
@@ -149,7 +149,7 @@ impl<K: Kernel> Allocator<K> {
                 let first = core.place.page_index(cpu, pages.start);
                 pfns.copy_from_slice(&core.pages[first..first + pfns.len()]);
             });
-            if !self.in_scope(scope, || self.kernel().map_pages(addr, pfns, Gfp::KERNEL | Gfp::ZERO)) {
+            if !self.in_scope(scope, || self.kernel().map_pages(addr, pfns, Gfp::KERNEL.with(Gfp::ZERO))) {
                 self.undo_map(pages, cpu);
                 return false;
             }
@@ -211,7 +211,7 @@ impl<K: Kernel> Allocator<K> {
         }
         // Unit 0 may be unused and unmapped: ask about this CPU's.
         let cpu = self.kernel().cpu();
-        let mapped = addr.wrapping_add(self.look(|core| core.place.unit_offsets[cpu as usize & 63]));
+        let mapped = addr.wrapping_add(self.look(|core| core.place.unit_offsets[cpu as usize]));
         let pfn = self.kernel().vmalloc_to_page(mapped)?;
         self.look(|core| core.frames.chunk(pfn))
     }

@@ -19,7 +19,7 @@ pub(super) fn fitting(gfp: Gfp) -> Option<Scope> {
 /// The scope that newer trees' helper picks: whoever may fail reclaims nothing. A mask with __GFP_FS and without __GFP_IO
 /// has none.
 fn picked(gfp: Gfp) -> Option<Scope> {
-    if !gfp.allows_blocking() || gfp.intersects(Gfp::NORETRY | Gfp::RETRY_MAYFAIL) {
+    if !gfp.allows_blocking() || gfp.intersects(Gfp::NORETRY.with(Gfp::RETRY_MAYFAIL)) {
         Some(Scope::Memalloc)
     } else if !gfp.contains(Gfp::IO) && gfp.contains(Gfp::FS) {
         None

@@ -50,7 +50,7 @@ impl<K: Kernel> Allocator<K> {
             core.reserved = reserved;
             core.first = first;
             core.count.nr_empty = core.chunk(first).head.nr_empty;
-            core.relocate(first, -1);
+            core.enter_slot(first);
             core.count.nr_populated += info.size_sum() / PAGE;
             core.place.base = base;
             core.place.static_image = static_image;
@@ -186,8 +186,39 @@ impl super::chunk::Chunk {
 
 #[cfg(test)]
 mod tests {
-    use super::super::alloc_info::Group;
+    use super::super::alloc_info::{Group, by_hand};
+    use super::super::testing::Mock;
+    use super::super::{Facts, Quirks};
     use super::*;
+    use crate::program::Geometry;
+
+    #[test]
+    fn what_is_not_sound_is_not_booted_with() {
+        let (geometry, facts) = (Geometry { reserved: 8 << 10, ..Geometry::default() }, Facts::default());
+        let model = Allocator::new(Mock::new(geometry), facts, Quirks::default());
+        model.kernel().survives.set(true);
+        let sound = || by_hand(&geometry, &facts);
+        let base = 16 * PAGE;
+        assert_eq!(model.check_info(&sound(), base), Ok(()));
+        let sum = sound().size_sum();
+        assert!(sum > facts.min_unit_size as u64 && sum.is_multiple_of(PAGE));
+        let broken = [
+            ("no groups", AllocInfo { groups: Vec::new(), ..sound() }, base),
+            ("no static area", AllocInfo { static_size: 0, ..sound() }, base),
+            ("no address", sound(), 0),
+            ("an address within a page", sound(), base + 64),
+            ("units smaller than what is in them", AllocInfo { unit_size: sum - PAGE, ..sound() }, base),
+            ("small units", AllocInfo { unit_size: 28 << 10, reserved_size: 0, ..sound() }, base),
+            ("units of half pages", AllocInfo { unit_size: sum + 2048, ..sound() }, base),
+            ("little to allocate from", AllocInfo { dyn_size: facts.dyn_early_size as u64 - 4, ..sound() }, base),
+            ("half a unit of allocation", AllocInfo { reserved_size: 6, ..sound() }, base),
+        ];
+        for (n, (what, info, base)) in broken.iter().enumerate() {
+            assert_eq!(model.check_info(info, *base), Err(EINVAL), "{what}");
+            assert_eq!(model.kernel().diags.get() as usize, n + 1, "{what}");
+        }
+        assert_eq!(EINVAL, -22);
+    }
 
     #[test]
     fn the_lowest_unit_need_not_be_the_first() {

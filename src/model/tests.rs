@@ -8,7 +8,7 @@ use super::{Allocator, Facts, Quirks};
 use crate::program::{First, Geometry};
 use crate::tenant::{Block, ChunkState, State, Tenant, Touched};
 use crate::world::gfp::Gfp;
-use crate::world::kernel::Addr;
+use crate::world::kernel::{Addr, Kernel};
 
 type Model = Allocator<Mock>;
 
@@ -272,7 +272,9 @@ fn what_ignores_masks_is_felt_when_they_forbid_something() {
     use super::Felt;
     let model = boot(small());
     let chunk = |gfp| assert_ne!(model.alloc(20 << 10, 8, false, gfp), 0, "of a chunk of its own");
+    chunk(Gfp::KERNEL);
     model.forget_felt();
+    // The array of pages is made with this one.
     chunk(Gfp::KERNEL);
     assert_eq!(model.felt(), Felt::default());
     chunk(Gfp::NOFS);
@@ -435,6 +437,39 @@ fn what_changed_is_where_all_chunks_are() {
     assert_eq!(all.iter().filter(|c| c.5).map(|c| (c.2, c.3)).collect::<Vec<_>>(), [(-1, 0)], "the reserved one");
     assert_eq!(all.iter().filter(|c| c.4).count(), 1, "the first one");
     assert!(all.iter().any(|c| c.3 > 1), "one list has several: {all:?}");
+}
+
+#[test]
+fn a_visit_sees_what_a_copy_has() {
+    let model = boot(Geometry { reserved: 4096, ..small() });
+    for _ in 0..4 {
+        assert_ne!(model.alloc(20 << 10, 8, false, Gfp::KERNEL), 0);
+    }
+    let copy = all(&model);
+    let mut seen = 0;
+    model.visit(Touched::All, &mut |globals, chunk| {
+        assert_eq!(*globals, copy.globals);
+        assert_eq!(chunk.head.base_addr, copy.chunks()[seen].base_addr);
+        assert_eq!(chunk.alloc_map, copy.chunks()[seen].alloc_map);
+        seen += 1;
+    });
+    assert_eq!(seen, copy.chunks().len());
+    assert_eq!(model.name(), "Model");
+}
+
+#[test]
+fn what_is_beside_the_first_chunk_is_not_in_it() {
+    let model = boot(small());
+    let layout = model.look(|core| core.place.layout());
+    let linear = model.kernel().linear();
+    let [start, last] =
+        [layout.low_cpu, layout.high_cpu].map(|cpu| layout.base_addr + layout.unit_offsets[cpu as usize]);
+    let end = last + layout.unit_size;
+    assert_eq!(model.to_phys(start), start - linear);
+    assert_eq!(model.to_phys(end - 1), end - 1 - linear);
+    // Nothing is mapped there.
+    assert_eq!(model.to_phys(start - 1), (start - 1) % 4096);
+    assert_eq!(model.to_phys(end), end % 4096);
 }
 
 #[test]

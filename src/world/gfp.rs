@@ -85,6 +85,12 @@ impl Gfp {
         self.intersects(Gfp::DIRECT_RECLAIM)
     }
 
+    /// `self` with the bits of `other`.
+    #[inline]
+    pub const fn with(self, other: Gfp) -> Gfp {
+        Gfp(self.0 | other.0)
+    }
+
     /// `self` without the bits of `other`.
     #[inline]
     pub const fn without(self, other: Gfp) -> Gfp {
@@ -96,7 +102,7 @@ impl std::ops::BitOr for Gfp {
     type Output = Gfp;
     #[inline]
     fn bitor(self, o: Gfp) -> Gfp {
-        Gfp(self.0 | o.0)
+        self.with(o)
     }
 }
 
