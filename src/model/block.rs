@@ -165,3 +165,133 @@ impl Block {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Start and length of a hint.
+    type Hint = (i32, i32);
+
+    fn block(contig: Hint, scan: Hint) -> Block {
+        Block {
+            contig_hint_start: contig.0,
+            contig_hint: contig.1,
+            scan_hint_start: scan.0,
+            scan_hint: scan.1,
+            first_free: 1,
+            nr_bits: BLOCK_BITS,
+            ..Block::default()
+        }
+    }
+
+    /// Contig and scan hint after an area was learnt.
+    fn learnt(mut block: Block, area: Hint, quirks: &Quirks) -> [Hint; 2] {
+        block.learn(area.0, area.1, quirks);
+        [(block.contig_hint_start, block.contig_hint), (block.scan_hint_start, block.scan_hint)]
+    }
+
+    #[test]
+    fn a_larger_area_is_the_contig_hint() {
+        let new = [(200, 10), (100, 4)];
+        for (contig, scan, area, expected) in [
+            ((100, 4), (10, 2), (200, 210), new),
+            ((100, 4), (10, 2), (100, 110), [(100, 10), (10, 0)]),
+            ((100, 4), (10, 2), (50, 60), [(50, 10), (10, 0)]),
+            // An equally long scan hint stays, unless it would be behind the contig hint.
+            ((100, 4), (50, 4), (200, 210), [(200, 10), (50, 4)]),
+            ((100, 4), (200, 4), (200, 210), [(200, 10), (200, 4)]),
+            ((100, 4), (201, 4), (200, 210), [(200, 10), (201, 0)]),
+        ] {
+            assert_eq!(learnt(block(contig, scan), area, &Quirks::v6_12()), expected, "{contig:?} {scan:?} {area:?}");
+        }
+    }
+
+    #[test]
+    fn an_equal_area_may_be_the_contig_hint() {
+        let on = Quirks { b25: true, ..Quirks::v6_12() };
+        let off = Quirks { b25: false, ..on };
+        for (contig, scan, area, with, without) in [
+            // Aligned better.
+            ((3, 4), (1000, 2), (8, 12), [(8, 4), (1000, 0)], [(8, 4), (1000, 0)]),
+            ((3, 4), (8, 2), (8, 12), [(8, 4), (8, 2)], [(8, 4), (8, 2)]),
+            ((3, 4), (7, 4), (8, 12), [(8, 4), (7, 4)], [(8, 4), (7, 0)]),
+            ((3, 4), (8, 4), (8, 12), [(8, 4), (8, 4)], [(8, 4), (8, 0)]),
+            ((3, 4), (9, 4), (8, 12), [(8, 4), (9, 4)], [(8, 4), (9, 4)]),
+            ((8, 4), (2, 2), (0, 4), [(0, 4), (2, 0)], [(0, 4), (2, 0)]),
+            // No better: the scan hint, if it is farther or larger than that.
+            ((8, 4), (9, 2), (24, 28), [(8, 4), (24, 4)], [(8, 4), (24, 4)]),
+            ((0, 4), (9, 2), (64, 68), [(0, 4), (64, 4)], [(0, 4), (64, 4)]),
+            ((8, 4), (12, 4), (13, 17), [(8, 4), (13, 4)], [(8, 4), (13, 4)]),
+            ((8, 4), (20, 4), (13, 17), [(8, 4), (20, 4)], [(8, 4), (20, 4)]),
+            ((8, 4), (20, 2), (3, 7), [(8, 4), (3, 4)], [(8, 4), (3, 0)]),
+            ((8, 4), (2, 2), (8, 12), [(8, 4), (8, 4)], [(8, 4), (8, 0)]),
+            ((16, 4), (13, 4), (13, 17), [(16, 4), (13, 4)], [(16, 4), (13, 4)]),
+        ] {
+            let what = format!("{contig:?} {scan:?} {area:?}");
+            assert_eq!(learnt(block(contig, scan), area, &on), with, "B25: {what}");
+            assert_eq!(learnt(block(contig, scan), area, &off), without, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_smaller_area_may_be_the_scan_hint() {
+        let (contig, scan) = ((100, 10), (10, 4));
+        for (area, expected) in [
+            ((20, 24), (20, 4)),
+            ((5, 9), (10, 4)),
+            ((5, 10), (5, 5)),
+            ((20, 23), (10, 4)),
+            ((100, 105), (10, 4)),
+            ((150, 155), (10, 4)),
+        ] {
+            assert_eq!(learnt(block(contig, scan), area, &Quirks::v6_12()), [contig, expected], "{area:?}");
+        }
+    }
+
+    #[test]
+    fn edges_are_those_of_the_block() {
+        let mut block = block((100, 10), (10, 4));
+        for (area, left, right, first) in [((2, 4), 0, 0, 1), ((0, 3), 3, 0, 0), ((1000, 1024), 3, 24, 0)] {
+            block.learn(area.0, area.1, &Quirks::v6_12());
+            assert_eq!((block.left_free, block.right_free, block.first_free), (left, right, first), "{area:?}");
+        }
+    }
+
+    #[test]
+    fn a_search_starts_behind_a_scan_hint_that_is_too_small() {
+        let quirks = Quirks { b51: true, ..Quirks::v6_12() };
+        for (contig, scan, bits, start) in [
+            ((20, 10), (8, 4), 5, 12),
+            ((20, 10), (8, 4), 4, 1),
+            ((20, 10), (8, 0), 5, 1),
+            ((8, 10), (8, 4), 5, 1),
+            ((9, 10), (8, 4), 5, 12),
+            ((4, 10), (8, 4), 5, 1),
+        ] {
+            assert_eq!(block(contig, scan).search_start(bits, &quirks), start, "{contig:?} {scan:?} {bits}");
+            assert_eq!(block(contig, scan).search_start(bits, &Quirks { b51: false, ..quirks }), 1);
+        }
+    }
+
+    #[test]
+    fn hints_are_broken_within_their_ends() {
+        let at = |start, end| block((10, 4), (0, 0)).breaks_contig(start, end);
+        assert_eq!([at(6, 10), at(6, 11), at(13, 20), at(14, 20)], [false, true, true, false]);
+        // One without length is broken by what lies around it.
+        let at = |start, end| block((10, 0), (0, 0)).breaks_contig(start, end);
+        assert_eq!([at(9, 11), at(10, 11), at(9, 10)], [true, false, false]);
+        let scan = |start, end| {
+            let mut block = block((100, 10), (10, 4));
+            block.take_scan(start, end);
+            block.scan_hint
+        };
+        assert_eq!([scan(6, 10), scan(6, 11), scan(13, 20), scan(14, 20)], [4, 0, 0, 4]);
+    }
+
+    #[test]
+    fn alignment_counts_for_a_fit() {
+        let fits = |start, bits, align| block((start, 10), (0, 0)).fits(bits, align);
+        assert_eq!([fits(8, 10, 8), fits(8, 11, 8), fits(9, 3, 8), fits(9, 4, 8)], [true, false, true, false]);
+    }
+}
