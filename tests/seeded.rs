@@ -206,6 +206,22 @@ fn b13_closes_a_cycle_through_the_scheduler() {
     assert!(matches!(&says(&pair.edited)[..], [title] if title.ends_with(cycle)));
 }
 
+/// Known lock order stays known in a program that the Model does not follow: it shows that by itself.
+#[test]
+fn known_order_beside_a_divergence_is_known() {
+    if common::tree().is_none() {
+        return;
+    }
+    let pair = Pair::build(&Case::new("B11", &[], &[Oracle::Context]));
+    let text = "boot cpus=4\ntask a\n  irq-off\n  v0 = alloc 8 gfp GFP_NOWAIT\n  irq-on\n  lock fs\n  \
+                v1 = alloc 8 gfp GFP_NOFS\n  unlock fs\n  v2 = alloc 24K gfp GFP_KERNEL\n";
+    let found = percuss::campaign::one(&pair.edited, &text.parse().unwrap()).unwrap().found;
+    let of = |oracle| found.iter().filter(move |f| f.finding.oracle == oracle).map(|f| f.finding.quirk.as_deref());
+    assert_eq!(of(Oracle::Lockstep).collect::<Vec<_>>(), [None]);
+    assert_eq!(of(Oracle::Context).next(), Some(None), "and what is new is new");
+    assert!(of(Oracle::LockOrder).count() > 0 && of(Oracle::LockOrder).all(|by| by.is_some()), "{found:#?}");
+}
+
 /// What a finding is reported with is short enough to read.
 #[test]
 fn b34_is_made_small() {

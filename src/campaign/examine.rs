@@ -268,7 +268,7 @@ impl Examiner {
         if let Some(d) = lockstep::compare(image.events(), model.events()) {
             let f = lockstep::finding(program, image.events(), model.events(), d);
             drop((image, model));
-            self.orders_of_both(program, &mut verdict.findings)?;
+            self.shown_by_both(program, &mut verdict.findings[..self.of_events])?;
             verdict.findings.insert(0, f);
             return Ok(());
         }
@@ -288,20 +288,15 @@ impl Examiner {
 }
 
 impl Examiner {
-    /// Accounts for lock order in a program that the Model does not follow: what the Model's own run of it shows at the
-    /// same op is not new. States that differ tell nothing of each other, so the rest stays as it is.
-    fn orders_of_both(&mut self, program: &Program, findings: &mut [Finding]) -> std::io::Result<()> {
-        let orders: Vec<usize> = (0..findings.len()).filter(|&i| findings[i].oracle == Oracle::LockOrder).collect();
-        if orders.is_empty() {
+    /// Accounts for what follows from events in a program that the Model does not follow: what the Model's own run of it
+    /// shows at the same op is not new. States that differ tell nothing of each other, so the rest stays as it is.
+    fn shown_by_both(&mut self, program: &Program, findings: &mut [Finding]) -> std::io::Result<()> {
+        if findings.is_empty() {
             return Ok(());
         }
         let shown = self.model.findings(program).to_vec();
         self.variants.start(self.model.session.shared().tenant.felt());
-        let trail = self.model.session.trail();
-        for i in orders {
-            self.variants.others(program, &mut findings[i..=i], &shown, trail)?;
-        }
-        Ok(())
+        self.variants.others(program, findings, &shown, self.model.session.trail())
     }
 }
 
