@@ -64,18 +64,11 @@ impl Core {
 }
 
 impl Chunk {
-    /// Copies what may differ from `old`, which this chunk was when it was saved.
+    /// Copies what may differ from `old`, which this chunk was when it was saved. It may have been another in between, but
+    /// of as many pages: those of the first chunk stay, and all others have a unit's.
     fn go_back(&mut self, old: &Chunk) {
         let mark = self.head.save;
-        let kept = self.blocks.len() == old.blocks.len() && self.head.live;
         self.head = old.head;
-        if !kept {
-            self.blocks.clone_from(&old.blocks);
-            self.alloc_map.clone_from(&old.alloc_map);
-            self.bound_map.clone_from(&old.bound_map);
-            self.populated.clone_from(&old.populated);
-            return;
-        }
         if !mark.touched {
             return;
         }

@@ -340,6 +340,28 @@ proptest! {
 }
 
 #[test]
+fn a_saved_chunk_comes_back() {
+    // Gone, or with another one in its place.
+    for (again, chunks) in [(false, 2), (true, 3)] {
+        let model = boot(small());
+        let areas = [20 << 10; 3].map(|size| alloc(&model, size, Gfp::KERNEL));
+        model.save();
+        let saved = model.digest_all();
+        free(&model, areas[2]);
+        free(&model, areas[1]);
+        balance(&model);
+        if again {
+            for size in [9000, 30_000] {
+                assert_ne!(alloc(&model, size, Gfp::KERNEL), 0);
+            }
+        }
+        assert_eq!(all(&model).chunks().len(), chunks);
+        model.restore();
+        assert_eq!(model.digest_all(), saved);
+    }
+}
+
+#[test]
 fn arguments_are_checked() {
     let model = boot(small());
     for (size, align) in [(0, 4), (32 * 1024 + 1, 4), (8, 8192), (8, 24), (u64::MAX, 4)] {
