@@ -227,11 +227,10 @@ impl Core {
         id
     }
 
-    /// Forgets a chunk; its memory is kept for the next.
+    /// Forgets a chunk, whose changes were all released; its memory is kept for the next.
     pub fn drop_chunk(&mut self, id: ChunkId) {
         self.slots.unlink(&mut self.chunks, id);
         self.chunks[id as usize].head.live = false;
-        self.released.retain(|&other| other != id);
         self.copied.retain(|&other| other != id);
         self.spare.push(id);
     }

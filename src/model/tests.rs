@@ -462,6 +462,24 @@ fn what_changed_is_where_all_chunks_are() {
 }
 
 #[test]
+fn a_chunk_that_is_gone_is_no_change() {
+    let model = boot(small());
+    let areas = [20 << 10; 3].map(|size| alloc(&model, size, Gfp::KERNEL));
+    let mut recent = State::default();
+    model.state(Touched::Recent, &mut recent);
+    free(&model, areas[2]);
+    free(&model, areas[1]);
+    balance(&model);
+    model.state(Touched::Recent, &mut recent);
+    let bases = |state: &State, all| {
+        let wanted = |c: &&ChunkState| all || !c.is_first;
+        state.chunks().iter().filter(wanted).map(|c| c.base_addr).collect::<Vec<_>>()
+    };
+    assert_eq!(bases(&all(&model), false).len(), 1, "one is gone");
+    assert_eq!(bases(&recent, true), bases(&all(&model), false), "and the other one was freed");
+}
+
+#[test]
 fn a_visit_sees_what_a_copy_has() {
     let model = boot(Geometry { reserved: 4096, ..small() });
     for _ in 0..4 {
