@@ -76,3 +76,19 @@ impl Facts {
         self.page_size as u64 == PAGE && self.block_bits as i32 == BLOCK_BITS && self.min_alloc_size as i32 == MIN_ALLOC
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_compiled_in_is_not_another() {
+        let facts = Facts::default();
+        let others = [
+            Facts { page_size: 16 << 10, ..facts },
+            Facts { block_bits: 512, ..facts },
+            Facts { min_alloc_size: 8, ..facts },
+        ];
+        assert!(facts.supported() && others.iter().all(|other| !other.supported()));
+    }
+}
