@@ -50,6 +50,8 @@ pub struct Mock {
     pub calls: Cell<u64>,
     pub diags: Cell<u32>,
     pub warnings: RefCell<Vec<(Diag, Vec<u64>)>>,
+    /// Where the static area was copied to.
+    pub copied: RefCell<Vec<Addr>>,
     /// A BUG is a diagnostic like others; it ends the test unless this is set.
     pub survives: Cell<bool>,
 }
@@ -78,6 +80,7 @@ impl Mock {
             calls: Cell::new(0),
             diags: Cell::new(0),
             warnings: RefCell::default(),
+            copied: RefCell::default(),
             survives: Cell::new(false),
         }
     }
@@ -271,7 +274,9 @@ impl Kernel for Mock {
     fn memblock_free(&self, addr: Addr, size: u64) {
         assert!(addr >= LINEAR && addr + size <= self.memblock_next.get());
     }
-    fn copy_static(&self, _: Addr, _: u64) {}
+    fn copy_static(&self, to: Addr, _: u64) {
+        self.copied.borrow_mut().push(to);
+    }
     fn schedule_work(&self) {
         self.note(15, 0);
         self.work.set(true);

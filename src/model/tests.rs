@@ -147,6 +147,9 @@ fn boots_every_way() {
         check(&model);
         let mut offsets: Vec<u64> = geometry.possible().map(|cpu| layout.unit_offsets[cpu as usize]).collect();
         offsets.sort_unstable();
+        let mut copied: Vec<u64> = model.kernel().copied.borrow().iter().map(|to| to - layout.base_addr).collect();
+        copied.sort_unstable();
+        assert_eq!(copied, offsets, "each CPU has the static area");
         assert!(offsets.windows(2).all(|pair| pair[1] - pair[0] >= layout.unit_size));
         assert_eq!(layout.unit_offsets[layout.low_cpu as usize], offsets[0]);
         assert_eq!(layout.unit_offsets[layout.high_cpu as usize], offsets[offsets.len() - 1]);
