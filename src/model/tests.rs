@@ -287,6 +287,9 @@ fn what_ignores_masks_is_felt_when_they_forbid_something() {
     assert_eq!(model.felt(), both);
     chunk(Gfp::KERNEL);
     assert_eq!(model.felt(), both, "once is enough");
+    assert_eq!(["B04", "B05", "B06"].map(|name| both.idle(name)), [false; 3]);
+    assert_eq!(["B04", "B05", "B06"].map(|name| Felt { b04: true, b05: false }.idle(name)), [false, true, false]);
+    assert_eq!(["B04", "B05", "B06"].map(|name| Felt { b04: false, b05: true }.idle(name)), [true, false, false]);
     model.forget_felt();
     assert_eq!(model.felt(), Felt::default());
 }
@@ -363,6 +366,29 @@ fn a_saved_chunk_comes_back() {
         model.restore();
         assert_eq!(model.digest_all(), saved);
     }
+}
+
+/// A frame tells of its chunk for as long as the machine lives that gave it to the chunk.
+#[test]
+fn frames_are_forgotten_with_the_machine() {
+    let machine = |early: bool| {
+        let model = boot(small());
+        if early {
+            model.save();
+        }
+        let areas = [20 << 10; 2].map(|size| alloc(&model, size, Gfp::KERNEL));
+        let addr = model.look(|core| core.place.unit_addr(areas[1]));
+        let id = model.find_chunk(addr);
+        assert!(id.is_some_and(|id| model.look(|core| core.chunk(id).serves(addr))));
+        if !early {
+            model.save();
+        }
+        model.restore();
+        (model.find_chunk(addr), id)
+    };
+    assert_eq!(machine(true).0, None);
+    let (found, id) = machine(false);
+    assert_eq!(found, id);
 }
 
 #[test]
