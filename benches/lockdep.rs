@@ -4,11 +4,12 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use percuss::campaign::{Examiner, Oracles, image_session};
 use percuss::image::{Image, ImageSpec};
+use percuss::judge::{Examiner, Oracles, image_session};
+use percuss::kernel::Geometry;
+use percuss::kernel::event::Event;
 use percuss::lockdep::{Graph, Lockdep, Options};
-use percuss::program::{Generator, Geometry, Program};
-use percuss::world::event::Event;
+use percuss::program::{Generator, Program};
 
 const PROGRAMS: u64 = 64;
 const ROUNDS: u32 = 50;

@@ -7,8 +7,9 @@
 use std::time::{Duration, Instant};
 
 use divan::{Bencher, counter::ItemsCount};
-use percuss::campaign::{Examiner, Extent, Oracles, Progress, generated, image_session};
+use percuss::campaign::{Extent, Progress, generated};
 use percuss::image::{Image, ImageSpec};
+use percuss::judge::{Examiner, Oracles, image_session};
 use percuss::program::rng::Rng;
 use percuss::program::{Generator, Op, Program, Turn};
 use percuss::tree::{Tree, find_checkout};

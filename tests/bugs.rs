@@ -6,8 +6,8 @@ mod common;
 use std::collections::BTreeSet;
 use std::fs;
 
-use percuss::detection::{select, uncounted};
 use percuss::edit::Edit;
+use percuss::experiments::detection::{select, uncounted};
 use percuss::oracle::Oracle;
 use serde_json::Value;
 

@@ -3,10 +3,12 @@
 
 mod common;
 
-use percuss::campaign::{Batch, Found, Like, Oracles, Setup, compose, listed, minimize, one};
+use percuss::campaign::{compose, listed, minimize, one};
 use percuss::image::{Image, ImageSpec};
+use percuss::judge::{Batch, Found, Like, Oracles};
 use percuss::oracle::Oracle;
 use percuss::program::Program;
+use percuss::worker::Setup;
 
 /// A NOFS caller under a file system's lock, who finds populated room.
 const UNDER_FS: &str = "task a\nlock fs\nx = alloc 64 gfp GFP_NOFS\nunlock fs\n";

@@ -3,12 +3,14 @@
 
 mod common;
 
-use percuss::campaign::{Batch, Found, Like, ModelRun, Oracles, Setup, minimize, one, span};
+use percuss::campaign::{minimize, one, span};
 use percuss::image::{Image, ImageSpec};
+use percuss::judge::{Batch, Found, Like, ModelRun, Oracles};
+use percuss::kernel::event::{Event, Stop};
 use percuss::model::{Facts, Quirks};
 use percuss::oracle::Oracle;
 use percuss::program::{Generator, Program};
-use percuss::world::event::{Event, Stop};
+use percuss::worker::Setup;
 
 /// Programs of a request to a worker here.
 const STEP: u64 = 256;

@@ -3,10 +3,12 @@
 
 mod common;
 
-use percuss::campaign::{Batch, Extent, Like, Oracles, Progress, Setup, generated, minimize, span};
+use percuss::campaign::{Extent, Progress, generated, minimize, span};
 use percuss::image::{Image, ImageSpec};
+use percuss::judge::{Batch, Like, Oracles};
 use percuss::oracle::finding::Oracle;
 use percuss::program::{Generator, Op, Program};
+use percuss::worker::Setup;
 
 /// Programs of a campaign, and of one in which one does not end.
 const PROGRAMS: u64 = 64;

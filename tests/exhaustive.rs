@@ -3,8 +3,8 @@
 
 mod common;
 
-use percuss::campaign::{Examiner, Oracles, image_session};
 use percuss::image::{Image, ImageSpec};
+use percuss::judge::{Examiner, Oracles, image_session};
 use percuss::program::Program;
 use percuss::run::strategy::Exhaustive;
 

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use percuss::campaign::{Examiner, Oracles, image_session};
 use percuss::fuzz::{Kind, TARGETS, Target, corpus, worthwhile};
 use percuss::image::{Image, ImageSpec};
+use percuss::judge::{Examiner, Oracles, image_session};
 use percuss::program::{Program, TABLE};
 
 /// Folders of corpora/ that are no target's: programs that other parts of percuss run.
@@ -150,7 +150,7 @@ fn seeds_replay_without_a_new_finding() {
     let mut examiner = Examiner::new(session, image.facts, image.quirks, Oracles::default()).expect("memory");
     for (target, path) in programs() {
         let program = target.program(read(&path).as_bytes()).expect("a program");
-        let fails = program.faults.iter().any(|f| f.site == percuss::world::event::Site::Memblock);
+        let fails = program.faults.iter().any(|f| f.site == percuss::kernel::event::Site::Memblock);
         // Twice: the second time starts from the reset.
         for _ in 0..2 {
             let verdict = examiner.examine(&program).expect("memory");

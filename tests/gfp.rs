@@ -8,10 +8,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use percuss::kernel::Scope;
+use percuss::kernel::gfp::Gfp;
 use percuss::tree::Tree;
 use percuss::world::Task;
-use percuss::world::gfp::Gfp;
-use percuss::world::kernel::Scope;
 
 const SCOPES: [Scope; 3] = [Scope::Noio, Scope::Nofs, Scope::Memalloc];
 

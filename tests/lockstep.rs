@@ -6,13 +6,15 @@ mod common;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use percuss::campaign::{Batch, Extent, ModelRun, Oracles, PROBES, Progress, Setup, generated, image_session, one};
+use percuss::campaign::{Extent, Progress, generated, one};
 use percuss::image::{Config, Image, ImageSpec};
+use percuss::judge::{Batch, ModelRun, Oracles, PROBES, image_session, probe_program};
+use percuss::kernel::Tenant;
 use percuss::model::{Facts, Quirks};
 use percuss::oracle::Oracle;
 use percuss::program::{Generator, Op, Program};
 use percuss::run::{Ended, Session, Unwatched};
-use percuss::tenant::Tenant;
+use percuss::worker::Setup;
 
 const TREES: [&str; 2] = common::TREES;
 
@@ -126,8 +128,7 @@ fn b15_is_known_on_6_12_only() {
     if !common::has_trees() {
         return;
     }
-    let (_, text) = PROBES.iter().find(|(name, _)| *name == "B15").unwrap();
-    let program: Program = text.parse().unwrap();
+    let program = probe_program("B15");
     for (tree, edits, known) in [("6.12", &[][..], 1), ("6.12", &["fix-B15"], 0), ("6.1", &[], 0)] {
         let (_image, setup) = image(tree, edits, Config::default());
         let batch = one(&setup, &program).unwrap();
@@ -239,8 +240,8 @@ fn poison_stays_out_of_static_areas() {
 fn every_probe_tells_its_quirk_apart() {
     for base in [Quirks::v6_12(), Quirks::v6_1()] {
         assert_eq!(PROBES.len(), Quirks::ALL.len());
-        for (name, text) in PROBES {
-            let program: Program = text.parse().unwrap();
+        for name in PROBES {
+            let program = probe_program(name);
             let logs = [false, true].map(|on| {
                 let mut quirks = base;
                 quirks.set(name, on).unwrap();

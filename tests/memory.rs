@@ -3,9 +3,10 @@
 
 mod common;
 
-use percuss::campaign::{Oracles, examiner};
 use percuss::image::{Image, ImageSpec};
+use percuss::judge::Oracles;
 use percuss::program::Generator;
+use percuss::worker::examiner;
 
 const EARLY: u64 = 2000;
 const LATE: u64 = 6000;

@@ -3,10 +3,10 @@
 
 mod common;
 
+use percuss::experiments::scenario::{COLUMNS, Matrix, ROWS, compute, select};
 use percuss::image::ImageSpec;
 use percuss::program::Program;
 use percuss::report::matrix_markdown;
-use percuss::scenario::{COLUMNS, Matrix, ROWS, compute, select};
 
 const DOC: &str = "docs/gfp-review.md";
 

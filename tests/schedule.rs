@@ -3,14 +3,15 @@
 
 mod common;
 
-use percuss::campaign::{Examiner, Extent, ModelRun, Oracles, Progress, generated, image_session, one};
+use percuss::campaign::{Extent, Progress, generated, one};
 use percuss::image::{Config, Image, ImageSpec};
+use percuss::judge::{Examiner, ModelRun, Oracles, image_session};
+use percuss::kernel::Tenant;
+use percuss::kernel::event::Event;
 use percuss::oracle::Oracle;
 use percuss::program::{Generator, Program};
 use percuss::run::strategy::{Pct, Random, Strategy};
 use percuss::run::{Session, Unwatched};
-use percuss::tenant::Tenant;
-use percuss::world::event::Event;
 
 fn image(tree: &str) -> Image {
     Image::build(&ImageSpec { tree: tree.into(), config: Config::default(), ..ImageSpec::default() }).unwrap()

@@ -3,11 +3,13 @@
 
 mod common;
 
-use percuss::campaign::{Batch, Extent, Found, Like, Oracles, Progress, Setup, generated, minimize, span};
+use percuss::campaign::{Extent, Progress, generated, minimize, span};
 use percuss::edit::Edit;
 use percuss::image::{Image, ImageSpec};
+use percuss::judge::{Batch, Found, Like, Oracles};
 use percuss::oracle::Oracle;
 use percuss::program::Program;
+use percuss::worker::Setup;
 
 /// Programs of the first step of a search; every step is twice as long as all before.
 const STEP: u64 = 16;

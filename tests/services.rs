@@ -3,12 +3,12 @@
 
 mod common;
 
-use percuss::campaign::{Api, Probed, image_session};
 use percuss::edit::Edit;
 use percuss::image::Config;
+use percuss::judge::{Api, Probed, image_session};
+use percuss::kernel::event::Event;
 use percuss::run::Unwatched;
 use percuss::tree::Overlay;
-use percuss::world::event::Event;
 use percuss_shim::{CompileRequest, compile};
 use tempfile::TempDir;
 

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Finding, unpacking and naming kernel trees, on small tarballs made here and on Debian's where they are installed.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::{fs, thread};
 
 use percuss::tree::{Origin, Overlay, Resolver, Tree, TreeError, find_checkout, manifest};
 use tempfile::TempDir;

@@ -3,9 +3,10 @@
 
 mod common;
 
-use percuss::campaign::{Extent, ModelRun, Oracles, Progress, generated, probe};
+use percuss::campaign::{Extent, Progress, generated};
 use percuss::edit::{Edit, Kind};
 use percuss::image::{Config, Image, ImageSpec};
+use percuss::judge::{ModelRun, Oracles, probe};
 use percuss::model::{Facts, Quirks};
 use percuss::program::Program;
 

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use percuss::campaign::{Examiner, ModelRun, Oracles, image_session};
 use percuss::image::{Config, Image, ImageSpec};
+use percuss::judge::{Examiner, ModelRun, Oracles, image_session};
+use percuss::kernel::{Geometry, Tenant, VARS};
 use percuss::model::{Facts, Quirks};
-use percuss::program::{Generator, Geometry, Op, Program, VARS};
+use percuss::program::{Generator, Op, Program};
 use percuss::run::{Session, Unwatched};
-use percuss::tenant::{KernelC, Tenant, boot_params};
+use percuss::tenant::{KernelC, boot_params};
 use percuss::world::sample::Contents;
 use percuss_shim::{CompileRequest, Instance, compile};
 

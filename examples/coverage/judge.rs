@@ -51,7 +51,7 @@ fn c_file(path: &str) -> Option<String> {
 }
 
 fn model_file(path: &str) -> Option<String> {
-    let at = path.rfind("src/model/")?;
+    let at = path.rfind("crates/model/src/")?;
     let name = &path[at..];
     // They are for tests.
     (!name.ends_with("/tests.rs") && !name.ends_with("/testing.rs")).then(|| name.to_owned())

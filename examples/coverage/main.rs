@@ -8,8 +8,8 @@ mod judge;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use percuss::campaign::ModelRun;
 use percuss::fuzz::Lockstep;
+use percuss::judge::ModelRun;
 use percuss::model::{Facts, Quirks};
 use percuss::program::Program;
 

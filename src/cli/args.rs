@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use percuss::fuzz::{self, Target};
 use percuss::image::ImageSpec;
-use percuss::program::limits;
+use percuss::kernel::limits;
 
 /// Runs the kernel's unmodified percpu allocator in lockstep with a Rust Model on one simulated kernel.
 #[derive(Debug, Parser)]

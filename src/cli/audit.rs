@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `percuss audit`
 
-use percuss::audit::{Audit, NOT_MODELLED};
-use percuss::campaign::{Oracles, observe_all};
+use percuss::campaign::observe_all;
+use percuss::experiments::scenario::ROWS;
 use percuss::image::Image;
+use percuss::judge::Oracles;
+use percuss::judge::audit::{Audit, NOT_MODELLED};
 use percuss::program::{Generator, Program};
-use percuss::scenario::ROWS;
 
 use super::args::{AuditArgs, Format};
 use super::{CliError, EXIT_CLEAN, output};

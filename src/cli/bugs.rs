@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use percuss::campaign::Progress;
-use percuss::detection::{self, Plan, Row};
+use percuss::experiments::detection::{self, Plan, Row};
 use percuss::image::{ImageError, ImageSpec};
 use percuss::report;
 

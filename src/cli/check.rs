@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use percuss::campaign::{self, Batch, Extent, Found, Like, Lost, Oracles, Progress, Setup};
+use percuss::campaign::{self, Extent, Progress};
 use percuss::image::Image;
+use percuss::judge::{Batch, Found, Like, Oracles};
 use percuss::program::Program;
 use percuss::report::{self, CORPUS_INDEX, Case, Step, Verdict};
+use percuss::worker::{Lost, Setup};
 use rayon::prelude::*;
 
 use super::args::{CheckArgs, Format};
@@ -114,10 +116,9 @@ fn corpus(setup: &Setup) -> Result<Batch, CliError> {
 }
 
 fn corpus_programs() -> Result<Vec<Program>, CliError> {
-    let parse = |(name, text): &(&str, &str)| {
-        text.parse().map_err(|e| CliError::Input(format!("corpora/lockstep/{name}: {e}")))
-    };
-    report::CORPUS.iter().map(parse).collect()
+    let parse =
+        |(name, text): (&str, &str)| text.parse().map_err(|e| CliError::Input(format!("corpora/lockstep/{name}: {e}")));
+    report::corpus().map(parse).collect()
 }
 
 /// What the lock order of all programs together shows and none of them alone.

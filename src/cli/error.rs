@@ -4,12 +4,12 @@
 use std::path::PathBuf;
 
 use owo_colors::OwoColorize;
-use percuss::campaign::Lost;
-use percuss::detection::DetectionError;
+use percuss::experiments::detection::DetectionError;
+use percuss::experiments::scenario::ScenarioError;
 use percuss::fuzz::session::SessionError;
 use percuss::image::ImageError;
 use percuss::program::{BytesError, TextError};
-use percuss::scenario::ScenarioError;
+use percuss::worker::Lost;
 
 use super::output;
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `percuss fuzz-session`, for scripts.
 
-use percuss::campaign::{self, Like, Oracles, Setup};
+use percuss::campaign;
 use percuss::fuzz::session::{self, Plan};
 use percuss::fuzz::{Beside, Kind};
 use percuss::image::Image;
+use percuss::judge::{Like, Oracles};
 use percuss::program::Program;
+use percuss::worker::Setup;
 
 use super::args::FuzzSessionArgs;
 use super::{CliError, EXIT_CLEAN, EXIT_FINDINGS, output};

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `percuss minimize`
 
-use percuss::campaign::{self, Like, Oracles};
+use percuss::campaign;
 use percuss::image::Image;
+use percuss::judge::{Like, Oracles};
 
 use super::args::MinimizeArgs;
 use super::input::read_program;
@@ -18,7 +19,7 @@ pub fn run(args: &MinimizeArgs) -> Result<u8, CliError> {
     output::notes(&image.notes);
     let setup = image.setup(1, Oracles::default());
     let batch = campaign::one(&setup, &program)?;
-    let wanted = |f: &&campaign::Found| match &args.finding {
+    let wanted = |f: &&percuss::judge::Found| match &args.finding {
         None => true,
         Some(t) => f.finding.title.contains(t) || f.finding.quirk.as_deref() == Some(t),
     };

@@ -64,7 +64,7 @@ pub fn main() -> ExitCode {
             output::tell(&format!("cannot run {}: {error}", args.command[0].display()));
             Ok(percuss_shim::compile::NOT_STARTED as u8)
         }
-        Verb::Worker => percuss::campaign::serve().map(|()| EXIT_CLEAN).map_err(CliError::from),
+        Verb::Worker => percuss::worker::serve().map(|()| EXIT_CLEAN).map_err(CliError::from),
     };
     match result {
         Ok(code) => ExitCode::from(code),

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `percuss replay`
 
-use percuss::campaign::{self, Batch, Found, Lost, Oracles};
 use percuss::image::Image;
+use percuss::judge::{Batch, Found, Oracles};
 use percuss::oracle::finding::Oracle;
-use percuss::report;
+use percuss::worker::Lost;
+use percuss::{campaign, report};
 
 use super::args::{Format, ReplayArgs};
 use super::input::read_program;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `percuss scenario`
 
+use percuss::experiments::scenario::{compute, select};
 use percuss::report;
-use percuss::scenario::{compute, select};
 
 use super::args::{Format, ScenarioArgs};
 use super::{CliError, EXIT_CLEAN, output};

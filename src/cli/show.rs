@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `percuss show`
 
-use percuss::campaign::ModelRun;
-use percuss::interleaving::Interleaving;
+use percuss::judge::ModelRun;
+use percuss::judge::interleaving::Interleaving;
 use percuss::model::{Facts, Quirks};
 use percuss::program::Program;
 use percuss::report;

@@ -5,11 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use percuss::campaign::{self, Extent, Like, Oracles, Progress, Setup};
+use percuss::campaign::{self, Extent, Progress};
+use percuss::experiments::soak::{self, Totals, Until, races};
 use percuss::image::Image;
+use percuss::judge::{Like, Oracles, Recipe};
 use percuss::program::Program;
 use percuss::report::{self, Case, Soaked};
-use percuss::soak::{self, Recipe, Totals, Until, races};
+use percuss::worker::Setup;
 
 use super::args::{CheckArgs, Format, SoakArgs};
 use super::progress::Display;
@@ -47,7 +49,7 @@ pub fn run(args: &SoakArgs) -> Result<u8, CliError> {
     let (until, extent) = extents(args);
     let setup = image.setup(args.seed, Oracles::default());
     let display = Display::of("epochs", progress.clone(), extent, args.format == Format::Json);
-    let save = |t: &Totals| soak::save(&state, t).map_err(campaign::Lost::from);
+    let save = |t: &Totals| soak::save(&state, t).map_err(percuss::worker::Lost::from);
     soak::soak(&setup, until, &mut totals, &progress, save)?;
     display.minimizing();
     let cases = cases(&setup, &totals)?;

@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use super::json::{image, quirks};
 use super::layout::{count, plural, wrap};
 use super::{fix, heading, name};
-use crate::campaign::{Change, Changes, Class, PROBES};
-use crate::image::Image;
-use crate::model::Quirks;
+use percuss_engine::campaign::{Change, Changes};
+use percuss_engine::image::Image;
+use percuss_engine::judge::{Class, probe_text};
+use percuss_model::Quirks;
 
 /// Lines of a program that are shown.
 const PROGRAM_LINES: usize = 12;
@@ -159,10 +160,8 @@ fn sites(change: &Change, width: usize) -> String {
 /// The changes as one object, every change with its program.
 pub fn changes_json(c: &Compared<'_>) -> String {
     let side = |i: &Image| json!({"tree": image(i), "patches": i.applied, "config": i.config.name(), "quirks": quirks(i), "undecided": i.undecided});
-    let quirk = |quirk: &&str| {
-        let program = PROBES.iter().find(|(probe, _)| probe == quirk).map(|(_, text)| *text);
-        json!({"quirk": quirk, "name": name(quirk), "fix": fix(quirk), "program": program})
-    };
+    let quirk =
+        |quirk: &&str| json!({"quirk": quirk, "name": name(quirk), "fix": fix(quirk), "program": probe_text(quirk)});
     let [gained, gone] = c.quirks().map(|list| list.iter().map(quirk).collect::<Vec<Value>>());
     json!({
         "schema": "percuss-diff-2",

@@ -3,8 +3,8 @@
 
 use std::fmt::Write;
 
-use crate::interleaving::{Interleaving, Row};
-use crate::world::context_name;
+use percuss_engine::judge::interleaving::{Interleaving, Row};
+use percuss_kernel::context_name;
 
 /// Spaces between columns.
 const GAP: usize = 2;

@@ -7,8 +7,8 @@ use owo_colors::OwoColorize;
 use serde_json::{Value, json};
 
 use super::layout::{count, wrap};
-use crate::detection::{Bench, Outcome, Row, Searched};
-use crate::oracle::Oracle;
+use percuss_engine::experiments::detection::{Bench, Outcome, Row, Searched};
+use percuss_oracle::Oracle;
 
 /// From this width on there is room for titles.
 const WIDE: usize = 110;
@@ -127,7 +127,8 @@ fn found_by(s: &Searched) -> String {
 /// The result as one object on one line; docs/json.md describes it.
 pub fn detection_json(bench: &Bench) -> String {
     let s = bench.summary();
-    let apart = |a: &crate::detection::Apart| json!({"name": a.name, "kind": a.kind, "why": a.why});
+    let apart =
+        |a: &percuss_engine::experiments::detection::Apart| json!({"name": a.name, "kind": a.kind, "why": a.why});
     json!({
         "schema": "percuss-bugs-1",
         "tree": bench.tree,
@@ -149,7 +150,7 @@ fn row(row: &Row) -> Value {
             "seconds": h.after.as_secs_f64(),
             "oracles": h.oracles,
             "titles": h.titles,
-            "program": crate::program::Program::decode(&h.program).to_string(),
+            "program": percuss_program::Program::decode(&h.program).to_string(),
         }),
         None => Value::Null,
     });

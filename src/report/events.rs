@@ -5,9 +5,9 @@ use std::fmt::Write;
 
 use owo_colors::OwoColorize;
 
-use crate::campaign::Logs;
-use crate::program::Program;
-use crate::run::{DRAIN, op_at};
+use percuss_engine::campaign::Logs;
+use percuss_kernel::DRAIN;
+use percuss_program::{Program, op_at};
 
 /// An event as workers send it (`Name { field: value }`, numbers in hex) in plainer words: `Name field=0x1f`.
 pub(super) fn plain(event: &str) -> String {

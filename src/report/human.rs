@@ -7,11 +7,11 @@ use owo_colors::OwoColorize;
 
 use super::layout::{count, plural, share, wrap, wrap_items};
 use super::{Case, Step, Verdict, fix, name, origin, together};
-use crate::campaign::{Batch, Found, PROBES};
-use crate::image::Image;
-use crate::oracle::finding::Oracle;
-use crate::patch::Applied;
-use crate::program::Program;
+use percuss_engine::image::Image;
+use percuss_engine::judge::{Batch, Found, PROBES, probe_program};
+use percuss_oracle::finding::Oracle;
+use percuss_program::Program;
+use percuss_source::patch::Applied;
 
 /// Lines of a new finding's program that are shown.
 const PROGRAM_LINES: usize = 25;
@@ -226,7 +226,7 @@ fn known(v: &Verdict<'_>, width: usize) -> String {
 
 /// The program that tells whether a tree has a quirk.
 fn tells_apart(quirk: &str) -> Option<Program> {
-    PROBES.iter().find(|(name, _)| *name == quirk).and_then(|(_, text)| text.parse().ok())
+    PROBES.contains(&quirk).then(|| probe_program(quirk))
 }
 
 fn new_finding(v: &Verdict<'_>, case: &Case, (i, n): (usize, usize), width: usize) -> String {

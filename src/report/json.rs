@@ -4,11 +4,11 @@
 use serde_json::{Value, json};
 
 use super::{CORPUS_INDEX, Step, Verdict, corpus_name, fix, name};
-use crate::campaign::{Batch, Composed, Found};
-use crate::image::Image;
-use crate::model::Quirks;
-use crate::patch::Applied;
-use crate::program::Program;
+use percuss_engine::image::Image;
+use percuss_engine::judge::{Batch, Composed, Found};
+use percuss_model::Quirks;
+use percuss_program::Program;
+use percuss_source::patch::Applied;
 
 /// Version of the objects: raised when a field changes its meaning or goes.
 pub const SCHEMA: u32 = 1;

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use crate::model::Quirks;
+use percuss_model::Quirks;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,7 +18,7 @@ struct Words {
 }
 
 static KNOWN: LazyLock<BTreeMap<String, Words>> = LazyLock::new(|| {
-    let text = include_str!("../../known-findings.toml");
+    let text = percuss_data::file("known-findings.toml");
     toml::from_str(text).expect("known-findings.toml is tested")
 });
 
@@ -35,7 +35,7 @@ pub fn fix(quirk: &str) -> Option<String> {
 
 /// What a quirk is, in a few words.
 pub fn name(quirk: &str) -> Option<&'static str> {
-    let first_sentence = |q: &crate::model::Quirk| q.story.split_inclusive(". ").next().unwrap_or(q.story).trim_end();
+    let first_sentence = |q: &percuss_model::Quirk| q.story.split_inclusive(". ").next().unwrap_or(q.story).trim_end();
     let own = || Quirks::ALL.iter().find(|q| q.name == quirk).map(first_sentence);
     KNOWN.get(quirk).map(|w| w.name.as_str()).or_else(own)
 }

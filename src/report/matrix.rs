@@ -6,7 +6,7 @@ use std::fmt::Write;
 use owo_colors::OwoColorize;
 
 use super::layout::wrap;
-use crate::scenario::{Matrix, ROWS};
+use percuss_engine::experiments::scenario::{Matrix, ROWS};
 
 /// The matrix, a row after the other; with `reports`, what the oracles said in each cell and the programs.
 pub fn matrix(m: &Matrix, reports: bool, width: usize) -> String {
@@ -30,7 +30,7 @@ pub fn matrix(m: &Matrix, reports: bool, width: usize) -> String {
     out
 }
 
-fn details(m: &Matrix, row: &crate::scenario::Computed) -> String {
+fn details(m: &Matrix, row: &percuss_engine::experiments::scenario::Computed) -> String {
     let mut out = String::new();
     for (column, cell) in m.columns.iter().zip(&row.cells) {
         for (label, f) in &cell.findings {

@@ -32,11 +32,14 @@ pub use tree::tree;
 
 use std::path::PathBuf;
 
-use crate::campaign::{Batch, Composed, Found, Oracles};
-use crate::image::Image;
-use crate::program::Program;
+use percuss_engine::image::Image;
+use percuss_engine::judge::{Batch, Composed, Found, Oracles};
+use percuss_program::Program;
 
-include!(concat!(env!("OUT_DIR"), "/corpus.rs"));
+/// The text programs that every check runs, as (name, text).
+pub fn corpus() -> impl Iterator<Item = (&'static str, &'static str)> {
+    percuss_data::folder("corpora/lockstep")
+}
 
 /// Number of the first program of the corpus among the programs of a check: behind all generated ones.
 pub const CORPUS_INDEX: u64 = 1 << 63;
@@ -62,7 +65,7 @@ impl Case {
 /// The text program of the corpus that has this number.
 pub fn corpus_name(index: u64) -> Option<&'static str> {
     let place = index.checked_sub(CORPUS_INDEX)?;
-    CORPUS.get(usize::try_from(place).ok()?).map(|(name, _)| *name)
+    corpus().nth(usize::try_from(place).ok()?).map(|(name, _)| name)
 }
 
 /// Where a program comes from.

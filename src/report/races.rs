@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::SCHEMA;
 use super::layout::{plural, wrap};
-use crate::soak::Hunted;
-use crate::soak::races::Sorted;
+use percuss_engine::experiments::soak::Hunted;
+use percuss_engine::experiments::soak::races::Sorted;
 
 /// What ran, the races that have a name, and those that have none in full.
 pub fn races(h: &Hunted, s: &Sorted, width: usize) -> String {

@@ -5,8 +5,8 @@ use std::io;
 use std::path::Path;
 
 use super::{Case, Verdict, origin, together};
-use crate::files::{slug, write_whole};
-use crate::image::Image;
+use percuss_engine::image::Image;
+use percuss_source::files::{slug, write_whole};
 
 /// Finds out whether findings can be written to `dir`, before a campaign is run for nothing. Leaves nothing behind.
 ///

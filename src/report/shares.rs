@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Shares of the geometry axes in a campaign.
 
-use crate::campaign::Batch;
-use crate::program::Generator;
-use crate::program::axes::AxisShares;
+use percuss_engine::judge::Batch;
+use percuss_program::Generator;
+use percuss_program::axes::AxisShares;
 
 /// How often each value of each geometry axis was generated.
 #[derive(Debug, Clone)]

@@ -11,8 +11,8 @@ use serde_json::json;
 use super::json::{finding, image, patch_files, quirks};
 use super::layout::{count, plural, wrap};
 use super::{Case, SCHEMA, heading, name};
-use crate::image::Image;
-use crate::soak::Totals;
+use percuss_engine::experiments::soak::Totals;
+use percuss_engine::image::Image;
 
 /// A soak, ended.
 #[derive(Debug)]

@@ -8,11 +8,11 @@ use percuss_shim::compile;
 
 use super::layout::{wrap, wrap_items};
 use super::{fix, heading, name};
-use crate::campaign::Api;
-use crate::edit::Edit;
-use crate::image::Image;
-use crate::model::Quirks;
-use crate::sandbox::Confinement;
+use percuss_engine::image::Image;
+use percuss_engine::judge::Api;
+use percuss_engine::sandbox::Confinement;
+use percuss_model::Quirks;
+use percuss_source::edit::Edit;
 
 /// Files and hashes, quirks, facts, and what is not modelled.
 pub fn tree(image: &Image, width: usize) -> String {

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Two images in the same programs: what the second does that the first does not, and the other way round.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::drive::{Progress, observe_on};
+use crate::judge::{Class, Key, Observation, Seen, differences, edge, place, places, sites};
+use crate::worker::{Lost, Setup, Worker};
+use percuss_lockdep::Graph;
+use percuss_program::Program;
+
+/// Programs of one piece of work.
+const CHUNK: usize = 32;
+/// Programs of such a piece that may end a worker before the rest of it is left out: each may take a second.
+const LOSSES: u32 = 4;
+/// Programs tried to make the one of a change small, at most.
+const TRIES: u32 = 300;
+/// The same where every attempt may end a worker.
+const TRIES_LOST: u32 = 40;
+
+/// A class of change.
+#[derive(Debug, Clone, Serialize)]
+pub struct Change {
+    /// Its kind.
+    pub class: Class,
+    /// What changes, in words.
+    pub what: String,
+    /// Where in the source: before and after for the order of calls, the first call site for an edge; may be empty.
+    pub sites: Vec<String>,
+    /// Programs that show it.
+    pub count: u64,
+    /// A small program that shows it.
+    pub program: String,
+}
+
+/// All changes.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// By kind; in each what most programs show comes first.
+    pub all: Vec<Change>,
+    /// Programs that were run.
+    pub programs: u64,
+    /// Programs left out, because too many ended their workers.
+    pub not_run: u64,
+}
+
+impl Changes {
+    /// Those of a kind.
+    pub fn of(&self, class: Class) -> impl Iterator<Item = &Change> {
+        self.all.iter().filter(move |c| c.class == class)
+    }
+}
+
+/// Runs the programs on both images, and makes the program of every change small when that is wanted: `minimize` is
+/// called before that begins.
+///
+/// # Errors
+/// No worker can be started.
+pub fn compare(
+    setups: [&Setup; 2],
+    programs: &[Program],
+    jobs: usize,
+    minimize: Option<&(dyn Fn() + Sync)>,
+    progress: &Progress,
+) -> Result<Changes, Lost> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.max(1)).build().map_err(std::io::Error::other)?;
+    pool.install(|| {
+        let chunks = programs.par_chunks(CHUNK).enumerate();
+        let chunks = chunks.map(|(i, some)| Tally::of(setups, some, i * CHUNK, progress));
+        let mut all = Tally::default();
+        chunks.collect::<Result<Vec<_>, _>>()?.into_iter().for_each(|t| all.merge(t));
+        let kept = all.kept();
+        progress.findings.store(kept.len() as u64, Ordering::Relaxed);
+        if let Some(tell) = minimize {
+            tell();
+        }
+        let change = |((class, what), noted): (Key, Noted)| -> Result<Change, Lost> {
+            let program = &programs[noted.program];
+            let key = (class, what);
+            let small = if minimize.is_some() { small(setups, program, &key)? } else { program.clone() };
+            let (class, what) = key;
+            Ok(Change { class, what, sites: noted.sites, count: noted.count, program: small.to_string() })
+        };
+        let mut changes = kept.into_par_iter().map(change).collect::<Result<Vec<_>, _>>()?;
+        changes.sort_by(|a, b| (a.class, b.count, &a.what).cmp(&(b.class, a.count, &b.what)));
+        Ok(Changes { all: changes, programs: all.programs, not_run: all.not_run })
+    })
+}
+
+/// A worker for each image.
+struct Pair<'a> {
+    setups: [&'a Setup; 2],
+    workers: [Option<Worker>; 2],
+}
+
+impl<'a> Pair<'a> {
+    fn new(setups: [&'a Setup; 2]) -> Pair<'a> {
+        Pair { setups, workers: [None, None] }
+    }
+
+    fn run(&mut self, program: &Program) -> Result<[Option<Observation>; 2], Lost> {
+        let [a, b] = &mut self.workers;
+        Ok([observe_on(self.setups[0], a, program)?, observe_on(self.setups[1], b, program)?])
+    }
+}
+
+/// How often a change was seen, and the shortest program that shows it, of equally short ones the first.
+#[derive(Clone)]
+struct Noted {
+    count: u64,
+    ops: usize,
+    program: usize,
+    sites: Vec<String>,
+}
+
+/// What some programs showed.
+#[derive(Default)]
+struct Tally {
+    seen: BTreeMap<Key, Noted>,
+    /// Lock order of each side.
+    order: [Graph; 2],
+    /// Where each side asks for memory.
+    sites: [BTreeSet<String>; 2],
+    programs: u64,
+    not_run: u64,
+}
+
+impl Tally {
+    fn of(setups: [&Setup; 2], programs: &[Program], first: usize, progress: &Progress) -> Result<Tally, Lost> {
+        let mut pair = Pair::new(setups);
+        let mut tally = Tally::default();
+        let mut losses = 0;
+        for (i, program) in programs.iter().enumerate() {
+            if losses >= LOSSES {
+                tally.not_run = (programs.len() - i) as u64;
+                break;
+            }
+            let both = pair.run(program)?;
+            losses += both.iter().any(Option::is_none) as u32;
+            tally.note(first + i, program, both);
+            progress.programs.fetch_add(1, Ordering::Relaxed);
+            progress.ops.fetch_add(program.nr_ops() as u64, Ordering::Relaxed);
+        }
+        Ok(tally)
+    }
+
+    fn note(&mut self, index: usize, program: &Program, both: [Option<Observation>; 2]) {
+        self.programs += 1;
+        for (key, sites) in differences(both[0].as_ref(), both[1].as_ref()) {
+            self.add(key, Noted { count: 1, ops: program.nr_ops(), program: index, sites });
+        }
+        for (all, seen) in self.sites.iter_mut().zip(&both) {
+            all.extend(seen.iter().flat_map(sites));
+        }
+        for (graph, seen) in self.order.iter_mut().zip(both) {
+            graph.merge(seen.map(|o| o.order.of_program(index as u64)).unwrap_or_default());
+        }
+    }
+
+    fn add(&mut self, key: Key, noted: Noted) {
+        let Some(old) = self.seen.get_mut(&key) else {
+            self.seen.insert(key, noted);
+            return;
+        };
+        let count = old.count + noted.count;
+        if (noted.ops, noted.program) < (old.ops, old.program) {
+            *old = noted;
+        }
+        old.count = count;
+    }
+
+    fn merge(&mut self, other: Tally) {
+        other.seen.into_iter().for_each(|(key, noted)| self.add(key, noted));
+        self.order.iter_mut().zip(other.order).for_each(|(graph, other)| graph.merge(other));
+        self.sites.iter_mut().zip(other.sites).for_each(|(all, other)| all.extend(other));
+        self.programs += other.programs;
+        self.not_run += other.not_run;
+    }
+
+    /// All but edges and places that other programs show on the other side: those are neither gained nor lost.
+    fn kept(&self) -> Vec<(Key, Noted)> {
+        let difference = self.order[0].difference(&self.order[1]);
+        let signed = [("+", difference.gained), ("-", difference.lost)];
+        let edges: BTreeMap<Key, Vec<String>> =
+            signed.iter().flat_map(|(sign, edges)| edges.iter().map(move |e| (edge(sign, e), places(e)))).collect();
+        let [was, now] = &self.sites;
+        let only = now.difference(was).map(|s| place("+", s)).chain(was.difference(now).map(|s| place("-", s)));
+        let only: BTreeSet<Key> = only.collect();
+        let signed = |what: &str| what.starts_with("+ ") || what.starts_with("- ");
+        let mut seen = self.seen.clone();
+        seen.retain(|key, noted| match key {
+            (Class::Edges, _) => edges.get(key).is_some_and(|first| {
+                noted.sites.clone_from(first);
+                true
+            }),
+            (Class::Masks, what) if signed(what) => only.contains(key),
+            _ => true,
+        });
+        seen.into_iter().collect()
+    }
+}
+
+/// The smallest program found that shows a change; always the same, since so many are tried and no more.
+fn small(setups: [&Setup; 2], program: &Program, key: &Key) -> Result<Program, Lost> {
+    let mut pair = Pair::new(setups);
+    let mut failure = None;
+    let mut lost = 0;
+    let keep = |candidate: &Program| {
+        if failure.is_some() || lost >= TRIES_LOST {
+            return false;
+        }
+        match pair.run(candidate) {
+            Ok(both) => {
+                lost += both.iter().any(Option::is_none) as u32;
+                let seen: Seen = differences(both[0].as_ref(), both[1].as_ref());
+                seen.contains_key(key)
+            }
+            Err(e) => {
+                failure = Some(e);
+                false
+            }
+        }
+    };
+    let small = percuss_program::minimize(program.clone(), keep, TRIES);
+    match failure {
+        Some(e) => Err(e),
+        None => Ok(small.program),
+    }
+}

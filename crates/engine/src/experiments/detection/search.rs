@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The search for one bug with one seed.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use super::Small;
+use crate::campaign::{Progress, minimize, one, until};
+use crate::judge::{Batch, Found, Like};
+use crate::worker::{Lost, Setup};
+use percuss_oracle::{Finding, Oracle};
+use percuss_program::Program;
+
+/// Programs tried to make one small.
+const TRIES: u32 = 2000;
+
+impl Small {
+    fn of(program: &Program) -> Small {
+        Small { ops: program.nr_ops(), tasks: program.tasks.len(), preemptions: program.preemptions() }
+    }
+}
+
+/// The first program of a seed that shows a bug.
+#[derive(Debug, Clone, Default)]
+pub struct Hit {
+    /// Programs that were run up to it, itself included.
+    pub programs: u64,
+    /// How long the search took.
+    pub after: Duration,
+    /// Who objects to it.
+    pub oracles: Vec<Oracle>,
+    /// Their headlines.
+    pub titles: Vec<String>,
+    /// It, in byte form.
+    pub program: Vec<u8>,
+}
+
+/// A tree without and with a bug, judged by the quirks of the one without: a Model of the other might have the bug too.
+#[derive(Debug)]
+pub struct Pair<'a> {
+    /// Without.
+    pub base: &'a Setup,
+    /// With.
+    pub edited: Setup,
+}
+
+impl Pair<'_> {
+    /// Runs programs of a seed until one shows the bug.
+    ///
+    /// # Errors
+    /// No worker can be started.
+    pub fn search(&self, seed: u64, limit: Duration, progress: &Progress) -> Result<Option<Hit>, Lost> {
+        let edited = Setup { seed, ..self.edited.clone() };
+        let started = Instant::now();
+        // Kinds of findings that the tree without the bug shows, in the very program where the other did first.
+        let mut of_both: BTreeSet<(Oracle, String)> = BTreeSet::new();
+        let mut hit = None;
+        until(&edited, limit, progress, |batch| {
+            for found in suspects(batch) {
+                let f = &found.finding;
+                if of_both.contains(&(f.oracle, f.title.clone())) {
+                    continue;
+                }
+                let program = Program::decode(&found.program);
+                let objections = self.objections(&program)?;
+                if objections.is_empty() {
+                    of_both.insert((f.oracle, f.title.clone()));
+                    continue;
+                }
+                let mut oracles: Vec<Oracle> = objections.iter().map(|f| f.oracle).collect();
+                oracles.sort();
+                oracles.dedup();
+                hit = Some(Hit {
+                    programs: found.index + 1,
+                    after: started.elapsed(),
+                    oracles,
+                    titles: objections.into_iter().map(|f| f.title).collect(),
+                    program: found.program.clone(),
+                });
+                return Ok(true);
+            }
+            Ok(false)
+        })?;
+        Ok(hit)
+    }
+
+    /// What is said of a program with the bug, and not without.
+    fn objections(&self, program: &Program) -> Result<Vec<Finding>, Lost> {
+        let with = one(&self.edited, program)?.found;
+        let without = one(self.base, program)?.found;
+        let both = |f: &Finding| without.iter().any(|o| (o.finding.oracle, &o.finding.title) == (f.oracle, &f.title));
+        Ok(with.into_iter().map(|f| f.finding).filter(|f| f.quirk.is_none() && !both(f)).collect())
+    }
+
+    /// How small a program with the same finding is.
+    ///
+    /// # Errors
+    /// No worker can be started.
+    pub fn small(&self, hit: &Hit) -> Result<Small, Lost> {
+        let program = Program::decode(&hit.program);
+        let Some(first) = self.objections(&program)?.into_iter().next() else { return Ok(Small::of(&program)) };
+        Ok(Small::of(&minimize(&self.edited, &program, &Like::of(&first), TRIES)?.0))
+    }
+}
+
+/// Findings that no quirk accounts for, in order of their programs.
+fn suspects(batch: &Batch) -> Vec<&Found> {
+    let mut all: Vec<&Found> = batch.found.iter().filter(|f| f.finding.quirk.is_none()).collect();
+    all.sort_by_key(|f| (f.index, f.finding.oracle));
+    all
+}

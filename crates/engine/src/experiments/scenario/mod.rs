@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The cases of the 2026 review of NOFS and NOIO recursion, run on a tree and on named variants of it.
+
+mod cells;
+mod rows;
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::campaign::observe;
+use crate::image::{Image, ImageError, ImageSpec};
+use crate::judge::{Observation, Oracles};
+use crate::worker::Lost;
+use percuss_oracle::finding::Finding;
+use percuss_program::Program;
+
+pub use rows::{ROWS, Row};
+
+/// The columns: variants of our own, in the order of the discussion; None is the tree as it is.
+pub const COLUMNS: [Option<&str>; 7] = [
+    Some("pre-9a5b183"),
+    None,
+    Some("scopes"),
+    Some("noio-mask"),
+    Some("noio-mask-nofail"),
+    Some("v4"),
+    Some("v4-nofail"),
+];
+
+/// Why there is no matrix.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioError {
+    /// A scenario nobody knows.
+    #[error("`{name}` is no scenario; there are {known}")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// Names there are.
+        known: String,
+    },
+    /// An image cannot be had.
+    #[error("{column}: {source}")]
+    Image {
+        /// The column.
+        column: String,
+        /// Why.
+        source: Box<ImageError>,
+    },
+    /// A program cannot be run.
+    #[error("{row} on {column}: {source}")]
+    Run {
+        /// The row.
+        row: &'static str,
+        /// The column.
+        column: String,
+        /// Why.
+        source: Lost,
+    },
+}
+
+/// One cell.
+#[derive(Debug, Clone, Serialize)]
+pub struct Cell {
+    /// The answer, computed.
+    pub text: String,
+    /// What the oracles said, with the label of the program that showed it.
+    pub findings: Vec<(&'static str, Finding)>,
+}
+
+/// A row with a cell for each column.
+#[derive(Debug, Clone, Serialize)]
+pub struct Computed {
+    /// Its name.
+    pub name: &'static str,
+    /// What is asked.
+    pub question: &'static str,
+    /// Cells in the order of the columns.
+    pub cells: Vec<Cell>,
+}
+
+/// The matrix.
+#[derive(Debug, Clone, Serialize)]
+pub struct Matrix {
+    /// Names of the columns.
+    pub columns: Vec<String>,
+    /// Rows.
+    pub rows: Vec<Computed>,
+}
+
+/// Name of a column for a tree.
+fn column_name(tree: &str, variant: Option<&str>) -> String {
+    variant.map_or_else(|| format!("{tree} as is"), str::to_owned)
+}
+
+/// Rows by name; all for none.
+///
+/// # Errors
+/// A name is no row's.
+pub fn select(names: &[String]) -> Result<Vec<&'static Row>, ScenarioError> {
+    if names.is_empty() {
+        return Ok(ROWS.iter().collect());
+    }
+    let find = |name: &String| {
+        ROWS.iter().find(|r| r.name.eq_ignore_ascii_case(name)).ok_or_else(|| ScenarioError::Unknown {
+            name: name.clone(),
+            known: ROWS.iter().map(|r| r.name).collect::<Vec<_>>().join(", "),
+        })
+    };
+    names.iter().map(find).collect()
+}
+
+/// Computes every cell of these rows, columns side by side.
+///
+/// # Errors
+/// An image cannot be had, or a program not be run.
+pub fn compute(spec: &ImageSpec, rows: &[&'static Row], jobs: usize) -> Result<Matrix, ScenarioError> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.max(1)).build();
+    let columns = || COLUMNS.par_iter().map(|variant| column(spec, *variant, rows)).collect::<Result<Vec<_>, _>>();
+    let mut columns = match pool {
+        Ok(pool) => pool.install(columns),
+        Err(_) => columns(),
+    }?;
+    let names = COLUMNS.iter().map(|v| column_name(&spec.tree, *v)).collect();
+    let computed = rows.iter().enumerate().rev().map(|(i, row)| Computed {
+        name: row.name,
+        question: row.question,
+        cells: columns.iter_mut().map(|cells| cells.remove(i)).collect(),
+    });
+    let mut rows: Vec<Computed> = computed.collect();
+    rows.reverse();
+    Ok(Matrix { columns: names, rows })
+}
+
+fn column(spec: &ImageSpec, variant: Option<&str>, rows: &[&'static Row]) -> Result<Vec<Cell>, ScenarioError> {
+    let name = column_name(&spec.tree, variant);
+    let spec = ImageSpec { variant: variant.map(str::to_owned), ..spec.clone() };
+    let image = Image::build(&spec).map_err(|e| ScenarioError::Image { column: name.clone(), source: Box::new(e) })?;
+    let mut setup = image.setup(1, Oracles::default());
+    setup.worker = spec.program.clone();
+    let run = |row: &&'static Row| {
+        let mut seen: Vec<(&'static str, Observation)> = Vec::new();
+        for (label, file) in row.programs {
+            let program: Program = percuss_data::file(file).parse().expect("scenario programs are tested");
+            let observed = observe(&setup, &program);
+            let observed =
+                observed.map_err(|source| ScenarioError::Run { row: row.name, column: name.clone(), source })?;
+            seen.push((label, observed));
+        }
+        let runs: Vec<&Observation> = seen.iter().map(|(_, o)| o).collect();
+        let text = (row.cell)(&runs);
+        let findings = seen.into_iter().flat_map(|(l, o)| o.findings.into_iter().map(move |f| (l, f))).collect();
+        Ok(Cell { text, findings })
+    };
+    rows.iter().map(run).collect()
+}

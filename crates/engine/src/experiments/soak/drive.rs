@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Driving a soak: epochs on a worker process, one after the other, and what they come to.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::campaign::{Progress, crash};
+use crate::judge::match_runs::Matched;
+use crate::judge::recipe::{Recipe, program};
+use crate::judge::{Batch, Epoch};
+use crate::worker::{Lost, RETRIES, Reply, Request, SILENCE, Setup, Worker};
+
+/// How long a soak lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// This many epochs.
+    Epochs(u64),
+    /// As many as fit.
+    Time(Duration),
+}
+
+/// What epochs came to. Written to the state file, from which a soak can go on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Totals {
+    /// What the image was, in one line: totals of another image are not added to.
+    pub image: String,
+    /// Seed of the epochs.
+    pub seed: u64,
+    /// What epochs are made of.
+    pub recipe: Recipe,
+    /// The next epoch.
+    pub next: u64,
+    /// Replays in which every event was the free run's, on the image and the Model.
+    pub equal: u64,
+    /// Replays that differ by what is looked at without pcpu_lock alone.
+    pub window: u64,
+    /// Replays with another difference.
+    pub differ: u64,
+    /// Epochs that were not replayed: the worker was lost in them.
+    pub not_replayed: u64,
+    /// Turns of all schedules.
+    pub turns: u64,
+    /// Seconds that threads ran freely, and of all.
+    pub seconds: (f64, f64),
+    /// Memory of the worker in bytes: after the first epochs, at the end, and at most.
+    pub memory: (u64, u64, u64),
+    /// Epochs, ops, events and findings.
+    pub batch: Batch,
+}
+
+/// Epochs after which the worker's memory is looked at for the first time: by then every buffer has its size.
+const WARM: u64 = 16;
+
+impl Totals {
+    /// Nothing yet.
+    pub fn new(image: String, seed: u64, recipe: Recipe) -> Totals {
+        Totals {
+            image,
+            seed,
+            recipe,
+            next: 0,
+            equal: 0,
+            window: 0,
+            differ: 0,
+            not_replayed: 0,
+            turns: 0,
+            seconds: (0.0, 0.0),
+            memory: (0, 0, 0),
+            batch: Batch::default(),
+        }
+    }
+
+    fn add(&mut self, epoch: Epoch) {
+        match &epoch.matched {
+            // What the Model does otherwise is a finding of the lockstep oracle.
+            Some(Matched::Equal) => self.equal += 1,
+            Some(Matched::Window) => self.window += 1,
+            Some(Matched::Differs { .. }) => self.differ += 1,
+            None => self.not_replayed += 1,
+        }
+        self.turns += epoch.turns;
+        self.seconds.0 += epoch.micros.0 as f64 / 1e6;
+        let mut batch = epoch.batch;
+        // Which locks were taken in which order is judged in each epoch; graphs of thousands would only grow.
+        batch.order = Default::default();
+        self.batch.merge(batch);
+        self.next += 1;
+    }
+
+    fn look_at_memory(&mut self, bytes: u64) {
+        if self.batch.programs <= WARM || self.memory.0 == 0 {
+            self.memory.0 = bytes;
+        }
+        self.memory.1 = bytes;
+        self.memory.2 = self.memory.2.max(bytes);
+    }
+}
+
+/// Runs epochs, from where the totals are; `save` is called now and then, and at the end.
+///
+/// # Errors
+/// No worker can be started, or the totals cannot be saved.
+pub fn soak(
+    setup: &Setup,
+    until: Until,
+    totals: &mut Totals,
+    progress: &Progress,
+    mut save: impl FnMut(&Totals) -> Result<(), Lost>,
+) -> Result<(), Lost> {
+    const SAVE_EVERY: Duration = Duration::from_secs(5);
+    let (started, before) = (Instant::now(), totals.seconds.1);
+    let setup = Setup { soak: Some(totals.recipe), seed: totals.seed, ..setup.clone() };
+    let mut saved = Instant::now();
+    let mut worker = None;
+    let last = totals.next;
+    loop {
+        let over = match until {
+            Until::Epochs(n) => totals.next - last >= n,
+            Until::Time(t) => started.elapsed() >= t,
+        };
+        if over || progress.stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let epoch = run(&setup, &mut worker, totals.next)?;
+        progress.programs.fetch_add(1, Ordering::Relaxed);
+        progress.ops.fetch_add(epoch.ops, Ordering::Relaxed);
+        totals.add(epoch);
+        if let Some(worker) = &worker {
+            totals.look_at_memory(Worker::memory(worker));
+        }
+        progress.memory.store(totals.memory.1, Ordering::Relaxed);
+        progress.findings.store(totals.batch.found.len() as u64, Ordering::Relaxed);
+        totals.seconds.1 = before + started.elapsed().as_secs_f64();
+        if saved.elapsed() >= SAVE_EVERY {
+            save(totals)?;
+            saved = Instant::now();
+        }
+    }
+    totals.batch.sort();
+    save(totals)
+}
+
+/// Runs an epoch; losing the worker in it is a finding.
+fn run(setup: &Setup, worker: &mut Option<Worker>, index: u64) -> Result<Epoch, Lost> {
+    let mut killed = 0;
+    loop {
+        match ask(setup, worker, index) {
+            Ok(epoch) => return Ok(epoch),
+            Err(Lost::Killed(_)) if killed < RETRIES => {
+                *worker = None;
+                killed += 1;
+            }
+            Err(lost @ (Lost::Died(_) | Lost::TimedOut)) => {
+                *worker = None;
+                let program = program(setup.seed, index, setup.soak.expect("set by soak()"));
+                let mut batch = Batch { programs: 1, ..Batch::default() };
+                batch.add(&crash(&lost, &program), index, || program.encode());
+                return Ok(Epoch { batch, ..Epoch::default() });
+            }
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+fn ask(setup: &Setup, worker: &mut Option<Worker>, index: u64) -> Result<Epoch, Lost> {
+    let w = match worker {
+        Some(w) => w,
+        None => worker.insert(Worker::start(setup)?),
+    };
+    w.ask(&Request::Epoch { index })?;
+    match w.receive(SILENCE)? {
+        Reply::Epoch(epoch) => Ok(*epoch),
+        other => Err(Lost::Refused(format!("a worker said what it was not asked: {other:?}"))),
+    }
+}

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Corpora on disk that several sessions and a kill in the middle do not harm.
+//!
+//! A session's fuzzer writes to a scratch folder of its own. When it ends, and with the corpus locked, the fuzzer's merge
+//! picks the inputs worth keeping from scratch and corpus; those are added to the corpus by renaming, and only then is
+//! what the merge left out removed. What a killed session left in its scratch folder the next one takes along.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use percuss_source::files::{name_of, write_whole};
+
+/// A corpus folder, with lock and scratch folders beside it.
+#[derive(Debug, Clone)]
+pub struct Corpus {
+    dir: PathBuf,
+    /// Where scratch folders and lock files are: beside the corpus, so that renaming works.
+    beside: PathBuf,
+    name: String,
+}
+
+/// What a scratch folder is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// Inputs that a session's fuzzer keeps.
+    New,
+    /// Inputs of findings.
+    Found,
+    /// What a merge writes.
+    Merged,
+}
+
+/// A folder that one session writes to. It stays until it is [discarded](Scratch::discard): what a session that failed or
+/// was killed had in it is not lost.
+#[derive(Debug)]
+pub struct Scratch {
+    dir: PathBuf,
+    /// Locked: the session is alive.
+    _alive: File,
+}
+
+/// Why a merge is not believed, or the corpus not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum CorpusError {
+    /// A file or folder.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The merge wrote another number of inputs than it says.
+    #[error("the fuzzer kept {said} inputs, but wrote {written}: is the disk full? The corpus is as it was")]
+    Count {
+        /// What it says.
+        said: usize,
+        /// What there is.
+        written: usize,
+    },
+    /// The merge wrote something that it did not get.
+    #[error("the fuzzer wrote {name}, which is none of its inputs: is the disk full? The corpus is as it was")]
+    Broken {
+        /// The file.
+        name: String,
+    },
+}
+
+fn at<T>(path: &Path, result: io::Result<T>) -> Result<T, CorpusError> {
+    result.map_err(|error| CorpusError::File { path: path.to_owned(), error })
+}
+
+/// Regular files of a folder by path, none when it is missing.
+fn files(dir: &Path) -> Result<Vec<PathBuf>, CorpusError> {
+    let mut out = Vec::new();
+    let entries = match fs::read_dir(dir) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(out),
+        entries => at(dir, entries)?,
+    };
+    for entry in entries {
+        let path = at(dir, entry)?.path();
+        if path.is_file() {
+            out.push(path);
+        }
+    }
+    out.sort();
+    Ok(out)
+}
+
+/// Contents of folders and the folders in them, by name of the content.
+fn contents(dirs: &[&Path]) -> Result<BTreeMap<String, Vec<u8>>, CorpusError> {
+    let mut all = BTreeMap::new();
+    for dir in dirs {
+        for path in seeds(dir)? {
+            let bytes = at(&path, fs::read(&path))?;
+            all.insert(name_of(&bytes), bytes);
+        }
+    }
+    Ok(all)
+}
+
+impl Corpus {
+    /// The corpus in `dir`, which is made when missing.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn open(dir: &Path) -> Result<Corpus, CorpusError> {
+        let dir = at(dir, std::path::absolute(dir))?;
+        at(&dir, fs::create_dir_all(&dir))?;
+        let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let beside = dir.parent().unwrap_or(Path::new("/")).to_owned();
+        Ok(Corpus { dir, beside, name })
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Inputs in it.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn count(&self) -> Result<usize, CorpusError> {
+        Ok(files(&self.dir)?.len())
+    }
+
+    /// Waits until no other session merges into the corpus; none does for as long as the file is kept.
+    ///
+    /// # Errors
+    /// There can be no lock.
+    pub fn lock(&self) -> Result<File, CorpusError> {
+        let path = self.beside.join(format!(".{}.lock", self.name));
+        let file = at(&path, File::create(&path))?;
+        at(&path, file.lock())?;
+        Ok(file)
+    }
+
+    /// An empty folder of a session.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn scratch(&self, usage: Use) -> Result<Scratch, CorpusError> {
+        for n in 0.. {
+            let dir = self.beside.join(format!(".{}-{usage:?}-{}-{n}", self.name, std::process::id()));
+            match fs::create_dir(&dir) {
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
+                made => at(&dir, made)?,
+            }
+            let path = alive(&dir);
+            let file = at(&path, File::create(&path))?;
+            at(&path, file.lock())?;
+            return Ok(Scratch { dir, _alive: file });
+        }
+        unreachable!("numbers do not end")
+    }
+
+    /// Scratch folders of a kind whose sessions have died or failed. Ask with the corpus locked.
+    ///
+    /// # Errors
+    /// The folder of the corpus cannot be read.
+    pub fn orphans(&self, usage: Use) -> Result<Vec<PathBuf>, CorpusError> {
+        let begin = format!(".{}-{usage:?}-", self.name);
+        let mut out = Vec::new();
+        for entry in at(&self.beside, fs::read_dir(&self.beside))? {
+            let path = at(&self.beside, entry)?.path();
+            let ours = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(&begin));
+            // A folder whose mark is missing is being made this moment, or its session died then: it holds nothing.
+            let dead = || File::open(alive(&path)).is_ok_and(|file| file.try_lock().is_ok());
+            if ours && path.is_dir() && dead() {
+                out.push(path);
+            }
+        }
+        out.sort();
+        Ok(out)
+    }
+
+    /// Makes the corpus what a merge kept of it and of `sources`. The merge wrote to `merged` and says it kept `said`.
+    /// Call with the corpus locked.
+    ///
+    /// # Errors
+    /// The merge is not to be believed, or an input cannot be written: then nothing has been removed.
+    pub fn replace(&self, merged: &Path, said: usize, sources: &[&Path]) -> Result<(usize, usize), CorpusError> {
+        let old = contents(&[&self.dir])?;
+        let all = contents(sources)?;
+        let kept = contents(&[merged])?;
+        let written = files(merged)?.len();
+        if written != said {
+            return Err(CorpusError::Count { said, written });
+        }
+        if let Some(name) = kept.keys().find(|name| !all.contains_key(*name) && !old.contains_key(*name)) {
+            return Err(CorpusError::Broken { name: name.clone() });
+        }
+        let mut added = 0;
+        for (name, bytes) in kept.iter().filter(|(name, _)| !old.contains_key(*name)) {
+            let path = self.dir.join(name);
+            at(&path, write_whole(merged, &path, bytes))?;
+            added += 1;
+        }
+        // From here on every kept input is in the corpus.
+        let mut removed = 0;
+        for path in files(&self.dir)? {
+            let name = name_of(&at(&path, fs::read(&path))?);
+            if !kept.contains_key(&name) {
+                at(&path, fs::remove_file(&path))?;
+                removed += 1;
+            }
+        }
+        Ok((added, removed))
+    }
+}
+
+/// The file beside a scratch folder that is locked as long as its session is alive.
+fn alive(dir: &Path) -> PathBuf {
+    dir.with_extension("alive")
+}
+
+impl Scratch {
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Removes it: what was in it is elsewhere, or not wanted.
+    pub fn discard(self) {
+        discard(&self.dir);
+    }
+}
+
+/// The file beside a scratch folder with what its fuzzer printed.
+pub fn log_of(scratch: &Path) -> PathBuf {
+    scratch.with_extension("log")
+}
+
+/// Removes a scratch folder with its log and its mark. What cannot be removed is an orphan of the next session.
+pub fn discard(scratch: &Path) {
+    if fs::remove_dir_all(scratch).is_ok() {
+        let _ = fs::remove_file(log_of(scratch));
+        let _ = fs::remove_file(alive(scratch));
+    }
+}
+
+/// Files of a folder and of the folders in it, by path.
+///
+/// # Errors
+/// One cannot be read.
+pub fn seeds(dir: &Path) -> Result<Vec<PathBuf>, CorpusError> {
+    let mut out = files(dir)?;
+    for entry in at(dir, fs::read_dir(dir))? {
+        let path = at(dir, entry)?.path();
+        if path.is_dir() {
+            out.extend(files(&path)?);
+        }
+    }
+    out.sort();
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(dir: &Path, inputs: &[&str]) -> Result<(), CorpusError> {
+        inputs.iter().try_for_each(|input| at(dir, fs::write(dir.join(format!("x{input}")), input)))
+    }
+
+    fn inputs(dir: &Path) -> Result<Vec<String>, CorpusError> {
+        Ok(contents(&[dir])?.into_values().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect())
+    }
+
+    fn sorted(mut inputs: Vec<String>) -> String {
+        inputs.sort();
+        inputs.join(" ")
+    }
+
+    #[test]
+    fn what_the_merge_kept_is_the_corpus() -> Result<(), CorpusError> {
+        let home = tempfile::tempdir().expect("a directory");
+        let corpus = Corpus::open(&home.path().join("t"))?;
+        put(corpus.dir(), &["old", "useless"])?;
+        let (scratch, merged) = (corpus.scratch(Use::New)?, corpus.scratch(Use::Merged)?);
+        put(scratch.dir(), &["new", "worse"])?;
+        put(merged.dir(), &["old", "new"])?;
+        assert_eq!(corpus.replace(merged.dir(), 2, &[scratch.dir()])?, (1, 1));
+        assert_eq!(sorted(inputs(corpus.dir())?), "new old");
+        assert_eq!(corpus.count()?, 2);
+        [scratch, merged].into_iter().for_each(Scratch::discard);
+        let left: Vec<_> = fs::read_dir(home.path()).expect("readable").collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+        Ok(())
+    }
+
+    /// A merge that ran out of disk space loses files or the ends of them.
+    #[test]
+    fn a_merge_that_is_not_whole_changes_nothing() -> Result<(), CorpusError> {
+        let home = tempfile::tempdir().expect("a directory");
+        let corpus = Corpus::open(&home.path().join("t"))?;
+        put(corpus.dir(), &["a", "b"])?;
+        let (scratch, merged) = (corpus.scratch(Use::New)?, corpus.scratch(Use::Merged)?);
+        put(scratch.dir(), &["long input"])?;
+        assert!(matches!(corpus.replace(merged.dir(), 3, &[scratch.dir()]), Err(CorpusError::Count { .. })));
+        put(merged.dir(), &["a", "b", "long in"])?;
+        assert!(matches!(corpus.replace(merged.dir(), 3, &[scratch.dir()]), Err(CorpusError::Broken { .. })));
+        assert_eq!(sorted(inputs(corpus.dir())?), "a b");
+        Ok(())
+    }
+
+    #[test]
+    fn what_dead_sessions_left_is_found() -> Result<(), CorpusError> {
+        let home = tempfile::tempdir().expect("a directory");
+        let (corpus, other) = (Corpus::open(&home.path().join("t"))?, Corpus::open(&home.path().join("t2"))?);
+        let alive = corpus.scratch(Use::New)?;
+        let (dead, dead_too) = (corpus.scratch(Use::New)?, corpus.scratch(Use::Merged)?);
+        let theirs = other.scratch(Use::New)?;
+        let path = dead.dir().to_owned();
+        // As a killed process does: its locks go, its files stay.
+        drop((dead, dead_too));
+        assert_eq!(corpus.orphans(Use::New)?, std::slice::from_ref(&path));
+        discard(&path);
+        assert!(corpus.orphans(Use::New)?.is_empty() && !path.with_extension("alive").exists());
+        drop((alive, theirs));
+        Ok(())
+    }
+
+    /// Two sessions at once: each adds and prunes under the lock, and nothing that either needs goes.
+    #[test]
+    fn sessions_side_by_side_lose_nothing() -> Result<(), CorpusError> {
+        let home = tempfile::tempdir().expect("a directory");
+        let corpus = Corpus::open(&home.path().join("t"))?;
+        let session = |who: u32| {
+            for round in 0..20 {
+                let (scratch, merged) = (corpus.scratch(Use::New)?, corpus.scratch(Use::Merged)?);
+                let mine = format!("{who}-{round}");
+                put(scratch.dir(), &[&mine, "useless"])?;
+                let lock = corpus.lock()?;
+                let mut keep = inputs(corpus.dir())?;
+                keep.push(mine);
+                let keep: Vec<&str> = keep.iter().map(String::as_str).collect();
+                put(merged.dir(), &keep)?;
+                corpus.replace(merged.dir(), keep.len(), &[scratch.dir()])?;
+                drop(lock);
+            }
+            Ok::<_, CorpusError>(())
+        };
+        std::thread::scope(|s| {
+            let all: Vec<_> = (0..4).map(|who| s.spawn(move || session(who))).collect();
+            all.into_iter().try_for_each(|one| one.join().expect("no panic"))
+        })?;
+        assert_eq!(corpus.count()?, 80);
+        Ok(())
+    }
+
+    #[test]
+    fn seeds_may_be_in_folders() -> Result<(), CorpusError> {
+        let home = tempfile::tempdir().expect("a directory");
+        at(home.path(), fs::create_dir(home.path().join("more")))?;
+        for name in ["b", "more/a"] {
+            at(home.path(), fs::write(home.path().join(name), name))?;
+        }
+        assert_eq!(seeds(home.path())?, [home.path().join("b"), home.path().join("more/a")]);
+        Ok(())
+    }
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Programs on the image that is linked into this program, beside the Model, judged by every oracle.
+
+use percuss_shim as shim;
+
+use super::guard;
+use crate::judge::{Examiner, LoadError, Oracles, Soaker, on_world, probe};
+use percuss_model::{Facts, Quirks};
+use percuss_oracle::Finding;
+use percuss_program::Program;
+use percuss_run::{Session, Threads, Unwatched};
+use percuss_tenant::KernelC;
+use percuss_world::threads::Grain;
+
+/// Bytes of all units of a first chunk together above which a program is not worth a fuzzer's time: copying and comparing
+/// them takes longer than a thousand ops. Generated programs have such machines.
+const HEAVY: u64 = 4 << 20;
+
+/// A program that a fuzzer should run.
+pub fn worthwhile(program: &Program) -> bool {
+    let boot = &program.boot;
+    u64::from(boot.least_unit()) * u64::from(boot.cpus.count_ones()) <= HEAVY
+}
+
+/// Why a fuzz target cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There is no image in this program.
+    #[error(transparent)]
+    Image(#[from] shim::LoadError),
+    /// The image cannot be used.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The system refuses memory.
+    #[error("cannot set up a World: {0}")]
+    Io(#[from] std::io::Error),
+    /// The fuzzer would not see what the C does.
+    #[error(
+        "the C is not instrumented for libFuzzer: of {} functions {} have a counter and {} counted ({} counters in all). \
+         It must be compiled by clang with -fsanitize=fuzzer-no-link (unset CC, or set PERCUSS_CC=clang-19)",
+        .0.functions, .0.instrumented, .0.ran, .0.places
+    )]
+    Blind(shim::Coverage),
+    /// What one image does would change what the other remembers.
+    #[error("the two images share writable memory")]
+    Shared,
+    /// AddressSanitizer is there, but does not know whose memory is whose.
+    #[error("AddressSanitizer would not see an access to per-CPU memory that nobody has")]
+    Unfenced,
+}
+
+/// A new finding, with the program that shows it.
+#[derive(Debug, Clone)]
+pub struct Crash {
+    /// What the oracles object to, those that a quirk accounts for left out.
+    pub findings: Vec<Finding>,
+    /// The program.
+    pub program: Program,
+}
+
+impl Crash {
+    /// Everything the oracles say, in lines.
+    pub fn report(&self) -> String {
+        let mut out = String::new();
+        for Finding { title, oracle, op, detail, .. } in &self.findings {
+            out += &format!("{title}\noracle {}, op {op:#x}\n{}\n", oracle.name(), detail.trim_end());
+        }
+        out
+    }
+}
+
+/// Findings that no quirk accounts for are new.
+fn judged(findings: Vec<Finding>, program: &Program) -> Result<(), Box<Crash>> {
+    let findings: Vec<Finding> = findings.into_iter().filter(|f| f.quirk.is_none()).collect();
+    if findings.is_empty() { Ok(()) } else { Err(Box::new(Crash { findings, program: program.clone() })) }
+}
+
+/// An image that a fuzzer can work with: on a World, seen into, its quirks found out.
+pub(super) struct Ready {
+    pub session: Session<KernelC>,
+    pub facts: Facts,
+    pub quirks: Quirks,
+    pub coverage: shim::Coverage,
+}
+
+impl Ready {
+    /// Makes it so.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn of(image: shim::Image, name: &str) -> Result<Ready, StartError> {
+        let (mut session, facts) = on_world(image, name)?;
+        let text = "task a\nx = alloc 64\ny = alloc 32K\nfree x\nbalance\nphys x\nis-static x\nnr-pages\n";
+        let program = text.parse::<Program>().expect("the program above is one");
+        session.run(&program, &mut Unwatched)?;
+        let coverage = session.shared().tenant.coverage();
+        // A build without counters anywhere is no fuzz target but a test or a coverage report.
+        if coverage.places > 0 && (coverage.instrumented < coverage.functions || coverage.ran == 0) {
+            return Err(StartError::Blind(coverage));
+        }
+        if session.shared().host.world().is_fenced() == Some(false) {
+            return Err(StartError::Unfenced);
+        }
+        let (quirks, _) = probe(&mut session, facts)?;
+        Ok(Ready { session, facts, quirks, coverage })
+    }
+}
+
+/// The linked image beside the Model, ready for programs. Nothing but what the reset restores lives between two of them.
+#[derive(Debug)]
+pub struct Lockstep {
+    examiner: Examiner,
+    coverage: shim::Coverage,
+    /// The tree has quirk B14.
+    window: bool,
+}
+
+impl Lockstep {
+    /// Takes the linked image, checks that the fuzzer can see into it, and finds out its quirks.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn start() -> Result<Lockstep, StartError> {
+        let Ready { session, facts, quirks, coverage } = Ready::of(shim::Image::linked()?, "C")?;
+        let window = quirks.get("B14") == Ok(true);
+        Ok(Lockstep { examiner: Examiner::new(session, facts, quirks, Oracles::default())?, coverage, window })
+    }
+
+    /// What the fuzzer sees.
+    pub fn coverage(&self) -> shim::Coverage {
+        self.coverage
+    }
+
+    /// Forgets the last machine, so that the next program boots.
+    pub fn power_off(&mut self) {
+        self.examiner.image().power_off();
+        self.examiner.model().session.power_off();
+    }
+
+    /// Runs a program everywhere; findings that a quirk accounts for are known and do not count.
+    ///
+    /// # Errors
+    /// A new finding.
+    ///
+    /// # Panics
+    /// The system has no memory for a stack.
+    pub fn run(&mut self, program: &Program) -> Result<(), Box<Crash>> {
+        let verdict = self.examiner.examine(program).expect("memory for stacks");
+        judged(verdict.findings, program)
+    }
+
+    /// Runs the program's tasks on real threads, whose order becomes its schedule, and replays that everywhere.
+    ///
+    /// # Errors
+    /// A new finding.
+    ///
+    /// # Panics
+    /// The system has no memory for a stack.
+    pub(super) fn run_free(&mut self, program: &Program, threads: &Threads) -> Result<(), Box<Crash>> {
+        let (free, verdict) = self.examiner.examine_free(program, threads, Grain::Points).expect("memory for stacks");
+        let program = Program { schedule: free.turns, ..program.clone() };
+        guard::note(&program);
+        let log = self.examiner.image_ref().shared().host.world().events().to_vec();
+        let replay = Soaker::replay(&mut self.examiner, &program, &log, self.window, verdict.findings);
+        self.examiner.settle().expect("memory for stacks");
+        judged(replay.expect("memory for stacks").0, &program)
+    }
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Two images in the same programs, in one process: what the second does that the first does not, as `percuss diff` has it.
+//!
+//! The first differing event is a difference, and so is what the oracles that need no Model say of one image alone. It is
+//! accounted for where the images differ in quirks or facts and each does, event for event, what the Model with its own does.
+
+use std::collections::BTreeSet;
+
+use percuss_shim as shim;
+
+use super::lockstep::{Crash, Ready, StartError};
+use crate::judge::{Class, Examiner, Observation, Oracles, differences};
+use percuss_model::{Facts, Quirks};
+use percuss_oracle::{Finding, Oracle, lockstep};
+use percuss_program::Program;
+use percuss_world::log::Log;
+
+/// How two images agree in a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Agreement {
+    /// They do the same, and the oracles say the same of both.
+    Same,
+    /// Known quirks, or sizes and limits, account for what is different.
+    Accounted,
+}
+
+/// What the images are known to differ in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Quirks of the second that the first has not.
+    pub gained: Vec<&'static str>,
+    /// The other way round.
+    pub gone: Vec<&'static str>,
+    /// Sizes of structures, or limits, are others.
+    pub facts: bool,
+}
+
+impl Known {
+    fn of(facts: [Facts; 2], quirks: [Quirks; 2]) -> Known {
+        let only = |one: Quirks, other: Quirks| {
+            let has = |quirks: Quirks, name| quirks.get(name) == Ok(true);
+            Quirks::ALL.iter().map(|q| q.name).filter(|name| has(one, name) && !has(other, name)).collect()
+        };
+        let [before, after] = quirks;
+        Known { gained: only(after, before), gone: only(before, after), facts: facts[0] != facts[1] }
+    }
+
+    /// Nothing.
+    pub fn is_empty(&self) -> bool {
+        self.gained.is_empty() && self.gone.is_empty() && !self.facts
+    }
+}
+
+impl std::fmt::Display for Known {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.is_empty() {
+            return f.write_str("no known difference");
+        }
+        let signed = |sign: char, names: &[&str]| names.iter().map(|name| format!(" {sign}{name}")).collect::<String>();
+        let facts = if self.facts { " sizes or limits" } else { "" };
+        write!(f, "known differences:{}{}{facts}", signed('+', &self.gained), signed('-', &self.gone))
+    }
+}
+
+/// The images, before and after a change, each on a World of its own.
+#[derive(Debug)]
+pub struct Pair {
+    sides: [Examiner; 2],
+    known: Known,
+    coverage: shim::Coverage,
+}
+
+/// Programs tried to make one small, at most: a fuzzer's process ends with the finding, and others wait for it.
+const TRIES: u32 = 300;
+
+const MEMORY: &str = "memory for stacks";
+
+impl Pair {
+    /// Takes both, checks that the fuzzer can see into them, and finds out their quirks.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn of(before: shim::Image, after: shim::Image) -> Result<Pair, StartError> {
+        if before.ranges().iter().any(|a| after.ranges().iter().any(|b| overlap(*a, *b))) {
+            return Err(StartError::Shared);
+        }
+        let [a, b] = [Ready::of(before, "before")?, Ready::of(after, "after")?];
+        let known = Known::of([a.facts, b.facts], [a.quirks, b.quirks]);
+        let coverage = shim::Coverage {
+            places: b.coverage.places,
+            functions: a.coverage.functions + b.coverage.functions,
+            instrumented: a.coverage.instrumented + b.coverage.instrumented,
+            ran: a.coverage.ran + b.coverage.ran,
+        };
+        let oracles = Oracles { lockstep: false, ..Oracles::default() };
+        let side = |ready: Ready| Examiner::new(ready.session, ready.facts, ready.quirks, oracles);
+        Ok(Pair { sides: [side(a)?, side(b)?], known, coverage })
+    }
+
+    /// What the fuzzer sees, of both.
+    pub fn coverage(&self) -> shim::Coverage {
+        self.coverage
+    }
+
+    /// What the images are known to differ in.
+    pub fn known(&self) -> &Known {
+        &self.known
+    }
+
+    /// Forgets the last machine, so that the next program boots.
+    pub fn power_off(&mut self) {
+        for side in &mut self.sides {
+            side.image().power_off();
+            side.model().session.power_off();
+        }
+    }
+
+    /// Runs a program on both.
+    ///
+    /// # Errors
+    /// They differ, and nothing accounts for it.
+    ///
+    /// # Panics
+    /// The system has no memory for a stack.
+    pub fn run(&mut self, program: &Program) -> Result<Agreement, Box<Crash>> {
+        let said = self.sides.each_mut().map(|side| side.examine(program).expect(MEMORY).findings);
+        if self.parting(program).is_none() && titles(&said[0]) == titles(&said[1]) {
+            return Ok(Agreement::Same);
+        }
+        if !self.known.is_empty() && self.agree_with_models(program) {
+            return Ok(Agreement::Accounted);
+        }
+        Err(Box::new(Crash { findings: self.changes(program), program: program.clone() }))
+    }
+
+    /// The smallest program found that shows what this one shows first.
+    ///
+    /// # Panics
+    /// The system has no memory for a stack.
+    pub fn minimize(&mut self, crash: &Crash) -> Program {
+        let title = |crash: &Crash| crash.findings.first().map(|f| f.title.clone());
+        let wanted = title(crash);
+        let keep = |candidate: &Program| self.run(candidate).is_err_and(|c| title(&c) == wanted);
+        percuss_program::minimize(crash.program.clone(), keep, TRIES).program
+    }
+
+    /// The first event of the last program that differs.
+    fn parting(&self, program: &Program) -> Option<Finding> {
+        let [a, b] = self.sides.each_ref().map(|side| side.image_ref().shared().host.world());
+        let parting = lockstep::compare(a.events(), b.events())?;
+        let mut finding = lockstep::finding(program, a.events(), b.events(), parting);
+        finding.title = finding.title.replacen("divergence", "the patched tree parts", 1);
+        let site = |log: &Log| log.site_of(parting.event).map_or("no call".to_owned(), |s| s.to_string());
+        finding.detail += &format!("\nbefore: {}\nafter:  {}", site(a.log()), site(b.log()));
+        Some(finding)
+    }
+
+    /// Each is as the Model with its facts and quirks, and these account for what the oracles say.
+    fn agree_with_models(&mut self, program: &Program) -> bool {
+        self.sides.iter_mut().all(|side| {
+            side.set_lockstep(true);
+            let verdict = side.examine(program).expect(MEMORY);
+            side.set_lockstep(false);
+            verdict.findings.iter().all(|f| f.quirk.is_some())
+        })
+    }
+
+    /// What differs, once more with call sites: what the oracles say of the second alone, the first event, what they no
+    /// longer say, and the other classes of change.
+    fn changes(&mut self, program: &Program) -> Vec<Finding> {
+        let [before, after] = self.sides.each_mut().map(|side| side.observe(program).expect(MEMORY));
+        let parting = self.parting(program);
+        let op = parting.as_ref().map_or(0, |f| f.op);
+        let mut ranked: Vec<(u32, Finding)> = parting.into_iter().map(|f| (1, f)).collect();
+        for ((class, what), sites) in differences(Some(&before), Some(&after)) {
+            let said = |o: &Observation, title: &str| o.findings.iter().find(|f| f.title == title).cloned();
+            ranked.extend(match (class, what.split_once(' ')) {
+                (Class::Reports, Some(("+", title))) => said(&after, title).map(|f| (0, f)),
+                (Class::Reports, Some((_, title))) => said(&before, title).map(|f| (2, gone(f))),
+                _ => {
+                    let title = format!("percuss: {} changed: {what}", class.name());
+                    Some((3, Finding::new(Oracle::Lockstep, op, title, sites.join("\n"))))
+                }
+            });
+        }
+        ranked.sort_by_key(|(rank, _)| *rank);
+        ranked.into_iter().map(|(_, f)| f).collect()
+    }
+}
+
+/// Whether two ranges, each an address and a length, have a byte in common.
+fn overlap(a: (usize, usize), b: (usize, usize)) -> bool {
+    a.0 < b.0 + b.1 && b.0 < a.0 + a.1
+}
+
+fn gone(f: Finding) -> Finding {
+    Finding { title: format!("no longer: {}", f.title), ..f }
+}
+
+fn titles(findings: &[Finding]) -> BTreeSet<&str> {
+    findings.iter().map(|f| f.title.as_str()).collect()
+}

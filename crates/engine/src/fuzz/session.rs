@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A session of one target on a plain machine: the fuzzer runs for a while, its corpus is merged and pruned, and what it
+//! found is put where findings are kept once.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
+
+use super::corpus::{Corpus, CorpusError, Scratch, Use, discard, log_of};
+use super::findings::{Findings, collect};
+use super::guard::FINDINGS;
+use super::target::Target;
+use percuss_program::Program;
+
+/// What a session is told.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The target.
+    pub target: &'static Target,
+    /// Its binary.
+    pub binary: PathBuf,
+    /// The corpus folder, shared by all sessions of the target.
+    pub corpus: PathBuf,
+    /// Seeds: text programs, or inputs of a parser.
+    pub seeds: PathBuf,
+    /// Where findings are kept.
+    pub findings: PathBuf,
+    /// How long the fuzzer runs.
+    pub time: Duration,
+    /// Processes that fuzz at once.
+    pub jobs: u16,
+}
+
+/// What a session did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Inputs run.
+    pub runs: u64,
+    /// Counters reached.
+    pub coverage: u64,
+    /// Inputs in the corpus afterwards, and how many of them are new and how many were dropped.
+    pub corpus: (usize, usize, usize),
+    /// Findings of this session, and the titles of those nobody had before.
+    pub findings: usize,
+    /// Titles of the new ones.
+    pub new: Vec<String>,
+}
+
+/// Why a session failed.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The corpus is as it was.
+    #[error(transparent)]
+    Corpus(#[from] CorpusError),
+    /// The binary does not run.
+    #[error("{}: {error}", path.display())]
+    Start {
+        /// The binary.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The binary ended at once.
+    #[error("the fuzzer failed ({status}); its last words:\n{log}")]
+    Fuzzer {
+        /// How it ended.
+        status: std::process::ExitStatus,
+        /// The end of its log.
+        log: String,
+    },
+    /// Findings cannot be kept.
+    #[error("{}: {error}", path.display())]
+    Findings {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+/// Longest input, in bytes: text needs more than the programs that mutations make.
+pub const MAX_LEN: u32 = 16_384;
+
+/// Options of every run: a program takes microseconds, one that takes seconds hangs; services have 2 GiB; looking up the
+/// names of new functions takes longer than finding them.
+pub fn options() -> [String; 4] {
+    ["-timeout=25".into(), "-rss_limit_mb=2048".into(), "-print_funcs=0".into(), format!("-max_len={MAX_LEN}")]
+}
+
+/// Runs a session. `minimize` makes the program of a new finding with this title small.
+///
+/// # Errors
+/// See [`SessionError`]. What was found and learnt before is kept, or is there for the next session to take.
+pub fn run(plan: &Plan, mut minimize: impl FnMut(&str, &Program) -> Option<Program>) -> Result<Outcome, SessionError> {
+    let corpus = Corpus::open(&plan.corpus)?;
+    let [scratch, drops] = [corpus.scratch(Use::New)?, corpus.scratch(Use::Found)?];
+
+    let mut outcome = Outcome::default();
+    let log = fuzz(plan, &corpus, [&scratch, &drops])?;
+    outcome.read(&log);
+    // Findings first: they are what the machine ran for.
+    let failed = |error| SessionError::Findings { path: plan.findings.clone(), error };
+    let findings = Findings::open(&plan.findings).map_err(failed)?;
+    let lock = corpus.lock()?;
+    let found = corpus.orphans(Use::Found)?;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    for dir in found.iter().map(PathBuf::as_path).chain([drops.dir()]) {
+        // A killed session's log is cut off, but it is that session's.
+        let log = String::from_utf8_lossy(&fs::read(log_of(dir)).unwrap_or_default()).into_owned();
+        for dropped in collect(plan.target, dir, &log).map_err(failed)? {
+            outcome.findings += 1;
+            let title = dropped.story.title.clone();
+            if findings.note(&dropped, now, |p| minimize(&title, p)).map_err(failed)? {
+                outcome.new.push(title);
+            }
+        }
+    }
+    drops.discard();
+    let orphans = corpus.orphans(Use::New)?;
+    outcome.corpus = merge(plan, &corpus, &scratch, &orphans)?;
+    scratch.discard();
+    let rest = corpus.orphans(Use::Merged)?;
+    found.iter().chain(&orphans).chain(&rest).for_each(|dir| discard(dir));
+    drop(lock);
+    Ok(outcome)
+}
+
+/// Lets the fuzzer run for its time; what it printed.
+fn fuzz(plan: &Plan, corpus: &Corpus, [scratch, drops]: [&Scratch; 2]) -> Result<String, SessionError> {
+    let mut command = Command::new(&plan.binary);
+    command.args([scratch.dir(), corpus.dir(), &plan.seeds]).args(options());
+    // With -fork the run goes on after a finding, and a crash takes one process of several.
+    command.arg(format!("-fork={}", plan.jobs)).args(["-ignore_crashes=1", "-ignore_timeouts=1", "-ignore_ooms=1"]);
+    command.arg(format!("-max_total_time={}", plan.time.as_secs().max(1)));
+    command.arg(format!("-artifact_prefix={}/", drops.dir().display()));
+    command.env(FINDINGS, drops.dir());
+    let (status, log) = logged(plan, command, &log_of(drops.dir()))?;
+    // 0 when nothing was found, 77 or so with findings: those have left files.
+    let ran = log.lines().any(|line| Progress::of(line).is_some());
+    if !status.success() && !ran && fs::read_dir(drops.dir()).is_ok_and(|mut dir| dir.next().is_none()) {
+        return Err(SessionError::Fuzzer { status, log: end_of(&log) });
+    }
+    Ok(log)
+}
+
+/// Runs a command with all it prints going to a file, since it may print a lot; that, as text.
+fn logged(plan: &Plan, mut command: Command, log: &Path) -> Result<(std::process::ExitStatus, String), SessionError> {
+    let failed = |error| SessionError::Start { path: plan.binary.clone(), error };
+    let file = File::create(log).map_err(failed)?;
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
+    let status = command.status().map_err(failed)?;
+    let text = String::from_utf8_lossy(&fs::read(log).map_err(failed)?).into_owned();
+    Ok((status, text))
+}
+
+/// The last lines of a log.
+fn end_of(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(12)..].join("\n")
+}
+
+/// Has the fuzzer pick what is worth keeping, and makes the corpus that: inputs it has then, added, removed.
+fn merge(
+    plan: &Plan,
+    corpus: &Corpus,
+    scratch: &Scratch,
+    orphans: &[PathBuf],
+) -> Result<(usize, usize, usize), SessionError> {
+    let merged = corpus.scratch(Use::Merged)?;
+    let sources: Vec<&Path> =
+        [plan.seeds.as_path(), scratch.dir()].into_iter().chain(orphans.iter().map(PathBuf::as_path)).collect();
+    let mut command = Command::new(&plan.binary);
+    command.arg("-merge=1").args(options()).arg(merged.dir()).arg(corpus.dir()).args(&sources);
+    command.arg(format!("-artifact_prefix={}/", scratch.dir().display()));
+    let (status, log) = logged(plan, command, &log_of(merged.dir()))?;
+    let said = log.lines().rev().find_map(kept);
+    let Some(said) = said.filter(|_| status.success()) else {
+        return Err(SessionError::Fuzzer { status, log: end_of(&log) });
+    };
+    let (added, removed) = corpus.replace(merged.dir(), said, &sources)?;
+    merged.discard();
+    Ok((corpus.count()?, added, removed))
+}
+
+/// The number of inputs that the end of a merge speaks of: `MERGE-OUTER: 12 new files with 34 new features added; …`
+fn kept(line: &str) -> Option<usize> {
+    let (number, rest) = line.split_once("MERGE-OUTER: ")?.1.split_once(' ')?;
+    rest.starts_with("new files with").then(|| number.parse().ok()).flatten()
+}
+
+/// A line of progress: `#2097152 cov: 1 ft: 2 corp: 3 exec/s: 4 …`, or `#12: cov: …` of a run with several processes.
+struct Progress {
+    runs: u64,
+    coverage: u64,
+}
+
+impl Progress {
+    fn of(line: &str) -> Option<Progress> {
+        let (runs, rest) = line.strip_prefix('#')?.split_once([':', '\t', ' '])?;
+        let coverage = rest.split("cov: ").nth(1)?.split(' ').next()?;
+        Some(Progress { runs: runs.parse().ok()?, coverage: coverage.parse().ok()? })
+    }
+}
+
+impl Outcome {
+    fn read(&mut self, log: &str) {
+        for progress in log.lines().filter_map(Progress::of) {
+            self.runs = self.runs.max(progress.runs);
+            self.coverage = self.coverage.max(progress.coverage);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fuzzers_lines_are_read() {
+        let mut outcome = Outcome::default();
+        outcome.read(
+            "INFO: seed\n#2\tINITED cov: 5 ft: 6 corp: 1/14b exec/s: 0 rss: 80Mb\n\
+             #1234: cov: 1690 ft: 7000 corp: 99 exec/s: 3000 oom/timeout/crash: 0/0/1 time: 10s job: 3\nrest\n",
+        );
+        assert_eq!((outcome.runs, outcome.coverage), (1234, 1690));
+        assert_eq!(kept("MERGE-OUTER: 12 new files with 34 new features added; 5 new coverage edges"), Some(12));
+        assert_eq!(kept("MERGE-OUTER: 3 files, 0 in the initial corpus, 0 processed earlier"), None);
+    }
+}

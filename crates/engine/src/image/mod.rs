@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Images: a tree with patches and edits, compiled, with its quirks found out.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use percuss_shim as shim;
+use tempfile::TempDir;
+
+use crate::judge::{Api, LoadError, Oracles, Probed};
+use crate::sandbox::{self, Confinement, Workshop};
+use crate::worker::{Lost, Setup, Worker};
+use percuss_model::{Facts, Quirks};
+use percuss_source::edit::{Edit, EditError};
+use percuss_source::files::copy_below;
+use percuss_source::patch::{self, Applied, PatchError};
+use percuss_source::tree::{Overlay, Tree, TreeError, find_checkout};
+
+pub use shim::Config;
+
+/// What to compile.
+#[derive(Debug, Clone, Default)]
+pub struct ImageSpec {
+    /// A known tree's name or a directory.
+    pub tree: String,
+    /// Revision of the git checkout that the tree is; what is checked out when there is none.
+    pub rev: Option<String>,
+    /// Patch files, applied in order: diffs, messages, or mboxes.
+    pub patches: Vec<PathBuf>,
+    /// Variant of our own, by name, applied after the patches.
+    pub variant: Option<String>,
+    /// Damaged patches are taken.
+    pub lenient: bool,
+    /// Only so many of the patches.
+    pub upto: Option<usize>,
+    /// Edits of our own, by name, applied after that.
+    pub edits: Vec<String>,
+    /// Configuration.
+    pub config: Config,
+    /// The percuss command, which compiles and probes confined; when there is none (tests are not percuss), both are
+    /// done by this process.
+    pub program: Option<PathBuf>,
+}
+
+/// Why there is no image.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// The tree cannot be had.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// A patch does not apply.
+    #[error(transparent)]
+    Patch(#[from] PatchError),
+    /// An edit does not apply.
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    /// It does not compile.
+    #[error(transparent)]
+    Compile(#[from] shim::CompileError),
+    /// It does not load.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// It ends the worker that loads it.
+    #[error("the image cannot be loaded: {0}")]
+    Lost(#[from] Lost),
+    /// No room for intermediate files.
+    #[error("cannot make a scratch directory: {0}; set TMPDIR to a directory with space")]
+    Scratch(std::io::Error),
+}
+
+impl ImageError {
+    /// The tree itself does not build, or to nothing that can be run: `git bisect run` is to skip it (exit code 125).
+    pub fn is_build_failure(&self) -> bool {
+        use shim::CompileError::{Compile, Link};
+        matches!(
+            self,
+            ImageError::Compile(Compile { .. } | Link(_))
+                | ImageError::Load(LoadError::Image { .. } | LoadError::Unsupported(_))
+                | ImageError::Lost(Lost::Died(_) | Lost::TimedOut | Lost::Refused(_))
+        )
+    }
+}
+
+/// A compiled image.
+#[derive(Debug)]
+pub struct Image {
+    /// The shared object.
+    pub path: PathBuf,
+    /// The tree it is of.
+    pub tree: Tree,
+    /// SHA-256 of each allocator file as compiled: path and hash.
+    pub files: Vec<(String, String)>,
+    /// Names of patches and edits, in order; variants are called ours.
+    pub applied: Vec<String>,
+    /// What each patch changed; files that are not compiled are among the ignored ones.
+    pub patches: Vec<Applied>,
+    /// What a person should know about the patches.
+    pub notes: Vec<String>,
+    /// Configuration.
+    pub config: Config,
+    /// The compiler.
+    pub compiler: PathBuf,
+    /// Facts for the Model.
+    pub facts: Facts,
+    /// How it calls kernel services.
+    pub api: Api,
+    /// How it was confined when it was probed; None when it was not.
+    pub confinement: Option<Confinement>,
+    /// Its quirks.
+    pub quirks: Quirks,
+    /// Quirks whose probe program agreed with neither behaviour.
+    pub undecided: Vec<&'static str>,
+    scratch: TempDir,
+}
+
+impl Image {
+    /// Resolves, patches, compiles, loads and probes.
+    ///
+    /// # Errors
+    /// See [`ImageError`].
+    pub fn build(spec: &ImageSpec) -> Result<Image, ImageError> {
+        let root = find_checkout().unwrap_or_else(|| PathBuf::from("."));
+        let tree = match &spec.rev {
+            Some(rev) => Tree::revision(&spec.tree, rev, &root)?,
+            None => Tree::resolve(&spec.tree, &root)?,
+        };
+        let scratch = TempDir::with_prefix("percuss-").map_err(ImageError::Scratch)?;
+        let Patched { overlay, mut patches, notes } = patched(spec, &tree, scratch.path())?;
+        let mut files = tree.files.clone();
+        if let Some(o) = &overlay {
+            for (file, hash) in &mut files {
+                *hash = percuss_source::tree::sha256_bytes(o.read(file)?.as_bytes());
+            }
+        }
+        let request = shim::CompileRequest {
+            tree: tree.dir.clone(),
+            overlay: overlay.as_ref().map(|o| o.dir.clone()),
+            launcher: launcher(spec, &tree, scratch.path()),
+            config: spec.config,
+            output: scratch.path().join("image.so"),
+            scratch: scratch.path().join("build"),
+            flags: Vec::new(),
+        };
+        let compiled = shim::compile(&request)?;
+        sort_out(&mut patches, &compiled.read, spec.upto.is_some())?;
+        let probed = match &spec.program {
+            Some(program) => Worker::probe(program, &compiled.path)?,
+            None => Probed::here(&compiled.path)?,
+        };
+        Ok(Image {
+            path: compiled.path,
+            applied: overlay.map_or_else(Vec::new, |o| o.applied),
+            patches,
+            notes,
+            config: spec.config,
+            compiler: compiled.compiler,
+            tree,
+            files,
+            facts: probed.facts,
+            api: probed.api,
+            confinement: probed.confinement,
+            quirks: probed.quirks,
+            undecided: probed.undecided,
+            scratch,
+        })
+    }
+
+    /// Writes the files that patches and edits change, and those that go with them, to a directory laid out like the tree.
+    ///
+    /// # Errors
+    /// There are files in it already, or one cannot be written.
+    pub fn write_changed(&self, dir: &Path) -> std::io::Result<()> {
+        std::fs::create_dir_all(dir)?;
+        if std::fs::read_dir(dir)?.next().is_some() {
+            return Err(std::io::Error::other("it is not empty"));
+        }
+        copy_below(&self.scratch.path().join(OVERLAY), dir)
+    }
+
+    /// What a worker needs to run it.
+    pub fn setup(&self, seed: u64, oracles: Oracles) -> Setup {
+        let on = Quirks::ALL.iter().filter(|q| self.quirks.get(q.name) == Ok(true));
+        Setup {
+            image: self.path.clone(),
+            name: "C".to_owned(),
+            quirks: on.map(|q| q.name.to_owned()).collect(),
+            oracles,
+            seed,
+            tasks: 0,
+            soak: None,
+            worker: None,
+        }
+    }
+}
+
+/// What the compiler is run through.
+fn launcher(spec: &ImageSpec, tree: &Tree, scratch: &Path) -> Vec<OsString> {
+    let shop = Workshop { read: vec![tree.dir.clone()], write: vec![scratch.to_owned()] };
+    spec.program.as_ref().map_or_else(Vec::new, |program| sandbox::launcher(program, &shop))
+}
+
+/// Where the overlay is in the scratch directory.
+const OVERLAY: &str = "overlay";
+
+/// A tree's overlay and how it came about.
+#[derive(Default)]
+struct Patched {
+    overlay: Option<Overlay>,
+    patches: Vec<Applied>,
+    notes: Vec<String>,
+}
+
+fn patched(spec: &ImageSpec, tree: &Tree, scratch: &Path) -> Result<Patched, ImageError> {
+    if spec.patches.is_empty() && spec.variant.is_none() && spec.edits.is_empty() {
+        return Ok(Patched::default());
+    }
+    let mut overlay = Overlay::new(tree, scratch.join(OVERLAY))?;
+    let series = patch::load(&spec.patches, spec.lenient)?;
+    let count = spec.upto.unwrap_or(series.patches.len());
+    let patches = series.patches.iter().take(count).map(|patch| patch.apply(&mut overlay));
+    let patches = patches.collect::<Result<Vec<_>, _>>()?;
+    if let Some(name) = &spec.variant {
+        Edit::variant(name)?.apply(&mut overlay)?;
+    }
+    for name in &spec.edits {
+        Edit::load(name)?.apply(&mut overlay)?;
+    }
+    Ok(Patched { overlay: Some(overlay), patches, notes: series.notes })
+}
+
+/// Moves what the compiler did not read to the ignored files. All of a series must not be ignored; a part of it may.
+fn sort_out(patches: &mut [Applied], read: &[String], part: bool) -> Result<(), PatchError> {
+    for patch in patches.iter_mut() {
+        let (changed, unread) =
+            std::mem::take(&mut patch.changed).into_iter().partition(|file| read.binary_search(file).is_ok());
+        patch.changed = changed;
+        patch.ignored.extend::<Vec<String>>(unread);
+    }
+    if part || patches.is_empty() || patches.iter().any(|patch| !patch.changed.is_empty()) {
+        return Ok(());
+    }
+    let names: Vec<&str> = patches.iter().map(|patch| patch.name.as_str()).collect();
+    let files: Vec<&str> = patches.iter().flat_map(|patch| &patch.ignored).map(String::as_str).collect();
+    Err(PatchError::NotCompiled {
+        patch: names.join(", "),
+        files: files.join(", "),
+        compiled: shim::compile::COMPILED.to_owned(),
+    })
+}

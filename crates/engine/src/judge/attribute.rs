@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Accounting for findings: a quirk accounts for one when the Model without that quirk does not show it.
+
+use super::watch::{HintWatch, SeenBelow, SeenRoom};
+use percuss_kernel::State;
+use percuss_lockdep::{Lockdep, Options};
+use percuss_model::{Allocator, Facts, Felt, Quirks};
+use percuss_oracle::finding::{Finding, Oracle};
+use percuss_oracle::hints::Hint;
+use percuss_oracle::{lockorder, signs};
+use percuss_program::Program;
+use percuss_run::strategy::{Aligned, Replay, Strategy};
+use percuss_run::{Ended, Session, Step};
+use percuss_world::sample::Contents;
+use percuss_world::{Host, World};
+
+/// The Model on a World of its own, with what was seen of it.
+#[derive(Debug)]
+pub struct ModelRun {
+    /// The session.
+    pub session: Session<Allocator<Host>>,
+    /// What was seen in the last program.
+    pub watch: HintWatch,
+    /// What the oracles said of it, when they have been asked.
+    found: Option<Vec<Finding>>,
+    ended: Ended,
+    state: State,
+    lockdep: Lockdep,
+}
+
+impl ModelRun {
+    /// A Model with these facts and quirks.
+    ///
+    /// # Errors
+    /// The system refuses address space or stacks.
+    pub fn new(facts: Facts, quirks: Quirks) -> std::io::Result<ModelRun> {
+        let host = Host::new(World::new(0)?);
+        let session = Session::new(host.clone(), Allocator::new(host, facts, quirks))?;
+        // Its World has no content: what the Model does to memory is all in its events.
+        session.shared().contents.set(Contents::Ignored);
+        Ok(ModelRun {
+            session,
+            watch: HintWatch::default(),
+            found: None,
+            ended: Ended::Whole,
+            state: State::default(),
+            lockdep: Lockdep::new(Options::default()),
+        })
+    }
+
+    /// Runs a program, watched.
+    ///
+    /// # Errors
+    /// See [`Session::run`].
+    pub fn run(&mut self, program: &Program) -> std::io::Result<Ended> {
+        self.run_under(program, &mut Replay::new(&program.schedule))
+    }
+
+    /// Runs a program, watched, in the turns of another Model, whose scheduling points may be others.
+    ///
+    /// # Errors
+    /// See [`Session::run`].
+    pub fn run_aligned(&mut self, program: &Program, trail: &[Step]) -> std::io::Result<Ended> {
+        self.run_under(program, &mut Aligned::new(trail))
+    }
+
+    fn run_under(&mut self, program: &Program, strategy: &mut dyn Strategy) -> std::io::Result<Ended> {
+        self.watch.start(program);
+        self.found = None;
+        self.session.shared().tenant.forget_felt();
+        self.ended = self.session.run_under(program, strategy, &mut self.watch)?;
+        Ok(self.ended)
+    }
+
+    /// What the oracles that need no memory say of the last program.
+    pub fn findings(&mut self, program: &Program) -> &[Finding] {
+        if self.found.is_none() {
+            let shared = self.session.shared();
+            let mut out = signs::scan(program, shared.host.world().log());
+            out.extend(lockorder::judge(&mut self.lockdep, program, shared.host.world().log()));
+            out.extend(self.at_end());
+            self.found = Some(out);
+        }
+        self.found.as_deref().unwrap_or_default()
+    }
+
+    /// What they say of the state in which it left the Model.
+    pub fn at_end(&mut self) -> Vec<Finding> {
+        let shared = self.session.shared();
+        let ext = (shared.tenant.facts().obj_ext_size > 0) as u32;
+        super::examine::judge_end(shared, self.ended, ext, &mut self.state)
+    }
+}
+
+/// Models with different quirks, made when first needed and kept, for a World is dear.
+#[derive(Debug)]
+pub(super) struct Models {
+    facts: Facts,
+    runs: Vec<Kept>,
+    /// Number of the program.
+    round: u64,
+}
+
+/// A Model, and the program it ran last.
+#[derive(Debug)]
+struct Kept {
+    quirks: Quirks,
+    round: u64,
+    run: ModelRun,
+}
+
+impl Models {
+    /// None yet.
+    pub fn new(facts: Facts) -> Models {
+        Models { facts, runs: Vec::new(), round: 0 }
+    }
+
+    /// The next program is another one.
+    pub fn start(&mut self) {
+        self.round += 1;
+    }
+
+    /// Runs a program on all that are there.
+    fn settle(&mut self, program: &Program) -> std::io::Result<()> {
+        for Kept { run, .. } in &mut self.runs {
+            run.session.power_off();
+            run.run(program)?;
+            run.findings(program);
+        }
+        Ok(())
+    }
+
+    /// Runs a program on the Model with these quirks, unless that is what it ran last. `trail`, for a program as another
+    /// Model ran it, is where turns ended there: counted from the beginning, points would be others here, and what takes a
+    /// preemption would go or stay by chance.
+    pub fn run(&mut self, quirks: Quirks, program: &Program, trail: Option<&[Step]>) -> std::io::Result<&mut ModelRun> {
+        let i = match self.runs.iter().position(|kept| kept.quirks == quirks) {
+            Some(i) => i,
+            None => {
+                self.runs.push(Kept { quirks, round: 0, run: ModelRun::new(self.facts, quirks)? });
+                self.runs.len() - 1
+            }
+        };
+        let kept = &mut self.runs[i];
+        if kept.round != self.round {
+            match trail.filter(|_| program.preemptions() > 0) {
+                None => kept.run.run(program)?,
+                Some(trail) => kept.run.run_aligned(program, trail)?,
+            };
+            kept.round = self.round;
+        }
+        Ok(&mut kept.run)
+    }
+}
+
+/// Models that lack some of the image's quirks.
+#[derive(Debug)]
+pub struct Variants {
+    quirks: Quirks,
+    /// Quirks the image has, in the order of the table.
+    on: Vec<&'static str>,
+    models: Models,
+    /// Quirks of masks that made a difference in the program, if they are among [`Felt::KNOWN`].
+    felt: Felt,
+}
+
+/// Quirks that are switched off first: those that only queue work or count warnings, and those that choose what backing allocations
+/// may do, and so what may wait for whom.
+const FIRST: [&str; 10] = [
+    "queue-under-lock",
+    "B15",
+    "B03",
+    "B03b",
+    "B04",
+    "B05",
+    "B06",
+    "backing-nofail",
+    "caller-scopes",
+    "noreclaim-scope",
+];
+
+/// The quirk that accounts for stalls. By their rule, not by running the Model without it: two tasks of such a Model
+/// may populate one page.
+const UNDER_MUTEX: &str = "backing-under-mutex";
+
+/// Something seen, and the quirk that accounts for it.
+type Accounted<S> = (S, Option<&'static str>);
+
+impl Variants {
+    /// Variants of an image's quirks.
+    pub fn new(facts: Facts, quirks: Quirks) -> Variants {
+        let on = Quirks::ALL.iter().map(|q| q.name).filter(|name| quirks.get(name) == Ok(true)).collect();
+        Variants { quirks, on, models: Models::new(facts), felt: Felt::default() }
+    }
+
+    /// The next program is another one, in which these quirks were felt by a Model with all.
+    pub fn start(&mut self, felt: Felt) {
+        self.models.start();
+        self.felt = felt;
+    }
+
+    /// See [`super::Examiner::settle`].
+    pub(super) fn settle(&mut self, program: &Program) -> std::io::Result<()> {
+        self.models.start();
+        self.models.settle(program)
+    }
+
+    /// A Model without these quirks would run no differently.
+    fn idle(&self, names: &[&str]) -> bool {
+        names.iter().all(|name| self.felt.idle(name))
+    }
+
+    /// Runs the Model without the named quirks.
+    fn without(&mut self, names: &[&str], program: &Program, trail: &[Step]) -> std::io::Result<&mut ModelRun> {
+        let mut quirks = self.quirks;
+        for name in names {
+            quirks.set(name, false).expect("the name comes from the table");
+        }
+        self.models.run(quirks, program, Some(trail))
+    }
+
+    /// Finds who accounts for what was seen of hints: one finding for each quirk and kind, and one, without a quirk,
+    /// for each kind of occurrence that nobody accounts for.
+    ///
+    /// First each quirk is switched off alone. What is left has more than one cause: quirks are then switched off one
+    /// after the other, and the one with which the occurrence goes accounts for it.
+    ///
+    /// # Errors
+    /// See [`Session::run`].
+    pub fn hints(&mut self, program: &Program, model: &ModelRun, tally: &mut Tally) -> std::io::Result<Vec<Finding>> {
+        let seen = &model.watch;
+        let mut below: Vec<Accounted<SeenBelow>> = seen.below.iter().map(|b| (*b, None)).collect();
+        let mut room: Vec<Accounted<SeenRoom>> = seen.room.iter().map(|r| (*r, None)).collect();
+        let on: Vec<_> = self.on.iter().copied().filter(|name| *name != UNDER_MUTEX).collect();
+        let alone = (0..on.len()).map(|i| &on[i..=i]);
+        let together = (1..on.len()).map(|i| &on[..=i]);
+        for names in alone.chain(together) {
+            if below.iter().all(|b| b.1.is_some()) && room.iter().all(|r| r.1.is_some()) {
+                break;
+            }
+            if self.idle(names) {
+                continue;
+            }
+            let run = self.without(names, program, model.session.trail())?;
+            account(&mut below, &mut room, &run.watch, names[names.len() - 1]);
+        }
+        Ok(findings(below, room, tally))
+    }
+
+    /// Quirks of the image, those of [`FIRST`] first, and how many these are.
+    fn in_order(&self) -> (Vec<&'static str>, usize) {
+        let (masks, rest): (Vec<_>, Vec<_>) =
+            self.on.iter().copied().filter(|name| *name != UNDER_MUTEX).partition(|name| FIRST.contains(name));
+        let nr = masks.len();
+        ([masks, rest].concat(), nr)
+    }
+
+    /// Finds who accounts for findings that the Model shows too, and notes it in them; `trail` as for `Models::run`.
+    ///
+    /// # Errors
+    /// See [`Session::run`].
+    pub fn others(
+        &mut self,
+        program: &Program,
+        findings: &mut [Finding],
+        shown: &[Finding],
+        trail: &[Step],
+    ) -> std::io::Result<()> {
+        for f in findings.iter_mut().filter(|f| f.quirk.is_none()) {
+            let same = |m: &Finding| (m.oracle, &m.title, m.op) == (f.oracle, &f.title, f.op);
+            if !shown.iter().any(same) {
+                continue;
+            }
+            if f.oracle == Oracle::Stall && self.on.contains(&UNDER_MUTEX) {
+                f.quirk = Some(UNDER_MUTEX.to_owned());
+                continue;
+            }
+            // Each quirk alone; then, what has more than one cause: one after the other, and the one with which the
+            // finding goes accounts for it. Those that choose masks first: without another one a chunk may not be
+            // made at all, and then there is nothing to see either.
+            let (on, masks) = self.in_order();
+            let alone = |range: std::ops::Range<usize>| range.map(|i| &on[i..=i]);
+            let together = |range: std::ops::Range<usize>| range.map(|i| &on[..=i]);
+            let first = alone(0..masks).chain(together(1..masks.max(1)));
+            for names in first.chain(alone(masks..on.len())).chain(together(masks.max(1)..on.len())) {
+                if !self.idle(names) && !self.without(names, program, trail)?.findings(program).iter().any(same) {
+                    f.quirk = Some(names[names.len() - 1].to_owned());
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Notes `name` for everything that was seen but is not in `without`.
+fn account(
+    below: &mut [Accounted<SeenBelow>],
+    room: &mut [Accounted<SeenRoom>],
+    without: &HintWatch,
+    name: &'static str,
+) {
+    for (b, by) in below.iter_mut().filter(|b| b.1.is_none()) {
+        let place = |s: &SeenBelow| (s.op, s.below.which, s.below.chunk, s.below.block);
+        let same = |o: &SeenBelow| place(o) == place(b);
+        if !without.below.iter().any(same) {
+            *by = Some(name);
+        }
+    }
+    for (r, by) in room.iter_mut().filter(|r| r.1.is_none()) {
+        if !without.room.iter().any(|o| o.op == r.op) {
+            *by = Some(name);
+        }
+    }
+}
+
+fn findings(below: Vec<Accounted<SeenBelow>>, room: Vec<Accounted<SeenRoom>>, tally: &mut Tally) -> Vec<Finding> {
+    let mut out: Vec<Finding> = Vec::new();
+    let mut add = |mut f: Finding, by: Option<&'static str>| {
+        tally.add(by);
+        f.quirk = by.map(str::to_owned);
+        if !out.iter().any(|o| o.key() == f.key()) {
+            out.push(f);
+        }
+    };
+    for (r, by) in room {
+        let title = if r.created {
+            "percuss: chunk created although there is room"
+        } else {
+            "percuss: allocation fails although there is room"
+        };
+        let detail = format!("block {} of the chunk at {:#x} has room", r.block, r.chunk);
+        add(Finding::new(Oracle::Room, r.op, title, detail), by);
+    }
+    for (b, by) in below {
+        let title = match b.below.which {
+            Hint::Block => "percuss: hint of a block below the truth",
+            Hint::RightEdge => "percuss: right edge of a block below the truth",
+            Hint::Chunk => "percuss: hint of a chunk below the truth",
+        };
+        let at = b.below.block.map_or(String::new(), |n| format!(" block {n}"));
+        let detail = format!("chunk {:#x}{at}: hint {} units, truth {}", b.below.chunk, b.below.hint, b.below.truth);
+        add(Finding::new(Oracle::Hints, b.op, title, detail), by);
+    }
+    out
+}
+
+/// How many hints below the truth (and what came of them) each quirk accounts for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Tally {
+    /// By quirk name.
+    pub by_quirk: std::collections::BTreeMap<String, u64>,
+    /// Accounted for by no quirk.
+    pub unattributed: u64,
+}
+
+impl Tally {
+    fn add(&mut self, by: Option<&str>) {
+        match by {
+            Some(name) => *self.by_quirk.entry(name.to_owned()).or_default() += 1,
+            None => self.unattributed += 1,
+        }
+    }
+
+    /// Adds another tally.
+    pub fn merge(&mut self, other: &Tally) {
+        for (name, n) in &other.by_quirk {
+            *self.by_quirk.entry(name.clone()).or_default() += n;
+        }
+        self.unattributed += other.unattributed;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use percuss_program::Turn;
+
+    /// A chunk that B24 makes needlessly, then locks in the wrong order: the caller's deadlock, and no quirk's.
+    const PROGRAM: &str = "
+boot static=8K dyn=20K cpus=4
+unsafe-caller
+task a
+  v0 = alloc 8192
+  v1 = alloc 256
+  v2 = alloc 12032
+  free v1
+  v3 = alloc 256
+  lock fs
+  lock io
+  unlock io
+  unlock fs
+task b
+  lock io
+  lock fs
+  unlock fs
+  unlock io
+";
+
+    fn deadlock(found: &[Finding]) -> Option<&Finding> {
+        found.iter().find(|f| f.oracle == Oracle::LockOrder && f.title.contains("deadlock in"))
+    }
+
+    /// Without B24 there are fewer points in front of the locks, and task a is preempted behind them.
+    #[test]
+    fn what_other_points_hide_is_not_accounted_for() {
+        let (facts, quirks) = (Facts::default(), Quirks::v6_12());
+        let mut model = ModelRun::new(facts, quirks).unwrap();
+        let mut without = ModelRun::new(facts, Quirks { b24: false, ..quirks }).unwrap();
+        let mut variants = Variants::new(facts, quirks);
+        let (mut deadlocks, mut hidden) = (0, 0);
+        for points in 1..400 {
+            let mut program: Program = PROGRAM.parse().unwrap();
+            program.schedule = vec![Turn::points(0, points), Turn::op(1)];
+            model.run(&program).unwrap();
+            let shown = model.findings(&program).to_vec();
+            let Some(finding) = deadlock(&shown) else { continue };
+            deadlocks += 1;
+            without.run(&program).unwrap();
+            hidden += u32::from(deadlock(without.findings(&program)).is_none());
+            let mut found = [finding.clone()];
+            variants.start(model.session.shared().tenant.felt());
+            variants.others(&program, &mut found, &shown, model.session.trail()).unwrap();
+            assert_eq!(found[0].quirk, None, "preempted after {points} points");
+        }
+        assert!(deadlocks > 0 && hidden > 0, "{deadlocks} deadlocks, {hidden} hidden where points are counted");
+    }
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What became of allocations, and why those that failed did: injected failures and those for want of memory apart.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::tracker::Tracker;
+use percuss_kernel::event::Event;
+use percuss_program::{Op, Program, op_at};
+use percuss_world::log::Log;
+
+/// Why an allocation returned NULL.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Failure {
+    /// The fault plan, or a program's page budget, made a backing allocation fail.
+    Injected,
+    /// There was no memory for a backing allocation.
+    Pressure,
+    /// The caller could sleep, but was treated as if it could not: nothing was tried.
+    Early,
+    /// The caller could not sleep, and no populated room was there.
+    NoRoom,
+    /// A fatal signal ended the wait for pcpu_alloc_mutex.
+    Killed,
+    /// The arguments are documented as refused, or the reserved area is full.
+    Refused,
+}
+
+impl Failure {
+    /// Words for reports: an allocation fails …
+    pub fn why(self) -> &'static str {
+        match self {
+            Failure::Injected => "by the fault plan",
+            Failure::Pressure => "for want of memory",
+            Failure::Early => "early, although their callers could sleep",
+            Failure::NoRoom => "in atomic context, without populated room",
+            Failure::Killed => "by a fatal signal",
+            Failure::Refused => "as refused",
+        }
+    }
+}
+
+/// Results of all allocations of a program.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Results {
+    /// Those that returned an area.
+    pub ok: u64,
+    /// Those that returned NULL, by reason.
+    pub failed: BTreeMap<Failure, u64>,
+    /// Ops that returned NULL, by number.
+    pub null: Vec<u32>,
+    /// Ops that began and never returned.
+    pub never: Vec<u32>,
+}
+
+/// What happened within an op.
+#[derive(Default, Clone, Copy)]
+struct Seen {
+    injected: bool,
+    pressure: bool,
+    killed: bool,
+    atomic: bool,
+    failed: bool,
+}
+
+impl Results {
+    /// Reads a log.
+    pub fn of(program: &Program, log: &Log) -> Results {
+        let mut out = Results::default();
+        let mut tracker = Tracker::default();
+        let mut open: BTreeMap<u32, Seen> = BTreeMap::new();
+        for event in log.events() {
+            tracker.feed(event);
+            if let Event::OpEnd { op, result } = *event {
+                let seen = open.remove(&op).unwrap_or_default();
+                out.ended(program, op, result, seen);
+                continue;
+            }
+            let seen = match event {
+                Event::OpBegin { op } => open.entry(*op).or_default(),
+                _ if tracker.in_worker() => continue,
+                _ => open.entry(tracker.op()).or_default(),
+            };
+            match *event {
+                Event::NoMemory { .. } => seen.pressure = true,
+                Event::Kzalloc { addr: 0, .. }
+                | Event::Vmalloc { addr: 0, .. }
+                | Event::VmAreas { base: 0, .. }
+                | Event::PageAlloc { pfn: None, .. }
+                | Event::PageTable { ok: false, .. }
+                | Event::Charge { ok: false, .. } => seen.injected = true,
+                Event::MutexLock { taken: false, .. } => seen.killed = true,
+                Event::TraceAllocFail { is_atomic, .. } => {
+                    seen.failed = true;
+                    seen.atomic = is_atomic;
+                }
+                _ => {}
+            }
+        }
+        out.never = open.into_keys().filter(|op| allocates(program, *op)).collect();
+        out
+    }
+
+    fn ended(&mut self, program: &Program, op: u32, result: u64, seen: Seen) {
+        if !allocates(program, op) {
+            return;
+        }
+        if result != 0 {
+            self.ok += 1;
+            return;
+        }
+        let could_sleep = matches!(op_at(program, op), Some(Op::Alloc { gfp, .. }) if gfp.allows_blocking());
+        let why = match seen {
+            Seen { pressure: true, .. } => Failure::Pressure,
+            Seen { injected: true, .. } => Failure::Injected,
+            Seen { killed: true, .. } => Failure::Killed,
+            Seen { failed: true, atomic: true, .. } if could_sleep => Failure::Early,
+            Seen { failed: true, atomic: true, .. } => Failure::NoRoom,
+            _ => Failure::Refused,
+        };
+        *self.failed.entry(why).or_default() += 1;
+        self.null.push(op);
+    }
+
+    /// Allocations that failed for one reason.
+    pub fn count(&self, why: Failure) -> u64 {
+        self.failed.get(&why).copied().unwrap_or(0)
+    }
+}
+
+fn allocates(program: &Program, op: u32) -> bool {
+    matches!(op_at(program, op), Some(Op::Alloc { .. } | Op::SchedProbe { .. }))
+}

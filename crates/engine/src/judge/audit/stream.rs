@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What a tenant does, one call after the other, without figures: for comparing two trees whose figures differ anyway.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::tracker::Tracker;
+use percuss_kernel::event::Event;
+use percuss_kernel::{CONTEXTS, Lock, Scope};
+use percuss_world::log::Log;
+
+/// A kind of call, with the place of the tree that makes it when that is known.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Act {
+    /// What is called.
+    pub kind: Cow<'static, str>,
+    /// It only enters or leaves a gfp scope.
+    pub scope: bool,
+    /// `function (file:line)`, or empty.
+    pub site: String,
+}
+
+/// Calls by context: what others do in between does not matter.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Stream {
+    /// Each act once.
+    acts: Vec<Act>,
+    /// Acts of each context, by number.
+    lanes: Vec<Vec<u16>>,
+}
+
+/// The first place at which two streams part.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Parting {
+    /// What each does there; None where it does nothing more.
+    pub acts: [Option<Act>; 2],
+}
+
+impl Stream {
+    /// Reads a log whose call sites were recorded. What reclaim does inside a call is the World's doing.
+    pub fn of(log: &Log) -> Stream {
+        let mut stream = Stream { acts: Vec::new(), lanes: vec![Vec::new(); CONTEXTS] };
+        let mut tracker = Tracker::default();
+        let mut numbers: BTreeMap<Act, u16> = BTreeMap::new();
+        let mut reclaims = [0_u32; CONTEXTS];
+        for (i, event) in log.events().iter().enumerate() {
+            let before = tracker.context();
+            tracker.feed(event);
+            // The end of the work item is the worker's.
+            let at = if matches!(event, Event::WorkEnd) { before } else { tracker.context() };
+            match event {
+                Event::ReclaimBegin { .. } => reclaims[at] += 1,
+                Event::ReclaimEnd { .. } => reclaims[at] = reclaims[at].saturating_sub(1),
+                _ => {}
+            }
+            let Some((kind, sited)) = kind(event).filter(|_| reclaims[at] == 0) else { continue };
+            let site = log.site_of(i).filter(|_| sited).map_or_else(String::new, ToString::to_string);
+            let scope = matches!(event, Event::ScopeSave { .. } | Event::ScopeRestore { .. });
+            let act = Act { kind, scope, site };
+            let next = u16::try_from(numbers.len()).unwrap_or(u16::MAX);
+            let number = *numbers.entry(act.clone()).or_insert_with(|| {
+                stream.acts.push(act);
+                next
+            });
+            stream.lanes[at].push(number);
+        }
+        stream
+    }
+
+    /// Where the other first does something else, in the first context that does. Scopes count only when nothing else
+    /// differs: a tree that has new ones would show little besides.
+    pub fn parts_from(&self, other: &Stream) -> Option<Parting> {
+        self.parting(other, false).or_else(|| self.parting(other, true))
+    }
+
+    fn parting(&self, other: &Stream, scopes: bool) -> Option<Parting> {
+        (0..self.lanes.len().max(other.lanes.len())).find_map(|context| {
+            let mut lanes = [self.lane(context, scopes), other.lane(context, scopes)];
+            loop {
+                let acts = [lanes[0].next(), lanes[1].next()];
+                if acts == [None, None] {
+                    return None;
+                }
+                if acts[0].map(|a| &a.kind) != acts[1].map(|a| &a.kind) {
+                    return Some(Parting { acts: acts.map(|a| a.cloned()) });
+                }
+            }
+        })
+    }
+
+    /// Acts of a context.
+    fn lane(&self, context: usize, scopes: bool) -> impl Iterator<Item = &Act> {
+        let numbers = self.lanes.get(context).into_iter().flatten();
+        numbers.filter_map(|n| self.acts.get(usize::from(*n))).filter(move |act| scopes || !act.scope)
+    }
+}
+
+/// The kind of call that an event is, and whether its place is recorded; None for what the World does by itself, or what
+/// depends on figures.
+fn kind(event: &Event) -> Option<(Cow<'static, str>, bool)> {
+    let lock = |verb: &str, lock: Lock| Some((Cow::Owned(format!("{verb} {}", lock.name())), true));
+    let scope =
+        |verb: &str, scope: Scope| Some((Cow::Owned(format!("{verb} a {scope:?} scope").to_lowercase()), false));
+    let (name, sited) = match *event {
+        Event::MutexLock { lock: l, taken: true, .. } | Event::SpinLock { lock: l, .. } => return lock("take", l),
+        Event::MutexLock { lock: l, taken: false, .. } => return lock("give up", l),
+        Event::MutexUnlock { lock: l } => return lock("release", l),
+        // The place is that of the call before.
+        Event::SpinUnlock { lock: l, .. } => return lock("release", l).map(|(kind, _)| (kind, false)),
+        Event::ScopeSave { scope: s, .. } => return scope("enter", s),
+        Event::ScopeRestore { scope: s, .. } => return scope("leave", s),
+        Event::OpEnd { .. } => ("return", false),
+        Event::WorkEnd => ("end of the work", false),
+        Event::CondResched => ("cond_resched", false),
+        Event::Kzalloc { .. } => ("kzalloc", true),
+        Event::Vmalloc { .. } => ("__vmalloc", true),
+        Event::Kvfree { .. } => ("kvfree", true),
+        Event::PageAlloc { .. } => ("get a page", true),
+        Event::PageFree { .. } => ("free a page", true),
+        Event::VmAreas { .. } => ("reserve vm areas", true),
+        Event::VmFree { .. } => ("free vm areas", true),
+        Event::Map { .. } => ("map pages", true),
+        Event::Unmap { .. } => ("unmap pages", true),
+        Event::FlushCache { .. } => ("flush the cache", true),
+        Event::FlushTlb { .. } => ("flush the TLB", true),
+        Event::ScheduleWork { .. } => ("schedule the work", true),
+        Event::Charge { .. } => ("charge a memcg", false),
+        Event::Uncharge { .. } => ("uncharge a memcg", false),
+        Event::MemcgStat { .. } => ("count for a memcg", false),
+        Event::Zero { .. } => ("zero an area", false),
+        Event::TraceAlloc(_) => ("trace an allocation", false),
+        Event::TraceAllocFail { .. } => ("trace a failed allocation", false),
+        Event::TraceFree { .. } => ("trace a free", false),
+        Event::TraceCreate { .. } => ("trace a new chunk", false),
+        Event::TraceDestroy { .. } => ("trace the end of a chunk", false),
+        Event::Diag { .. } => ("print", false),
+        _ => return None,
+    };
+    Some((Cow::Borrowed(name), sited))
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The table: one row for each way in which memory is asked for.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use serde::{Deserialize, Serialize};
+
+use super::tracker::Tracker;
+use percuss_kernel::event::Event;
+use percuss_kernel::gfp::Gfp;
+use percuss_program::Program;
+use percuss_world::log::Log;
+
+/// What is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Backing {
+    /// Metadata of a chunk, from slab or vmalloc.
+    Metadata,
+    /// The array that page frames pass through, made once.
+    PagesArray,
+    /// A backing page.
+    Page,
+    /// Address space for a chunk.
+    VmAreas,
+    /// A page-table page.
+    PageTable,
+    /// The charge to a memcg, which may reclaim in it.
+    Charge,
+}
+
+impl Backing {
+    /// Words for tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Backing::Metadata => "chunk metadata",
+            Backing::PagesArray => "pages array",
+            Backing::Page => "pages",
+            Backing::VmAreas => "vm areas",
+            Backing::PageTable => "page tables",
+            Backing::Charge => "memcg charge",
+        }
+    }
+}
+
+/// Whether the pages array was there before.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Place {
+    /// The first time that anything is populated since boot: the pages array is made.
+    First,
+    /// Later.
+    Later,
+    /// Not part of populating.
+    Other,
+}
+
+/// One way in which memory is asked for.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Row {
+    /// Function of the tree that asks.
+    pub function: String,
+    /// What for.
+    pub what: Backing,
+    /// First or later populate.
+    pub place: Place,
+    /// Mask the percpu allocator was called with; None for the worker.
+    pub caller: Option<u32>,
+    /// Scopes in force, the allocator's own included.
+    pub scopes: String,
+    /// Mask passed on.
+    pub passed: u32,
+    /// What is left of it under the scopes.
+    pub effective: u32,
+    /// Locks held, outermost first.
+    pub locks: Vec<String>,
+}
+
+impl Row {
+    /// It may enter file systems while pcpu_alloc_mutex is held.
+    pub fn fs_under_mutex(&self) -> bool {
+        self.reclaims(Gfp::FS)
+    }
+
+    /// It may start IO while pcpu_alloc_mutex is held.
+    pub fn io_under_mutex(&self) -> bool {
+        self.reclaims(Gfp::IO)
+    }
+
+    fn reclaims(&self, flag: Gfp) -> bool {
+        let gfp = Gfp(self.effective);
+        gfp.allows_blocking() && gfp.intersects(flag) && self.locks.iter().any(|l| l == "pcpu_alloc_mutex")
+    }
+
+    /// The site in words: `pcpu_create_chunk, vm areas`.
+    pub fn site(&self) -> String {
+        format!("{}, {}", self.function, self.what.name())
+    }
+}
+
+/// Rows with how often each was seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Audit {
+    /// Rows in order, each with its count.
+    pub rows: Vec<(Row, u64)>,
+}
+
+impl Audit {
+    /// Reads a log whose call sites were recorded; without them the functions are unknown.
+    pub fn of(program: &Program, log: &Log) -> Audit {
+        let mut tracker = Tracker::default();
+        let mut rows: BTreeMap<Row, u64> = BTreeMap::new();
+        let mut populated = false;
+        for (i, event) in log.events().iter().enumerate() {
+            tracker.feed(event);
+            populated |= matches!(event, Event::Map { .. });
+            let Some((what, gfp)) = asked(event) else { continue };
+            // Only the array is followed by pages; a chunk's metadata by more metadata or by its address space.
+            let next = log.events()[i + 1..].iter().find_map(asked);
+            let array = what == Backing::Metadata && next.is_some_and(|(next, _)| next == Backing::Page);
+            let what = if array { Backing::PagesArray } else { what };
+            let function = log.site_of(i).map_or_else(|| "?".to_owned(), |s| s.function.to_string());
+            let populating = matches!(what, Backing::Page | Backing::PageTable | Backing::PagesArray);
+            let place = match (populating, populated) {
+                (false, _) => Place::Other,
+                (true, false) => Place::First,
+                (true, true) => Place::Later,
+            };
+            populated |= matches!(event, Event::Map { ok: true, .. });
+            let row = Row {
+                function,
+                what,
+                place,
+                caller: tracker.caller(program).map(|g| g.0),
+                scopes: tracker.scopes(),
+                passed: gfp.0,
+                effective: tracker.effective(gfp).0,
+                locks: tracker.locks().iter().map(|l| (*l).to_owned()).collect(),
+            };
+            *rows.entry(row).or_default() += 1;
+        }
+        Audit { rows: rows.into_iter().collect() }
+    }
+
+    /// Adds the rows of another.
+    pub fn merge(&mut self, other: Audit) {
+        let mut all: BTreeMap<Row, u64> = std::mem::take(&mut self.rows).into_iter().collect();
+        other.rows.into_iter().for_each(|(row, n)| *all.entry(row).or_default() += n);
+        self.rows = all.into_iter().collect();
+    }
+
+    /// The table as one object: masks by name, and how often each row was seen.
+    pub fn json(&self, tree: &str, applied: &[String]) -> String {
+        let row = |(row, seen): &(Row, u64)| {
+            serde_json::json!({
+                "function": row.function,
+                "what": row.what.name(),
+                "populate": match row.place { Place::First => "first", Place::Later => "later", Place::Other => "" },
+                "caller": row.caller.map(|g| Gfp(g).to_string()),
+                "scopes": row.scopes,
+                "passed": Gfp(row.passed).to_string(),
+                "effective": Gfp(row.effective).to_string(),
+                "locks": row.locks,
+                "seen": seen,
+            })
+        };
+        let rows: Vec<_> = self.rows.iter().map(row).collect();
+        let value = serde_json::json!({
+            "schema": "percuss-audit-1",
+            "tree": tree,
+            "patches": applied,
+            "not_modelled": super::NOT_MODELLED,
+            "rows": rows,
+        });
+        serde_json::to_string_pretty(&value).expect("plain data")
+    }
+
+    /// The table as plain text, without counts, so that two of them can be compared with diff.
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        let mut last = String::new();
+        for (row, _) in &self.rows {
+            let site = row.site();
+            if site != last {
+                let _ = writeln!(out, "{site}");
+                last = site;
+            }
+            let caller = row.caller.map_or("worker".to_owned(), |g| Gfp(g).to_string());
+            let scopes = if row.scopes.is_empty() { String::new() } else { format!(" in {}", row.scopes) };
+            let place = match row.place {
+                Place::First => " first",
+                Place::Later => " later",
+                Place::Other => "",
+            };
+            let locks = if row.locks.is_empty() { "no lock".to_owned() } else { row.locks.join(" > ") };
+            let (passed, effective) = (Gfp(row.passed), Gfp(row.effective));
+            let _ = writeln!(out, "  caller {caller}{scopes}:{place} passes {passed}, effective {effective}; {locks}");
+        }
+        out
+    }
+}
+
+/// The backing allocation that an event is.
+fn asked(event: &Event) -> Option<(Backing, Gfp)> {
+    Some(match *event {
+        Event::Kzalloc { gfp, .. } | Event::Vmalloc { gfp, .. } => (Backing::Metadata, gfp),
+        Event::PageAlloc { gfp, .. } => (Backing::Page, gfp),
+        Event::VmAreas { gfp, .. } => (Backing::VmAreas, gfp),
+        Event::PageTable { gfp, .. } => (Backing::PageTable, gfp),
+        Event::Charge { gfp, .. } => (Backing::Charge, gfp),
+        _ => return None,
+    })
+}

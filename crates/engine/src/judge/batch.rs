@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What judging many programs gave: counts, the order of locks, and each kind of finding once.
+
+use percuss_lockdep::Graph;
+use percuss_oracle::finding::{Finding, Oracle};
+use serde::{Deserialize, Serialize};
+
+use super::attribute::Tally;
+
+/// How a finding that no program of the campaign shows alone came about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Composed {
+    /// Numbers of the programs that take part.
+    pub programs: Vec<u64>,
+    /// They could be put together: the finding's program shows it. Else that is the first of the parts.
+    pub whole: bool,
+}
+
+/// What makes a finding "the same" while a program is minimised.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Like {
+    /// Its oracle.
+    pub oracle: Oracle,
+    /// Its title.
+    pub title: String,
+    /// The quirk that accounts for it.
+    pub quirk: Option<String>,
+}
+
+impl Like {
+    /// What `f` is like.
+    pub fn of(f: &Finding) -> Like {
+        Like { oracle: f.oracle, title: f.title.clone(), quirk: f.quirk.clone() }
+    }
+
+    /// True when `f` is the same finding.
+    pub fn matches(&self, f: &Finding) -> bool {
+        (self.oracle, &self.title, &self.quirk) == (f.oracle, &f.title, &f.quirk)
+    }
+}
+
+/// What examining some programs gave.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Batch {
+    /// Programs examined.
+    pub programs: u64,
+    /// Ops that ran.
+    pub ops: u64,
+    /// Events of the image.
+    pub events: u64,
+    /// Programs that did not end.
+    pub hung: u64,
+    /// Programs wanted that were not run, because too many others did not end or somebody stopped the campaign.
+    pub not_run: u64,
+    /// Programs whose first-chunk builder refused the geometry.
+    pub boot_failed: u64,
+    /// Hints below the truth, by who accounts for them.
+    pub tally: Tally,
+    /// Lock order of all programs.
+    #[serde(default)]
+    pub order: Graph,
+    /// Findings, each kind once, in order of the first program that shows it.
+    pub found: Vec<Found>,
+}
+
+/// A kind of finding with its first program.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Found {
+    /// The finding in the first program that shows it.
+    pub finding: Finding,
+    /// Number of that program.
+    pub index: u64,
+    /// Programs that show it.
+    pub count: u64,
+    /// That program, in byte form.
+    pub program: Vec<u8>,
+    /// No program shows it alone: what it was put together from.
+    #[serde(default)]
+    pub composed: Option<Composed>,
+}
+
+impl Batch {
+    /// Adds one finding of program `index`.
+    pub fn add(&mut self, finding: &Finding, index: u64, program: impl FnOnce() -> Vec<u8>) {
+        match self.found.iter_mut().find(|f| f.finding.key() == finding.key()) {
+            Some(f) => f.count += 1,
+            None => {
+                let program = program();
+                let found = Found { finding: finding.clone(), index, count: 1, program, composed: None };
+                self.found.push(found);
+            }
+        }
+    }
+
+    /// Adds the result of other programs; which of the two ran first does not matter.
+    pub fn merge(&mut self, other: Batch) {
+        self.programs += other.programs;
+        self.ops += other.ops;
+        self.events += other.events;
+        self.hung += other.hung;
+        self.not_run += other.not_run;
+        self.boot_failed += other.boot_failed;
+        self.tally.merge(&other.tally);
+        self.order.merge(other.order);
+        for o in other.found {
+            match self.found.iter_mut().find(|f| f.finding.key() == o.finding.key()) {
+                Some(f) => {
+                    let count = f.count + o.count;
+                    if o.index < f.index {
+                        *f = o;
+                    }
+                    f.count = count;
+                }
+                None => self.found.push(o),
+            }
+        }
+    }
+
+    /// Puts findings in order of the first program that shows them, then of their titles.
+    pub fn sort(&mut self) {
+        self.found.sort_by(|a, b| {
+            (a.index, a.finding.oracle, &a.finding.title, &a.finding.quirk).cmp(&(
+                b.index,
+                b.finding.oracle,
+                &b.finding.title,
+                &b.finding.quirk,
+            ))
+        });
+    }
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A free run and its replay, event for event.
+
+use percuss_kernel::event::Event;
+use percuss_kernel::{CONTEXTS, Lock, WORKER};
+
+/// An event with who made it and in which op.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct By {
+    context: usize,
+    op: u32,
+    event: Event,
+}
+
+impl By {
+    /// The same task goes on with the same op.
+    fn same_task(self, other: By) -> bool {
+        (self.context, self.op) == (other.context, other.op) && self.context != WORKER
+    }
+}
+
+/// How a replay compares with what it replays.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Matched {
+    /// Every event is the same, and made by the same task.
+    Equal,
+    /// The first difference is what a task does after a look without pcpu_lock: whether it queues balance work, since too
+    /// few empty pages are left (quirk B14), or whether it makes a chunk, since there is no empty one. Both are what the
+    /// kernel may do.
+    Window,
+    /// Another difference: the place, and the two events in words.
+    Differs {
+        /// Number of the event among those compared.
+        at: usize,
+        /// The op.
+        op: u32,
+        /// What the free run did.
+        free: String,
+        /// What the replay did.
+        replay: String,
+    },
+}
+
+impl Matched {
+    /// The headline of a difference.
+    pub fn title(&self) -> Option<String> {
+        let word = |text: &str| text.split([' ', '(', '{']).next().unwrap_or_default().to_owned();
+        match self {
+            Matched::Differs { free, replay, .. } => {
+                Some(format!("percuss: a free run does {}, its replay {}", word(free), word(replay)))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Compares the event logs of a free run and of its replay; `window`: the tree has quirk B14.
+pub fn compare(free: &[Event], replay: &[Event], window: bool) -> Matched {
+    let (mut a, mut b) = (by(free), by(replay));
+    // What each context did last.
+    let mut last = [None; CONTEXTS];
+    for at in 0.. {
+        match (a.next(), b.next()) {
+            (None, None) => break,
+            (Some(x), y) if Some(x) == y => last[x.context] = Some(x.event),
+            (Some(x), Some(y))
+                if x.same_task(y) && (window && queues(x, y) || looks_for_chunk(last[x.context], x, y)) =>
+            {
+                return Matched::Window;
+            }
+            (x, y) => {
+                let show = |e: Option<By>| e.map_or("end".to_owned(), |e| format!("{:x?}", e.event));
+                let op = x.or(y).map_or(0, |e| e.op);
+                return Matched::Differs { at, op, free: show(x), replay: show(y) };
+            }
+        }
+    }
+    Matched::Equal
+}
+
+/// Only one of the two queues work.
+fn queues(x: By, y: By) -> bool {
+    let queues = |e: By| matches!(e.event, Event::ScheduleWork { .. });
+    queues(x) != queues(y)
+}
+
+/// Whoever has found no room, and let pcpu_lock go, looks whether a chunk is empty: one makes a chunk, in a scope on some
+/// trees, the other looks for room again.
+fn looks_for_chunk(last: Option<Event>, x: By, y: By) -> bool {
+    let again = |e: By| matches!(e.event, Event::SpinLock { lock: Lock::Pcpu, .. });
+    let makes = |e: By| matches!(e.event, Event::Kzalloc { .. } | Event::ScopeSave { .. });
+    matches!(last, Some(Event::SpinUnlock { lock: Lock::Pcpu, .. })) && (again(x) && makes(y) || makes(x) && again(y))
+}
+
+/// Events with who made them. Who runs is compared with each event, so that turns in which nothing happened do not
+/// count; digests of the whole state are the replay's alone.
+fn by(events: &[Event]) -> impl Iterator<Item = By> + '_ {
+    let (mut context, mut before_work) = (0, 0);
+    let mut ops = [0; CONTEXTS];
+    events.iter().filter_map(move |event| {
+        match *event {
+            Event::Switch { task } => {
+                context = usize::from(task);
+                return None;
+            }
+            Event::State { .. } => return None,
+            // Who was the last to wait is no event of his.
+            Event::Stopped { .. } => return Some(By { context: 0, op: 0, event: *event }),
+            Event::OpBegin { op } => ops[context] = op,
+            Event::WorkBegin => before_work = std::mem::replace(&mut context, WORKER),
+            Event::WorkEnd => {
+                let ended = By { context, op: ops[context], event: *event };
+                context = before_work;
+                return Some(ended);
+            }
+            _ => {}
+        }
+        Some(By { context, op: ops[context], event: *event })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use percuss_kernel::Irq;
+    use percuss_kernel::gfp::Gfp;
+
+    const SPIN: [Event; 2] = [
+        Event::SpinLock { lock: Lock::Pcpu, irq: Irq::Save },
+        Event::SpinUnlock { lock: Lock::Pcpu, irq: Irq::Save, digest: 0 },
+    ];
+    const LOCK: Event = Event::MutexLock { lock: Lock::AllocMutex, killable: true, taken: true };
+    const UNLOCK: Event = Event::MutexUnlock { lock: Lock::AllocMutex };
+    const WORK: Event = Event::ScheduleWork { queued: true };
+    const BEGIN: Event = Event::OpBegin { op: 7 };
+    const END: Event = Event::OpEnd { op: 7, result: 0 };
+
+    fn on(task: u8) -> Event {
+        Event::Switch { task }
+    }
+
+    #[test]
+    fn idle_turns_and_digests_do_not_count_but_who_did_what_does() {
+        let free = [on(1), BEGIN, LOCK, UNLOCK, END];
+        let replay = [on(0), on(1), BEGIN, Event::State { digest: 3 }, LOCK, on(2), on(1), UNLOCK, END];
+        assert_eq!(compare(&free, &replay, false), Matched::Equal);
+        let other = [on(1), BEGIN, LOCK, on(2), UNLOCK, on(1), END];
+        assert!(matches!(compare(&free, &other, true), Matched::Differs { at: 2, .. }));
+        assert!(matches!(compare(&free, &free[..4], true), Matched::Differs { at: 3, .. }));
+    }
+
+    #[test]
+    fn the_window_is_about_queued_work_alone() {
+        let free = [on(1), BEGIN, LOCK, UNLOCK, WORK, END];
+        let replay = [on(1), BEGIN, LOCK, UNLOCK, END];
+        for (a, b) in [(&free[..], &replay[..]), (&replay[..], &free[..])] {
+            assert_eq!(compare(a, b, true), Matched::Window);
+            assert!(matches!(compare(a, b, false), Matched::Differs { at: 3, .. }), "the tree has no such quirk");
+        }
+        let elsewhere = [on(1), BEGIN, LOCK, UNLOCK, on(2), WORK];
+        assert!(matches!(compare(&free, &elsewhere, true), Matched::Differs { .. }), "another task's work");
+        let not_queued = [on(1), BEGIN, LOCK, UNLOCK, Event::ScheduleWork { queued: false }, END];
+        assert!(matches!(compare(&free, &not_queued, true), Matched::Differs { .. }), "whether it was pending is told");
+    }
+
+    #[test]
+    fn whether_a_chunk_is_empty_is_seen_without_the_lock() {
+        let make = Event::Kzalloc { size: 108, gfp: Gfp::KERNEL, addr: 64 };
+        let [lock, unlock] = SPIN;
+        let (makes, looks) = ([on(1), BEGIN, lock, unlock, make], [on(1), BEGIN, lock, unlock, lock]);
+        for (a, b) in [(makes, looks), (looks, makes)] {
+            assert_eq!(compare(&a, &b, false), Matched::Window, "every tree looks so");
+        }
+        let (held, waits) = ([on(1), BEGIN, lock, make], [on(1), BEGIN, lock, lock]);
+        assert!(matches!(compare(&held, &waits, false), Matched::Differs { at: 2, .. }), "with pcpu_lock held");
+        let elsewhere = [on(1), BEGIN, lock, unlock, on(2), lock];
+        assert!(matches!(compare(&makes, &elsewhere, false), Matched::Differs { .. }), "another task");
+    }
+}

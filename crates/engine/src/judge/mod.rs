@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Judging one program: run it on the image and on the Model, ask every oracle, account for what they found.
+
+mod attribute;
+pub mod audit;
+mod batch;
+mod classes;
+mod epoch;
+mod examine;
+pub mod interleaving;
+pub mod match_runs;
+mod observe;
+mod probe;
+pub mod recipe;
+mod watch;
+
+pub use attribute::{ModelRun, Tally, Variants};
+pub use batch::{Batch, Composed, Found, Like};
+pub use classes::{Class, Key, Seen, differences, edge, place, places, sites};
+pub use epoch::{Epoch, Soaker};
+pub use examine::{Examiner, Oracles, Verdict, image_host};
+pub use match_runs::Matched;
+pub use observe::Observation;
+pub use probe::{Api, LoadError, PROBES, Probed, image_session, loaded, on_world, probe, probe_program, probe_text};
+pub use recipe::Recipe;
+pub use watch::{HintWatch, SeenBelow, SeenRoom};

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Loading an image, and finding out which quirks it has.
+
+use std::path::Path;
+
+use percuss_shim as shim;
+use serde::{Deserialize, Serialize};
+
+use super::attribute::Models;
+use super::examine::image_host;
+use crate::sandbox::Confinement;
+use percuss_kernel::Tenant;
+use percuss_kernel::event::Event;
+use percuss_model::{Facts, Quirks};
+use percuss_program::Program;
+use percuss_run::{Session, Unwatched};
+use percuss_tenant::KernelC;
+
+/// Why an image cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The shared object is not an image we can run.
+    #[error("cannot load the image {path}: {source}")]
+    Image {
+        /// The shared object.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        source: shim::LoadError,
+    },
+    /// The image's facts are not ones the Model covers.
+    #[error("the Model does not cover this image: {0}")]
+    Unsupported(String),
+    /// A quirk name that the Model does not know.
+    #[error(transparent)]
+    Quirk(#[from] percuss_model::UnknownQuirk),
+    /// The system refuses memory.
+    #[error("cannot set up a World: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Kernel services that trees call in different ways: which way this one does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Api {
+    /// `pcpu_get_vm_areas()` takes a gfp.
+    pub vm_areas_gfp: bool,
+    /// `vmap_pages_range_noflush()` takes one.
+    pub map_gfp: bool,
+    /// `memalloc_apply_gfp_scope()` is used.
+    pub gfp_scope: bool,
+    /// The chunk of a page is in `page->private`, else in `page->index`.
+    pub chunk_in_private: bool,
+}
+
+impl Api {
+    fn of(facts: &shim::Facts) -> Api {
+        Api {
+            vm_areas_gfp: facts.vm_areas_take_gfp != 0,
+            map_gfp: facts.map_takes_gfp != 0,
+            gfp_scope: facts.has_gfp_scope != 0,
+            chunk_in_private: facts.chunk_in_private != 0,
+        }
+    }
+}
+
+/// What can be found out about an image.
+#[derive(Debug, Clone)]
+pub struct Probed {
+    /// Facts for the Model.
+    pub facts: Facts,
+    /// How it calls kernel services.
+    pub api: Api,
+    /// Its quirks.
+    pub quirks: Quirks,
+    /// Quirks whose probe program agreed with neither behaviour.
+    pub undecided: Vec<&'static str>,
+    /// How the worker that loaded it was confined; None in this process.
+    pub confinement: Option<Confinement>,
+}
+
+impl Probed {
+    /// Loads and probes an image in this process.
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub fn here(path: &Path) -> Result<Probed, LoadError> {
+        let (mut session, facts, api) = loaded(path)?;
+        let (quirks, undecided) = probe(&mut session, facts)?;
+        Ok(Probed { facts, api, quirks, undecided, confinement: None })
+    }
+}
+
+/// An image on a World of its own, with what it says of itself.
+pub fn loaded(path: &Path) -> Result<(Session<KernelC>, Facts, Api), LoadError> {
+    let image = shim::Image::load(path).map_err(|source| LoadError::Image { path: path.to_owned(), source })?;
+    let api = Api::of(image.facts());
+    let (session, facts) = on_world(image, "C")?;
+    Ok((session, facts, api))
+}
+
+/// An image on a World of its own.
+///
+/// # Errors
+/// The file is no image, or the system refuses memory.
+pub fn image_session(path: &Path, name: &str) -> Result<(Session<KernelC>, Facts), LoadError> {
+    let image = shim::Image::load(path).map_err(|source| LoadError::Image { path: path.to_owned(), source })?;
+    on_world(image, name)
+}
+
+/// A loaded or linked image on a World of its own.
+///
+/// # Errors
+/// The Model does not cover it, or the system refuses memory.
+pub fn on_world(image: shim::Image, name: &str) -> Result<(Session<KernelC>, Facts), LoadError> {
+    let (facts, page_struct) = (facts(image.facts()), image.facts().page_struct_size);
+    if !facts.supported() {
+        return Err(LoadError::Unsupported(format!("{facts:?}")));
+    }
+    let host = image_host(page_struct)?;
+    let tenant = KernelC::new(image, host.clone(), name.to_owned());
+    Ok((Session::new(host, tenant)?, facts))
+}
+
+/// The quirks that a program tells apart, in the order in which they are decided. What masks are used comes after hints,
+/// and each program depends only on quirks before it.
+pub const PROBES: &[&str] = &[
+    "B24",
+    "B25",
+    "B26",
+    "B50",
+    "B51",
+    "B03",
+    "B06",
+    "B04",
+    "B05",
+    "noreclaim-scope",
+    "backing-nofail",
+    "caller-scopes",
+    "B03b",
+    "backing-under-mutex",
+    "B36",
+    "warn-limit-sleepable",
+    "B41",
+    "B14",
+    "queue-under-lock",
+    "B15",
+];
+
+/// The program that tells a quirk apart, as text with its story; None for a quirk that no program tells apart.
+pub fn probe_text(quirk: &str) -> Option<&'static str> {
+    PROBES.contains(&quirk).then(|| percuss_data::file(&format!("corpora/quirks/{quirk}.percuss")))
+}
+
+/// The program of a quirk of [`PROBES`].
+///
+/// # Panics
+/// The quirk is not one of them.
+pub fn probe_program(quirk: &str) -> Program {
+    probe_text(quirk).and_then(|text| text.parse().ok()).expect("each probe has a program, and a test reads it")
+}
+
+/// Finds the quirks of an image: each has a program on which the Model with and without it differs.
+///
+/// A quirk whose program agrees with neither is left as it is in 6.12 and named in the second result.
+///
+/// # Errors
+/// The system refuses memory.
+pub fn probe<T: Tenant + 'static>(
+    image: &mut Session<T>,
+    facts: Facts,
+) -> Result<(Quirks, Vec<&'static str>), LoadError> {
+    // Of the trees without B14 that we know, all have this one; with B14 it makes no difference.
+    let mut quirks = Quirks { queue_under_lock: true, ..Quirks::default() };
+    let mut undecided = Vec::new();
+    let mut models = Models::new(facts);
+    // What a probe shows may depend on quirks decided after it: the second round has them right.
+    for _ in 0..2 {
+        let before = quirks;
+        undecided.clear();
+        for name in PROBES {
+            let program = probe_program(name);
+            image.run(&program, &mut Unwatched)?;
+            let seen: Vec<Event> = image.shared().host.world().events().to_vec();
+            let mut with = [quirks, quirks];
+            with[0].set(name, false)?;
+            with[1].set(name, true)?;
+            let mut agrees = [false; 2];
+            models.start();
+            for (agree, quirks) in agrees.iter_mut().zip(with) {
+                let model = models.run(quirks, &program, None)?;
+                *agree = model.session.shared().host.world().events() == seen;
+            }
+            match agrees {
+                [true, false] => quirks = with[0],
+                [false, true] => quirks = with[1],
+                // The other quirks leave it no occasion: nothing of it is to be seen.
+                [true, true] => quirks = with[0],
+                [false, false] => undecided.push(*name),
+            }
+        }
+        if quirks == before {
+            break; // the next round would be the same
+        }
+    }
+    Ok((quirks, undecided))
+}
+
+/// The facts of an image as the Model takes them.
+fn facts(f: &shim::Facts) -> Facts {
+    Facts {
+        page_size: 1 << f.page_shift,
+        chunk_fixed_size: f.chunk_fixed_size,
+        block_md_size: f.block_md_size,
+        obj_ext_size: f.obj_ext_size,
+        vm_struct_size: f.vm_struct_size,
+        dyn_early_size: f.dyn_early_size,
+        min_unit_size: f.min_unit_size,
+        min_alloc_size: f.min_alloc_size,
+        block_bits: f.block_bits,
+        slot_base_shift: f.slot_base_shift,
+        slot_fail_threshold: f.slot_fail_threshold,
+        empty_pop_low: f.empty_pop_low,
+        empty_pop_high: f.empty_pop_high,
+        has_memcg: f.has_memcg != 0,
+        has_stats: f.has_stats != 0,
+        alloc_info_size: f.alloc_info_size,
+        group_info_size: f.group_info_size,
+        cache_line: f.cache_line,
+    }
+}

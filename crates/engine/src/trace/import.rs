@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! From a trace to a program: one task that asks for what was asked for, in the trace's order.
+//!
+//! A trace does not tell when pages were populated, what failed inside, or in which context a caller was. What comes
+//! out is a workload, not a replay of what the kernel did.
+
+use std::collections::{HashMap, HashSet};
+
+use super::parse::{Asked, Event, Record, Trace};
+use percuss_kernel::gfp::Gfp;
+use percuss_kernel::{Geometry, VARS, Var, limits};
+use percuss_program::{Op, Program};
+
+/// Bytes that each four bytes of an area cost besides, for the object cgroup of whoever owns them.
+const EXT: u64 = 2;
+
+/// What came of a trace.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Imported {
+    /// The program.
+    pub program: Program,
+    /// What of the trace is not in it.
+    pub notes: Vec<String>,
+}
+
+impl Trace {
+    /// The program that asks for the same.
+    pub fn import(&self) -> Imported {
+        let mut import = Import::new();
+        for (record, freed) in self.records.iter().zip(self.freed()) {
+            import.event(&record.event, freed);
+        }
+        let mut program = Program { boot: self.machine(), tasks: vec![import.ops], ..Program::default() };
+        program.repair();
+        let left_out = import.left_out.iter().filter(|(count, _)| *count > 0);
+        let mut notes: Vec<String> = left_out.map(|(count, what)| format!("{count} {what}")).collect();
+        if self.lost > 0 {
+            notes.push(format!("the trace has lost {} events", self.lost));
+        }
+        if !self.unknown.is_empty() {
+            let flags: Vec<&str> = self.unknown.iter().map(String::as_str).collect();
+            notes.push(format!("flags that nothing here knows count as not set: {}", flags.join(", ")));
+        }
+        Imported { program, notes }
+    }
+
+    /// Which events hand out what is freed later in the trace.
+    fn freed(&self) -> Vec<bool> {
+        let mut frees = HashSet::new();
+        let mut freed: Vec<bool> = Vec::with_capacity(self.records.len());
+        for record in self.records.iter().rev() {
+            freed.push(match record.event {
+                Event::Alloc { ptr, .. } => frees.remove(&ptr),
+                Event::Free(ptr) => frees.insert(ptr),
+                _ => false,
+            });
+        }
+        freed.reverse();
+        freed
+    }
+
+    /// A machine like the one traced, as far as it shows: its CPUs, whether areas are accounted, and whether there is a
+    /// reserved chunk.
+    fn machine(&self) -> Geometry {
+        let least = self.records.iter().map(|r| u64::from(r.cpu) + 1).max().unwrap_or(1);
+        let reserved =
+            |r: &Record| matches!(r.event, Event::Alloc { asked, .. } | Event::Fail(asked) if asked.reserved);
+        let mut boot = Geometry { pages: 65_536, ..Geometry::default() };
+        let mut cpus = least;
+        if let Some(copies) = self.copies() {
+            // Either all areas pay for their owners or none; machines have at least the CPUs seen at work.
+            boot.kmem = copies >= least + EXT;
+            cpus = if boot.kmem { copies - EXT } else { copies };
+        }
+        boot.cpus = u64::MAX >> (64 - cpus.clamp(1, 64));
+        if self.records.iter().any(reserved) {
+            boot.reserved = 8 << 10;
+        }
+        boot
+    }
+
+    /// How often the size of an area is what was charged for it.
+    fn copies(&self) -> Option<u64> {
+        self.records.iter().find_map(|r| match r.event {
+            Event::Alloc { asked, bytes: Some(bytes), .. } if asked.size > 0 && bytes % asked.size == 0 => {
+                Some(bytes / asked.size)
+            }
+            _ => None,
+        })
+    }
+}
+
+/// Holds what is never freed: what it held before stays allocated.
+const KEPT: Var = Var((VARS - 1) as u8);
+
+/// Places of [`Import::left_out`].
+const NO_VARIABLE: usize = 0;
+const TOO_LARGE: usize = 1;
+const NOT_SEEN: usize = 2;
+const NO_ROOM: usize = 3;
+
+struct Import {
+    ops: Vec<Op>,
+    /// Variables by the pointer they hold, of what is freed later.
+    holds: HashMap<u64, Var>,
+    free: Vec<Var>,
+    left_out: [(u64, &'static str); 4],
+}
+
+impl Import {
+    fn new() -> Import {
+        let free = (0..KEPT.0).rev().map(Var).collect();
+        let left_out = [
+            (0, "areas are kept until the end: there are variables for 255 that are freed"),
+            (0, "allocations are left out: no size or alignment of a program"),
+            (0, "frees are left out: of areas that were allocated before, or are kept"),
+            (0, "events at the end are left out: a program has room for 65 536 ops"),
+        ];
+        Import { ops: Vec::new(), holds: HashMap::new(), free, left_out }
+    }
+
+    fn event(&mut self, event: &Event, freed: bool) {
+        // An event is at most two ops.
+        if self.ops.len() + 2 > limits::OPS {
+            self.left_out[NO_ROOM].0 += 1;
+            return;
+        }
+        match *event {
+            Event::Alloc { asked, ptr, gfp, .. } => self.alloc(asked, ptr, gfp, freed),
+            Event::Fail(asked) => self.fail(asked),
+            Event::Free(ptr) => match self.holds.remove(&ptr) {
+                Some(var) => self.give_back(var),
+                None => self.left_out[NOT_SEEN].0 += 1,
+            },
+            // Only the balance work destroys chunks, all that are empty at once.
+            Event::Destroy if self.ops.last() != Some(&Op::Balance) => self.ops.push(Op::Balance),
+            Event::Create | Event::Destroy => {}
+        }
+    }
+
+    fn alloc(&mut self, asked: Asked, ptr: u64, gfp: Option<Gfp>, freed: bool) {
+        // That it was freed is among what was lost.
+        if let Some(var) = self.holds.remove(&ptr) {
+            self.give_back(var);
+        }
+        let var = if freed { self.free.pop() } else { None };
+        if freed && var.is_none() {
+            self.left_out[NO_VARIABLE].0 += 1;
+        }
+        match (self.ask(var.unwrap_or(KEPT), asked, gfp), var) {
+            (true, Some(var)) => drop(self.holds.insert(ptr, var)),
+            (false, Some(var)) => self.free.push(var),
+            (_, None) => {}
+        }
+    }
+
+    /// What failed there may succeed here, and then nobody wants it.
+    fn fail(&mut self, asked: Asked) {
+        if self.ask(KEPT, asked, None) {
+            self.ops.push(Op::Free { var: KEPT });
+        }
+    }
+
+    /// Allocates; false when a program cannot ask for that.
+    fn ask(&mut self, dst: Var, asked: Asked, gfp: Option<Gfp>) -> bool {
+        let Asked { reserved, atomic, size, align } = asked;
+        let (Ok(size), Ok(align)) = (u32::try_from(size), u32::try_from(align)) else {
+            self.left_out[TOO_LARGE].0 += 1;
+            return false;
+        };
+        let gfp = gfp.unwrap_or(if atomic { Gfp::NOWAIT } else { Gfp::KERNEL });
+        self.ops.push(Op::Alloc { dst, size, align, reserved, gfp });
+        true
+    }
+
+    fn give_back(&mut self, var: Var) {
+        self.ops.push(Op::Free { var });
+        self.free.push(var);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alloc(ptr: u64, size: u64, bytes: u64) -> Record {
+        let asked = Asked { reserved: false, atomic: false, size, align: 8 };
+        let event = Event::Alloc { asked, ptr, bytes: Some(bytes), gfp: Some(Gfp::KERNEL) };
+        Record { cpu: 0, event }
+    }
+
+    fn of(records: Vec<Record>) -> Imported {
+        Trace { records, ..Trace::default() }.import()
+    }
+
+    fn on(cpu: u32, event: Event) -> Record {
+        Record { cpu, event }
+    }
+
+    #[test]
+    fn a_workload_in_its_order() {
+        let fail = Asked { reserved: true, atomic: true, size: 16, align: 4 };
+        let records = vec![
+            alloc(0x100, 64, 64 * 6),
+            alloc(0x200, 8, 48),
+            on(1, Event::Free(0x100)),
+            on(1, Event::Free(0x300)),
+            on(0, Event::Create),
+            on(0, Event::Destroy),
+            on(0, Event::Destroy),
+            on(3, Event::Fail(fail)),
+            alloc(0x100, 24, 6 * 24),
+            on(1, Event::Free(0x100)),
+        ];
+        let Imported { program, notes } = of(records);
+        let text = program.to_string();
+        let ops: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("  ")).collect();
+        let expected = [
+            "v0 = alloc 64 align 8 gfp GFP_KERNEL",
+            "v255 = alloc 8 align 8 gfp GFP_KERNEL",
+            "free v0",
+            "balance",
+            "v255 = alloc 16 align 4 reserved gfp GFP_NOWAIT",
+            "free v255",
+            "v0 = alloc 24 align 8 gfp GFP_KERNEL",
+            "free v0",
+        ];
+        assert_eq!(ops, expected, "{text}");
+        assert!(text.starts_with("boot cpus=4 ") && text.contains("reserved=8K") && text.contains("kmem=on"), "{text}");
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        assert!(notes[0].starts_with("1 frees are left out"));
+    }
+
+    #[test]
+    fn machines_are_as_large_as_what_was_charged() {
+        let cpus = |bytes, cpu| {
+            let boot = of(vec![alloc(8, 16, bytes), on(cpu, Event::Create)]).program.boot;
+            (boot.nr_cpus(), boot.kmem)
+        };
+        assert_eq!(cpus(16 * 10, 0), (8, true));
+        assert_eq!(cpus(16 * 4, 3), (4, false), "all four CPUs were seen");
+        assert_eq!(cpus(17, 1), (2, true), "what cannot be says nothing");
+        assert_eq!(cpus(u64::MAX / 16 * 16, 0).0, 64);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_said() {
+        // 300 areas at once, all freed; and one that no program can ask for.
+        let all = (0..300).map(|i| alloc(i * 8, 8, 48)).chain([alloc(9999, 1 << 40, 48)]);
+        let many = of(all.chain((0..300).map(|i| on(0, Event::Free(i * 8)))).collect());
+        assert_eq!(many.program.nr_ops(), 300 + 255, "all are asked for");
+        let starts = ["45 areas are kept", "1 allocations are left out", "45 frees are left out"];
+        assert_eq!(many.notes.len(), 3, "{:?}", many.notes);
+        starts.iter().zip(&many.notes).for_each(|(start, note)| assert!(note.starts_with(start), "{note}"));
+        let long = (0..40_000).flat_map(|_| [alloc(8, 8, 48), on(0, Event::Free(8))]).collect();
+        let long = of(long);
+        assert_eq!((long.program.nr_ops(), long.notes.len()), (limits::OPS - 1, 1), "an event may be two ops");
+        assert!(long.program.is_repaired());
+    }
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The vocabulary that everybody speaks: what a percpu allocator may ask of a kernel, what it is seen to do, and the
+//! machine it runs on. No behaviour.
+
+pub mod calls;
+mod context;
+pub mod digest;
+pub mod event;
+mod fault;
+pub mod geometry;
+pub mod gfp;
+mod layout;
+pub mod limits;
+mod locks;
+pub mod memory;
+mod state;
+mod tenant;
+pub mod text;
+mod var;
+
+pub use calls::{Addr, Diag, Irq, Kernel, Lock, Pfn, STATIC_OTHERS, Scope, TraceAlloc};
+pub use context::{CONTEXTS, DRAIN, KSWAPD, WORKER, context_name, op_is_nested, op_number};
+pub use fault::Fault;
+pub use geometry::{First, Geometry, GeometryError};
+pub use layout::Layout;
+pub use memory::Memory;
+pub use state::{Block, ChunkState, ChunkView, Globals, State, Touched};
+pub use tenant::Tenant;
+pub use var::{VARS, Var};

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! From events to locks: what each event of the World means for lock order.
+
+use super::class::{Class, Wait};
+use super::context::Held;
+use super::engine::Lockdep;
+use super::matrix::Read;
+use super::place::Call;
+use percuss_kernel::event::{Event, Ext};
+use percuss_kernel::{Irq, WORKER};
+
+impl Lockdep {
+    /// The next event of the program.
+    #[inline]
+    pub fn feed(&mut self, index: u32, event: &Event) {
+        match *event {
+            Event::MutexLock { lock, taken, .. } => self.mutex(index, Class::of(lock), taken),
+            Event::MutexUnlock { lock } => drop(self.unlock(index, Class::of(lock), Call::MutexUnlock)),
+            Event::SpinLock { lock, irq } => self.spin(index, Class::of(lock), irq),
+            Event::SpinUnlock { lock, irq, .. } => self.spin_unlock(index, Class::of(lock), irq),
+            Event::Kzalloc { gfp, .. } => self.might_alloc(index, Call::Kzalloc, gfp),
+            Event::Vmalloc { gfp, .. } => self.might_alloc(index, Call::Vmalloc, gfp),
+            Event::PageAlloc { gfp, .. } => self.might_alloc(index, Call::AllocPages, gfp),
+            Event::VmAreas { gfp, .. } => self.might_alloc(index, Call::GetVmAreas, gfp),
+            Event::PageTable { gfp, .. } => self.might_alloc(index, Call::PageTable, gfp),
+            Event::ScopeSave { scope, .. } => self.context_mut().scope(scope, true),
+            Event::ScopeRestore { scope, old } => self.context_mut().scope(scope, old),
+            Event::Switch { task } => self.switch(task as usize),
+            Event::OpBegin { op } => self.context_mut().op_begin(op, index),
+            Event::OpEnd { .. } => self.op_end(index),
+            Event::ScheduleWork { queued: true } => self.schedule_work(index),
+            Event::WorkBegin => self.work_begin(index),
+            Event::WorkEnd => self.work_end(),
+            Event::LockExt { lock, shared, attempt } => self.ext(index, lock, shared, attempt),
+            Event::UnlockExt { lock } => self.ext_unlock(index, lock),
+            Event::Wait { lock } => self.wait(index, Class::of(lock)),
+            Event::WaitExt { lock, shared } => self.wait_ext(index, lock, shared),
+            Event::Irqs { off: true } => self.context_mut().irqs_off = true,
+            Event::Irqs { off: false } => self.irqs_on(self.place(index, Call::Irqs)),
+            Event::Preempt { off } => self.preempt(off),
+            Event::Interrupt { hard, enter: true } => self.context_mut().enter(hard),
+            Event::Interrupt { hard, enter: false } => self.context_mut().leave(hard),
+            Event::ReclaimBegin { gfp, kswapd } => self.reclaim_begin(index, gfp, kswapd),
+            Event::ReclaimEnd { .. } => self.reclaim_end(),
+            Event::SleepInAtomic { irqs_off } => self.report_sleep(self.place(index, Call::Sleep), irqs_off),
+            Event::LockFreed { lock } => self.memory_freed(index, Class::of(lock)),
+            Event::LockMisuse { lock, unlock } => self.misuse(index, Class::of(lock), unlock),
+            Event::ContextLeak { held, .. } if held > 0 => self.report_held(self.place(index, Call::OpEnd)),
+            _ => {}
+        }
+    }
+
+    /// All events of a program, after a reset.
+    pub fn run(&mut self, events: &[Event]) {
+        self.reset();
+        for (index, event) in events.iter().enumerate() {
+            self.feed(index as u32, event);
+        }
+    }
+
+    fn preempt(&mut self, off: bool) {
+        let depth = &mut self.context_mut().preempt;
+        *depth = if off { *depth + 1 } else { depth.saturating_sub(1) };
+    }
+
+    fn op_end(&mut self, index: u32) {
+        let began = self.context_mut().op_end();
+        let context = self.context();
+        // Locks of an op that this one interrupts are not its own.
+        if context.holds != 0 && context.held().iter().any(|h| h.class.is_tenants() && h.place.index > began) {
+            self.report_held(self.place(index, Call::OpEnd));
+        }
+    }
+
+    /// A mutex is taken, or a wait for it was ended by a signal.
+    fn mutex(&mut self, index: u32, class: Class, taken: bool) {
+        self.learn(class, Wait::Sleep);
+        let lock = self.lock(self.place(index, Call::MutexLock), class, Read::Exclusive);
+        self.examine(&lock, true);
+        if taken {
+            self.hold(lock);
+        }
+    }
+
+    fn unlock(&mut self, index: u32, class: Class, call: Call) -> Option<Held> {
+        let gone = self.put(class);
+        if gone.is_none() {
+            self.report_unlock(self.place(index, call), class);
+        }
+        gone
+    }
+
+    fn spin(&mut self, index: u32, class: Class, irq: Irq) {
+        self.learn(class, Wait::Config);
+        let call = match irq {
+            Irq::Keep => Call::SpinLock,
+            Irq::Off => Call::SpinLockIrq,
+            Irq::Save => Call::SpinLockIrqsave,
+        };
+        let lock = self.lock(self.place(index, call), class, Read::Exclusive);
+        // Interrupts go off first.
+        self.context_mut().irqs_off |= irq != Irq::Keep;
+        self.take(lock);
+    }
+
+    fn spin_unlock(&mut self, index: u32, class: Class, irq: Irq) {
+        let Some(gone) = self.unlock(index, class, Call::SpinUnlock) else { return };
+        // `spin_unlock_irq()` turns interrupts on whatever they were.
+        if irq == Irq::Off || irq == Irq::Save && !gone.irqs_before {
+            self.irqs_on(self.place(index, Call::SpinUnlock));
+        }
+    }
+
+    /// The lock was found taken. All there is to say of the order is said now: the lock may never come.
+    fn wait(&mut self, index: u32, class: Class) {
+        let mutex = self.waits[class.at()] == Wait::Sleep.number(self.top > Wait::max(false));
+        let call = if mutex { Call::MutexLock } else { Call::SpinLock };
+        let lock = self.lock(self.place(index, call), class, Read::Exclusive);
+        // How interrupts will be under a spinlock is not known yet.
+        self.examine(&lock, mutex);
+    }
+
+    fn ext(&mut self, index: u32, lock: Ext, shared: bool, attempt: bool) {
+        let call = if attempt { Call::Trylock } else { Call::Lock };
+        let mut held = self.lock(self.place(index, call), Class::of_ext(lock), reader(shared));
+        (held.trylock, held.through) = (attempt, attempt || held.through);
+        self.context_mut().irqs_off |= keeps_irqs_off(lock);
+        self.take(held);
+    }
+
+    fn ext_unlock(&mut self, index: u32, lock: Ext) {
+        let Some(gone) = self.unlock(index, Class::of_ext(lock), Call::Unlock) else { return };
+        if keeps_irqs_off(lock) && !gone.irqs_before {
+            self.irqs_on(self.place(index, Call::Unlock));
+        }
+    }
+
+    fn wait_ext(&mut self, index: u32, lock: Ext, shared: bool) {
+        let held = self.lock(self.place(index, Call::Lock), Class::of_ext(lock), reader(shared));
+        self.examine(&held, !keeps_irqs_off(lock));
+    }
+
+    fn misuse(&mut self, index: u32, class: Class, unlock: bool) {
+        if unlock {
+            return self.report_unlock(self.place(index, Call::Unlock), class);
+        }
+        let lock = self.lock(self.place(index, Call::Lock), class, Read::Exclusive);
+        self.examine(&lock, false);
+    }
+
+    /// Queueing work wakes a worker: `__queue_work()`, `try_to_wake_up()`, each raw lock inside the one before.
+    fn schedule_work(&mut self, index: u32) {
+        let place = self.place(index, Call::ScheduleWork);
+        let before = std::mem::replace(&mut self.context_mut().irqs_off, true);
+        for class in [Class::POOL, Class::PI, Class::RQ] {
+            let lock = self.lock(place, class, Read::Exclusive);
+            self.take(lock);
+        }
+        for class in [Class::RQ, Class::PI, Class::POOL] {
+            self.put(class);
+        }
+        self.context_mut().irqs_off = before;
+    }
+
+    /// `process_one_work()`
+    fn work_begin(&mut self, index: u32) {
+        let op = self.context().op();
+        self.back_to = self.current;
+        self.switch(WORKER);
+        self.context_mut().clear();
+        self.context_mut().op_begin(op, index);
+        let place = self.place(index, Call::Work);
+        for class in [Class::WQ_EVENTS, Class::BALANCE_WORK] {
+            let lock = self.lock(place, class, Read::Exclusive);
+            self.take(lock);
+        }
+    }
+
+    fn work_end(&mut self) {
+        self.put(Class::BALANCE_WORK);
+        self.put(Class::WQ_EVENTS);
+        self.context_mut().op_end();
+        self.switch(self.back_to);
+    }
+}
+
+/// How an external lock is taken. Readers wait for a writer that waits: a freeze that has begun keeps new IO out, also
+/// that of who has IO in flight.
+fn reader(shared: bool) -> Read {
+    if shared { Read::Shared } else { Read::Exclusive }
+}
+
+/// Locks that are only ever taken with interrupts off.
+fn keeps_irqs_off(lock: Ext) -> bool {
+    matches!(lock, Ext::IrqSpin | Ext::Rq)
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Making reports: each violation once.
+
+use super::class::Class;
+use super::context::Held;
+use super::engine::Lockdep;
+use super::place::Place;
+use super::report::{Detail, IrqState, Kind, Link, Lock, Report, Snapshot, rotate};
+
+impl From<&Held> for Lock {
+    fn from(h: &Held) -> Lock {
+        Lock { class: h.class, read: h.read, place: h.place }
+    }
+}
+
+/// Who runs in a context, as the kernel would print it: `comm/pid`.
+pub(super) fn task_name(task: u8) -> String {
+    use percuss_kernel::WORKER;
+    match task as usize {
+        WORKER => format!("kworker/{}", WORKER + 1),
+        t if t > WORKER => format!("kswapd0/{}", t + 1),
+        t => format!("task{t}/{}", t + 1),
+    }
+}
+
+impl Lockdep {
+    /// Keeps a report unless the same violation was reported before.
+    #[cold]
+    pub(super) fn report(&mut self, kind: Kind, headline: String, edges: Vec<Link>, place: Place, detail: Detail) {
+        let title = self.title(kind, &headline, &edges, &detail);
+        if self.reports.iter().any(|r| r.title == title) {
+            return;
+        }
+        let context = self.context();
+        let (hard, soft) = context.interrupts();
+        let irq = IrqState { hard, soft, hard_on: !context.hard_off(), soft_on: soft == 0, preempt: context.preempt };
+        let held = context.held().iter().map(Lock::from).collect();
+        let then = Box::new(Snapshot {
+            table: self.table.clone(),
+            usage: self.usage,
+            waits: self.waits,
+            marks: self.marks.clone(),
+            irq,
+        });
+        self.reports.push(Report {
+            kind,
+            headline,
+            title,
+            place,
+            held,
+            edges,
+            detail,
+            then,
+            sites: Default::default(),
+        });
+    }
+
+    /// The headline and what tells one violation of the kind from another, whatever showed it.
+    fn title(&self, kind: Kind, headline: &str, edges: &[Link], detail: &Detail) -> String {
+        let name = |c: Class| self.table.name(c);
+        let mut names: Vec<&str> = edges.iter().map(|l| name(l.from)).collect();
+        match kind {
+            Kind::Circular => rotate(&mut names),
+            _ => names.extend(edges.last().map(|l| name(l.to))),
+        }
+        let about = match detail {
+            Detail::Circular { .. } | Detail::IrqOrder { .. } => names.join(" --> "),
+            Detail::IrqInversion { other, .. } => format!("{} ({})", names.join(" --> "), other.1.irq_name()),
+            Detail::Recursive { next, .. } => name(next.class).to_owned(),
+            Detail::Inconsistent { lock, old, new } => {
+                format!("{} {{{}}} -> {{{}}}", name(lock.class), old.name(), new.name())
+            }
+            Detail::InvalidWait { next, .. } => {
+                let strictest = self.strictest_held().map(|c| format!("{} --> ", name(c)));
+                format!("{}{}", strictest.unwrap_or_default(), name(next.class))
+            }
+            Detail::UnlockBalance { class } => name(*class).to_owned(),
+            Detail::HeldLockFreed { lock } => name(lock.class).to_owned(),
+            Detail::LocksHeld => {
+                let held = self.context().held().iter().filter(|h| h.class.is_tenants());
+                let names: Vec<&str> = held.map(|h| name(h.class)).collect();
+                return format!("WARNING: still has locks held! {}", names.join(", ")).trim_end().to_owned();
+            }
+            Detail::SleepInAtomic { irqs_off } => match self.strictest_held() {
+                Some(c) => format!("under {}", name(c)),
+                None if *irqs_off => "with interrupts off".to_owned(),
+                None => "with preemption off".to_owned(),
+            },
+        };
+        format!("{headline}: {about}")
+    }
+
+    /// The lock held that restricts most: the first of the strictest spinlocks.
+    fn strictest_held(&self) -> Option<Class> {
+        let wait = |c: Class| self.waits[c.at()];
+        let spin = self.context().held().iter().filter(|h| wait(h.class) != 0);
+        let strictest = spin.min_by_key(|h| wait(h.class))?.class;
+        (wait(strictest) < super::class::Wait::Sleep.number(self.top > 4)).then_some(strictest)
+    }
+
+    /// `print_lock_invalid_wait_context()`
+    #[cold]
+    pub(super) fn report_wait(&mut self, next: &Held) {
+        let context = self.context().wait_context(self.top);
+        let detail = Detail::InvalidWait { next: Lock::from(next), context };
+        self.report(Kind::InvalidWait, "[ BUG: Invalid wait context ]".to_owned(), Vec::new(), next.place, detail);
+    }
+
+    /// `print_deadlock_bug()`
+    #[cold]
+    pub(super) fn report_recursion(&mut self, next: &Held, prev: &Held) {
+        let detail = Detail::Recursive { next: Lock::from(next), prev: Lock::from(prev) };
+        let headline = "WARNING: possible recursive locking detected".to_owned();
+        self.report(Kind::Recursive, headline, Vec::new(), next.place, detail);
+    }
+
+    /// `print_unlock_imbalance_bug()`
+    #[cold]
+    pub(super) fn report_unlock(&mut self, place: Place, class: Class) {
+        let headline = "WARNING: bad unlock balance detected!".to_owned();
+        self.report(Kind::UnlockBalance, headline, Vec::new(), place, Detail::UnlockBalance { class });
+    }
+
+    /// `print_freed_lock_bug()`
+    #[cold]
+    pub(super) fn report_freed(&mut self, place: Place, lock: &Held) {
+        let detail = Detail::HeldLockFreed { lock: Lock::from(lock) };
+        self.report(Kind::HeldLockFreed, "WARNING: held lock freed!".to_owned(), Vec::new(), place, detail);
+    }
+
+    /// `print_held_locks_bug()`
+    #[cold]
+    pub(super) fn report_held(&mut self, place: Place) {
+        let headline = format!("WARNING: {} still has locks held!", task_name(place.task));
+        self.report(Kind::LocksHeld, headline, Vec::new(), place, Detail::LocksHeld);
+    }
+
+    /// `__might_resched()`
+    #[cold]
+    pub(super) fn report_sleep(&mut self, place: Place, irqs_off: bool) {
+        let headline = "BUG: sleeping function called from invalid context".to_owned();
+        self.report(Kind::SleepInAtomic, headline, Vec::new(), place, Detail::SleepInAtomic { irqs_off });
+    }
+}

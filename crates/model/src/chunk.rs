@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A chunk: its maps and hints, and the search for a place that will hold an area.
+
+use super::bitmap;
+use super::block::{BLOCK_BITS, BLOCK_WORDS, MIN_ALLOC, Md, PAGE, align_up};
+use super::quirks::Quirks;
+use percuss_kernel::Addr;
+
+/// Index of a chunk in the slab; [`NONE`] for no chunk.
+pub(super) type ChunkId = u32;
+
+/// No chunk, or no list.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// Addresses of what the kernel gave for a chunk; 0 for what it does not have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Backing {
+    pub header: Addr,
+    pub alloc_map: Addr,
+    pub bound_map: Addr,
+    pub blocks: Addr,
+    /// Object extensions; 0 when the chunk cannot be accounted to a memcg.
+    pub ext: Addr,
+    /// Handle of the vm areas.
+    pub areas: Addr,
+}
+
+/// A range of blocks, inclusive; empty when `low > high`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Span {
+    pub low: u32,
+    pub high: u32,
+}
+
+impl Span {
+    pub const EMPTY: Span = Span { low: u32::MAX, high: 0 };
+    pub const ALL: Span = Span { low: 0, high: u32::MAX };
+
+    #[inline]
+    fn cover(&mut self, other: Span) {
+        self.low = self.low.min(other.low);
+        self.high = self.high.max(other.high);
+    }
+
+    /// The blocks of the span, clipped to `nr`.
+    pub fn range(self, nr: usize) -> std::ops::Range<usize> {
+        let end = (self.high as usize + 1).min(nr);
+        (self.low as usize).min(end)..end
+    }
+}
+
+/// A consumer of changes: one span each, so that none forgets for another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Mark {
+    /// Something changed, perhaps only the header.
+    pub touched: bool,
+    /// Blocks that changed.
+    pub span: Span,
+}
+
+impl Mark {
+    pub const CLEAN: Mark = Mark { touched: false, span: Span::EMPTY };
+
+    #[inline]
+    fn cover(&mut self, span: Span) {
+        self.touched = true;
+        self.span.cover(span);
+    }
+}
+
+/// Everything of a chunk but its maps; small and `Copy`, so that saving and restoring it is cheap.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Header {
+    /// Address of unit offset 0.
+    pub base: Addr,
+    /// Hints about the whole chunk.
+    pub md: Md,
+    /// Bytes.
+    pub free_bytes: i32,
+    pub nr_pages: i32,
+    pub nr_populated: i32,
+    pub nr_empty: i32,
+    /// Bytes hidden before and after the region served.
+    pub start_offset: i32,
+    pub end_offset: i32,
+    pub nr_alloc: i32,
+    pub max_alloc_size: u64,
+    /// Part of the first chunk: never populated or depopulated.
+    pub immutable: bool,
+    /// Out of the active slots; its empty pages do not count.
+    pub isolated: bool,
+    /// In use; the slab keeps the memory of others.
+    pub live: bool,
+    /// Neighbours on its list.
+    pub prev: ChunkId,
+    pub next: ChunkId,
+    /// List it is on.
+    pub list: u32,
+    pub backing: Backing,
+    /// Changes since the last release of pcpu_lock.
+    pub release: Mark,
+    /// Changes since the last copy of touched chunks.
+    pub copy: Mark,
+    /// Changes since the save that a restore goes back to.
+    pub save: Mark,
+}
+
+impl Default for Header {
+    fn default() -> Header {
+        Header {
+            base: 0,
+            md: Md::default(),
+            free_bytes: 0,
+            nr_pages: 0,
+            nr_populated: 0,
+            nr_empty: 0,
+            start_offset: 0,
+            end_offset: 0,
+            nr_alloc: 0,
+            max_alloc_size: 0,
+            immutable: false,
+            isolated: false,
+            live: false,
+            prev: NONE,
+            next: NONE,
+            list: NONE,
+            backing: Backing::default(),
+            release: Mark::CLEAN,
+            copy: Mark::CLEAN,
+            save: Mark::CLEAN,
+        }
+    }
+}
+
+/// `struct pcpu_chunk` with what it points to.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Chunk {
+    pub head: Header,
+    pub blocks: Vec<Md>,
+    /// A set bit is taken.
+    pub alloc_map: Vec<u64>,
+    /// A set bit starts an area, or ends the one before it; one bit more than `alloc_map`.
+    pub bound_map: Vec<u64>,
+    /// Pages that are backed.
+    pub populated: Vec<u64>,
+}
+
+/// `vec` with `len` copies of `value`, its memory kept.
+fn refill<T: Copy>(vec: &mut Vec<T>, len: usize, value: T) {
+    vec.clear();
+    vec.resize(len, value);
+}
+
+impl Chunk {
+    /// Makes this an empty chunk of `nr_pages` pages, all of it free and none of it populated.
+    pub fn init(&mut self, nr_pages: i32) {
+        let pages = nr_pages as usize;
+        let bits = pages * BLOCK_BITS as usize;
+        self.head = Header { nr_pages, live: true, ..Header::default() };
+        self.head.md.free_all(bits as i32);
+        self.head.free_bytes = nr_pages * PAGE as i32;
+        self.head.save = Mark { touched: true, span: Span::ALL };
+        let mut block = Md::default();
+        block.free_all(BLOCK_BITS);
+        refill(&mut self.blocks, pages, block);
+        refill(&mut self.alloc_map, bitmap::words(bits), 0);
+        refill(&mut self.bound_map, bitmap::words(bits + 1), 0);
+        refill(&mut self.populated, bitmap::words(pages), 0);
+    }
+
+    /// Bits of the allocation map.
+    #[inline]
+    pub fn map_bits(&self) -> i32 {
+        self.head.nr_pages * BLOCK_BITS
+    }
+
+    /// The part of the allocation map that belongs to a block.
+    #[inline]
+    pub fn block_map(&self, index: usize) -> &[u64] {
+        &self.alloc_map[index * BLOCK_WORDS..(index + 1) * BLOCK_WORDS]
+    }
+
+    /// Whether `addr`, relative to unit offset 0, is served from this chunk (`pcpu_addr_in_chunk`).
+    #[inline]
+    pub fn serves(&self, addr: Addr) -> bool {
+        let head = &self.head;
+        let start = head.base + head.start_offset as u64;
+        let end = head.base + head.nr_pages as u64 * PAGE - head.end_offset as u64;
+        addr >= start && addr < end
+    }
+
+    /// Notes that the header changed.
+    #[inline]
+    pub fn touch_header(&mut self) {
+        self.touch(Span::EMPTY);
+    }
+
+    /// Notes that bits `from..to` changed; hints of the block before may have, too.
+    #[inline]
+    pub fn touch_bits(&mut self, from: i32, to: i32) {
+        let low = (from / BLOCK_BITS - 1).max(0) as u32;
+        let high = ((to - 1) / BLOCK_BITS) as u32;
+        self.touch(Span { low, high });
+    }
+
+    #[inline]
+    fn touch(&mut self, span: Span) {
+        self.head.release.cover(span);
+        self.head.copy.cover(span);
+        self.head.save.cover(span);
+    }
+
+    /// Where to begin scanning for `bits` with this alignment, among populated pages only when `pop_only`
+    /// (`pcpu_find_block_fit`). A region that does not fit a hint is passed over even when an area would fit.
+    pub fn find_fit(&self, bits: i32, align: i32, pop_only: bool, quirks: &Quirks) -> Option<i32> {
+        if !self.head.md.fits(bits, align) {
+            return None;
+        }
+        let mut from = self.head.md.search_start(bits, quirks);
+        loop {
+            let (at, len) = self.next_fit((bits, align), from, quirks)?;
+            match pop_only.then(|| self.hole(at, len)).flatten() {
+                None => return Some(at),
+                Some(behind) => from = behind,
+            }
+        }
+    }
+
+    /// The next region at or after `from` that promises to hold the area: its start, and enough length to judge whether
+    /// it is populated (`pcpu_next_fit_region`).
+    fn next_fit(&self, (alloc_bits, align): (i32, i32), from: i32, quirks: &Quirks) -> Option<(i32, i32)> {
+        let first = (from / BLOCK_BITS) as usize;
+        let mut within = from % BLOCK_BITS;
+        let (mut at, mut bits) = (from, 0);
+        for (index, block) in self.blocks.iter().enumerate().skip(first) {
+            let base = index as i32 * BLOCK_BITS;
+            if bits != 0 {
+                bits += block.left_free;
+                if bits >= alloc_bits {
+                    return Some((at, bits));
+                }
+                if block.left_free == BLOCK_BITS {
+                    continue;
+                }
+            }
+            // A contig hint before `within` was offered already.
+            let skip = align_up(block.contig_hint_start, align) - block.contig_hint_start;
+            let fresh = block.contig_hint != 0 && block.contig_hint_start >= within;
+            if fresh && block.contig_hint >= skip + alloc_bits {
+                let start = block.search_start(alloc_bits, quirks);
+                return Some((base + start, skip + alloc_bits + block.contig_hint_start - start));
+            }
+            within = 0;
+            let edge = align_up(BLOCK_BITS - block.right_free, align);
+            at = base + edge;
+            bits = BLOCK_BITS - edge;
+            if bits >= alloc_bits {
+                return Some((at, bits));
+            }
+        }
+        None
+    }
+
+    /// `None` when all pages of `at..at + len` are populated, else where to look on: behind the first hole
+    /// (`pcpu_is_populated`).
+    fn hole(&self, at: i32, len: i32) -> Option<i32> {
+        let page = |bits: i32| (bits / BLOCK_BITS) as usize;
+        let end = page(at + len + BLOCK_BITS - 1);
+        let (_, behind) = bitmap::zero_run(&self.populated, end, page(at))?;
+        Some(behind as i32 * BLOCK_BITS)
+    }
+
+    /// The next free region at or after `from` as far as hints tell, joined across blocks: start and length
+    /// (`pcpu_next_md_free_region`).
+    pub fn next_region(&self, from: i32) -> Option<(i32, i32)> {
+        let mut within = from % BLOCK_BITS;
+        let (mut at, mut bits) = (from, 0);
+        for (index, block) in self.blocks.iter().enumerate().skip((from / BLOCK_BITS) as usize) {
+            let base = index as i32 * BLOCK_BITS;
+            if bits != 0 {
+                bits += block.left_free;
+                if block.left_free == BLOCK_BITS {
+                    continue;
+                }
+                return Some((at, bits));
+            }
+            // A contig hint at the right edge goes on in the next block and is found as right_free.
+            let start = block.contig_hint_start;
+            if block.contig_hint != 0 && start >= within && start + block.contig_hint < BLOCK_BITS {
+                return Some((base + start, block.contig_hint));
+            }
+            within = 0;
+            bits = block.right_free;
+            at = base + BLOCK_BITS - bits;
+        }
+        (at < self.map_bits()).then_some((at, bits))
+    }
+
+    /// First run of pages at or after `from` that are not populated, below `end`.
+    pub fn unpopulated(&self, from: i32, end: i32) -> Option<(i32, i32)> {
+        let (start, stop) = bitmap::zero_run(&self.populated, end as usize, from as usize)?;
+        Some((start as i32, stop as i32))
+    }
+
+    /// First run of populated pages at or after `from`.
+    pub fn populated_run(&self, from: i32) -> Option<(i32, i32)> {
+        let (start, stop) = bitmap::set_run(&self.populated, self.head.nr_pages as usize, from as usize)?;
+        Some((start as i32, stop as i32))
+    }
+
+    /// Whether a page is populated and no bit of it is taken.
+    pub fn page_is_empty(&self, page: i32) -> bool {
+        self.blocks[page as usize].contig_hint == BLOCK_BITS && bitmap::test(&self.populated, page as usize)
+    }
+
+    /// Bytes of the largest area the chunk is known to hold, 0 for none: what its slot goes by.
+    #[inline]
+    pub fn slot_bytes(&self) -> i32 {
+        if self.head.free_bytes < MIN_ALLOC { 0 } else { self.head.md.contig_hint * MIN_ALLOC }
+    }
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The Model: a percpu allocator in Rust, bit for bit like the kernel's, on any [`percuss_kernel::Kernel`].
+//!
+//! Decision rules (which region wins, where a refresh starts, which end of a list) are facts and are the same as in
+//! `mm/percpu.c` and `mm/percpu-vm.c`; behaviours that some trees have and others lack are [`Quirks`].
+//!
+//! State is one `core::Core` in a `RefCell`. A Kernel call may run another task, which enters the allocator again, or
+//! never return. So no borrow of the state and no local that owns heap memory lives across one, except during boot.
+#![forbid(unsafe_code)]
+
+mod alloc;
+mod alloc_info;
+mod allocator;
+mod area;
+mod balance;
+mod bitmap;
+mod block;
+mod chunk;
+mod core;
+mod create;
+mod digest;
+mod facts;
+mod first_chunk;
+mod frames;
+mod free;
+mod hints;
+mod memcg;
+mod observe;
+mod populate;
+mod quirks;
+mod reset;
+mod scope;
+mod setup;
+mod slots;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use allocator::Allocator;
+pub use facts::Facts;
+pub use quirks::{Felt, Quirk, Quirks, UnknownQuirk};

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The ledger: after a program is drained, what the allocator still holds is what its chunks account for.
+
+use super::finding::{Finding, Oracle};
+use percuss_kernel::{DRAIN, State};
+use percuss_world::World;
+
+/// Objects a chunk is made of, by the World's books.
+#[derive(Debug, Clone, Copy)]
+pub struct PerChunk {
+    /// Metadata objects: structure, two maps, blocks, and the object extension when there is one.
+    pub metadata: u32,
+    /// Ranges of vm areas: one a group.
+    pub ranges: u32,
+}
+
+/// Judges a drained program.
+pub fn judge(w: &World, s: &State, per: PerChunk, mut see: impl FnMut(Finding)) {
+    let mut leak = |title: &str, found: i64, expected: i64| {
+        see(Finding::new(Oracle::Ledger, DRAIN, title, format!("found {found}, accounted for {expected}")));
+    };
+    let made: Vec<_> = s.chunks().iter().filter(|c| !c.immutable).collect();
+    let n = made.len() as u32;
+    let pages: i64 = made.iter().map(|c| c.nr_populated as i64).sum::<i64>() * w.geometry().nr_cpus() as i64;
+    if pages != w.pages_used() as i64 {
+        leak("percuss: leak of backing pages", w.pages_used() as i64, pages);
+    }
+    // One more object may live: the temporary pages array, which is made once and kept. The handle of the vm areas
+    // counts as metadata too.
+    let objects = n * (per.metadata + 1);
+    if !(objects..=objects + 1).contains(&w.metadata_live()) {
+        leak("percuss: leak of metadata", w.metadata_live() as i64, objects as i64);
+    }
+    if w.ranges_live() as u32 != n * per.ranges {
+        leak("percuss: leak of vm areas", w.ranges_live() as i64, (n * per.ranges) as i64);
+    }
+    let m = w.memcg();
+    for id in 1..m.charged.len() {
+        if m.charged[id] != 0 {
+            leak("percuss: leak of memcg charges", m.charged[id], 0);
+        }
+        if m.stat[id] != 0 {
+            leak("percuss: memcg statistics do not return to zero", m.stat[id], 0);
+        }
+        if m.refs[id] != 0 {
+            leak("percuss: leak of obj_cgroup references", m.refs[id], 0);
+        }
+    }
+    for c in s.chunks() {
+        let whole = c.nr_pages as i64 * 4096 - c.start_offset as i64 - c.end_offset as i64;
+        if c.free_bytes as i64 != whole {
+            leak("percuss: a chunk is not whole after everything was freed", c.free_bytes as i64, whole);
+        }
+    }
+}

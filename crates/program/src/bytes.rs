@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Programs as bytes: what fuzzers mutate and corpora hold.
+//!
+//! ```text
+//! header   version flags caller cpus groups static reserved dyn atom unit pages 0 0 0      (14 bytes)
+//!          version flags caller cpus:8 static:4 reserved:4 dyn:4 atom:4 unit:4 pages:4     (35, flags & 0xc0 == 0xc0)
+//! record   code operands                                                                   (7)
+//! ```
+//!
+//! Everything is little endian. A record is an op of the current task, the start of the next task, shrinker or handler, a fault, memory,
+//! up to ten turns of tasks to the end of an op, up to three turns of any kind, or *wide*: an op, fault, memory or turn with its
+//! operands in long form, over as many records as it takes. Both headers are whole records long, so a mutation that drops or copies records keeps the rest aligned. Short forms are
+//! indices into tables of values worth trying; what has none is written wide, so every program has a byte form.
+//!
+//! Every byte string decodes: unknown codes are `alloc`, indices are taken modulo, what is missing is 0, and
+//! [`Program::repair`] does the rest.
+
+use super::axes::{ATOMS, CPUS, DYNS, PAGES, RESERVED, STATICS, UNITS};
+use super::codes::{Long, RECORD, Short};
+use super::op::{Op, TABLE};
+use super::{Handler, Program, Shrinker, Turn};
+use percuss_kernel::event::Site;
+use percuss_kernel::geometry::{First, Geometry};
+use percuss_kernel::{Fault, Memory, limits};
+
+/// The version this code writes.
+pub const VERSION: u8 = 2;
+
+const HEADER: usize = 14;
+/// Bytes below which no record follows the header.
+pub(super) const RECORD_HEADER: usize = HEADER + RECORD;
+const WIDE_HEADER: usize = 35;
+/// Value of the caller byte that marks `unsafe-caller`; any other is a safe caller, so random bytes are.
+const UNSAFE: u8 = 0xa5;
+
+// Codes of records that are no ops, at the end of the 64 so that ops can be added before them.
+const CODES: u8 = 64;
+const TURNS: u8 = 58;
+const MEMORY: u8 = 59;
+const TASK: u8 = 60;
+const FAULT: u8 = 61;
+const SCHEDULE: u8 = 62;
+const WIDE: u8 = 63;
+/// Turns a SCHEDULE record holds, two a byte behind the count: tasks only, to the end of their op.
+const ENTRIES: usize = 10;
+/// Turns a TURNS record holds, two bytes each: lane and points.
+const PREEMPTING: usize = 3;
+/// Lane of a turn that is none.
+const NO_LANE: u8 = 0xff;
+/// Upper half of the lane of kswapd's turns; of any other, the lower half is a task.
+const KSWAPD_LANE: u8 = 0xe0;
+/// Upper half of the lane of turns that fire a handler.
+const HANDLER_LANE: u8 = 0xd0;
+
+/// First operand of a TASK record that starts a shrinker; any other starts a task, so that random bytes do.
+const GATED: u8 = 0x51;
+const ALWAYS: u8 = 0x52;
+/// The same for handlers of hard and of soft interrupts, with a second operand: whatever follows is theirs, and random
+/// bytes are to be of tasks.
+const HARD: u8 = 0x53;
+const SOFT: u8 = 0x54;
+const HANDLER: u8 = 0x68;
+/// Set in the `reserve` byte of a MEMORY record when kswapd does not run.
+const NO_KSWAPD: u8 = 0x80;
+
+/// Row of each code; codes nobody has are `alloc`.
+const ROW_OF: [u8; CODES as usize] = {
+    let mut rows = [0; CODES as usize];
+    let mut row = 0;
+    while row < TABLE.len() {
+        let mut code = TABLE[row].codes.0;
+        while code <= TABLE[row].codes.1 {
+            assert!(code < TURNS && rows[code as usize] == 0, "two ops with one code");
+            rows[code as usize] = row as u8;
+            code += 1;
+        }
+        row += 1;
+    }
+    rows
+};
+
+/// Why bytes are not a program file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BytesError {
+    /// No byte at all.
+    #[error("empty: a program starts with its version, {VERSION:#04x}")]
+    Empty,
+    /// Written by another percuss, or not by percuss.
+    #[error("the version is {0:#04x}, expected {VERSION:#04x}: written by another percuss, or no program")]
+    Version(u8),
+    /// The header ends early.
+    #[error("the header has {found} of its {expected} bytes")]
+    Header {
+        /// Bytes there are.
+        found: usize,
+        /// Bytes there should be.
+        expected: usize,
+    },
+    /// The last record is not whole.
+    #[error("{extra} bytes of trailing garbage at offset {offset}")]
+    Trailing {
+        /// Where they start.
+        offset: usize,
+        /// How many there are.
+        extra: usize,
+    },
+}
+
+fn put_geometry(boot: &Geometry, flags: u8, caller: u8, out: &mut Vec<u8>) {
+    let Geometry {
+        cpus,
+        groups,
+        interleaved: _,
+        static_size,
+        reserved,
+        dyn_size,
+        atom,
+        unit,
+        first: _,
+        kmem: _,
+        pages,
+    } = *boot;
+    let find = |table: &[u32], value| table.iter().position(|&v| v == value).map(|i| i as u8);
+    let short = || {
+        Some([
+            CPUS.iter().position(|&m| m == cpus)? as u8,
+            groups.saturating_sub(1) & 3,
+            find(&STATICS, static_size)?,
+            find(&RESERVED, reserved)?,
+            find(&DYNS, dyn_size)?,
+            find(&ATOMS, atom)?,
+            find(&UNITS, unit)?,
+            find(&PAGES, pages)?,
+        ])
+    };
+    match short() {
+        Some(codes) => {
+            out.extend([VERSION, flags, caller]);
+            out.extend(codes);
+            out.resize(HEADER, 0);
+        }
+        None => {
+            out.extend([VERSION, flags | 0xc0 | (groups.saturating_sub(1) & 3) << 4, caller]);
+            out.extend(cpus.to_le_bytes());
+            for value in [static_size, reserved, dyn_size, atom, unit, pages] {
+                out.extend(value.to_le_bytes());
+            }
+        }
+    }
+}
+
+fn get_geometry(bytes: &[u8]) -> Geometry {
+    let byte = |i: usize| bytes.get(i).copied().unwrap_or(0);
+    let flags = byte(1);
+    let first = [First::Embed, First::Page, First::Info, First::Embed][usize::from(flags & 3)];
+    let (interleaved, kmem) = (flags & 4 != 0, flags & 8 == 0);
+    if flags & 0xc0 == 0xc0 {
+        let word = |i: usize| u32::from_le_bytes(std::array::from_fn(|n| byte(i + n)));
+        return Geometry {
+            cpus: u64::from(word(3)) | u64::from(word(7)) << 32,
+            groups: 1 + (flags >> 4 & 3),
+            interleaved,
+            static_size: word(11),
+            reserved: word(15),
+            dyn_size: word(19),
+            atom: word(23),
+            unit: word(27),
+            first,
+            kmem,
+            pages: word(31),
+        };
+    }
+    let pick = |table: &[u32], i: usize| table[usize::from(byte(i)) % table.len()];
+    Geometry {
+        cpus: CPUS[usize::from(byte(3)) % CPUS.len()],
+        groups: 1 + byte(4) % 4,
+        interleaved,
+        static_size: pick(&STATICS, 5),
+        reserved: pick(&RESERVED, 6),
+        dyn_size: pick(&DYNS, 7),
+        atom: pick(&ATOMS, 8),
+        unit: pick(&UNITS, 9),
+        first,
+        kmem,
+        pages: pick(&PAGES, 10),
+    }
+}
+
+fn header_len(bytes: &[u8]) -> usize {
+    if bytes.get(1).is_some_and(|flags| flags & 0xc0 == 0xc0) { WIDE_HEADER } else { HEADER }
+}
+
+/// Fills the last record.
+fn pad(out: &mut Vec<u8>) {
+    out.resize(out.len().next_multiple_of(RECORD), 0);
+}
+
+fn put_fault(fault: Fault, out: &mut Vec<u8>) {
+    let Fault { site, nth, times } = fault;
+    let short_times = if times == u32::MAX { Some(255) } else { u8::try_from(times).ok().filter(|&t| t < 255) };
+    match (u16::try_from(nth), short_times) {
+        (Ok(nth), Some(times)) => {
+            out.extend([FAULT, site as u8]);
+            out.extend(nth.to_le_bytes());
+            out.push(times);
+        }
+        _ => {
+            out.extend([WIDE, FAULT, site as u8]);
+            out.extend(nth.to_le_bytes());
+            out.extend(times.to_le_bytes());
+        }
+    }
+    pad(out);
+}
+
+fn put_memory(memory: Memory, out: &mut Vec<u8>) {
+    let Memory { free, reserve, clean, io, fs, oom, kswapd } = memory;
+    let reserve = reserve | if kswapd { 0 } else { NO_KSWAPD };
+    let counts = [free, clean, io, fs, oom];
+    if counts.iter().all(|n| *n <= 255) {
+        out.extend([MEMORY, reserve]);
+        out.extend(counts.map(|n| n as u8));
+    } else {
+        out.extend([WIDE, MEMORY, reserve]);
+        counts.iter().for_each(|n| out.extend(n.to_le_bytes()));
+    }
+    pad(out);
+}
+
+fn memory(reserve: u8, count: [u16; 5]) -> Memory {
+    let [free, clean, io, fs, oom] = count;
+    Memory { free, reserve: reserve & !NO_KSWAPD, clean, io, fs, oom, kswapd: reserve & NO_KSWAPD == 0 }
+}
+
+fn put_schedule(schedule: &[Turn], out: &mut Vec<u8>) {
+    // Which kind of record a turn goes into: short forms of their own for tasks to the end of an op, and for few points.
+    let kind = |turn: &Turn| match turn.points {
+        0 if turn.lane < Turn::KSWAPD => 0,
+        0..=255 => 1,
+        _ => 2,
+    };
+    for run in schedule.chunk_by(|a, b| kind(a) == kind(b)) {
+        match kind(&run[0]) {
+            0 => run.chunks(ENTRIES).for_each(|turns| {
+                out.extend([SCHEDULE, turns.len() as u8]);
+                out.extend(turns.chunks(2).map(|pair| pair[0].lane | pair.get(1).map_or(0, |t| t.lane) << 4));
+                pad(out);
+            }),
+            1 => run.chunks(PREEMPTING).for_each(|turns| {
+                out.push(TURNS);
+                turns.iter().for_each(|t| out.extend([lane_byte(*t), t.points as u8]));
+                out.resize(out.len() + 2 * (PREEMPTING - turns.len()), NO_LANE);
+            }),
+            _ => run.iter().for_each(|turn| {
+                out.extend([WIDE, TURNS, lane_byte(*turn)]);
+                out.extend(turn.points.to_le_bytes());
+                pad(out);
+            }),
+        }
+    }
+}
+
+fn lane_byte(turn: Turn) -> u8 {
+    match turn.fires() {
+        Some(handler) => HANDLER_LANE | handler as u8,
+        None if turn.lane == Turn::KSWAPD => KSWAPD_LANE,
+        None => turn.lane,
+    }
+}
+
+fn get_turn(lane: u8, points: u32) -> Option<Turn> {
+    match lane {
+        NO_LANE => None,
+        _ if lane & 0xf0 == KSWAPD_LANE => Some(Turn { lane: Turn::KSWAPD, points }),
+        _ if lane & 0xf0 == HANDLER_LANE => Some(Turn::handler(usize::from(lane & 0xf))),
+        _ => Some(Turn { lane: lane & 0xf, points }),
+    }
+}
+
+fn put_ops(ops: &[Op], out: &mut Vec<u8>) {
+    for op in ops {
+        let mut short = Short::default();
+        if op.put_short(&mut short) {
+            out.push(op.info().codes.0);
+            out.extend(short.bytes());
+        } else {
+            out.extend([WIDE, op.info().codes.0]);
+            op.put_long(out);
+            pad(out);
+        }
+    }
+}
+
+impl Program {
+    /// The byte form. Decoding gives the program back if [`Program::repair`] would leave it as it is.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(HEADER + RECORD * (self.nr_ops() + self.tasks.len()));
+        let boot = &self.boot;
+        let flags = boot.first as u8 | u8::from(boot.interleaved) << 2 | u8::from(!boot.kmem) << 3;
+        put_geometry(boot, flags, if self.unsafe_caller { UNSAFE } else { 0 }, &mut out);
+        if let Some(memory) = self.memory {
+            put_memory(memory, &mut out);
+        }
+        for &fault in &self.faults {
+            put_fault(fault, &mut out);
+        }
+        for (i, ops) in self.tasks.iter().enumerate() {
+            if i > 0 {
+                out.push(TASK);
+                pad(&mut out);
+            }
+            put_ops(ops, &mut out);
+        }
+        for shrinker in &self.shrinkers {
+            out.extend([TASK, if shrinker.gated { GATED } else { ALWAYS }, shrinker.objects]);
+            pad(&mut out);
+            put_ops(&shrinker.ops, &mut out);
+        }
+        for handler in &self.handlers {
+            out.extend([TASK, if handler.hard { HARD } else { SOFT }, HANDLER]);
+            pad(&mut out);
+            put_ops(&handler.ops, &mut out);
+        }
+        put_schedule(&self.schedule, &mut out);
+        out
+    }
+
+    /// The program of any bytes: for fuzzers. A version of another percuss is taken for this one.
+    pub fn decode(bytes: &[u8]) -> Program {
+        let mut program =
+            Program { boot: get_geometry(bytes), unsafe_caller: bytes.get(2) == Some(&UNSAFE), ..Program::default() };
+        let mut rest = bytes.get(header_len(bytes)..).unwrap_or(&[]);
+        let mut nr_ops = 0;
+        while !rest.is_empty() {
+            let code = rest[0] % CODES;
+            let used = program.record(code, &rest[1..], &mut nr_ops);
+            rest = rest.get(used..).unwrap_or(&[]);
+        }
+        program.repair();
+        program
+    }
+
+    /// Adds what a record says; returns its bytes.
+    fn record(&mut self, code: u8, operands: &[u8], nr_ops: &mut usize) -> usize {
+        let byte = |i: usize| operands.get(i).copied().unwrap_or(0);
+        let site = |code: u8| Site::ALL[usize::from(code) % Site::ALL.len()].0;
+        let mut used = RECORD;
+        let op = match code {
+            TASK if matches!(byte(0), GATED | ALWAYS) => {
+                // Tasks come before shrinkers, and these before handlers.
+                if self.shrinkers.len() < limits::SHRINKERS && self.handlers.is_empty() {
+                    self.shrinkers.push(Shrinker { gated: byte(0) == GATED, objects: byte(1), ops: Vec::new() });
+                }
+                return used;
+            }
+            TASK if matches!(byte(0), HARD | SOFT) && byte(1) == HANDLER => {
+                if self.handlers.len() < limits::HANDLERS {
+                    self.handlers.push(Handler { hard: byte(0) == HARD, ops: Vec::new() });
+                }
+                return used;
+            }
+            MEMORY => {
+                self.memory = Some(memory(byte(0), std::array::from_fn(|i| u16::from(byte(1 + i)))));
+                return used;
+            }
+            TASK if !self.shrinkers.is_empty() || !self.handlers.is_empty() => return used,
+            TASK => {
+                if self.tasks.len() < limits::TASKS {
+                    self.tasks.push(Vec::new());
+                }
+                return used;
+            }
+            SCHEDULE => {
+                let count = usize::from(byte(0)) % (ENTRIES + 1);
+                let task = |i: usize| byte(1 + i / 2) >> (i % 2 * 4) & 0xf;
+                self.schedule.extend((0..count).map(|i| Turn { lane: task(i), points: 0 }));
+                return used;
+            }
+            TURNS => {
+                let turn = |i: usize| get_turn(byte(2 * i), u32::from(byte(2 * i + 1)));
+                self.schedule.extend((0..PREEMPTING).filter_map(turn));
+                return used;
+            }
+            FAULT => {
+                let times = if byte(3) == 255 { u32::MAX } else { u32::from(byte(3)) };
+                self.faults.push(Fault {
+                    site: site(byte(0)),
+                    nth: u32::from_le_bytes([byte(1), byte(2), 0, 0]),
+                    times,
+                });
+                return used;
+            }
+            WIDE => {
+                let inner = byte(0) % CODES;
+                let mut long = Long::new(operands, 1);
+                let op = match inner {
+                    FAULT => {
+                        let site = site(long.get(1) as u8);
+                        self.faults.push(Fault { site, nth: long.get(4), times: long.get(4) });
+                        None
+                    }
+                    MEMORY => {
+                        let reserve = long.get(1) as u8;
+                        self.memory = Some(memory(reserve, std::array::from_fn(|_| long.get(2) as u16)));
+                        None
+                    }
+                    TURNS => {
+                        let lane = long.get(1) as u8;
+                        self.schedule.extend(get_turn(lane, long.get(4)));
+                        None
+                    }
+                    TASK.. => None,
+                    _ => Some(Op::get_long(usize::from(ROW_OF[usize::from(inner)]), &mut long)),
+                };
+                used = (1 + long.at()).next_multiple_of(RECORD);
+                op
+            }
+            _ => {
+                let mut short = Short::new(std::array::from_fn(byte));
+                Some(Op::get_short(usize::from(ROW_OF[usize::from(code)]), &mut short))
+            }
+        };
+        if let Some(op) = op.filter(|_| *nr_ops < limits::OPS) {
+            *nr_ops += 1;
+            let handler = self.handlers.last_mut().map(|h| &mut h.ops);
+            let ops = handler.or(self.shrinkers.last_mut().map(|s| &mut s.ops)).or(self.tasks.last_mut());
+            ops.expect("there is always a task").push(op);
+        }
+        used
+    }
+
+    /// The program of a file: refuses another version and what is not whole.
+    pub fn decode_strict(bytes: &[u8]) -> Result<Program, BytesError> {
+        match bytes.first() {
+            None => return Err(BytesError::Empty),
+            Some(&VERSION) => {}
+            Some(&other) => return Err(BytesError::Version(other)),
+        }
+        let header = header_len(bytes);
+        if bytes.len() < header {
+            return Err(BytesError::Header { found: bytes.len(), expected: header });
+        }
+        let extra = (bytes.len() - header) % RECORD;
+        if extra != 0 {
+            return Err(BytesError::Trailing { offset: bytes.len() - extra, extra });
+        }
+        Ok(Program::decode(bytes))
+    }
+}
+
+impl<'a> arbitrary::Arbitrary<'a> for Program {
+    fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Program> {
+        let len = u.len();
+        Ok(Program::from_fuzzer(u.bytes(len)?))
+    }
+
+    fn arbitrary_take_rest(u: arbitrary::Unstructured<'a>) -> arbitrary::Result<Program> {
+        Ok(Program::from_fuzzer(u.take_rest()))
+    }
+}
+
+impl Program {
+    /// What a fuzzer runs: the caller is safe whatever the bytes say, so that every finding is the tree's.
+    fn from_fuzzer(bytes: &[u8]) -> Program {
+        let mut program = Program::decode(bytes);
+        if program.unsafe_caller {
+            program.unsafe_caller = false;
+            program.repair();
+        }
+        program
+    }
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Interrupt handlers: declared once, fired by turns of the schedule on top of whoever runs.
+
+use std::fmt;
+
+use super::op::Op;
+use super::rng::Rng;
+use super::{Program, Turn};
+use percuss_kernel::gfp::Gfp;
+use percuss_kernel::{Var, limits};
+
+/// What an interrupt does.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Handler {
+    /// A hard interrupt; else a soft one.
+    pub hard: bool,
+    /// What it does each time.
+    pub ops: Vec<Op>,
+}
+
+impl fmt::Display for Handler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "handler {}", if self.hard { "hard" } else { "soft" })
+    }
+}
+
+/// Points after which an op is interrupted, at most.
+const POINTS: u32 = 12;
+
+/// Gives one program of six handlers, and turns that fire them: between ops, and in the middle of some.
+pub(super) fn interrupts(rng: &mut Rng, program: &mut Program) {
+    if program.nr_ops() == 0 || !rng.chance(1, 6) {
+        return;
+    }
+    program.handlers = (0..rng.range(1, 2)).map(|_| handler(rng)).collect();
+    let mut turns = std::mem::take(&mut program.schedule);
+    if turns.is_empty() {
+        let ops = program.tasks.iter().enumerate();
+        turns.extend(ops.flat_map(|(task, ops)| ops.iter().map(move |_| Turn::op(task))));
+    }
+    for _ in 0..rng.range(1, 12) {
+        let at = rng.below(turns.len() as u32) as usize;
+        if turns[at].lane < Turn::KSWAPD && !turns[at].preempts() && rng.chance(2, 3) {
+            // The op goes on behind the handler.
+            let turn = turns[at];
+            turns[at] = Turn::points(usize::from(turn.lane), rng.range(1, POINTS));
+            turns.insert(at + 1, turn);
+        }
+        turns.insert(at + 1, Turn::handler(rng.below(program.handlers.len() as u32) as usize));
+    }
+    turns.truncate(limits::SCHEDULE);
+    program.schedule = turns;
+}
+
+/// Allocates and frees a little, of what tasks use, too.
+fn handler(rng: &mut Rng) -> Handler {
+    let mut ops = Vec::new();
+    for _ in 0..rng.range(1, 4) {
+        let var = Var(rng.pick(&[0, 1, 2, 3, 5, 8, 13, 21, 34, 55, 250, 251, 252, 253]));
+        let gfp = rng.pick(&[Gfp::NOWAIT, Gfp::ATOMIC, Gfp::ATOMIC | Gfp::ACCOUNT, Gfp::ATOMIC | Gfp::NOWARN]);
+        let size = 8 * rng.log_range(1, 512);
+        ops.push(match rng.below(2) {
+            0 => Op::Alloc { dst: var, size, align: 8, reserved: false, gfp },
+            _ => Op::Free { var },
+        });
+    }
+    Handler { hard: rng.chance(1, 2), ops }
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Preemptions of generated programs: what others do in the middle of an op.
+
+use super::rng::Rng;
+use super::{Program, Turn};
+use percuss_kernel::limits;
+
+/// Points of an op, roughly: its share of a schedule that names points only.
+const POINTS: u32 = 12;
+
+/// Points that no op has: the turn ends when its task waits or has ended.
+const TO_THE_END: u32 = 1 << 20;
+
+/// Gives three quarters of the programs with several tasks preemptions: half of these a few in the order of the ops,
+/// which is what most races need, the others turns of a few points throughout.
+pub(super) fn interleave(rng: &mut Rng, program: &mut Program) {
+    let tasks = program.tasks.len();
+    if tasks < 2 || program.nr_ops() == 0 {
+        return;
+    }
+    match rng.below(8) {
+        0..2 => {}
+        2..5 => few(rng, program, tasks),
+        _ => throughout(rng, program, tasks),
+    }
+}
+
+/// Stops up to four ops in the middle, for a while in which another task runs.
+fn few(rng: &mut Rng, program: &mut Program, tasks: usize) {
+    let mut turns = std::mem::take(&mut program.schedule);
+    if turns.is_empty() {
+        let ops = program.tasks.iter().enumerate();
+        turns.extend(ops.flat_map(|(task, ops)| ops.iter().map(move |_| Turn::op(task))));
+    }
+    for _ in 0..rng.range(1, 4) {
+        let at = rng.below(turns.len() as u32) as usize;
+        let task = usize::from(turns[at].lane);
+        if turns[at].preempts() || task >= tasks {
+            continue;
+        }
+        turns[at] = Turn::points(task, rng.log_range(1, 32));
+        let other = (task + 1 + rng.below(tasks as u32 - 1) as usize) % tasks;
+        let meanwhile = match rng.below(4) {
+            0 => vec![Turn::points(other, rng.log_range(1, 32))],
+            1 => vec![Turn::points(other, TO_THE_END)],
+            _ => vec![Turn::op(other); rng.log_range(1, 8) as usize],
+        };
+        turns.splice(at + 1..at + 1, meanwhile);
+    }
+    turns.truncate(limits::SCHEDULE);
+    program.schedule = turns;
+}
+
+/// Turns of any lane for a few points, until all ops have had theirs.
+fn throughout(rng: &mut Rng, program: &mut Program, tasks: usize) {
+    let longest = rng.pick(&[4, 16, 64]);
+    let kswapd = program.memory.is_some() && rng.chance(1, 2);
+    let mut left = program.nr_ops() as u32 * POINTS;
+    program.schedule.clear();
+    while left > 0 && program.schedule.len() < limits::SCHEDULE {
+        let lane = match rng.below(8) {
+            0 if kswapd => usize::from(Turn::KSWAPD),
+            _ => rng.below(tasks as u32) as usize,
+        };
+        let points = rng.log_range(1, longest);
+        program.schedule.push(Turn::points(lane, points));
+        left = left.saturating_sub(points);
+    }
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Schedules made small: first fewer preemptions, then fewer turns, then shorter ones.
+
+use super::Search;
+use crate::{Program, Turn};
+
+/// Longest schedule whose turns are put in order.
+const SORTED: usize = 64;
+
+impl<F: FnMut(&Program) -> bool> Search<F> {
+    /// Preemptions in large pieces. Before ops are dropped: what happens without any is much easier to make small.
+    pub(super) fn preemptions(&mut self) {
+        if self.best.preemptions() == 0 {
+            return;
+        }
+        self.attempt(|p| p.schedule.clear());
+        for pieces in [1, 2, 4, 8] {
+            let nr = self.best.schedule.len();
+            let piece = nr.div_ceil(pieces).max(1);
+            for start in (0..nr).step_by(piece).rev() {
+                self.attempt(|p| to_the_end(p.schedule.iter_mut().skip(start).take(piece)));
+            }
+        }
+    }
+
+    /// All of the schedule, turn by turn.
+    pub(super) fn schedule(&mut self) {
+        self.attempt(|p| p.schedule.clear());
+        self.attempt(|p| p.schedule.truncate(p.nr_ops()));
+        self.attempt(|p| to_the_end(p.schedule.iter_mut()));
+        self.chunks(|p| p.schedule.len(), |p, start, end| to_the_end(p.schedule[start..end].iter_mut()));
+        self.chunks(
+            |p| p.schedule.len(),
+            |p, start, end| {
+                p.schedule.drain(start..end);
+            },
+        );
+        self.join_neighbours();
+        self.join_apart();
+        self.shorten();
+        self.sort();
+    }
+
+    /// Consecutive turns of a lane become one.
+    fn join_neighbours(&mut self) {
+        self.attempt(|p| {
+            p.schedule.dedup_by(|next, turn| {
+                let same = join(*turn, *next);
+                same.inspect(|joined| *turn = *joined).is_some()
+            });
+        });
+        for i in (1..self.best.schedule.len()).rev() {
+            self.attempt(|p| {
+                if let Some(joined) = join(p.schedule[i - 1], p.schedule[i]) {
+                    p.schedule[i - 1] = joined;
+                    p.schedule.remove(i);
+                }
+            });
+        }
+    }
+
+    /// A preempted lane has its next turn at once, or had none before: either way whoever came between does not.
+    fn join_apart(&mut self) {
+        for i in (0..self.best.schedule.len()).rev() {
+            for place_of_first in [false, true] {
+                self.attempt(|p| {
+                    let Some(turn) = p.schedule.get(i).copied() else { return };
+                    let Some(next) = p.schedule[i + 1..].iter().position(|t| t.lane == turn.lane) else { return };
+                    let next = i + 1 + next;
+                    let Some(joined) = join(turn, p.schedule[next]) else { return };
+                    let (stays, goes) = if place_of_first { (i, next) } else { (next, i) };
+                    p.schedule[stays] = joined;
+                    p.schedule.remove(goes);
+                });
+            }
+        }
+    }
+
+    /// Fewer points, by halves and then by less.
+    fn shorten(&mut self) {
+        for i in 0..self.best.schedule.len() {
+            let points = |p: &Program| p.schedule.get(i).map_or(0, |t| t.points);
+            let mut less = points(&self.best) / 2;
+            while less > 0 {
+                less = less.min(points(&self.best).saturating_sub(1));
+                if less == 0 || !self.attempt(|p| p.schedule[i].points -= less) {
+                    less /= 2;
+                }
+            }
+        }
+    }
+
+    /// Tasks in the order of their index, where that does not matter.
+    fn sort(&mut self) {
+        for i in 1..self.best.schedule.len().min(SORTED) {
+            self.attempt(|p| {
+                if i < p.schedule.len() && p.schedule[i - 1].lane > p.schedule[i].lane {
+                    p.schedule.swap(i - 1, i);
+                }
+            });
+        }
+    }
+}
+
+fn to_the_end<'t>(turns: impl Iterator<Item = &'t mut Turn>) {
+    turns.for_each(|t| t.points = 0);
+}
+
+/// Two turns of a lane as one, if the first is preempted.
+fn join(first: Turn, second: Turn) -> Option<Turn> {
+    let points = if second.preempts() { first.points.saturating_add(second.points) } else { 0 };
+    (first.lane == second.lane && first.preempts()).then_some(Turn { points, ..first })
+}

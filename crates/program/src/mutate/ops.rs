@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Mutations of the ops of tasks and shrinkers.
+
+use std::ops::Range;
+
+use super::super::Program;
+use super::super::codes::{EDGE_SIZES, GFPS};
+use super::super::draw::{Draw, Sizes};
+use super::super::op::{Op, TABLE};
+use super::super::rng::Rng;
+use percuss_kernel::gfp::Gfp;
+use percuss_kernel::{Var, limits};
+
+/// Ops of a run that is deleted or copied, at most.
+const RUN: u32 = 24;
+
+/// Lists of ops: tasks first, then shrinkers.
+pub(super) fn nr_lists(program: &Program) -> usize {
+    program.tasks.len() + program.shrinkers.len()
+}
+
+/// One of the lists.
+pub(super) fn list(program: &mut Program, index: usize) -> &mut Vec<Op> {
+    let tasks = program.tasks.len();
+    match index.checked_sub(tasks) {
+        None => &mut program.tasks[index],
+        Some(shrinker) => &mut program.shrinkers[shrinker].ops,
+    }
+}
+
+/// A list, longer ones more often: as often as one of its ops is drawn from all.
+fn drawn_list(program: &mut Program, rng: &mut Rng) -> usize {
+    let lens: Vec<u32> = (0..nr_lists(program)).map(|i| 1 + list(program, i).len() as u32).collect();
+    rng.weighted(lens.into_iter())
+}
+
+/// A run of ops of a list, short ones more often.
+fn drawn_run(len: usize, rng: &mut Rng) -> Range<usize> {
+    if len == 0 {
+        return 0..0;
+    }
+    let run = if rng.chance(1, 2) { 1 } else { rng.log_range(1, RUN.min(len as u32)) as usize };
+    let at = rng.below((len - run + 1) as u32) as usize;
+    at..at + run
+}
+
+/// An op of the program that `wanted` takes, by list and place.
+fn drawn_op(program: &mut Program, rng: &mut Rng, wanted: impl Fn(&Op) -> bool) -> Option<(usize, usize)> {
+    let lists = nr_lists(program);
+    let count: usize = (0..lists).map(|i| list(program, i).iter().filter(|op| wanted(op)).count()).sum();
+    let mut nth = rng.below(count.try_into().ok().filter(|n| *n > 0)?) as usize;
+    for i in 0..lists {
+        for (place, op) in list(program, i).iter().enumerate() {
+            if wanted(op) {
+                if nth == 0 {
+                    return Some((i, place));
+                }
+                nth -= 1;
+            }
+        }
+    }
+    None
+}
+
+fn is_alloc(op: &Op) -> bool {
+    matches!(op, Op::Alloc { .. })
+}
+
+/// Adds ops drawn as the generator draws them, for what is live where they go.
+pub(super) fn insert(program: &mut Program, rng: &mut Rng) {
+    let index = drawn_list(program, rng);
+    let (boot, tasks) = (program.boot, program.tasks.len());
+    let at = rng.below(list(program, index).len() as u32 + 1) as usize;
+    let slots = rng.pick(&[8, 24, 64, 256]);
+    let sizes = rng.pick(&[Sizes::Mixed, Sizes::Mixed, Sizes::Boundary, Sizes::Large]);
+    let n = if rng.chance(1, 2) { 1 } else { rng.log_range(1, 16) };
+    let mut draw = Draw::new(rng, boot, slots, tasks);
+    draw.sizes = sizes;
+    // Tasks run one after the other or in turns: nearly what lies before is a good guess.
+    for i in 0..index {
+        list(program, i).iter().for_each(|op| draw.wrote(op));
+    }
+    list(program, index)[..at].iter().for_each(|op| draw.wrote(op));
+    let row = draw.rng.weighted(TABLE.iter().map(|op| op.weight));
+    let mut new = Vec::new();
+    for _ in 0..n {
+        // A run is mostly of one kind.
+        let row = if draw.rng.chance(1, 4) { draw.rng.weighted(TABLE.iter().map(|op| op.weight)) } else { row };
+        let op = Op::draw(row, &mut draw);
+        draw.wrote(&op);
+        new.push(op);
+    }
+    list(program, index).splice(at..at, new);
+}
+
+/// Removes a run of ops.
+pub(super) fn delete(program: &mut Program, rng: &mut Rng) {
+    let index = drawn_list(program, rng);
+    let run = drawn_run(list(program, index).len(), rng);
+    list(program, index).drain(run);
+}
+
+/// Repeats a run of ops right behind itself.
+pub(super) fn duplicate(program: &mut Program, rng: &mut Rng) {
+    let index = drawn_list(program, rng);
+    let ops = list(program, index);
+    let run = drawn_run(ops.len(), rng);
+    let times = rng.pick(&[1, 1, 1, 2, 4, 8]);
+    let copy = ops[run.clone()].repeat(times);
+    if ops.len() + copy.len() <= limits::OPS {
+        ops.splice(run.end..run.end, copy);
+    }
+}
+
+/// Copies a run of ops to another place of the program.
+pub(super) fn splice(program: &mut Program, rng: &mut Rng) {
+    let (from, to) = (drawn_list(program, rng), drawn_list(program, rng));
+    let source = list(program, from);
+    let run = drawn_run(source.len(), rng);
+    let copy = match rng.chance(1, 2) {
+        true => source[run].to_vec(),
+        false => source.drain(run).collect(), // a move
+    };
+    put(list(program, to), copy, rng);
+}
+
+/// Puts ops somewhere into a list.
+pub(super) fn put(ops: &mut Vec<Op>, new: Vec<Op>, rng: &mut Rng) {
+    let at = rng.below(ops.len() as u32 + 1) as usize;
+    ops.splice(at..at, new);
+}
+
+/// Gives an allocation a size at or beside a limit, the size of another, or another alignment.
+pub(super) fn resize(program: &mut Program, rng: &mut Rng) {
+    let Some(place) = drawn_op(program, rng, is_alloc) else { return insert(program, rng) };
+    let other = drawn_op(program, rng, is_alloc).map(|(i, at)| list(program, i)[at]);
+    let unit = program.boot.least_unit();
+    let Op::Alloc { size, align, .. } = &mut list(program, place.0)[place.1] else { return };
+    let step =
+        |size: u32, rng: &mut Rng| size.wrapping_add(rng.pick(&[0, 4, 8, 0u32.wrapping_sub(4), 0u32.wrapping_sub(8)]));
+    match rng.below(6) {
+        0 | 1 => *size = step(rng.pick(&EDGE_SIZES), rng),
+        2 => *size = step(rng.pick(&[unit, unit / 2, 2048, 1024, 4]), rng),
+        3 => *size = step(*size, rng),
+        4 => {
+            if let Some(Op::Alloc { size: theirs, .. }) = other {
+                *size = step(theirs, rng);
+            }
+        }
+        _ => *align = 4 << rng.below(11),
+    }
+    // A size that wraps around is refused by every tree: rarely worth a run.
+    if *size > 64 << 10 && !rng.chance(1, 16) {
+        *size = 4 + *size % (32 << 10);
+    }
+}
+
+/// Gives an allocation another mask, or one flag more or less.
+pub(super) fn remask(program: &mut Program, rng: &mut Rng) {
+    let Some(place) = drawn_op(program, rng, is_alloc) else { return insert(program, rng) };
+    let Op::Alloc { gfp, reserved, .. } = &mut list(program, place.0)[place.1] else { return };
+    const FLAGS: [Gfp; 7] =
+        [Gfp::DIRECT_RECLAIM, Gfp::IO, Gfp::FS, Gfp::NOWARN, Gfp::ACCOUNT, Gfp::NORETRY, Gfp::NOFAIL];
+    match rng.below(8) {
+        0..4 => *gfp = rng.pick(&GFPS),
+        4..7 => *gfp = Gfp(gfp.0 ^ rng.pick(&FLAGS).0),
+        _ => *reserved = !*reserved,
+    }
+}
+
+/// Makes an op use the variable of another op, so that what is allocated in one place is used in another.
+pub(super) fn rename(program: &mut Program, rng: &mut Rng) {
+    let has_var = |op: &Op| {
+        let mut has = false;
+        let mut copy = *op;
+        copy.visit_vars(&mut |_: &mut Var| has = true);
+        has
+    };
+    let Some(other) = drawn_op(program, rng, has_var) else { return };
+    let Some(place) = drawn_op(program, rng, has_var) else { return };
+    let mut var = Var(rng.below(8) as u8);
+    let mut source = list(program, other.0)[other.1];
+    source.visit_vars(&mut |v: &mut Var| var = *v);
+    list(program, place.0)[place.1].visit_vars(&mut |v: &mut Var| *v = var);
+}

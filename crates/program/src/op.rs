@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The op alphabet, one table: a row gives an op its variant, documentation, text form, byte form and share of
+//! generated programs. A new op is a row here and its meaning in the runner; give it byte codes nobody has.
+
+use super::codes::{Long, Short};
+use super::draw::Draw;
+use super::error::TextError;
+use super::operand::{
+    Align, Cpu, Delta, Dst, Hardness, LockName, Mask, MemcgId, Operand, Reserved, ScopeName, Seed, Size, Target,
+    VarRef, VarVisitor,
+};
+use super::words::Words;
+use percuss_kernel::event::Ext;
+use percuss_kernel::gfp::Gfp;
+use percuss_kernel::{Scope, Var};
+
+/// An external lock as a program holds it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct HeldLock {
+    /// The lock.
+    pub lock: Ext,
+    /// Held shared.
+    pub shared: bool,
+}
+
+/// The locks a program may take, in the one order in which a task may take them, outermost first.
+pub const LOCKS: [(HeldLock, &str); 8] = [
+    (HeldLock { lock: Ext::Freeze, shared: false }, "freeze"),
+    (HeldLock { lock: Ext::Freeze, shared: true }, "submit"),
+    (HeldLock { lock: Ext::Blkcg, shared: false }, "blkcg"),
+    (HeldLock { lock: Ext::Shrinker, shared: false }, "shrinker"),
+    (HeldLock { lock: Ext::Fs, shared: false }, "fs"),
+    (HeldLock { lock: Ext::Io, shared: false }, "io"),
+    (HeldLock { lock: Ext::Spin, shared: false }, "spin"),
+    (HeldLock { lock: Ext::IrqSpin, shared: false }, "irq-spin"),
+];
+
+impl HeldLock {
+    /// Place in [`LOCKS`].
+    pub fn index(self) -> usize {
+        LOCKS.iter().position(|(l, _)| *l == self).unwrap_or(0)
+    }
+
+    /// A spinlock: its holder must not sleep.
+    pub fn spins(self) -> bool {
+        matches!(self.lock, Ext::Spin | Ext::IrqSpin | Ext::Rq)
+    }
+}
+
+/// What the table says of an op besides its operands' types.
+#[derive(Clone, Debug)]
+pub struct OpInfo {
+    /// Name in text programs.
+    pub name: &'static str,
+    /// Codes in the byte form, first and last; the first is the one written. More codes make the op more frequent in
+    /// random bytes.
+    pub codes: (u8, u8),
+    /// Share of the generator's draws, relative to the sum over the table.
+    pub weight: u32,
+    /// Text form of each operand; one that ends in `=` stands before the name.
+    pub operands: &'static [&'static str],
+    /// What it does.
+    pub doc: &'static str,
+}
+
+impl OpInfo {
+    /// The text form, such as `x = alloc SIZE [align N] [reserved] [gfp MASK]`.
+    pub fn syntax(&self) -> String {
+        let (lead, rest): (Vec<&str>, Vec<&str>) = self.operands.iter().partition(|o| o.ends_with('='));
+        [lead, vec![self.name], rest].concat().join(" ")
+    }
+}
+
+macro_rules! ops {
+    ($(
+        $(#[doc = $doc:literal])+
+        $variant:ident $({ $($field:ident: $ty:ty as $kind:ident),+ })? = $name:literal, codes $low:literal..=$high:literal,
+        weight $weight:literal;
+    )+) => {
+        /// One step of a task.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        #[allow(missing_docs)] // the fields are described with each op
+        pub enum Op {
+            $($(#[doc = $doc])+ $variant $({ $($field: $ty),+ })?,)+
+        }
+
+        /// The table, in the order of [`Op`]'s variants.
+        pub const TABLE: &[OpInfo] = &[$(OpInfo {
+            name: $name,
+            codes: ($low, $high),
+            weight: $weight,
+            operands: &[$($($kind::SYNTAX),+)?],
+            doc: concat!($($doc),+),
+        }),+];
+
+        // Rows in the order of the table, as the functions below want them.
+        #[allow(clippy::upper_case_acronyms)]
+        #[derive(Clone, Copy)]
+        enum Row { $($variant),+ }
+
+        const ROWS: &[Row] = &[$(Row::$variant),+];
+
+        impl Op {
+            /// The op's row in [`TABLE`].
+            pub fn row(&self) -> usize {
+                match self { $(Op::$variant { .. } => Row::$variant as usize,)+ }
+            }
+
+            /// Reads the operands of the op of a row.
+            pub(super) fn parse(row: usize, words: &mut Words<'_, '_>) -> Result<Op, TextError> {
+                Ok(match ROWS[row] { $(Row::$variant => Op::$variant $({ $($field: $kind::parse(words)?),+ })?,)+ })
+            }
+
+            /// Writes the op as text.
+            pub(super) fn print(&self, out: &mut String) {
+                match *self { $(Op::$variant $({ $($field),+ })? => {
+                    $($(if $kind::LEADS { $kind::print($field, out); })+)?
+                    out.push_str($name);
+                    $($(if !$kind::LEADS { $kind::print($field, out); })+)?
+                })+ }
+            }
+
+            /// Writes the operands in their short form; false when a value has none.
+            pub(super) fn put_short(&self, out: &mut Short) -> bool {
+                match *self { $(Op::$variant $({ $($field),+ })? => {
+                    let _ = &out;
+                    true $($(&& out.put($kind::SHORT, $kind::short($field)))+)?
+                })+ }
+            }
+
+            /// Reads operands in their short form.
+            pub(super) fn get_short(row: usize, from: &mut Short) -> Op {
+                match ROWS[row] { $(Row::$variant => {
+                    let _ = &from;
+                    Op::$variant $({ $($field: $kind::from_short(from.get($kind::SHORT))),+ })?
+                })+ }
+            }
+
+            /// Writes the operands in their long form.
+            pub(super) fn put_long(&self, out: &mut Vec<u8>) {
+                match *self { $(Op::$variant $({ $($field),+ })? => {
+                    let _ = &out;
+                    $($(out.extend_from_slice(&$kind::long($field).to_le_bytes()[..$kind::LONG]);)+)?
+                })+ }
+            }
+
+            /// Reads operands in their long form.
+            pub(super) fn get_long(row: usize, from: &mut Long<'_>) -> Op {
+                match ROWS[row] { $(Row::$variant => {
+                    let _ = &from;
+                    Op::$variant $({ $($field: $kind::from_long(from.get($kind::LONG))),+ })?
+                })+ }
+            }
+
+            /// Draws operands for the op of a row.
+            pub(super) fn draw(row: usize, draw: &mut Draw<'_>) -> Op {
+                match ROWS[row] { $(Row::$variant => Op::$variant $({ $($field: $kind::draw(draw)),+ })?,)+ }
+            }
+
+            /// Shows every variable operand to `f`, which may change it.
+            pub fn visit_vars(&mut self, f: &mut VarVisitor<'_>) {
+                match self { $(Op::$variant $({ $($field),+ })? => {
+                    let _ = &f;
+                    $($($kind::visit_var($field, f);)+)?
+                })+ }
+            }
+        }
+    };
+}
+
+ops! {
+    /// `dst = pcpu_alloc(size, align, reserved, gfp)`; what `dst` held before, if live, stays allocated and is lost.
+    Alloc { dst: Var as Dst, size: u32 as Size, align: u32 as Align, reserved: bool as Reserved, gfp: Gfp as Mask }
+        = "alloc", codes 0..=19, weight 440;
+    /// `free_percpu(var)`; NULL is legal; the variable is NULL afterwards.
+    Free { var: Var as VarRef } = "free", codes 20..=33, weight 330;
+    /// Enters a gfp scope (at most 8 deep).
+    Enter { scope: Scope as ScopeName } = "enter", codes 41..=41, weight 14;
+    /// Leaves the innermost gfp scope.
+    Leave = "leave", codes 42..=42, weight 16;
+    /// `preempt_disable()`: atomic context (nests, at most 8 deep).
+    AtomicBegin = "atomic-begin", codes 43..=43, weight 10;
+    /// `preempt_enable()`
+    AtomicEnd = "atomic-end", codes 44..=44, weight 16;
+    /// `local_irq_disable()` (does not nest)
+    IrqOff = "irq-off", codes 45..=45, weight 7;
+    /// `local_irq_enable()`
+    IrqOn = "irq-on", codes 46..=46, weight 12;
+    /// Runs the balance work item if it is pending.
+    Balance = "balance", codes 34..=36, weight 45;
+    /// The task moves to memcg `id`; 0 is none (accounting goes nowhere), at most 3.
+    Memcg { id: u8 as MemcgId } = "memcg", codes 47..=47, weight 20;
+    /// Writes a pattern made from `seed` to every CPU's copy; the area is then checked at verify, free and the end.
+    Write { var: Var as VarRef, seed: u8 as Seed } = "write", codes 37..=38, weight 45;
+    /// Checks every CPU's copy against what was written (zero after alloc).
+    Verify { var: Var as VarRef } = "verify", codes 39..=40, weight 25;
+    /// `__is_kernel_percpu_address(per_cpu_ptr(var, cpu) + delta)`; NULL var asks about the static area.
+    IsStatic { var: Var as VarRef, cpu: u8 as Cpu, delta: u16 as Delta } = "is-static", codes 48..=48, weight 8;
+    /// `per_cpu_ptr_to_phys(per_cpu_ptr(var, cpu) + delta)`; NULL var asks about the static area.
+    Phys { var: Var as VarRef, cpu: u8 as Cpu, delta: u16 as Delta } = "phys", codes 49..=49, weight 8;
+    /// `pcpu_nr_pages()`
+    NrPages = "nr-pages", codes 50..=50, weight 5;
+    /// A fatal signal becomes pending for the task itself, or for the one named: a killable wait of his ends.
+    Signal { task: Option<u8> as Target } = "signal", codes 51..=51, weight 3;
+    /// Takes an external lock, waiting for it; `submit` is the shared side of `freeze`, which IO in flight has.
+    Lock { lock: HeldLock as LockName } = "lock", codes 52..=52, weight 14;
+    /// Releases an external lock.
+    Unlock { lock: HeldLock as LockName } = "unlock", codes 53..=53, weight 18;
+    /// The scheduler allocates: `dst = pcpu_alloc(size, 8, false, GFP_NOWAIT)` under its run queue's lock.
+    SchedProbe { dst: Var as Dst, size: u32 as Size } = "sched-probe", codes 54..=54, weight 0;
+    /// A hard or soft interrupt starts on top of the task; the ops up to `interrupt-end` are its handler's.
+    Interrupt { hard: bool as Hardness } = "interrupt", codes 55..=55, weight 5;
+    /// The interrupt handler returns.
+    InterruptEnd = "interrupt-end", codes 56..=56, weight 9;
+}
+
+impl Op {
+    /// What the table says of this op.
+    pub fn info(&self) -> &'static OpInfo {
+        &TABLE[self.row()]
+    }
+}

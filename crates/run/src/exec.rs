@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What each op does. Runs on a fiber: nothing that needs a drop may be alive across a tenant call.
+
+use std::cell::{Cell, RefCell};
+
+use super::content::{self, ContentError};
+use percuss_kernel::event::{Event, Ext};
+use percuss_kernel::gfp::Gfp;
+use percuss_kernel::{Addr, DRAIN, Kernel, Scope, Tenant, Var, limits, op_number};
+use percuss_program::{Handler, HeldLock, Op, Shrinker};
+use percuss_world::Host;
+use percuss_world::areas::Area;
+use percuss_world::sample::Contents;
+
+/// Gfp scopes a task can nest.
+pub const SCOPES: usize = 8;
+
+/// What the fibers of a run share.
+#[derive(Debug)]
+pub struct Shared<T> {
+    /// The World.
+    pub host: Host,
+    /// The tenant.
+    pub tenant: T,
+    /// Ops of each task.
+    pub ops: RefCell<Vec<Vec<Op>>>,
+    /// What reclaim runs.
+    pub shrinkers: RefCell<Vec<Shrinker>>,
+    /// What interrupts do.
+    pub handlers: RefCell<Vec<Handler>>,
+    /// Scopes each task is in.
+    pub scopes: RefCell<Vec<Vec<(Scope, bool)>>>,
+    /// Content errors with the op (task, index) at which they were seen.
+    pub content: RefCell<Vec<(usize, u32, ContentError)>>,
+    /// How closely contents are looked at.
+    pub contents: Cell<Contents>,
+    /// Something was seen of contents, [`Contents::Sampled`], that only looking at all of them can tell.
+    pub doubt: Cell<bool>,
+    /// Areas the World saw cleared.
+    pub cleared: Cell<u32>,
+    /// `pcpu_nr_populated` after boot: pages of one unit of the first chunk.
+    pub first_pages: Cell<u64>,
+}
+
+impl<T: Tenant> Shared<T> {
+    /// Runs one op between its OpBegin and OpEnd events.
+    pub fn execute(&self, task: usize, index: usize, op: Op) {
+        let number = op_number(task, index);
+        let context = self.host.world_mut().op_begin(number);
+        self.host.point();
+        let result = self.perform(task, number, op);
+        self.host.world_mut().op_end(number, result, context, changes_context(op));
+    }
+
+    fn perform(&self, task: usize, number: u32, op: Op) -> u64 {
+        match op {
+            Op::Alloc { dst, size, align, reserved, gfp } => self.alloc(number, dst, (size, align, reserved, gfp)),
+            Op::Free { var } => self.free(number, var),
+            Op::Enter { scope } => {
+                if self.scopes.borrow()[task].len() < SCOPES {
+                    let old = self.host.scope_save(scope);
+                    self.scopes.borrow_mut()[task].push((scope, old));
+                }
+                0
+            }
+            Op::Leave => {
+                let last = self.scopes.borrow_mut()[task].pop();
+                if let Some((scope, old)) = last {
+                    self.host.scope_restore(scope, old);
+                }
+                0
+            }
+            Op::AtomicBegin => self.preempt(true),
+            Op::AtomicEnd => self.preempt(false),
+            Op::IrqOff => self.irqs(true),
+            Op::IrqOn => self.irqs(false),
+            Op::Interrupt { hard } => self.interrupt(1 << u8::from(hard)),
+            Op::InterruptEnd => self.interrupt(0),
+            Op::Lock { lock: HeldLock { lock, shared } } => {
+                self.host.lock_ext(lock, shared);
+                0
+            }
+            Op::Unlock { lock } => {
+                self.host.unlock_ext(lock.lock);
+                0
+            }
+            Op::SchedProbe { dst, size } => {
+                self.host.lock_ext(Ext::Rq, false);
+                let ptr = self.alloc(number, dst, (size, 8, false, Gfp::NOWAIT));
+                self.host.unlock_ext(Ext::Rq);
+                ptr
+            }
+            Op::Balance => self.balance() as u64,
+            Op::Memcg { id } => {
+                self.host.world_mut().set_memcg(id as u32);
+                0
+            }
+            Op::Write { var, seed } => self.write(var, seed),
+            Op::Verify { var } => self.verify(number, var),
+            Op::IsStatic { var, cpu, delta } => self.is_static(number, self.address(var, cpu, delta)),
+            Op::Phys { var, cpu, delta } => self.phys(number, self.address(var, cpu, delta)),
+            Op::NrPages => self.tenant.nr_pages(),
+            Op::Signal { task } => {
+                self.host.world_mut().kill(task.map(usize::from));
+                0
+            }
+        }
+    }
+
+    fn preempt(&self, off: bool) -> u64 {
+        let mut w = self.host.world_mut();
+        let task = w.task_mut();
+        task.preempt = if off { task.preempt + 1 } else { task.preempt.saturating_sub(1) };
+        w.push_event(Event::Preempt { off });
+        0
+    }
+
+    fn irqs(&self, off: bool) -> u64 {
+        let mut w = self.host.world_mut();
+        w.task_mut().irqs_off = off;
+        w.push_event(Event::Irqs { off });
+        drop(w);
+        if !off {
+            self.host.point();
+        }
+        0
+    }
+
+    /// Starts a handler (bit 0 soft, bit 1 hard), or ends the one that runs.
+    fn interrupt(&self, handler: u8) -> u64 {
+        let mut w = self.host.world_mut();
+        let before = std::mem::replace(&mut w.task_mut().interrupt, handler);
+        w.push_event(Event::Interrupt { hard: (before | handler) & 2 != 0, enter: handler != 0 });
+        0
+    }
+
+    /// Runs the ops of a shrinker in the context of whoever reclaims.
+    pub fn shrink(&self, shrinker: usize) {
+        for index in 0.. {
+            let Some(op) = self.shrinkers.borrow().get(shrinker).and_then(|s| s.ops.get(index).copied()) else { break };
+            self.execute(limits::TASKS + shrinker, index, op);
+        }
+    }
+
+    /// The run must be done again, all contents looked at: something is wrong, or more was cleared than areas were granted.
+    pub fn in_doubt(&self) -> bool {
+        self.contents.get() == Contents::Sampled
+            && (self.doubt.get()
+                || !self.content.borrow().is_empty()
+                || self.host.world().clearings() != self.cleared.get())
+    }
+
+    /// Runs the ops of a handler on top of whoever is interrupted.
+    pub fn handle(&self, handler: usize) {
+        let Some(hard) = self.handlers.borrow().get(handler).map(|h| h.hard) else { return };
+        let before = self.host.world_mut().interrupt(hard);
+        for index in 0.. {
+            let Some(op) = self.handlers.borrow()[handler].ops.get(index).copied() else { break };
+            self.execute(limits::TASKS + limits::SHRINKERS + handler, index, op);
+        }
+        self.host.world_mut().interrupt_end(hard, before);
+    }
+
+    fn wrong(&self, number: u32, e: ContentError) {
+        let at = self.host.world().events().len();
+        let mut list = self.content.borrow_mut();
+        if list.len() < 16 {
+            list.push((at, number, e));
+        }
+    }
+
+    fn alloc(&self, number: u32, dst: Var, (size, align, reserved, gfp): (u32, u32, bool, Gfp)) -> u64 {
+        let ptr = self.tenant.alloc(size as u64, align as u64, reserved, gfp);
+        self.host.world_mut().areas_mut().set(dst, ptr);
+        if ptr != 0 {
+            let rounded = size.next_multiple_of(4);
+            let sample = self.host.world().sample_of(ptr);
+            let area = Area { ptr, size: rounded, seed: None, sample };
+            self.host.world().own(ptr, rounded.into());
+            if self.contents.get() != Contents::Ignored {
+                self.check_new(number, &area, size, align.max(4));
+            }
+            self.host.world_mut().areas_mut().add(area);
+        }
+        ptr
+    }
+
+    fn check_new(&self, number: u32, area: &Area, size: u32, align: u32) {
+        let ptr = area.ptr;
+        if size == 0 || size > 32 << 10 || !align.is_power_of_two() || align > 4096 {
+            return self.wrong(number, ContentError::Granted { size, align });
+        }
+        // The static image is page aligned, so alignment of the pointer is alignment of the area.
+        if !ptr.is_multiple_of(align as u64) {
+            self.wrong(number, ContentError::Misaligned { ptr, align });
+        }
+        let other = self.host.world().areas().overlapping(ptr, area.size);
+        if let Some(other) = other {
+            return self.wrong(number, ContentError::Overlap { ptr, size: area.size, other: other.ptr });
+        }
+        if self.contents.get() == Contents::Sampled {
+            match self.host.world().saw_cleared(ptr, area.size) {
+                true => self.cleared.set(self.cleared.get() + 1),
+                false => self.doubt.set(true),
+            }
+            return;
+        }
+        let found = content::verify(&self.host.world(), area);
+        if let Err(e) = found {
+            self.wrong(number, e);
+        }
+    }
+
+    fn free(&self, number: u32, var: Var) -> u64 {
+        let ptr = self.host.world().areas().get(var);
+        self.host.world_mut().areas_mut().set(var, 0);
+        self.free_ptr(number, ptr);
+        0
+    }
+
+    /// Frees a pointer, its content checked before, and scribbled over when all of it is looked at.
+    pub fn free_ptr(&self, number: u32, ptr: Addr) {
+        let area = self.host.world_mut().areas_mut().remove(ptr);
+        if let Some(area) = area {
+            let found = match self.contents.get() {
+                Contents::Ignored => Ok(()),
+                Contents::Sampled => content::verify(&self.host.world(), &area),
+                Contents::Whole => content::verify_and_scribble(&self.host.world(), &area),
+            };
+            if let Err(e) = found {
+                self.wrong(number, e);
+            }
+        }
+        if let Some(area) = area {
+            self.host.world().disown(ptr, area.size.into());
+        }
+        self.tenant.free(ptr);
+    }
+
+    /// Runs the balance work on the worker's context when it is pending; whether it ran.
+    pub fn balance(&self) -> bool {
+        let Some(task) = self.host.world_mut().work_begin() else { return false };
+        self.tenant.balance();
+        self.host.world_mut().work_end(task);
+        true
+    }
+
+    fn write(&self, var: Var, seed: u8) -> u64 {
+        let ptr = self.host.world().areas().get(var);
+        let area = self.host.world_mut().areas_mut().find(ptr).map(|a| {
+            a.seed = Some(seed);
+            *a
+        });
+        if let Some(area) = area
+            && self.contents.get() != Contents::Ignored
+        {
+            content::write(&self.host.world(), &area, seed);
+        }
+        0
+    }
+
+    fn verify(&self, number: u32, var: Var) -> u64 {
+        let ptr = self.host.world().areas().get(var);
+        let area = self.host.world_mut().areas_mut().find(ptr).copied();
+        if let Some(area) = area
+            && self.contents.get() != Contents::Ignored
+        {
+            let found = content::verify(&self.host.world(), &area);
+            if let Err(e) = found {
+                self.wrong(number, e);
+            }
+        }
+        0
+    }
+
+    /// Address a query asks about: a CPU's copy of a live variable, or of the static area.
+    fn address(&self, var: Var, cpu: u8, delta: u16) -> (Addr, u32) {
+        let ptr = self.host.world().areas().get(var);
+        let w = self.host.world();
+        let cpus = w.geometry().nr_cpus();
+        let cpu = w.geometry().possible().nth(cpu as usize % cpus as usize).unwrap_or(0);
+        let room = match w.areas().live().iter().find(|a| a.ptr == ptr) {
+            Some(area) => area.size as u64,
+            None => w.geometry().static_size as u64,
+        };
+        let base = if ptr == 0 { self.host.static_image() } else { ptr };
+        (w.copy_of(base, cpu) + delta as u64 % room.max(1), cpu)
+    }
+
+    fn is_static(&self, number: u32, (addr, cpu): (Addr, u32)) -> u64 {
+        let found = self.tenant.is_static(addr).unwrap_or(0);
+        let expected = self.host.world().static_offset(addr, cpu);
+        if self.contents.get() != Contents::Ignored && (found != 0) != expected.is_some() {
+            self.wrong(number, ContentError::Answer { ptr: addr, cpu, expected: expected.unwrap_or(0), found });
+        }
+        found
+    }
+
+    fn phys(&self, number: u32, (addr, cpu): (Addr, u32)) -> u64 {
+        let found = self.tenant.to_phys(addr);
+        let expected = self.host.world().phys(addr);
+        if self.contents.get() != Contents::Ignored && Some(found) != expected {
+            self.wrong(number, ContentError::Answer { ptr: addr, cpu, expected: expected.unwrap_or(0), found });
+        }
+        found
+    }
+}
+
+fn changes_context(op: Op) -> bool {
+    matches!(
+        op,
+        Op::AtomicBegin
+            | Op::AtomicEnd
+            | Op::IrqOff
+            | Op::IrqOn
+            | Op::Lock { .. }
+            | Op::Unlock { .. }
+            | Op::Interrupt { .. }
+            | Op::InterruptEnd
+    )
+}
+
+/// Marks the drain in the log.
+pub fn drain_begin(host: &Host) {
+    host.world_mut().op_begin(DRAIN);
+}

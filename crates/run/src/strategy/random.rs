@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Any lane, for any few points, and now and then an interrupt.
+
+use super::Strategy;
+use crate::turns::Ready;
+use percuss_program::Turn;
+use percuss_program::rng::Rng;
+
+/// One turn of so many is an interrupt, where one can start.
+const INTERRUPTS: u32 = 4;
+
+/// Interrupts of a run, at most: each wakes who waits, so that a task that looks for memory would never be given up.
+const MOST: u32 = 64;
+
+/// Chooses evenly among those that can run, for 1 to 32 points, short turns more often.
+#[derive(Debug, Clone)]
+pub struct Random {
+    rng: Rng,
+    /// Interrupts so far.
+    fired: u32,
+}
+
+impl Random {
+    /// The choices of a seed.
+    pub fn new(seed: u64) -> Random {
+        Random { rng: Rng::new(seed, 0), fired: 0 }
+    }
+}
+
+impl Strategy for Random {
+    fn next(&mut self, ready: Ready) -> Option<Turn> {
+        let handlers = ready.handlers().count() as u32;
+        if handlers > 0 && self.fired < MOST && self.rng.chance(1, INTERRUPTS) {
+            self.fired += 1;
+            return ready.handlers().nth(self.rng.below(handlers) as usize).map(Turn::handler);
+        }
+        let n = self.rng.below(ready.lanes().count() as u32) as usize;
+        let lane = ready.lanes().nth(n)?;
+        Some(Turn::points(lane, self.rng.log_range(1, 32)))
+    }
+}

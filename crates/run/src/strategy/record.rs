@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Turns as they were taken.
+
+use percuss_kernel::limits;
+use percuss_program::Turn;
+
+/// Writes turns down; consecutive ones of a lane become one.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    turns: Vec<Turn>,
+    /// The last turn ended at a scheduling point, so that its lane may go on in it.
+    open: bool,
+}
+
+impl Recorder {
+    /// Forgets what was recorded.
+    pub fn clear(&mut self) {
+        self.turns.clear();
+        self.open = false;
+    }
+
+    /// No more turns fit into a program.
+    pub fn is_full(&self) -> bool {
+        self.turns.len() >= limits::SCHEDULE
+    }
+
+    /// The last turn ended at a scheduling point in its op, so that one of the same lane goes on with it.
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Notes a turn, and whether it ended where its points did.
+    pub fn took(&mut self, turn: Turn, preempted: bool) {
+        let goes_on = self.open && turn.preempts();
+        match self.turns.last_mut() {
+            Some(last) if goes_on && last.lane == turn.lane => last.points = last.points.saturating_add(turn.points),
+            _ => self.turns.push(turn),
+        }
+        self.open = preempted && turn.preempts();
+    }
+
+    /// Notes that a lane still waited for its first turn at the end: unnamed, it would have had it at once.
+    pub fn waiting(&mut self, turn: Turn) {
+        if !self.is_full() && !self.turns.iter().any(|t| t.lane == turn.lane) {
+            self.turns.push(turn);
+        }
+    }
+
+    /// What was recorded.
+    pub fn turns(&self) -> &[Turn] {
+        &self.turns
+    }
+}

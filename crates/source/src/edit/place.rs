@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Finding a change's place in C text: function by name, anchor by its characters without whitespace and comments.
+
+use std::ops::Range;
+
+use super::error::Wanted;
+use super::{Action, Change, EditError, Part};
+
+/// `text` with `change` made in it. Lines keep their numbers: what is put in stands on one line, and line ends of what
+/// goes stay.
+pub(super) fn change(edit: &str, text: &str, change: &Change) -> Result<String, EditError> {
+    let code = code_mask(text);
+    let found = change.functions().iter().map(|name| (name, definitions(text, &code, name, change.part)));
+    let Some((function, parts)) = found.into_iter().find(|(_, parts)| !parts.is_empty()) else {
+        let (edit, file) = (edit.to_owned(), change.file.clone());
+        return Err(EditError::NoFunction { edit, file, function: change.functions().join(" or ") });
+    };
+    let matches: Vec<_> = parts.into_iter().flat_map(|part| occurrences(text, &code, part, &change.anchor)).collect();
+    let place = match (change.nth, matches.as_slice()) {
+        (None, [only]) => only.clone(),
+        (Some(nth), all) if nth <= all.len() => all[nth - 1].clone(),
+        (nth, all) => {
+            return Err(EditError::Anchor {
+                edit: edit.to_owned(),
+                place: format!("{}, {function}()", change.file),
+                anchor: one_line(&change.anchor),
+                found: all.len(),
+                wanted: nth.map_or(Wanted::Once, Wanted::Nth),
+            });
+        }
+    };
+
+    let ours = format!("/* percuss {edit} */ {}", one_line(&change.text));
+    let gone = &text[place.clone()];
+    let line_ends = "\n".repeat(gone.matches('\n').count());
+    let put = match change.action {
+        Action::Replace => format!("{ours}{line_ends}"),
+        Action::Before => format!("{ours} {gone}"),
+        Action::After => format!("{gone} {ours}"),
+        Action::Delete => {
+            let rest = if change.anchor.trim_end().ends_with([';', '}']) { ";" } else { "" };
+            format!("{ours}{rest}{line_ends}")
+        }
+    };
+    Ok(format!("{}{put}{}", &text[..place.start], &text[place.end..]))
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What a byte of C text belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Text {
+    Code,
+    /// Within a string or character literal.
+    Literal,
+    /// A comment, or a preprocessor line.
+    Aside,
+}
+
+/// Tells code from literals, comments and preprocessor lines, byte by byte.
+fn code_mask(text: &str) -> Vec<Text> {
+    let bytes = text.as_bytes();
+    let mut mask = vec![Text::Code; bytes.len()];
+    let (mut at, mut line_begins) = (0, true);
+    while at < bytes.len() {
+        let rest = &bytes[at..];
+        let (length, part) = if rest.starts_with(b"/*") {
+            (text[at + 2..].find("*/").map_or(rest.len(), |end| end + 4), Text::Aside)
+        } else if rest.starts_with(b"//") {
+            (text[at..].find('\n').unwrap_or(rest.len()), Text::Aside)
+        } else if rest[0] == b'#' && line_begins {
+            (directive(rest), Text::Aside)
+        } else if rest[0] == b'"' || rest[0] == b'\'' {
+            (literal(rest), Text::Literal)
+        } else {
+            (1, Text::Code)
+        };
+        mask[at..at + length].fill(part);
+        line_begins = rest[0] == b'\n' || (line_begins && rest[0].is_ascii_whitespace());
+        at += length;
+    }
+    mask
+}
+
+/// The length of a preprocessor line with its continuations.
+fn directive(rest: &[u8]) -> usize {
+    (0..rest.len()).find(|&i| rest[i] == b'\n' && rest[i - 1] != b'\\').unwrap_or(rest.len())
+}
+
+/// The length of the literal at the start of `rest`.
+fn literal(rest: &[u8]) -> usize {
+    let mut at = 1;
+    while at < rest.len() && rest[at] != rest[0] && rest[at] != b'\n' {
+        at += if rest[at] == b'\\' { 2 } else { 1 };
+    }
+    (at + 1).min(rest.len())
+}
+
+/// A part, without its brackets, of all definitions of `name`: there are two when `#if` chooses between them.
+fn definitions(text: &str, code: &[Text], name: &str, part: Part) -> Vec<Range<usize>> {
+    let bytes = text.as_bytes();
+    let next = |from: usize| {
+        (from..bytes.len()).find(|&i| code[i] == Text::Code && !bytes[i].is_ascii_whitespace()).unwrap_or(bytes.len())
+    };
+    let mut found = Vec::new();
+    for (start, _) in text.match_indices(name) {
+        if code[start] != Text::Code || !bounded(bytes, start..start + name.len()) {
+            continue;
+        }
+        let parameters = next(start + name.len());
+        let Some(list_end) = closing(bytes, code, parameters, b'(', b')') else { continue };
+        let brace = next(list_end);
+        if let Some(end) = closing(bytes, code, brace, b'{', b'}') {
+            found.push(match part {
+                Part::Body => brace + 1..end - 1,
+                Part::Parameters => parameters + 1..list_end - 1,
+            });
+        }
+    }
+    found
+}
+
+/// The position behind the bracket that closes the one at `at`, if there is one at `at`.
+fn closing(bytes: &[u8], code: &[Text], at: usize, open: u8, close: u8) -> Option<usize> {
+    let mut depth = 0;
+    for i in (at..bytes.len()).filter(|&i| code[i] == Text::Code) {
+        if bytes[i] == open {
+            depth += 1;
+        } else if bytes[i] == close {
+            depth -= 1;
+        }
+        if depth == 0 {
+            return (i > at).then_some(i + 1);
+        }
+    }
+    None
+}
+
+/// Where `anchor` is in `part`.
+fn occurrences(text: &str, code: &[Text], part: Range<usize>, anchor: &str) -> Vec<Range<usize>> {
+    let bytes = text.as_bytes();
+    let wanted: Vec<u8> = anchor.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let places: Vec<usize> = part.filter(|&i| code[i] != Text::Aside && !bytes[i].is_ascii_whitespace()).collect();
+    let mut found = Vec::new();
+    for window in places.windows(wanted.len()) {
+        let range = window[0]..window[window.len() - 1] + 1;
+        let same = window.iter().zip(&wanted).all(|(&place, &byte)| bytes[place] == byte);
+        if same && code[window[0]] == Text::Code && bounded(bytes, range.clone()) {
+            found.push(range);
+        }
+    }
+    found
+}
+
+/// Whether `range` neither begins nor ends within a longer identifier.
+fn bounded(bytes: &[u8], range: Range<usize>) -> bool {
+    let word =
+        |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(|&b| b == b'_' || b.is_ascii_alphanumeric());
+    let splits = |left: Option<usize>, right: usize| word(left) && word(Some(right));
+    !splits(range.start.checked_sub(1), range.start) && !splits(range.end.checked_sub(1), range.end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const C: &str = r#"
+#define loop(x) \
+	for (;;) {
+static int near(int a);
+/* near(a) { } */
+static int nearer(int a)
+{
+	return near(a) + 1;
+}
+static int near(int a)
+{
+	char c = '}', *s = "} near(1) {";	// }
+	if (a == 1)
+		return 0; /* } */
+	a = /* one */ a +
+	    1;
+	a = a + 1;
+	return far_return(a);
+}
+#ifdef X
+static void twice(void) { one(); }
+#else
+static void twice(void) { }
+#endif
+"#;
+
+    /// An edit of `C`; `more` is another line of it.
+    fn edit(function: &str, anchor: &str, more: &str, action: &str, text: &str) -> Result<String, EditError> {
+        let toml = format!(
+            "file = 'f.c'\nfunction = {function}\nanchor = '{anchor}'\n{more}\naction = '{action}'\ntext = '{text}'"
+        );
+        change("T1", C, &toml::from_str(&toml).unwrap())
+    }
+
+    fn line(text: &str, number: usize) -> &str {
+        text.lines().nth(number - 1).unwrap()
+    }
+
+    #[test]
+    fn finds_the_definition_past_comments_strings_and_macros() {
+        let done = edit("'near'", "if (a == 1) return 0;", "", "replace", "''a =\n 2;''").unwrap();
+        assert_eq!(line(&done, 13), "\t/* percuss T1 */ a = 2;");
+        assert_eq!(done.lines().count(), C.lines().count(), "lines keep their numbers");
+        let done = edit("['gone', 'nearer']", "near(a)", "", "replace", "0").unwrap();
+        assert_eq!(line(&done, 8), "\treturn /* percuss T1 */ 0 + 1;");
+    }
+
+    #[test]
+    fn counts_matches() {
+        let error = edit("'near'", "a = a + 1;", "", "delete", "").unwrap_err().to_string();
+        assert!(error.contains("near() has 2 of `a = a + 1;`, exactly one") && error.contains("`nth`"), "{error}");
+        let done = edit("'near'", "a = a+1;", "nth = 2", "delete", "").unwrap();
+        assert_eq!(line(&done, 17), "\t/* percuss T1 */ ;");
+        let error = edit("'near'", "a = a + 1;", "nth = 3", "delete", "").unwrap_err().to_string();
+        assert!(error.contains("number 3 is wanted"), "{error}");
+        let error = edit("'near'", "a = a + 2;", "", "delete", "").unwrap_err().to_string();
+        assert!(error.contains("has 0 of") && error.contains("too old or too new"), "{error}");
+    }
+
+    #[test]
+    fn parameters_are_a_part_of_their_own() {
+        let part = "part = 'parameters'";
+        let done = edit("'near'", "int a", part, "after", ", int b").unwrap();
+        assert_eq!(line(&done, 10), "static int near(int a /* percuss T1 */ , int b)");
+        assert!(matches!(edit("'near'", "a = a + 1;", part, "delete", ""), Err(EditError::Anchor { found: 0, .. })));
+    }
+
+    #[test]
+    fn an_anchor_is_no_part_of_a_longer_name() {
+        assert!(matches!(edit("'near'", "return(a)", "", "delete", ""), Err(EditError::Anchor { found: 0, .. })));
+        assert!(matches!(edit("'nea'", "x", "", "delete", ""), Err(EditError::NoFunction { .. })));
+        assert!(matches!(edit("'far_return'", "x", "", "delete", ""), Err(EditError::NoFunction { .. })));
+    }
+
+    #[test]
+    fn both_definitions_of_a_conditional_function_are_searched() {
+        let done = edit("'twice'", "one();", "", "after", "two();").unwrap();
+        assert_eq!(line(&done, 21), "static void twice(void) { one(); /* percuss T1 */ two(); }");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_scanned(text in r#"[fé(){};/*"'#\\\n ]{0,60}"#, anchor in "[f(){};*]{1,3}") {
+            let code = code_mask(&text);
+            for part in [Part::Body, Part::Parameters].map(|part| definitions(&text, &code, "f", part)).concat() {
+                for found in occurrences(&text, &code, part, &anchor) {
+                    proptest::prop_assert!(text.get(found).is_some());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn unfinished_text_does_not_panic() {
+        for text in ["", "f(", "f() {", "f() { \"", "f() { /*", "#", "'\\", "f() { #\n", "/*/"] {
+            let code = code_mask(text);
+            definitions(text, &code, "f", Part::Body);
+        }
+    }
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! From a spec to a tree: the cache of unpacked tarballs.
+//!
+//! A tree is unpacked beside its place and renamed into it, under a lock; a stamp in it tells from which tarball it
+//! came, so that an upgraded package is unpacked anew and a tree somebody changed is not taken for the kernel's.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+use std::{env, io};
+
+use super::stamp::{self, Stamp};
+use super::unpack::{Tools, unpack};
+use super::{Entry, Origin, Tree, TreeError, manifest, origin};
+
+/// Finds trees: tarballs in one directory, unpacked trees in another.
+#[derive(Clone, Debug)]
+pub struct Resolver {
+    /// Where the tarballs are.
+    pub tarballs: PathBuf,
+    /// Where unpacked trees are kept, one directory per name.
+    pub cache: PathBuf,
+    /// Told when something slow begins.
+    pub notice: fn(&str),
+    tools: Tools,
+}
+
+impl Resolver {
+    /// A resolver over two given directories.
+    pub fn new(tarballs: impl Into<PathBuf>, cache: impl Into<PathBuf>) -> Resolver {
+        Resolver {
+            tarballs: tarballs.into(),
+            cache: cache.into(),
+            notice: |text| eprintln!("percuss: {text}"),
+            tools: Tools::default(),
+        }
+    }
+
+    /// The same with other programs in place of `xz` and `tar`.
+    pub fn with_tools(mut self, xz: &str, tar: &str) -> Resolver {
+        self.tools = Tools { xz: xz.into(), tar: tar.into() };
+        self
+    }
+
+    /// Tarballs from `PERCUSS_TARBALL_DIR` or the distribution's place. Cache: `PERCUSS_CACHE`, else `vendor/trees` when
+    /// `root` is a checkout of percuss, else the user's cache directory.
+    pub fn from_env(root: &Path) -> Result<Resolver, TreeError> {
+        let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let tarballs = set("PERCUSS_TARBALL_DIR").unwrap_or_else(|| manifest().tarballs.clone());
+        let cache = if let Some(dir) = set("PERCUSS_CACHE") {
+            dir.join("trees")
+        } else if is_checkout(root) {
+            root.join("vendor/trees")
+        } else if let Some(dir) = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache"))) {
+            dir.join("percuss/trees")
+        } else {
+            return Err(TreeError::NoCache);
+        };
+        Ok(Resolver::new(tarballs, cache))
+    }
+
+    /// The tree `spec` names: a name of the manifest first, else a directory.
+    pub fn resolve(&self, spec: &str) -> Result<Tree, TreeError> {
+        if let Some(entry) = manifest().entry(spec) {
+            return self.named(entry);
+        }
+        let dir = Path::new(spec);
+        if dir.is_dir() {
+            return Tree::open(spec, dir.to_owned(), Origin::of_directory(dir));
+        }
+        Err(TreeError::unknown(spec))
+    }
+
+    /// Unpacks the tarball of the named tree once more and compares every file with the cached tree.
+    pub fn verify(&self, name: &str) -> Result<Tree, TreeError> {
+        let entry = manifest().entry(name).ok_or_else(|| TreeError::unknown(name))?;
+        let tree = self.named(entry)?;
+        let _lock = self.lock(name)?;
+        let scratch = self.scratch(name)?;
+        unpack(&self.tools, entry, &self.tarball(entry)?.0, scratch.path())?;
+        match first_difference(scratch.path(), &tree.dir).map_err(|source| self.unwritable(source))? {
+            Some(file) => Err(TreeError::Differs { dir: tree.dir, file }),
+            None => Ok(tree),
+        }
+    }
+
+    fn named(&self, entry: &Entry) -> Result<Tree, TreeError> {
+        let dir = self.cache.join(&entry.name);
+        let tarball = self.tarball(entry);
+        let identity = tarball.as_ref().ok().map(|found| found.1);
+        let current = || Stamp::read(&dir).filter(|stamp| stamp.matches(&dir, identity));
+        if let Some(stamp) = current() {
+            return stamp.open(entry, dir);
+        }
+        let (path, identity) = tarball?;
+        let _lock = self.lock(&entry.name)?;
+        if let Some(stamp) = current() {
+            return stamp.open(entry, dir); // another process was faster
+        }
+
+        (self.notice)(&format!("unpacking {} (once, some 15 seconds)", path.display()));
+        let scratch = self.scratch(&entry.name)?;
+        let unpacked = scratch.path().join("tree");
+        fs::create_dir(&unpacked).map_err(|source| self.unwritable(source))?;
+        unpack(&self.tools, entry, &path, &unpacked)?;
+        let ours = self.tarballs == manifest().tarballs;
+        let package_version = ours.then(|| origin::package_version(&entry.package)).flatten();
+        let stamp = Stamp::new(&unpacked, identity, package_version)?;
+        stamp.write(&unpacked).map_err(|source| self.unwritable(source))?;
+        if dir.exists() {
+            fs::rename(&dir, scratch.path().join("old")).map_err(|source| self.unwritable(source))?;
+        }
+        fs::rename(&unpacked, &dir).map_err(|source| self.unwritable(source))?;
+        stamp.open(entry, dir)
+    }
+
+    /// The tarball's path, size and time of change.
+    fn tarball(&self, entry: &Entry) -> Result<(PathBuf, (u64, u128)), TreeError> {
+        let tarball = self.tarballs.join(&entry.tarball);
+        match fs::metadata(&tarball) {
+            Ok(meta) if meta.is_file() => {
+                let mtime = meta.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+                Ok((tarball, (meta.len(), mtime.unwrap_or_default().as_nanos())))
+            }
+            _ => Err(TreeError::NoTarball { name: entry.name.clone(), tarball, package: entry.package.clone() }),
+        }
+    }
+
+    /// Waits for the lock of one name, kept until the file is dropped, and clears away what a killed process left.
+    pub(super) fn lock(&self, name: &str) -> Result<File, TreeError> {
+        let made = fs::create_dir_all(&self.cache);
+        let file = made.and_then(|()| File::create(self.cache.join(format!(".{name}.lock"))));
+        let file = file.and_then(|file| file.lock().map(|()| file)).map_err(|source| self.unwritable(source))?;
+        for left in fs::read_dir(&self.cache).into_iter().flatten().flatten() {
+            if left.path().is_dir() && left.file_name().to_string_lossy().starts_with(&scratch_prefix(name)) {
+                let _ = fs::remove_dir_all(left.path());
+            }
+        }
+        Ok(file)
+    }
+
+    /// A directory on the cache's file system that goes away by itself.
+    pub(super) fn scratch(&self, name: &str) -> Result<tempfile::TempDir, TreeError> {
+        let prefix = scratch_prefix(name);
+        tempfile::Builder::new().prefix(&prefix).tempdir_in(&self.cache).map_err(|source| self.unwritable(source))
+    }
+
+    pub(super) fn unwritable(&self, source: io::Error) -> TreeError {
+        TreeError::Cache { path: self.cache.clone(), source }
+    }
+}
+
+/// The first file that is in only one of two directories or has another content.
+fn first_difference(fresh: &Path, cached: &Path) -> io::Result<Option<String>> {
+    let (fresh_files, mut cached_files) = (files_below(fresh)?, files_below(cached)?);
+    cached_files.retain(|file| file != Path::new(stamp::FILE));
+    for file in fresh_files.iter().chain(&cached_files) {
+        let same = fresh_files.binary_search(file).is_ok()
+            && cached_files.binary_search(file).is_ok()
+            && fs::read(fresh.join(file))? == fs::read(cached.join(file))?;
+        if !same {
+            return Ok(Some(file.display().to_string()));
+        }
+    }
+    Ok(None)
+}
+
+fn files_below(top: &Path) -> io::Result<Vec<PathBuf>> {
+    let (mut files, mut dirs) = (Vec::new(), vec![top.to_owned()]);
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(dir)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                dirs.push(entry.path());
+            } else {
+                files.push(entry.path().strip_prefix(top).expect("found below it").to_owned());
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn scratch_prefix(name: &str) -> String {
+    format!(".{name}.unpacking-")
+}
+
+fn is_checkout(dir: &Path) -> bool {
+    dir.join("vendor/manifest.toml").is_file() && dir.join("Cargo.toml").is_file()
+}
+
+/// The checkout of percuss that the working directory or else this program is in.
+pub fn find_checkout() -> Option<PathBuf> {
+    let up = |start: PathBuf| start.ancestors().find(|dir| is_checkout(dir)).map(Path::to_owned);
+    env::current_dir().ok().and_then(up).or_else(|| env::current_exe().ok().and_then(up))
+}

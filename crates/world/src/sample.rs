@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! How much of the content of per-CPU memory is kept and looked at.
+
+use percuss_kernel::Addr;
+
+/// How closely contents are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Contents {
+    /// Not at all.
+    Ignored,
+    /// An area counts as cleared when the World saw exactly it cleared, on every possible CPU; of its bytes a
+    /// [`Sample`] is cleared, written and compared. Whatever this leaves open makes the run one to doubt: it is then to be
+    /// done again, [`Contents::Whole`].
+    Sampled,
+    /// Every byte of every copy, after an allocation and before a free; what nobody has is poisoned.
+    #[default]
+    Whole,
+}
+
+/// One area in so many is looked at whole.
+const SHARE: u32 = 8;
+
+/// Bytes looked at on both ends of every copy.
+const EDGE: u32 = 64;
+
+/// What of an area's copies is looked at: the ends of each, and all of it on the last CPU and on one more. Small areas,
+/// and one in `SHARE`, are looked at whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sample {
+    whole: bool,
+    last: u32,
+    more: u32,
+}
+
+impl Sample {
+    /// Everything.
+    pub const WHOLE: Sample = Sample { whole: true, last: 0, more: 0 };
+
+    /// Of the area whose first copy is at `addr`, on so many CPUs. `nth` and the address decide: any area may be looked
+    /// at anywhere, but a program's always in the same places.
+    pub fn new(addr: Addr, nth: u32, cpus: u32) -> Sample {
+        let turn = (nth.wrapping_mul(0x9e37_79b1) ^ (addr >> 2) as u32).wrapping_mul(0x85eb_ca6b) >> 12;
+        Sample { whole: turn.is_multiple_of(SHARE), last: cpus - 1, more: turn / SHARE % cpus }
+    }
+
+    /// The parts (first byte, bytes) of the copy for the CPU of this rank, in an area of `size` bytes.
+    #[inline]
+    pub fn parts(self, rank: u32, size: u32) -> impl Iterator<Item = (u32, u32)> {
+        let all = self.whole || rank == self.last || rank == self.more || size <= 2 * EDGE;
+        let (first, second) = if all { ((0, size), None) } else { ((0, EDGE), Some((size - EDGE, EDGE))) };
+        std::iter::once(first).chain(second)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cpu_has_its_turn_and_one_area_in_eight_is_whole() {
+        let samples: Vec<Sample> = (0..8000).map(|n| Sample::new(0x1_0000_0000 + n as u64 % 7 * 256, n, 64)).collect();
+        let whole = samples.iter().filter(|s| s.whole).count();
+        assert!((800..1200).contains(&whole), "{whole}");
+        for rank in 0..64 {
+            assert!(samples.iter().filter(|s| s.more == rank).count() > 60, "{rank}");
+        }
+    }
+
+    #[test]
+    fn ends_of_all_and_all_of_the_last() {
+        let sample = Sample { whole: false, last: 3, more: 1 };
+        let parts = |rank, size| sample.parts(rank, size).collect::<Vec<_>>();
+        assert_eq!(parts(0, 4096), [(0, 64), (4032, 64)]);
+        assert_eq!(parts(1, 4096), [(0, 4096)]);
+        assert_eq!(parts(3, 4096), [(0, 4096)]);
+        assert_eq!(parts(0, 128), [(0, 128)]);
+        assert_eq!(Sample::WHOLE.parts(2, 4096).collect::<Vec<_>>(), [(0, 4096)]);
+    }
+}
