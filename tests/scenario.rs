@@ -3,7 +3,7 @@
 
 mod common;
 
-use percuss::experiments::scenario::{COLUMNS, Matrix, ROWS, compute, select};
+use percuss::experiments::scenario::{COLUMNS, Matrix, ROWS, Row, compute, select};
 use percuss::image::ImageSpec;
 use percuss::program::Program;
 use percuss::report::matrix_markdown;
@@ -65,12 +65,12 @@ fn established(m: &Matrix) {
 
 #[test]
 fn every_program_keeps_the_contract_or_says_so() {
-    for (label, text) in ROWS.iter().flat_map(|r| r.programs) {
+    for (label, text) in ROWS.iter().flat_map(Row::texts) {
         let program: Program = text.parse().unwrap_or_else(|e| panic!("{label}: {e}"));
         assert!(program.unsafe_caller || program.violations().is_empty(), "{label}");
     }
     let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/corpora/scenarios")).unwrap().count();
-    assert_eq!(files, ROWS.iter().map(|r| r.programs.len()).sum::<usize>(), "a file of corpora/scenarios is in no row");
+    assert_eq!(files, ROWS.iter().map(|r| r.files.len()).sum::<usize>(), "a file of corpora/scenarios is in no row");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! `percuss audit`
 
 use percuss::campaign::observe_all;
-use percuss::experiments::scenario::ROWS;
+use percuss::experiments::scenario::{ROWS, Row};
 use percuss::image::Image;
 use percuss::judge::Oracles;
 use percuss::judge::audit::{Audit, NOT_MODELLED};
@@ -20,8 +20,7 @@ pub fn run(args: &AuditArgs) -> Result<u8, CliError> {
     output::notes(&image.notes);
     let setup = image.setup(args.seed, Oracles { lockstep: false, ..Oracles::default() });
     let mut generator = Generator::new(args.seed);
-    let texts = ROWS.iter().flat_map(|row| row.programs).map(|(_, text)| *text);
-    let scenarios = texts.filter_map(|text| text.parse::<Program>().ok()).filter(|p| !p.unsafe_caller);
+    let scenarios = ROWS.iter().flat_map(Row::programs).map(|(_, program)| program).filter(|p| !p.unsafe_caller);
     let generated = (0..args.programs).map(|i| generator.program(i));
     let mut audit = Audit::default();
     observe_all(&setup, scenarios.chain(generated), |seen| {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use percuss::campaign::{Extent, Progress, compare};
-use percuss::experiments::scenario::ROWS;
+use percuss::experiments::scenario::{ROWS, Row};
 use percuss::image::{Image, ImageSpec};
 use percuss::judge::{Oracles, PROBES, probe_program};
 use percuss::program::{Generator, Program};
@@ -71,8 +71,8 @@ fn before(args: &DiffArgs, after: &ImageSpec) -> Result<ImageSpec, CliError> {
 /// Scenarios, what comes with percuss, and generated programs.
 fn programs(args: &DiffArgs) -> Vec<Program> {
     let mut generator = Generator::new(args.seed);
-    let files = ROWS.iter().flat_map(|row| row.programs).map(|(_, file)| percuss::data::file(file));
-    let texts = files.chain(report::corpus().map(|(_, text)| text)).filter_map(|text| text.parse::<Program>().ok());
-    let texts = texts.chain(PROBES.iter().map(|quirk| probe_program(quirk)));
+    let scenarios = ROWS.iter().flat_map(Row::programs).map(|(_, program)| program);
+    let corpus = report::corpus().filter_map(|(_, text)| text.parse::<Program>().ok());
+    let texts = scenarios.chain(corpus).chain(PROBES.iter().map(|quirk| probe_program(quirk)));
     texts.chain((0..args.programs).map(|i| generator.program(i))).collect()
 }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use owo_colors::OwoColorize;
 
 use super::layout::wrap;
-use percuss_engine::experiments::scenario::{Matrix, ROWS};
+use percuss_engine::experiments::scenario::{Matrix, ROWS, Row};
 
 /// The matrix, a row after the other; with `reports`, what the oracles said in each cell and the programs.
 pub fn matrix(m: &Matrix, reports: bool, width: usize) -> String {
@@ -38,8 +38,7 @@ fn details(m: &Matrix, row: &percuss_engine::experiments::scenario::Computed) ->
             let _ = writeln!(out, "{} {column}{label}: {}\n{}\n", "==".red(), f.title, f.detail.trim_end());
         }
     }
-    let programs = ROWS.iter().find(|r| r.name == row.name).map_or(&[][..], |r| r.programs);
-    for (label, text) in programs {
+    for (label, text) in ROWS.iter().filter(|r| r.name == row.name).flat_map(Row::texts) {
         let _ = writeln!(out, "{} {} {label}\n{}", "==".bold(), row.name, text.trim_end());
     }
     out.push('\n');

@@ -12,7 +12,6 @@ use crate::image::{Image, ImageError, ImageSpec};
 use crate::judge::{Observation, Oracles};
 use crate::worker::Lost;
 use percuss_oracle::finding::Finding;
-use percuss_program::Program;
 
 pub use rows::{ROWS, Row};
 
@@ -139,8 +138,7 @@ fn column(spec: &ImageSpec, variant: Option<&str>, rows: &[&'static Row]) -> Res
     setup.worker = spec.program.clone();
     let run = |row: &&'static Row| {
         let mut seen: Vec<(&'static str, Observation)> = Vec::new();
-        for (label, file) in row.programs {
-            let program: Program = percuss_data::file(file).parse().expect("scenario programs are tested");
+        for (label, program) in row.programs() {
             let observed = observe(&setup, &program);
             let observed =
                 observed.map_err(|source| ScenarioError::Run { row: row.name, column: name.clone(), source })?;
