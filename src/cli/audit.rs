@@ -6,7 +6,7 @@ use percuss::experiments::scenario::{ROWS, Row};
 use percuss::image::Image;
 use percuss::judge::Oracles;
 use percuss::judge::audit::{Audit, NOT_MODELLED};
-use percuss::program::{Generator, Program};
+use percuss::program::Generator;
 
 use super::args::{AuditArgs, Format};
 use super::{CliError, EXIT_CLEAN, output};
