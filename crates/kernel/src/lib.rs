@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The vocabulary that everybody speaks: what a percpu allocator may ask of a kernel, what it is seen to do, and the
-//! machine it runs on. No behaviour.
+//! machine it runs on; and the one reader of what it was seen to do. No behaviour.
 
 pub mod calls;
 mod context;
+pub mod cursor;
 pub mod digest;
 pub mod event;
 mod fault;
@@ -20,6 +21,7 @@ mod var;
 
 pub use calls::{Addr, Diag, Irq, Kernel, Lock, Pfn, STATIC_OTHERS, Scope, TraceAlloc};
 pub use context::{CONTEXTS, DRAIN, KSWAPD, WORKER, context_name, op_is_nested, op_number};
+pub use cursor::Cursor;
 pub use fault::Fault;
 pub use geometry::{First, Geometry, GeometryError};
 pub use layout::Layout;

@@ -3,8 +3,8 @@
 
 use super::finding::{Finding, Oracle};
 use super::signs::function;
+use percuss_kernel::Cursor;
 use percuss_kernel::event::Event;
-use percuss_kernel::{CONTEXTS, WORKER};
 use percuss_program::Program;
 
 /// Where two event streams part.
@@ -22,27 +22,9 @@ pub fn compare(a: &[Event], b: &[Event]) -> Option<Divergence> {
         return None;
     }
     let event = a.iter().zip(b).position(|(x, y)| x != y).unwrap_or(a.len().min(b.len()));
-    Some(Divergence { event, op: op_after(&a[..event]) })
-}
-
-/// The op that runs behind these events.
-fn op_after(events: &[Event]) -> u32 {
-    let mut ops = [0; CONTEXTS];
-    let (mut current, mut before_work) = (0, 0);
-    for e in events {
-        match *e {
-            Event::OpBegin { op } => ops[current] = op,
-            Event::Switch { task } => current = usize::from(task),
-            Event::WorkBegin => {
-                before_work = current;
-                ops[WORKER] = ops[current];
-                current = WORKER;
-            }
-            Event::WorkEnd => current = before_work,
-            _ => {}
-        }
-    }
-    ops[current]
+    // During boot, which no op runs, it is given to the first one.
+    let op = Cursor::after(&a[..event]).op().unwrap_or(0);
+    Some(Divergence { event, op })
 }
 
 /// Name of an event's kind.
@@ -68,4 +50,60 @@ pub fn finding(program: &Program, a: &[Event], b: &[Event], d: Divergence) -> Fi
         title,
         format!("event {}: {} | {}", d.event, show(a.get(d.event)), show(b.get(d.event))),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use percuss_kernel::gfp::Gfp;
+    use percuss_kernel::{KSWAPD, limits, op_number};
+
+    const RETURN: u64 = 0;
+
+    fn program() -> Program {
+        let text = "task a\n  balance\n  x = alloc 64\nshrinker gated objects=1\n  free y\nhandler hard\n  free y\n";
+        text.parse().expect("a program")
+    }
+
+    fn run(op: u32) -> [Event; 2] {
+        [Event::OpBegin { op }, Event::OpEnd { op, result: RETURN }]
+    }
+
+    /// Streams that begin with these events and part after them: op and title of the divergence.
+    fn parted(events: &[Event]) -> (u32, String) {
+        let ends = |taken| [events, &[Event::Kvfree { addr: taken }]].concat();
+        let (a, b) = (ends(1), ends(2));
+        let divergence = compare(&a, &b).expect("they differ");
+        let finding = finding(&program(), &a, &b, divergence);
+        assert_eq!(finding.op, divergence.op);
+        (divergence.op, finding.title)
+    }
+
+    #[test]
+    fn a_divergence_after_a_nested_op_is_the_outer_ones() {
+        let in_alloc = (op_number(0, 1), "percuss: divergence at Kvfree in pcpu_alloc".to_owned());
+        let begin = Event::OpBegin { op: op_number(0, 1) };
+        let [shrinker, handler] = [limits::TASKS, limits::TASKS + limits::SHRINKERS].map(|owner| op_number(owner, 0));
+        let reclaim = [Event::ReclaimBegin { gfp: Gfp::KERNEL, kswapd: false }, Event::ShrinkBegin { shrinker: 0 }];
+        for nested in [shrinker, handler] {
+            let inside = [&[begin], &reclaim[..], &[Event::OpBegin { op: nested }]].concat();
+            assert_eq!(parted(&inside), (nested, "percuss: divergence at Kvfree in free_percpu".to_owned()));
+            let after = [&[begin], &reclaim[..], &run(nested)].concat();
+            assert_eq!(parted(&after), in_alloc);
+            let elsewhere = [&after[..], &[Event::Switch { task: KSWAPD as u8 }, Event::Switch { task: 0 }]].concat();
+            assert_eq!(parted(&elsewhere), in_alloc, "a switch between contexts changes nothing");
+        }
+        // A handler between two ops leaves what follows to the op before it, as it is without one.
+        let between = [run(op_number(0, 1)), run(handler)].concat();
+        assert_eq!(parted(&between), in_alloc);
+    }
+
+    #[test]
+    fn the_worker_works_for_the_op_that_queued() {
+        let begin = Event::OpBegin { op: op_number(0, 0) };
+        let on = op_number(0, 0);
+        assert_eq!(parted(&[begin, Event::WorkBegin]).0, on);
+        assert_eq!(parted(&[begin, Event::WorkBegin, Event::Switch { task: 3 }]).0, 0, "task d began nothing yet");
+        assert_eq!(parted(&[begin, Event::WorkBegin, Event::WorkEnd]).0, on);
+    }
 }

@@ -4,7 +4,7 @@
 use super::finding::{Finding, Oracle};
 use percuss_kernel::event::{Event, Ext, Site, Stop};
 use percuss_kernel::gfp::Gfp;
-use percuss_kernel::{CONTEXTS, DRAIN, Diag, KSWAPD, Lock, WORKER, op_is_nested};
+use percuss_kernel::{Cursor, DRAIN, Diag, Lock, events};
 use percuss_program::{Op, Program, op_at};
 use percuss_world::log::Log;
 
@@ -44,14 +44,9 @@ fn boot_memory_fails(program: &Program) -> bool {
     program.faults.iter().any(|f| f.site == Site::Memblock)
 }
 
-/// Where the reader of a log is: context, op, and what else the rules below ask about.
+/// What the rules below ask about the events read so far.
 struct Reader {
-    current: usize,
-    ops: [u32; CONTEXTS],
-    /// Contexts and their ops inside which a shrinker's or a handler's runs.
-    outer: Vec<(usize, u32)>,
-    before_work: usize,
-    booted: bool,
+    cursor: Cursor,
     /// What kswapd waits for: a lock of the allocator or an external one.
     kswapd_waits: Option<Result<Lock, Ext>>,
     /// Who took pcpu_alloc_mutex last, until it is released.
@@ -71,11 +66,7 @@ struct Reader {
 impl Reader {
     fn new() -> Reader {
         Reader {
-            current: 0,
-            ops: [0; CONTEXTS],
-            outer: Vec::new(),
-            before_work: 0,
-            booted: false,
+            cursor: Cursor::new(),
             kswapd_waits: None,
             holder: None,
             takers: [0; Ext::ALL.len()],
@@ -88,97 +79,137 @@ impl Reader {
 
     #[inline]
     fn feed(&mut self, program: &Program, event: &Event) {
+        self.cursor.advance(event);
+        let context = self.cursor.context();
         match *event {
-            Event::OpBegin { op } => {
-                let outer = std::mem::replace(&mut self.ops[self.current], op);
-                if op_is_nested(op) {
-                    self.outer.push((self.current, outer));
-                }
-                self.booted = true;
-            }
             Event::OpEnd { op, .. } => {
-                if op_is_nested(op)
-                    && let Some(at) = self.outer.iter().rposition(|(context, _)| *context == self.current)
-                {
-                    self.ops[self.current] = self.outer.remove(at).1;
-                }
                 if let Some(Op::Signal { task }) = op_at(program, op) {
-                    self.killed |= 1 << task.map_or(self.current, usize::from);
+                    self.killed |= 1 << task.map_or(context, usize::from);
                 }
             }
-            Event::OomKill { victim: Some(task) } => self.killed |= 1 << task,
-            Event::Switch { task } => self.current = usize::from(task).min(CONTEXTS - 1),
-            Event::WorkBegin => {
-                self.ops[WORKER] = self.ops[self.current];
-                self.before_work = std::mem::replace(&mut self.current, WORKER);
-            }
-            Event::WorkEnd => self.current = self.before_work,
-            Event::MutexLock { lock: Lock::AllocMutex, taken: true, .. } => {
-                self.holder = Some(self.current);
-                if self.current == KSWAPD {
-                    self.kswapd_waits = None;
+            Event::OomKill { victim } => {
+                if let Some(task) = victim {
+                    self.killed |= 1 << task;
                 }
             }
-            Event::MutexUnlock { lock: Lock::AllocMutex } => self.holder = None,
-            Event::Wait { lock } if self.current == KSWAPD => self.kswapd_waits = Some(Ok(lock)),
-            Event::WaitExt { lock, .. } if self.current == KSWAPD => self.kswapd_waits = Some(Err(lock)),
-            Event::MutexLock { .. } | Event::SpinLock { .. } if self.current == KSWAPD => self.kswapd_waits = None,
+            Event::MutexLock { lock, taken, .. } => {
+                if lock == Lock::AllocMutex && taken {
+                    self.holder = Some(context);
+                }
+                self.kswapd_goes_on();
+            }
+            Event::MutexUnlock { lock } => {
+                if lock == Lock::AllocMutex {
+                    self.holder = None;
+                }
+            }
+            Event::SpinLock { .. } => self.kswapd_goes_on(),
             Event::LockExt { lock, .. } => {
-                self.takers[lock as usize] = self.current;
-                if self.current == KSWAPD {
-                    self.kswapd_waits = None;
-                }
+                self.takers[lock as usize] = context;
+                self.kswapd_goes_on();
             }
-            _ => {}
+            Event::Wait { lock } => self.kswapd_waits_for(Ok(lock)),
+            Event::WaitExt { lock, .. } => self.kswapd_waits_for(Err(lock)),
+            Event::SpinUnlock { .. } | Event::UnlockExt { .. } => {}
+            Event::Boot { .. } | Event::Switch { .. } | Event::OpBegin { .. } | Event::State { .. } => {}
+            Event::WorkBegin | Event::WorkEnd | Event::Stopped { .. } => {}
+            Event::ReclaimBegin { .. } | Event::ReclaimEnd { .. } | Event::WakeKswapd => {}
+            Event::ShrinkBegin { .. } | Event::ShrinkEnd { .. } => {}
+            Event::Retry { .. } | Event::NoMemory { .. } => {}
+            events!(context | requests | releases | services | traces | defects) => {}
         }
+    }
+
+    /// The running context waits for a lock: noted when it is kswapd.
+    fn kswapd_waits_for(&mut self, lock: Result<Lock, Ext>) {
+        if self.cursor.in_kswapd() {
+            self.kswapd_waits = Some(lock);
+        }
+    }
+
+    /// The running context took a lock: if it is kswapd, it waits no longer.
+    fn kswapd_goes_on(&mut self) {
+        if self.cursor.in_kswapd() {
+            self.kswapd_waits = None;
+        }
+    }
+
+    /// The op that the last event belongs to; the first one during boot, which has none.
+    fn op(&self) -> u32 {
+        self.cursor.op().unwrap_or(0)
     }
 
     /// Rules about more than one event.
     fn sign(&mut self, program: &Program, event: &Event) -> Option<(Oracle, String)> {
         let allocated =
             std::mem::replace(&mut self.allocated, matches!(event, Event::Kzalloc { .. } | Event::Vmalloc { .. }));
-        match event {
-            Event::Wait { lock: Lock::AllocMutex } => {
-                self.waiting |= 1 << self.current;
+        let context = self.cursor.context();
+        match *event {
+            Event::Wait { lock } => {
+                if lock == Lock::AllocMutex {
+                    self.waiting |= 1 << context;
+                }
                 None
             }
-            Event::MutexLock { lock: Lock::AllocMutex, killable, taken } => self.mutex(program, *killable, *taken),
+            Event::MutexLock { lock, killable, taken } if lock == Lock::AllocMutex => {
+                self.mutex(program, killable, taken)
+            }
             Event::Diag { kind: Diag::Printk(4), nargs: 3, .. } => {
                 self.warnings += 1;
                 let title = || "percuss: more warnings of failed allocations than the limit".to_owned();
                 (self.warnings == WARNINGS + 1).then(|| (Oracle::Invariants, title()))
             }
-            Event::FlushCache { unmap: true, .. } if allocated => {
-                Some((Oracle::Context, "percuss: depopulating allocates memory".to_owned()))
+            Event::FlushCache { unmap, .. } => {
+                (unmap && allocated).then(|| (Oracle::Context, "percuss: depopulating allocates memory".to_owned()))
             }
-            // That nobody has memory is no defect; that who could free some waits for the one who needs it is.
-            // Without the mutex it is no business of the allocator.
-            Event::Stopped { reason: Stop::Stall } if self.holder == Some(self.current) => {
-                let lock = match self.kswapd_waits? {
-                    Ok(lock) => lock.name().to_owned(),
-                    // Whoever allocates under a lock that reclaim needs knew what he did; others wait for the allocator.
-                    Err(lock) if self.takers[lock as usize] == self.current => return None,
-                    Err(lock) => format!("the {} lock", lock.name()),
-                };
-                Some((Oracle::Stall, format!("percuss: a task retries for ever while kswapd waits for {lock}")))
+            Event::Stopped { reason } => {
+                if reason == Stop::Stall {
+                    self.stall()
+                } else {
+                    None
+                }
             }
-            _ => None,
+            Event::MutexLock { .. } | Event::MutexUnlock { .. } | Event::SpinLock { .. } | Event::SpinUnlock { .. } => {
+                None
+            }
+            Event::WaitExt { .. } | Event::LockExt { .. } | Event::UnlockExt { .. } => None,
+            Event::TraceAlloc(_) | Event::TraceAllocFail { .. } | Event::TraceFree { .. } | Event::Diag { .. } => None,
+            Event::TraceCreate { .. } | Event::TraceDestroy { .. } => None,
+            Event::Map { .. } | Event::Unmap { .. } | Event::FlushTlb { .. } | Event::Zero { .. } => None,
+            Event::ScheduleWork { .. } | Event::MemcgStat { .. } => None,
+            Event::Boot { .. } | Event::Switch { .. } | Event::OpBegin { .. } | Event::OpEnd { .. } => None,
+            Event::WorkBegin | Event::WorkEnd | Event::State { .. } => None,
+            events!(context | requests | releases | reclaim | defects) => None,
         }
     }
-}
 
-impl Reader {
+    /// That nobody has memory is no defect; that who could free some waits for the one who needs it is. Without the
+    /// mutex it is no business of the allocator.
+    fn stall(&self) -> Option<(Oracle, String)> {
+        let context = self.cursor.context();
+        if self.holder != Some(context) {
+            return None;
+        }
+        let lock = match self.kswapd_waits? {
+            Ok(lock) => lock.name().to_owned(),
+            // Whoever allocates under a lock that reclaim needs knew what he did; others wait for the allocator.
+            Err(lock) if self.takers[lock as usize] == context => return None,
+            Err(lock) => format!("the {} lock", lock.name()),
+        };
+        Some((Oracle::Stall, format!("percuss: a task retries for ever while kswapd waits for {lock}")))
+    }
+
     /// A wait for pcpu_alloc_mutex ended, if there was one: with the mutex or with a signal.
     fn mutex(&mut self, program: &Program, killable: bool, taken: bool) -> Option<(Oracle, String)> {
-        let me = 1 << self.current;
+        let me = 1 << self.cursor.context();
         let waited = self.waiting & me != 0;
         self.waiting &= !me;
-        let op = self.ops[self.current];
+        let op = self.op();
         let must = must_not_fail(program, op);
         if !taken && must {
             return Some((Oracle::Room, "percuss: a __GFP_NOFAIL allocation gives up its wait".to_owned()));
         }
-        let allocates = self.current != WORKER && matches!(op_at(program, op), Some(Op::Alloc { .. }));
+        let allocates = !self.cursor.in_worker() && matches!(op_at(program, op), Some(Op::Alloc { .. }));
         if taken && !killable && waited && allocates && !must && self.killed & me != 0 {
             return Some((Oracle::Stall, "percuss: a killed task waits on for pcpu_alloc_mutex".to_owned()));
         }
@@ -193,14 +224,11 @@ pub fn scan(program: &Program, log: &Log) -> Vec<Finding> {
     for (i, event) in log.events().iter().enumerate() {
         reader.feed(program, event);
         // Boot without memory is documented to panic.
-        if !reader.booted && *event == (Event::Stopped { reason: Stop::Panic }) && boot_memory_fails(program) {
+        if !reader.cursor.booted() && *event == (Event::Stopped { reason: Stop::Panic }) && boot_memory_fails(program) {
             continue;
         }
-        let op = reader.ops[reader.current];
-        let place = || match reader.current {
-            WORKER => "pcpu_balance_workfn",
-            _ => function(program, op),
-        };
+        let (op, in_worker) = (reader.op(), reader.cursor.in_worker());
+        let place = || if in_worker { "pcpu_balance_workfn" } else { function(program, op) };
         let of_itself = sign(program, op, event, place);
         if let Some((oracle, title)) = reader.sign(program, event).or(of_itself) {
             let text = log.text_of(i).unwrap_or_default();
@@ -216,6 +244,7 @@ fn sign(program: &Program, op: u32, event: &Event, place: impl Fn() -> &'static 
     Some(match event {
         // Locks held, sleeping and misuse of locks are the lock-order engine's.
         Event::ContextLeak { held: 1.., .. } => return None,
+        Event::SleepInAtomic { .. } | Event::LockMisuse { .. } | Event::LockFreed { .. } => return None,
         Event::ContextLeak { .. } => {
             (Oracle::Context, format!("percuss: {} changes the caller's interrupt state", place()))
         }
@@ -246,6 +275,10 @@ fn sign(program: &Program, op: u32, event: &Event, place: impl Fn() -> &'static 
             Stop::StepLimit => (Oracle::Crash, format!("percuss: endless loop in {}", place())),
             Stop::Internal => (Oracle::Crash, "percuss: internal error".to_owned()),
         },
-        _ => return None,
+        Event::Diag { .. } | Event::TraceAlloc(_) | Event::TraceAllocFail { .. } => return None,
+        Event::TraceFree { .. } | Event::TraceCreate { .. } | Event::TraceDestroy { .. } => return None,
+        Event::Boot { .. } | Event::Switch { .. } | Event::OpBegin { .. } | Event::OpEnd { .. } => return None,
+        Event::WorkBegin | Event::WorkEnd | Event::State { .. } => return None,
+        events!(locks | context | requests | releases | services | reclaim) => return None,
     })
 }
