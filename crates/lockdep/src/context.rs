@@ -3,13 +3,13 @@
 
 use super::class::{Class, Wait};
 use super::matrix::Read;
-use super::place::{Call, NO_OP, Place};
+use super::place::{Call, Place};
 use percuss_kernel::Scope;
 use percuss_kernel::gfp::Gfp;
 
 /// Locks a context can hold at once (the kernel: MAX_LOCK_DEPTH, 48).
 pub(super) const DEPTH: usize = 32;
-/// Interrupts and ops that can nest.
+/// Interrupts that can nest.
 const NESTING: usize = 8;
 
 /// A lock that is held: the kernel's `held_lock`.
@@ -48,8 +48,6 @@ pub(super) struct Context {
     /// Classes held.
     pub holds: u64,
     pub irqs_off: bool,
-    /// In direct reclaim or kswapd, which have PF_MEMALLOC.
-    pub reclaiming: bool,
     pub preempt: u32,
     hard: u8,
     soft: u8,
@@ -57,9 +55,6 @@ pub(super) struct Context {
     /// What irqs_off was before each interrupt that runs.
     interrupts: [bool; NESTING],
     nested: u8,
-    /// Number and event of the ops that run, the innermost last.
-    ops: [(u32, u32); NESTING],
-    running: u8,
 }
 
 impl Context {
@@ -69,15 +64,12 @@ impl Context {
             depth: 0,
             holds: 0,
             irqs_off: false,
-            reclaiming: false,
             preempt: 0,
             hard: 0,
             soft: 0,
             scopes: 0,
             interrupts: [false; NESTING],
             nested: 0,
-            ops: [(NO_OP, 0); NESTING],
-            running: 0,
         }
     }
 
@@ -86,13 +78,10 @@ impl Context {
         self.depth = 0;
         self.holds = 0;
         self.irqs_off = false;
-        self.reclaiming = false;
         self.preempt = 0;
         (self.hard, self.soft) = (0, 0);
         self.scopes = 0;
         self.nested = 0;
-        self.running = 0;
-        self.ops[0] = (NO_OP, 0);
     }
 
     /// Locks held, the first taken first.
@@ -204,27 +193,6 @@ impl Context {
         (self.hard, self.soft)
     }
 
-    /// An op starts at event `index`.
-    pub fn op_begin(&mut self, op: u32, index: u32) {
-        if let Some(slot) = self.ops.get_mut(self.running as usize) {
-            *slot = (op, index);
-        }
-        self.running = self.running.saturating_add(1);
-    }
-
-    /// The innermost op ends; the event it began at.
-    pub fn op_end(&mut self) -> u32 {
-        let began = self.ops.get((self.running as usize).saturating_sub(1)).map_or(0, |o| o.1);
-        self.running = self.running.saturating_sub(1);
-        began
-    }
-
-    /// The op that runs, or ran last.
-    #[inline]
-    pub fn op(&self) -> u32 {
-        self.ops[(self.running as usize).saturating_sub(1).min(NESTING - 1)].0
-    }
-
     /// Enters a gfp scope, or puts it back to what it was.
     pub fn scope(&mut self, scope: Scope, on: bool) {
         let bit = 1 << scope as u8;
@@ -232,9 +200,10 @@ impl Context {
     }
 
     /// `current_gfp_context()` and `__need_reclaim()`: what reclaim for this mask may do, nothing when there is none.
+    /// Direct reclaim and kswapd, `reclaiming`, have PF_MEMALLOC.
     #[inline]
-    pub fn reclaim_mask(&self, gfp: Gfp) -> Gfp {
-        let memalloc = self.reclaiming || self.scopes & 1 << Scope::Memalloc as u8 != 0;
+    pub fn reclaim_mask(&self, gfp: Gfp, reclaiming: bool) -> Gfp {
+        let memalloc = reclaiming || self.scopes & 1 << Scope::Memalloc as u8 != 0;
         if !gfp.intersects(Gfp::DIRECT_RECLAIM) || gfp.intersects(Gfp::NOLOCKDEP) || memalloc {
             return Gfp::NONE;
         }

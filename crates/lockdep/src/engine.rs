@@ -5,13 +5,10 @@ use super::class::{CLASSES, Class, ClassDef, ClassTable, Wait};
 use super::context::{Context, Held, stricter};
 use super::declared::{self, DECLARED};
 use super::matrix::{Matrix, Read};
-use super::place::{Call, Place};
+use super::place::{Call, NO_OP, Place};
 use super::report::{CallSite, Link, Mark, Report};
 use super::usage::Usages;
-use percuss_kernel::WORKER;
-
-/// The program's tasks, the worker, kswapd and one more.
-pub const CONTEXTS: usize = WORKER + 3;
+use percuss_kernel::{CONTEXTS, Cursor};
 
 /// What is checked.
 #[derive(Clone, Debug)]
@@ -48,15 +45,14 @@ pub struct Lockdep {
     pub(super) in_use: Usages,
     pub(super) marks: Vec<Mark>,
     contexts: Box<[Context; CONTEXTS]>,
-    pub(super) current: usize,
+    /// Which context runs, in which op.
+    pub(super) cursor: Cursor,
     /// Contexts that ran.
     ran: u32,
     /// Grows with whatever an acquisition's checks depend on: locks held, interrupts, the task that runs.
     pub(super) changes: u32,
     /// The allocation that passed reclaim last, as changes and mask: until something changes its like says nothing new.
     pub(super) passed: (u32, u32),
-    /// The task to go back to when the work item ends.
-    pub(super) back_to: usize,
     pub(super) reports: Vec<Report>,
 }
 
@@ -81,11 +77,10 @@ impl Lockdep {
             in_use: 0,
             marks: Vec::with_capacity(64),
             contexts: Box::new(std::array::from_fn(|_| Context::new())),
-            current: 0,
+            cursor: Cursor::new(),
             ran: 0,
             changes: 1,
             passed: (0, 0),
-            back_to: 0,
             reports: Vec::new(),
         };
         new.declare();
@@ -109,7 +104,7 @@ impl Lockdep {
         }
         self.ran = 0;
         (self.changes, self.passed) = (1, (0, 0));
-        self.current = 0;
+        self.cursor = Cursor::new();
         self.reports.clear();
         self.declare();
     }
@@ -145,27 +140,32 @@ impl Lockdep {
 
     #[inline]
     pub(super) fn context(&self) -> &Context {
-        &self.contexts[self.current]
+        &self.contexts[self.cursor.context()]
     }
 
     /// For changes: what passed before may not pass now.
     #[inline]
     pub(super) fn context_mut(&mut self) -> &mut Context {
         self.changes += 1;
-        &mut self.contexts[self.current]
+        &mut self.contexts[self.cursor.context()]
     }
 
     /// Task `index` runs from here on.
     pub fn switch(&mut self, index: usize) {
+        self.cursor.switch(index);
+        self.context_runs();
+    }
+
+    /// Another context, or another op of it, runs from here on.
+    pub(super) fn context_runs(&mut self) {
         self.changes += 1;
-        self.current = index.min(CONTEXTS - 1);
-        self.ran |= 1 << self.current;
+        self.ran |= 1 << self.cursor.context();
     }
 
     /// The place of an event in the running context.
     #[inline]
     pub(super) fn place(&self, index: u32, call: Call) -> Place {
-        Place { index, op: self.context().op(), task: self.current as u8, call }
+        Place { index, op: self.cursor.op().unwrap_or(NO_OP), task: self.cursor.context() as u8, call }
     }
 
     /// A lock as the running context takes it.
@@ -235,7 +235,7 @@ impl Lockdep {
     pub(super) fn put(&mut self, class: Class) -> Option<Held> {
         self.changes += 1;
         let (waits, top) = (&self.waits, self.top);
-        self.contexts[self.current].release(class, |c| waits[c.at()], top)
+        self.contexts[self.cursor.context()].release(class, |c| waits[c.at()], top)
     }
 
     /// Memory with a lock of this class in it is freed: `debug_check_no_locks_freed()`.

@@ -7,46 +7,81 @@ use super::engine::Lockdep;
 use super::matrix::Read;
 use super::place::Call;
 use percuss_kernel::event::{Event, Ext};
-use percuss_kernel::{Irq, WORKER};
+use percuss_kernel::{Irq, events};
 
 impl Lockdep {
-    /// The next event of the program.
+    /// The next event of the program, with its index in the log. To be called for every event, in order: which context
+    /// and op an event belongs to follows from those before it.
     #[inline]
     pub fn feed(&mut self, index: u32, event: &Event) {
+        // These two belong to what they end, all others to what runs after them.
+        let ends = matches!(event, Event::OpEnd { .. } | Event::WorkEnd);
+        if !ends {
+            self.cursor.advance_at(index, event);
+        }
         match *event {
             Event::MutexLock { lock, taken, .. } => self.mutex(index, Class::of(lock), taken),
             Event::MutexUnlock { lock } => drop(self.unlock(index, Class::of(lock), Call::MutexUnlock)),
             Event::SpinLock { lock, irq } => self.spin(index, Class::of(lock), irq),
             Event::SpinUnlock { lock, irq, .. } => self.spin_unlock(index, Class::of(lock), irq),
+            Event::LockExt { lock, shared, attempt } => self.ext(index, lock, shared, attempt),
+            Event::UnlockExt { lock } => self.ext_unlock(index, lock),
+            Event::Wait { lock } => self.wait(index, Class::of(lock)),
+            Event::WaitExt { lock, shared } => self.wait_ext(index, lock, shared),
+
             Event::Kzalloc { gfp, .. } => self.might_alloc(index, Call::Kzalloc, gfp),
             Event::Vmalloc { gfp, .. } => self.might_alloc(index, Call::Vmalloc, gfp),
             Event::PageAlloc { gfp, .. } => self.might_alloc(index, Call::AllocPages, gfp),
             Event::VmAreas { gfp, .. } => self.might_alloc(index, Call::GetVmAreas, gfp),
             Event::PageTable { gfp, .. } => self.might_alloc(index, Call::PageTable, gfp),
+            // A charge reclaims in its memcg, without the maps of global reclaim.
+            Event::Charge { .. } => {}
+
             Event::ScopeSave { scope, .. } => self.context_mut().scope(scope, true),
             Event::ScopeRestore { scope, old } => self.context_mut().scope(scope, old),
-            Event::Switch { task } => self.switch(task as usize),
-            Event::OpBegin { op } => self.context_mut().op_begin(op, index),
-            Event::OpEnd { .. } => self.op_end(index),
-            Event::ScheduleWork { queued: true } => self.schedule_work(index),
-            Event::WorkBegin => self.work_begin(index),
-            Event::WorkEnd => self.work_end(),
-            Event::LockExt { lock, shared, attempt } => self.ext(index, lock, shared, attempt),
-            Event::UnlockExt { lock } => self.ext_unlock(index, lock),
-            Event::Wait { lock } => self.wait(index, Class::of(lock)),
-            Event::WaitExt { lock, shared } => self.wait_ext(index, lock, shared),
             Event::Irqs { off: true } => self.context_mut().irqs_off = true,
             Event::Irqs { off: false } => self.irqs_on(self.place(index, Call::Irqs)),
             Event::Preempt { off } => self.preempt(off),
             Event::Interrupt { hard, enter: true } => self.context_mut().enter(hard),
             Event::Interrupt { hard, enter: false } => self.context_mut().leave(hard),
+            // A sleeping call in atomic context is an event of its own.
+            Event::CondResched => {}
+
+            Event::Switch { .. } => self.context_runs(),
+            Event::OpBegin { .. } => self.changes += 1,
+            Event::OpEnd { .. } => self.op_end(index),
+            Event::WorkBegin => self.work_begin(index),
+            Event::WorkEnd => self.work_end(),
+            Event::Boot { .. } | Event::State { .. } | Event::Stopped { .. } => {}
+
             Event::ReclaimBegin { gfp, kswapd } => self.reclaim_begin(index, gfp, kswapd),
             Event::ReclaimEnd { .. } => self.reclaim_end(),
+            Event::ShrinkBegin { .. } | Event::ShrinkEnd { .. } | Event::WakeKswapd => {}
+            Event::Retry { .. } | Event::OomKill { .. } | Event::NoMemory { .. } => {}
+
+            Event::ScheduleWork { queued } => {
+                if queued {
+                    self.schedule_work(index);
+                }
+            }
+            Event::Map { .. } | Event::Unmap { .. } | Event::FlushCache { .. } | Event::FlushTlb { .. } => {}
+            Event::Zero { .. } | Event::MemcgStat { .. } => {}
+
             Event::SleepInAtomic { irqs_off } => self.report_sleep(self.place(index, Call::Sleep), irqs_off),
             Event::LockFreed { lock } => self.memory_freed(index, Class::of(lock)),
             Event::LockMisuse { lock, unlock } => self.misuse(index, Class::of(lock), unlock),
-            Event::ContextLeak { held, .. } if held > 0 => self.report_held(self.place(index, Call::OpEnd)),
-            _ => {}
+            Event::ContextLeak { held, .. } => {
+                if held > 0 {
+                    self.report_held(self.place(index, Call::OpEnd));
+                }
+            }
+            Event::BadPageFree { .. } | Event::PageFreedMapped { .. } | Event::StaleTranslation { .. } => {}
+            Event::MapOverPresent { .. } | Event::Fault { .. } | Event::BadKvfree { .. } => {}
+            events!(releases | traces) => {}
+        }
+        if ends {
+            self.cursor.advance_at(index, event);
+            self.context_runs();
         }
     }
 
@@ -63,10 +98,9 @@ impl Lockdep {
         *depth = if off { *depth + 1 } else { depth.saturating_sub(1) };
     }
 
+    /// The running op returns. Locks that were held when it began belong to the op that it interrupts.
     fn op_end(&mut self, index: u32) {
-        let began = self.context_mut().op_end();
-        let context = self.context();
-        // Locks of an op that this one interrupts are not its own.
+        let (context, began) = (self.context(), self.cursor.began());
         if context.holds != 0 && context.held().iter().any(|h| h.class.is_tenants() && h.place.index > began) {
             self.report_held(self.place(index, Call::OpEnd));
         }
@@ -162,13 +196,10 @@ impl Lockdep {
         self.context_mut().irqs_off = before;
     }
 
-    /// `process_one_work()`
+    /// `process_one_work()`: the worker runs from here on, and starts with nothing held.
     fn work_begin(&mut self, index: u32) {
-        let op = self.context().op();
-        self.back_to = self.current;
-        self.switch(WORKER);
+        self.context_runs();
         self.context_mut().clear();
-        self.context_mut().op_begin(op, index);
         let place = self.place(index, Call::Work);
         for class in [Class::WQ_EVENTS, Class::BALANCE_WORK] {
             let lock = self.lock(place, class, Read::Exclusive);
@@ -179,8 +210,6 @@ impl Lockdep {
     fn work_end(&mut self) {
         self.put(Class::BALANCE_WORK);
         self.put(Class::WQ_EVENTS);
-        self.context_mut().op_end();
-        self.switch(self.back_to);
     }
 }
 

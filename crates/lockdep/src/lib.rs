@@ -6,7 +6,7 @@
 //! `__GFP_IO` may wait for.
 //!
 //! ```
-//! use percuss::lockdep::{Lockdep, Options};
+//! use percuss_lockdep::{Lockdep, Options};
 //!
 //! let mut lockdep = Lockdep::new(Options::default());
 //! lockdep.run(&[]);
@@ -36,7 +36,7 @@ mod tests;
 
 pub use class::{CLASSES, Class, ClassDef, ClassTable, Wait};
 pub use conflict::{Conflict, Trouble};
-pub use engine::{CONTEXTS, Lockdep, Options};
+pub use engine::{Lockdep, Options};
 pub use graph::{Difference, Edge, Graph, Name, Origin, Part, Use};
 pub use matrix::{Dep, Read};
 pub use place::{Call, Place};

@@ -12,7 +12,7 @@ impl Lockdep {
     /// `might_alloc()`: what the allocation may have to wait for.
     #[inline]
     pub(super) fn might_alloc(&mut self, index: u32, call: Call, gfp: Gfp) {
-        let mask = self.context().reclaim_mask(gfp);
+        let mask = self.context().reclaim_mask(gfp, self.cursor.reclaims());
         let mask = mask & (Gfp::DIRECT_RECLAIM | Gfp::IO | Gfp::FS);
         if !mask.intersects(Gfp::DIRECT_RECLAIM) || self.passed == (self.changes, mask.0) {
             return;
@@ -58,12 +58,12 @@ impl Lockdep {
             // The other map lies below and is as near as this one.
             self.take(Held { through: gfp.intersects(Gfp::FS), ..io });
         }
-        self.context_mut().reclaiming = true;
+        self.changes += 1;
     }
 
     pub(super) fn reclaim_end(&mut self) {
         self.put(Class::IO_RECLAIM);
         self.put(Class::FS_RECLAIM);
-        self.context_mut().reclaiming = false;
+        self.changes += 1;
     }
 }

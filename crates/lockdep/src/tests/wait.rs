@@ -3,7 +3,7 @@
 
 use super::{Class, Options, RAW, Rig, SLEEP, SPIN};
 use percuss_kernel::event::{Event, Ext};
-use percuss_kernel::{Irq, Lock};
+use percuss_kernel::{Irq, Lock, limits, op_number};
 
 const WAIT: &str = "[ BUG: Invalid wait context ]";
 const SPIN_LOCK: Event = Event::SpinLock { lock: Lock::Pcpu, irq: Irq::Save };
@@ -87,7 +87,8 @@ fn locks_held_at_the_end_of_an_op() {
 fn an_op_in_an_interrupt_does_not_own_what_it_interrupts() {
     let mut rig = rig(false);
     rig.feed(&[Event::OpBegin { op: 0 }, MUTEX, Event::Interrupt { hard: true, enter: true }]);
-    rig.feed(&[Event::OpBegin { op: 1 }, SPIN_LOCK, SPIN_UNLOCK, Event::OpEnd { op: 1, result: 0 }]);
+    let op = op_number(limits::TASKS + limits::SHRINKERS, 0);
+    rig.feed(&[Event::OpBegin { op }, SPIN_LOCK, SPIN_UNLOCK, Event::OpEnd { op, result: 0 }]);
     rig.clean();
     rig.feed(&[Event::Interrupt { hard: true, enter: false }, Event::MutexUnlock { lock: Lock::AllocMutex }]);
     rig.feed(&[Event::OpEnd { op: 0, result: 0 }]);
