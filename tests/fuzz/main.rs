@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Fuzz targets and their corpora: lists agree, seeds are what they should be, and they replay.
 
+#[path = "../common/mod.rs"]
+mod common;
+mod session;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -2,6 +2,7 @@
 //! The gfp helpers that the shim and the World have of their own, against those of the trees: a probe asks both sets of
 //! helpers about all masks in all scopes. What it compiles of a tree is taken from the tree's headers while it runs.
 
+#[path = "../common/mod.rs"]
 mod common;
 
 use std::fs;

@@ -2,15 +2,13 @@
 //! Sessions on a plain machine, with a script in the fuzzer's place: what is kept, what survives a kill, a second session
 //! at the same time, and a full disk.
 
-mod common;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use common::{checkout, command, run};
+use crate::common::{checkout, command, run};
 use tempfile::TempDir;
 
 /// Takes the place of a fuzzer: a merge keeps everything, a run does what `$FAKE` says with its scratch folder.
@@ -196,7 +194,7 @@ fn two_sessions_share_a_corpus() {
 }
 
 /// Files larger than half a kilobyte cannot be written, as when the disk is full.
-fn limited(place: &Place, fake: &str) -> common::Done {
+fn limited(place: &Place, fake: &str) -> crate::common::Done {
     let session = place.session(fake);
     let mut sh = Command::new("sh");
     sh.args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$@\"", "sh"]).arg(session.get_program()).args(session.get_args());
