@@ -1,28 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Operands in the byte form: tables of values worth trying, and readers of the short and the long form.
+//! Operands in the byte form: tables of values worth trying, and the reader and writer of the short and the long form.
 //!
-//! A table's order is part of the byte form: changing it changes what corpora mean.
+//! A fuzzer that flips one byte should get another interesting value, not a random number. So the short form of an
+//! operand is an index into a table of values that real callers use or that lie at a limit.
+//!
+//! The order of a table is part of the byte form: changing it changes what stored corpora mean.
 
 use percuss_kernel::gfp::Gfp;
 
-/// Bytes of a record: the code and what operands in short form take.
+/// Bytes of a record: the code and the operands in short form. `alloc` has the most of these: a variable (1), a size
+/// (2), and alignment, reserved and mask (1 each).
 pub(super) const RECORD: usize = 7;
 
-/// Sizes with a short form: common ones, small ones, any up to 16K, and the surroundings of limits.
+/// Short forms of sizes: common sizes, any size below 16 KiB, and the surroundings of limits.
 pub(super) struct Sizes;
 
-/// The short forms of sizes.
 pub(super) const SIZES: Sizes = Sizes;
 
-/// What per-CPU data has: counters, statistics, queues, and some tables.
+/// Sizes that per-CPU data has in the kernel: counters, statistics, queues, and some tables. Small sizes appear more
+/// than once, as most percpu areas are small.
+///
+/// In ascending order, which the generator relies on to pick among the small ones.
 pub(super) const COMMON_SIZES: [u32; 24] =
     [4, 8, 8, 8, 16, 16, 24, 32, 32, 40, 48, 64, 64, 96, 128, 192, 256, 384, 512, 1024, 2048, 4096, 8192, 12032];
-/// Where a rule changes: page, block, unit, largest size.
+/// Sizes at which a rule of the allocator changes: pages, blocks of the bitmap, the smallest unit, and the largest size
+/// that an allocation may have (`PCPU_MIN_UNIT_SIZE`, 32 KiB).
 pub(super) const EDGE_SIZES: [u32; 8] = [4096, 8192, 12288, 16384, 20480, 24576, 28672, 32768];
 
 impl Sizes {
-    /// The short form of a size.
+    /// The short form of a size; None for sizes above 16 KiB that are not beside a limit.
     pub fn code(&self, size: u32) -> Option<u16> {
+        // The upper two bits say which of the three kinds follows. The table comes first, so that each size has one
+        // code.
         if let Some(i) = COMMON_SIZES.iter().position(|&s| s == size) {
             return Some(i as u16);
         }
@@ -33,23 +42,25 @@ impl Sizes {
         Some(0x8000 | (i as u16) << 6 | (size + 32 - EDGE_SIZES[i]) as u16)
     }
 
-    /// The size of a short form.
+    /// The size of a short form. Every code has one, since the decoder must accept any bytes.
     pub fn value(&self, code: u16) -> u32 {
         let low = u32::from(code & 0x3fff);
         match code >> 14 {
             0 => COMMON_SIZES[low as usize % COMMON_SIZES.len()],
             1 => low,
             2 => EDGE_SIZES[(low >> 6) as usize % EDGE_SIZES.len()] + (low & 63) - 32,
+            // No encoder writes this kind; for random bytes it is one more way to a small size.
             _ => 1 + low % 512,
         }
     }
 }
 
-/// Alignments with a short form; the last three are illegal.
+/// Alignments with a short form. Common ones appear more than once; the last three are illegal and make the allocation
+/// return NULL.
 pub(super) const ALIGNS: [u32; 20] =
     [8, 4, 8, 16, 8, 32, 4, 64, 8, 128, 16, 256, 512, 1024, 2048, 4096, 64, 0, 3, 8192];
 
-/// Masks with a short form, common ones more than once.
+/// Masks with a short form; common ones appear more than once.
 pub(super) const GFPS: [Gfp; 24] = [
     Gfp::KERNEL,
     Gfp::KERNEL,
@@ -77,7 +88,7 @@ pub(super) const GFPS: [Gfp; 24] = [
     Gfp::NONE,
 ];
 
-/// Operands of a record in short form.
+/// The operands of one record in short form, with a position that moves as they are written or read.
 #[derive(Default)]
 pub(super) struct Short {
     bytes: [u8; RECORD - 1],
@@ -85,17 +96,16 @@ pub(super) struct Short {
 }
 
 impl Short {
-    /// Operands to be read.
     pub fn new(bytes: [u8; RECORD - 1]) -> Short {
         Short { bytes, at: 0 }
     }
 
-    /// What a record holds behind its code.
+    /// The record after its code byte; what was not written is 0.
     pub fn bytes(&self) -> [u8; RECORD - 1] {
         self.bytes
     }
 
-    /// Adds an operand of `n` bytes; false when it has no short form.
+    /// Appends an operand of `n` bytes (1 or 2); false when it has no short form.
     pub fn put(&mut self, n: usize, code: Option<u16>) -> bool {
         let Some(code) = code else { return false };
         self.bytes[self.at..self.at + n].copy_from_slice(&code.to_le_bytes()[..n]);
@@ -103,7 +113,7 @@ impl Short {
         true
     }
 
-    /// Takes an operand of `n` bytes.
+    /// Takes the next operand of `n` bytes (1 or 2).
     pub fn get(&mut self, n: usize) -> u16 {
         self.at += n;
         let at = &self.bytes[self.at - n..self.at];
@@ -111,24 +121,24 @@ impl Short {
     }
 }
 
-/// Operands in long form; what is missing is 0.
+/// Operands in long form, read from the rest of a byte string. What lies after its end reads as 0, so that a record cut
+/// short by a fuzzer still decodes.
 pub(super) struct Long<'b> {
     bytes: &'b [u8],
     at: usize,
 }
 
 impl<'b> Long<'b> {
-    /// Operands from an offset on.
     pub fn new(bytes: &'b [u8], at: usize) -> Long<'b> {
         Long { bytes, at }
     }
 
-    /// Where the next operand starts.
+    /// Offset of the next operand; once all are taken, the length of the record without padding.
     pub fn at(&self) -> usize {
         self.at
     }
 
-    /// Takes an operand of `n` bytes.
+    /// Takes the next operand of `n` bytes, at most 4.
     pub fn get(&mut self, n: usize) -> u32 {
         self.at += n;
         (self.at - n..self.at).rev().fold(0, |code, i| code << 8 | u32::from(self.bytes.get(i).copied().unwrap_or(0)))

@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The error of text that is no program: where, what was expected, and the nearest thing that would have been right.
+//! The error of a text that is no program: where it stands, what was expected, and a suggestion.
 
 use std::ops::Range;
 
 /// Why a text is not a program, and where.
+///
+/// Carries the whole text, so that a report with the line and a caret can be rendered wherever the error ends up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
 #[error("line {line}, column {column}: {message}")]
 pub struct TextError {
-    /// Line, 1-based.
+    /// 1-based.
     pub line: usize,
-    /// Column in characters, 1-based.
+    /// 1-based, counted in characters rather than bytes, as editors do.
     pub column: usize,
-    /// What was expected and what is there instead.
     pub message: String,
-    /// The nearest thing that would have been right.
+    /// A correction to suggest, such as the known name that is nearest to the one found.
     #[help]
     pub help: Option<String>,
-    /// The whole text, to quote from.
     #[source_code]
     source_text: String,
-    /// Bytes of the text at fault.
+    /// Offset and length in bytes.
     #[label("here")]
     span: (usize, usize),
 }
 
 impl TextError {
-    /// An error about bytes of the text.
+    /// An error about a range of bytes of `text`, which must lie on character boundaries.
     pub(super) fn new(text: &str, at: Range<usize>, message: String, help: Option<String>) -> TextError {
         let before = &text[..at.start];
         let line_start = before.rfind('\n').map_or(0, |i| i + 1);
@@ -39,13 +39,14 @@ impl TextError {
         }
     }
 
-    /// Bytes of the text at fault.
+    /// The range of bytes at fault; empty at the end of a line when something is missing.
     pub fn span(&self) -> Range<usize> {
         self.span.0..self.span.0 + self.span.1
     }
 }
 
-/// The candidate nearest to `word`, when it is near enough to have been meant.
+/// The candidate nearest to `word`, if it is near enough to be a misspelling: at most one edit, and one more for every
+/// four letters of the shorter of the two. A suggestion farther off would only mislead.
 pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let word = word.to_lowercase();
     candidates
@@ -56,7 +57,7 @@ pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
         .map(|(_, c)| c)
 }
 
-/// Levenshtein distance.
+/// The Levenshtein distance in characters, computed in one row of the table.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

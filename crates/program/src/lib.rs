@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Programs: what a run does, op by op. One type, three forms: Rust, bytes and text.
+//! Programs: the input of a run, written op by op. One type with three forms: Rust, bytes and text.
+//!
+//! The text form is for people and for reports, the byte form for fuzzers and corpora; both give the same [`Program`]
+//! back. This crate runs nothing: it parses, prints, generates, mutates, repairs and minimizes programs, and the floors
+//! above it decide what an op does to the kernel.
 
 pub mod axes;
 mod bytes;
@@ -36,29 +40,34 @@ pub use shrinker::Shrinker;
 
 use percuss_kernel::{Fault, Geometry, Memory, limits};
 
-/// A geometry, tasks with their ops, faults to inject and a schedule.
+/// One test case: a machine, tasks with their ops, faults to inject and a schedule.
+///
+/// A program is plain data and fixes everything that happens in a run, so running it twice on one tree gives the same
+/// events. [`Program::repair`] turns any value of this type into one that may run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Program {
-    /// The machine and its first chunk.
+    /// The machine that the run boots, with the layout of its percpu first chunk.
     pub boot: Geometry,
-    /// The program may break the caller contract; what it finds is then the caller's error.
+    /// The program may break the caller contract ([`contract`]). Whatever it finds is then the fault of the caller and
+    /// not of the tree, so only hand-written programs set it.
     pub unsafe_caller: bool,
-    /// Memory under pressure; None for plenty.
+    /// Memory under pressure. None leaves out reclaim: pages are plenty up to the budget of [`Geometry::pages`].
     pub memory: Option<Memory>,
-    /// Ops of each task, at least one task and at most 16.
+    /// Ops of each task; 1 to [`limits::TASKS`] tasks, each of which may be empty.
     pub tasks: Vec<Vec<Op>>,
-    /// What reclaim runs, at most 4.
+    /// Shrinkers that direct reclaim and kswapd call; at most [`limits::SHRINKERS`].
     pub shrinkers: Vec<Shrinker>,
-    /// What interrupts do, at most 4.
+    /// Interrupt handlers that turns of the schedule fire; at most [`limits::HANDLERS`].
     pub handlers: Vec<Handler>,
-    /// Backing allocations that fail.
+    /// Backing allocations that fail; at most [`limits::FAULTS`].
     pub faults: Vec<Fault>,
-    /// Who runs next and how far; tasks not named follow in order once it is used up.
+    /// Which task runs next and how far. When it is used up, the tasks that still have ops run one after the other by
+    /// index.
     pub schedule: Vec<Turn>,
 }
 
 impl Default for Program {
-    /// One task that does nothing.
+    /// One task without ops: the smallest program that is legal, and what an empty byte string decodes to.
     fn default() -> Program {
         Program {
             boot: Geometry::default(),
@@ -74,19 +83,26 @@ impl Default for Program {
 }
 
 impl Program {
-    /// Ops of all tasks together, of the shrinkers and of the handlers.
+    /// Ops of all tasks, shrinkers and handlers together; what [`limits::OPS`] bounds.
     pub fn nr_ops(&self) -> usize {
+        // The three kinds of lists share one limit, so that a program has a bounded size however they are filled.
         let others = self.shrinkers.iter().map(|s| &s.ops).chain(self.handlers.iter().map(|h| &h.ops));
         self.tasks.iter().chain(others).map(Vec::len).sum()
     }
 
-    /// Turns of the schedule that end at a scheduling point rather than with an op.
+    /// Turns of the schedule that end at a scheduling point inside an op rather than with the op.
+    ///
+    /// This is the measure of how hard an interleaving is to read, and the minimizer lowers it first.
     pub fn preemptions(&self) -> usize {
         self.schedule.iter().filter(|t| t.preempts()).count()
     }
 }
 
-/// Ops of a program in the order they are numbered, for reports.
+/// The op with a number from an event or a report, or None if the program has no such op.
+///
+/// The upper 8 bits of a number are the list, the lower 24 the index in it. Lists are numbered by the limits and not by
+/// what a program has: tasks from 0, shrinkers from [`limits::TASKS`], handlers after the last possible shrinker. A
+/// number therefore stays the same when the minimizer drops another task.
 pub fn op_at(program: &Program, number: u32) -> Option<Op> {
     let (task, index) = ((number >> 24) as usize, (number & 0xff_ffff) as usize);
     let shrinker = || Some(&program.shrinkers.get(task.checked_sub(limits::TASKS)?)?.ops);

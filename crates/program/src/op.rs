@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The op alphabet, one table: a row gives an op its variant, documentation, text form, byte form and share of
-//! generated programs. A new op is a row here and its meaning in the runner; give it byte codes nobody has.
+//! The op alphabet as one table: a row gives an op its variant, documentation, text form, byte form and share of
+//! generated programs.
+//!
+//! A new op is a row here and its meaning in the runner. Give it byte codes that no other op has: the codes of existing
+//! ops are part of the byte form, and moving them changes what every stored corpus means.
 
 use super::codes::{Long, Short};
 use super::draw::Draw;
@@ -14,16 +17,18 @@ use percuss_kernel::event::Ext;
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Scope, Var};
 
-/// An external lock as a program holds it.
+/// An external lock in one of its modes: a lock of another subsystem that a caller of the allocator holds.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct HeldLock {
-    /// The lock.
     pub lock: Ext,
-    /// Held shared.
+    /// Held for reading. Only the queue freeze has a shared side: IO in flight.
     pub shared: bool,
 }
 
-/// The locks a program may take, in the one order in which a task may take them, outermost first.
+/// The locks a program may take, outermost first.
+///
+/// A task may take them in this order only (rule 11 of the contract). A program that took them in two orders would
+/// deadlock without any help of the allocator, and the finding would be the program's own.
 pub const LOCKS: [(HeldLock, &str); 8] = [
     (HeldLock { lock: Ext::Freeze, shared: false }, "freeze"),
     (HeldLock { lock: Ext::Freeze, shared: true }, "submit"),
@@ -36,35 +41,35 @@ pub const LOCKS: [(HeldLock, &str); 8] = [
 ];
 
 impl HeldLock {
-    /// Place in [`LOCKS`].
+    /// Position in [`LOCKS`]: the bit of the lock in masks of held locks, and its code in the byte form.
     pub fn index(self) -> usize {
         LOCKS.iter().position(|(l, _)| *l == self).unwrap_or(0)
     }
 
-    /// A spinlock: its holder must not sleep.
+    /// True for spinlocks: their holder is in atomic context and must not sleep.
     pub fn spins(self) -> bool {
         matches!(self.lock, Ext::Spin | Ext::IrqSpin | Ext::Rq)
     }
 }
 
-/// What the table says of an op besides its operands' types.
+/// A row of [`TABLE`]: what is known of an op apart from its operands' types.
 #[derive(Clone, Debug)]
 pub struct OpInfo {
-    /// Name in text programs.
     pub name: &'static str,
-    /// Codes in the byte form, first and last; the first is the one written. More codes make the op more frequent in
-    /// random bytes.
+    /// First and last code in the byte form. The encoder writes the first, the decoder accepts all. A wide range makes
+    /// the op frequent in random bytes, which is why `alloc` has 20 of the codes and `nr-pages` one.
     pub codes: (u8, u8),
-    /// Share of the generator's draws, relative to the sum over the table.
+    /// Share of the generator's draws, relative to the sum over the table; 0 for an op that only hand-written programs
+    /// have.
     pub weight: u32,
-    /// Text form of each operand; one that ends in `=` stands before the name.
+    /// Syntax of each operand, as the documentation shows it; one that ends in `=` stands before the name.
     pub operands: &'static [&'static str],
-    /// What it does.
+    /// One sentence for the reference in docs/programs.md.
     pub doc: &'static str,
 }
 
 impl OpInfo {
-    /// The text form, such as `x = alloc SIZE [align N] [reserved] [gfp MASK]`.
+    /// The syntax of the op, such as `x = alloc SIZE [align N] [reserved] [gfp MASK]`.
     pub fn syntax(&self) -> String {
         let (lead, rest): (Vec<&str>, Vec<&str>) = self.operands.iter().partition(|o| o.ends_with('='));
         [lead, vec![self.name], rest].concat().join(" ")
@@ -77,14 +82,13 @@ macro_rules! ops {
         $variant:ident $({ $($field:ident: $ty:ty as $kind:ident),+ })? = $name:literal, codes $low:literal..=$high:literal,
         weight $weight:literal;
     )+) => {
-        /// One step of a task.
+        /// One step of a task, shrinker or handler.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-        #[allow(missing_docs)] // the fields are described with each op
         pub enum Op {
             $($(#[doc = $doc])+ $variant $({ $($field: $ty),+ })?,)+
         }
 
-        /// The table, in the order of [`Op`]'s variants.
+        /// All ops, in the order of [`Op`]'s variants.
         pub const TABLE: &[OpInfo] = &[$(OpInfo {
             name: $name,
             codes: ($low, $high),
@@ -101,17 +105,17 @@ macro_rules! ops {
         const ROWS: &[Row] = &[$(Row::$variant),+];
 
         impl Op {
-            /// The op's row in [`TABLE`].
+            /// Index of the op in [`TABLE`].
             pub fn row(&self) -> usize {
                 match self { $(Op::$variant { .. } => Row::$variant as usize,)+ }
             }
 
-            /// Reads the operands of the op of a row.
+            /// Parses the operands of the op in a row. The name of the op has been taken from `words` already.
             pub(super) fn parse(row: usize, words: &mut Words<'_, '_>) -> Result<Op, TextError> {
                 Ok(match ROWS[row] { $(Row::$variant => Op::$variant $({ $($field: $kind::parse(words)?),+ })?,)+ })
             }
 
-            /// Writes the op as text.
+            /// Appends the op in its canonical text form.
             pub(super) fn print(&self, out: &mut String) {
                 match *self { $(Op::$variant $({ $($field),+ })? => {
                     $($(if $kind::LEADS { $kind::print($field, out); })+)?
@@ -120,7 +124,9 @@ macro_rules! ops {
                 })+ }
             }
 
-            /// Writes the operands in their short form; false when a value has none.
+            /// Appends the operands in short form; false when a value has none and the op must be written wide.
+            ///
+            /// After false, `out` holds some of the operands and is of no use.
             pub(super) fn put_short(&self, out: &mut Short) -> bool {
                 match *self { $(Op::$variant $({ $($field),+ })? => {
                     let _ = &out;
@@ -128,7 +134,6 @@ macro_rules! ops {
                 })+ }
             }
 
-            /// Reads operands in their short form.
             pub(super) fn get_short(row: usize, from: &mut Short) -> Op {
                 match ROWS[row] { $(Row::$variant => {
                     let _ = &from;
@@ -136,7 +141,6 @@ macro_rules! ops {
                 })+ }
             }
 
-            /// Writes the operands in their long form.
             pub(super) fn put_long(&self, out: &mut Vec<u8>) {
                 match *self { $(Op::$variant $({ $($field),+ })? => {
                     let _ = &out;
@@ -144,7 +148,7 @@ macro_rules! ops {
                 })+ }
             }
 
-            /// Reads operands in their long form.
+            /// Reads operands in long form. Never fails: bytes that are missing are 0.
             pub(super) fn get_long(row: usize, from: &mut Long<'_>) -> Op {
                 match ROWS[row] { $(Row::$variant => {
                     let _ = &from;
@@ -152,12 +156,12 @@ macro_rules! ops {
                 })+ }
             }
 
-            /// Draws operands for the op of a row.
             pub(super) fn draw(row: usize, draw: &mut Draw<'_>) -> Op {
                 match ROWS[row] { $(Row::$variant => Op::$variant $({ $($field: $kind::draw(draw)),+ })?,)+ }
             }
 
-            /// Shows every variable operand to `f`, which may change it.
+            /// Calls `f` with every variable operand; `f` may replace it. Renaming and the search for users of a
+            /// variable need no knowledge of ops this way.
             pub fn visit_vars(&mut self, f: &mut VarVisitor<'_>) {
                 match self { $(Op::$variant $({ $($field),+ })? => {
                     let _ = &f;
@@ -200,9 +204,9 @@ ops! {
     Phys { var: Var as VarRef, cpu: u8 as Cpu, delta: u16 as Delta } = "phys", codes 49..=49, weight 8;
     /// `pcpu_nr_pages()`
     NrPages = "nr-pages", codes 50..=50, weight 5;
-    /// A fatal signal becomes pending for the task itself, or for the one named: a killable wait of his ends.
+    /// A fatal signal becomes pending for the task itself, or for the task named: its killable wait ends.
     Signal { task: Option<u8> as Target } = "signal", codes 51..=51, weight 3;
-    /// Takes an external lock, waiting for it; `submit` is the shared side of `freeze`, which IO in flight has.
+    /// Takes an external lock, waiting for it; `submit` is the shared side of `freeze` and stands for IO in flight.
     Lock { lock: HeldLock as LockName } = "lock", codes 52..=52, weight 14;
     /// Releases an external lock.
     Unlock { lock: HeldLock as LockName } = "unlock", codes 53..=53, weight 18;
@@ -215,7 +219,7 @@ ops! {
 }
 
 impl Op {
-    /// What the table says of this op.
+    /// The op's row in [`TABLE`].
     pub fn info(&self) -> &'static OpInfo {
         &TABLE[self.row()]
     }

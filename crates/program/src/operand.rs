@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Kinds of operands: how a value looks in text, in bytes, and where the generator gets one.
+//! Kinds of operands: how a value looks in text and in bytes, and where the generator gets one.
+//!
+//! The table in [`op`](super::op) names a kind for each field of an op. Everything that depends on the kind stands here
+//! once, so a new op needs no parser, printer or encoder of its own.
 
 use super::codes::{ALIGNS, GFPS, SIZES};
 use super::draw::Draw;
@@ -10,49 +13,48 @@ use super::words::Words;
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Scope, Var};
 
-/// Called with each variable of an op.
+/// A visitor of the variables of an op; it may replace them.
 pub type VarVisitor<'a> = dyn FnMut(&mut Var) + 'a;
 
-/// Alignment of an `alloc` that names none: `__alignof__(unsigned long)`, what `alloc_percpu(long)` asks for.
+/// Alignment in bytes of an `alloc` that names none: `__alignof__(unsigned long)`, what `alloc_percpu(long)` asks for.
 pub const DEFAULT_ALIGN: u32 = 8;
 
-/// Names of scopes in text programs.
 pub const SCOPES: [(Scope, &str); 3] = [(Scope::Noio, "noio"), (Scope::Nofs, "nofs"), (Scope::Memalloc, "memalloc")];
 
-/// A kind of operand. Values pass as `u32`; a *short* form may exist only for common values, the *long* form for all.
+/// A kind of operand.
+///
+/// A *short* form may exist for common values only and takes 1 or 2 bytes; the *long* form exists for all values. The
+/// two `from` functions accept every code, because the decoder has to make a program of any bytes; they give back what
+/// [`Operand::short`] and [`Operand::long`] wrote.
 pub(super) trait Operand {
-    /// What the op's field holds.
+    /// Type of the op's field.
     type Value: Copy;
-    /// How the reference shows it.
+    /// How the reference in docs/programs.md shows the operand.
     const SYNTAX: &'static str;
-    /// Stands before the op's name.
+    /// True if the operand stands before the op's name, as the `x =` of an allocation does.
     const LEADS: bool = false;
-    /// Bytes of the short form, at most 2.
+    /// Bytes of the short form, 1 or 2. Those of all operands of an op must fit a record.
     const SHORT: usize;
-    /// Bytes of the long form, at most 4.
+    /// Bytes of the long form, 1 to 4.
     const LONG: usize;
-    /// Takes the operand from a line.
+    /// Takes the operand from the words of a line. Kinds with a default succeed when it is absent.
     fn parse(words: &mut Words<'_, '_>) -> Result<Self::Value, TextError>;
-    /// Writes it behind the op's name, blank first (or before it, when it leads).
+    /// Appends the operand to a line, after the op's name with a blank first, or before the name if it leads.
     fn print(value: Self::Value, out: &mut String);
-    /// The short form, if the value has one.
+    /// The short form; None if the value must be written in long form.
     fn short(value: Self::Value) -> Option<u16>;
-    /// Every short form is some value.
     fn from_short(code: u16) -> Self::Value;
-    /// The long form.
     fn long(value: Self::Value) -> u32;
-    /// Every long form is some value.
     fn from_long(code: u32) -> Self::Value;
-    /// A value for a generated program.
     fn draw(draw: &mut Draw<'_>) -> Self::Value;
-    /// Shows a variable to the visitor.
+    /// Calls the visitor if the operand is a variable.
     fn visit_var(_value: &mut Self::Value, _f: &mut VarVisitor<'_>) {}
 }
 
-/// Operands that are small numbers: the two byte forms are the number itself.
+/// Operands that are small numbers: both byte forms are the number itself.
 macro_rules! number {
-    ($(#[$doc:meta])+ $kind:ident: $ty:ty, $bytes:literal, $syntax:literal, parse $parse:expr, print $print:expr, draw $draw:expr) => {
-        $(#[$doc])+
+    ($(#[$doc:meta])* $kind:ident: $ty:ty, $bytes:literal, $syntax:literal, parse $parse:expr, print $print:expr, draw $draw:expr) => {
+        $(#[$doc])*
         pub(super) struct $kind;
         impl Operand for $kind {
             type Value = $ty;
@@ -88,28 +90,28 @@ macro_rules! number {
 }
 
 number! {
-    /// A memcg's id.
     MemcgId: u8, 1, "ID", parse |w| w.number("a memcg, 0 to 3", 0..=3), print |n| format!(" {n}"), draw |d| d.rng.below(4)
 }
 number! {
-    /// Seed of a pattern.
+    /// Seed of the pattern that `write` fills an area with; two seeds differ in every word of it.
     Seed: u8, 1, "SEED", parse |w| w.number("a seed, 0 to 255", 0..=255), print |n| format!(" {n}"),
     draw |d| d.rng.below(256)
 }
 number! {
-    /// A CPU.
+    /// The CPU whose copy of an area is meant; the first possible CPU if the line names none.
     Cpu: u8, 1, "[cpu N]",
     parse |w| if w.keyword("cpu") { w.number("a CPU, 0 to 63", 0..=63) } else { Ok(w.first_cpu()) },
     print |n| format!(" cpu {n}"), draw |d| d.cpu()
 }
 number! {
-    /// Bytes from the start of a CPU's copy.
+    /// Offset in bytes from the start of a CPU's copy. It may lie outside the area: the address queries accept any
+    /// address.
     Delta: u16, 2, "[+N]", parse |w| w.delta(), print |n| format!(" +{n}"), draw |d| d.delta()
 }
 
 macro_rules! variable {
-    ($(#[$doc:meta])+ $kind:ident, leads $leads:literal, $syntax:literal, parse $parse:expr, print $form:literal, draw $draw:expr) => {
-        $(#[$doc])+
+    ($(#[$doc:meta])* $kind:ident, leads $leads:literal, $syntax:literal, parse $parse:expr, print $form:literal, draw $draw:expr) => {
+        $(#[$doc])*
         pub(super) struct $kind;
         impl Operand for $kind {
             type Value = Var;
@@ -285,8 +287,8 @@ impl Operand for Mask {
 
 /// Operands that are one of a table of names.
 macro_rules! choice {
-    ($(#[$doc:meta])+ $kind:ident: $ty:ty, $syntax:literal, $what:literal, $table:expr, draw $draw:expr) => {
-        $(#[$doc])+
+    ($(#[$doc:meta])* $kind:ident: $ty:ty, $syntax:literal, $what:literal, $table:expr, draw $draw:expr) => {
+        $(#[$doc])*
         pub(super) struct $kind;
         impl Operand for $kind {
             type Value = $ty;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The words of a line of a text program.
+//! The words of one line of a text program, and the names in it.
+//!
+//! Every reader takes words from the front and fails with the place of the word at fault, so that each error message
+//! points at it.
 
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
@@ -8,16 +11,20 @@ use super::error::{TextError, nearest};
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{VARS, Var, limits};
 
-/// Numbers of variables, and of tasks. `v0` to `v255` are themselves; other names get the numbers nobody names, in order.
+/// Names of variables and tasks with their numbers.
+///
+/// `v0` to `v255` are themselves; other names get the numbers that the text does not use, in order of appearance. A
+/// program may therefore mix both, and the canonical form (numbers only) parses to the same program.
 pub(super) struct Names<'t> {
     by_name: BTreeMap<String, Var>,
     taken: [bool; VARS],
-    /// Tasks in order: ops may name one that comes later.
+    /// Names of tasks in order of appearance, collected before parsing: an op may name a task that is declared later.
     tasks: Vec<&'t str>,
 }
 
 impl<'t> Names<'t> {
-    /// Reserves the numbers that the text names.
+    /// Collects task names and reserves the numbers that the text uses. Any word that looks like `v7` counts, in a
+    /// comment too: a number reserved needlessly does no harm, one given twice would alias two variables.
     pub(super) fn new(text: &'t str) -> Names<'t> {
         let mut names = Names { by_name: BTreeMap::new(), taken: [false; VARS], tasks: tasks(text) };
         for word in text.split(|c: char| !is_name(c)) {
@@ -39,7 +46,7 @@ impl<'t> Names<'t> {
     }
 }
 
-/// Names behind `task`, each once, as many as there can be.
+/// Names after `task`, each once, at most [`limits::TASKS`]: the parser reports a longer list where it stands.
 fn tasks(text: &str) -> Vec<&str> {
     let mut tasks = Vec::new();
     for line in text.lines() {
@@ -57,14 +64,14 @@ fn is_name(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// `v7` is variable 7; `v07` and `v256` are names like any other.
+/// The number of `v7`. `v07` and `v256` are names like any other, as numbers they would not print back the same.
 fn numbered(word: &str) -> Option<Var> {
     let digits = word.strip_prefix('v')?;
     let n: u8 = digits.parse().ok()?;
     (n.to_string() == digits).then_some(Var(n))
 }
 
-/// Bytes as `8192`, `8K` or `2M`.
+/// A size in bytes, written `8192`, `8K` or `2M`; None for anything else and for what does not fit 32 bits.
 pub(super) fn parse_size(word: &str) -> Option<u32> {
     let (digits, unit) = match word.as_bytes().last()? {
         b'K' | b'k' => (&word[..word.len() - 1], 1 << 10),
@@ -82,21 +89,20 @@ fn parse_number(word: &str) -> Option<u32> {
     }
 }
 
-/// What is left to read of one line.
+/// The words of a line that are not taken yet.
 pub(super) struct Words<'t, 'n> {
     text: &'t str,
-    /// Bytes of each word not taken yet.
     rest: Vec<Range<usize>>,
-    /// Bytes of the name before `=`.
+    /// The name before `=`, as a range of bytes of the text, until an op takes it.
     assigned: Option<Range<usize>>,
-    /// Where the line ends: the place of what is missing.
+    /// Where the line ends, the place that errors about missing words point at.
     end: usize,
     names: &'n mut Names<'t>,
     first_cpu: u32,
 }
 
 impl<'t, 'n> Words<'t, 'n> {
-    /// Splits a line, given as bytes of the text, at blanks; `#` starts a comment.
+    /// Splits a line at blanks; `#` starts a comment. `line` is a range of bytes of the text.
     pub(super) fn new(text: &'t str, line: Range<usize>, names: &'n mut Names<'t>, first_cpu: u32) -> Words<'t, 'n> {
         let content = text[line.clone()].split('#').next().unwrap_or("").trim_end();
         let (mut rest, mut start) = (Vec::new(), None);
@@ -113,7 +119,8 @@ impl<'t, 'n> Words<'t, 'n> {
         Words { text, rest, assigned: None, end: line.start + content.len(), names, first_cpu }
     }
 
-    /// Takes `x =` (or the `x=` of `x=alloc`) from the start of the line, if it is there.
+    /// Takes `x =` from the start of the line, if it is there. The blanks are optional: `x=alloc`, `x= alloc` and `x
+    /// =alloc` mean the same.
     pub(super) fn take_assignment(&mut self) {
         let Some(first) = self.rest.first().cloned() else { return };
         if let Some(at) = self.text[first.clone()].find('=') {
@@ -132,7 +139,6 @@ impl<'t, 'n> Words<'t, 'n> {
         }
     }
 
-    /// Takes the next word.
     pub(super) fn next(&mut self) -> Option<(&'t str, Range<usize>)> {
         if self.rest.is_empty() {
             return None;
@@ -141,7 +147,6 @@ impl<'t, 'n> Words<'t, 'n> {
         Some((&self.text[at.clone()], at))
     }
 
-    /// Takes the next word, which must be there.
     pub(super) fn expect(&mut self, what: &str) -> Result<(&'t str, Range<usize>), TextError> {
         match self.next() {
             Some(word) => Ok(word),
@@ -149,27 +154,30 @@ impl<'t, 'n> Words<'t, 'n> {
         }
     }
 
-    /// An error at bytes of the text.
     pub(super) fn error(&self, at: Range<usize>, message: String, help: Option<String>) -> TextError {
         TextError::new(self.text, at, message, help)
     }
 
-    /// "expected …, found …", with the nearest candidate.
+    /// An error of the form "expected …, found …", with the nearest candidate as help.
     pub(super) fn unexpected(&self, at: Range<usize>, what: &str, candidates: &[&str]) -> TextError {
         let word = &self.text[at.clone()];
         let help = nearest(word, candidates.iter().copied()).map(|c| format!("did you mean `{c}`?"));
         self.error(at, format!("expected {what}, found `{word}`"), help)
     }
 
-    /// Takes a keyword wherever it stands in the rest of the line; its operand then comes next.
+    /// Takes a keyword wherever it stands in the rest of the line, so that optional operands may come in any order.
+    ///
+    /// Afterwards the word that followed the keyword is next, as its operand.
     pub(super) fn keyword(&mut self, keyword: &str) -> bool {
         let Some(i) = self.rest.iter().position(|w| &self.text[w.clone()] == keyword) else { return false };
         self.rest.remove(i);
+        // Words before the keyword move to the end. They keep their byte ranges, so errors still point at the right
+        // place.
         self.rest.rotate_left(i);
         true
     }
 
-    /// Refuses what nobody took; an assignment, too.
+    /// Ends the line: fails if a word or an assignment is left that no operand took.
     pub(super) fn finish(mut self, candidates: &[&str]) -> Result<(), TextError> {
         if let Some(at) = self.assigned.take() {
             return Err(self.error(at, "this op returns nothing to assign".to_owned(), None));
@@ -180,19 +188,17 @@ impl<'t, 'n> Words<'t, 'n> {
         }
     }
 
-    /// A number in a range.
     pub(super) fn number(&mut self, what: &str, range: RangeInclusive<u32>) -> Result<u32, TextError> {
         let (word, at) = self.expect(what)?;
         parse_number(word).filter(|n| range.contains(n)).ok_or_else(|| self.unexpected(at, what, &[]))
     }
 
-    /// Bytes.
     pub(super) fn size(&mut self, what: &str) -> Result<u32, TextError> {
         let (word, at) = self.expect(what)?;
         parse_size(word).ok_or_else(|| self.unexpected(at, what, &[]))
     }
 
-    /// `+N`, 0 when it is not there.
+    /// An offset `+N`, found anywhere in the rest of the line; 0 when it is absent.
     pub(super) fn delta(&mut self) -> Result<u32, TextError> {
         let Some(i) = self.rest.iter().position(|w| self.text[w.clone()].starts_with('+')) else { return Ok(0) };
         let at = self.rest.remove(i);
@@ -201,7 +207,6 @@ impl<'t, 'n> Words<'t, 'n> {
             .ok_or_else(|| self.unexpected(at, "an offset, +0 to +65535", &[]))
     }
 
-    /// One of a set of names.
     pub(super) fn one_of<T: Copy>(&mut self, what: &str, names: &[(T, &str)]) -> Result<T, TextError> {
         let all: Vec<&str> = names.iter().map(|n| n.1).collect();
         let what = format!("{what} ({})", all.join(", "));
@@ -209,13 +214,12 @@ impl<'t, 'n> Words<'t, 'n> {
         names.iter().find(|n| n.1 == word).map(|n| n.0).ok_or_else(|| self.unexpected(at, &what, &all))
     }
 
-    /// A variable.
     pub(super) fn variable(&mut self) -> Result<Var, TextError> {
         let (_, at) = self.expect("a variable")?;
         self.name(at)
     }
 
-    /// A task, if the line names one.
+    /// A task by name; None when the line ends here, which ops take as the task itself.
     pub(super) fn task(&mut self) -> Result<Option<u8>, TextError> {
         let Some((name, at)) = self.next() else { return Ok(None) };
         match self.names.tasks.iter().position(|t| *t == name) {
@@ -224,7 +228,7 @@ impl<'t, 'n> Words<'t, 'n> {
         }
     }
 
-    /// The variable before `=`.
+    /// The variable before `=`; an error when the line has no assignment.
     pub(super) fn assigned(&mut self) -> Result<Var, TextError> {
         match self.assigned.take() {
             Some(at) => self.name(at),
@@ -246,12 +250,12 @@ impl<'t, 'n> Words<'t, 'n> {
             .ok_or_else(|| TextError::new(text, at, format!("more than {VARS} variables with `{name}`"), None))
     }
 
-    /// The first possible CPU: where an address is asked about that names none.
+    /// The first possible CPU, the default of address queries that name none.
     pub(super) fn first_cpu(&self) -> u32 {
         self.first_cpu
     }
 
-    /// A gfp mask, blanks around `|` allowed.
+    /// A gfp mask: names or numbers joined by `|`, with or without blanks around it.
     pub(super) fn gfp(&mut self) -> Result<Gfp, TextError> {
         let (_, first) = self.expect("a gfp mask")?;
         let mut end = first.end;
