@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Axes of geometry: the values that generated programs take in turn, and what share of programs had which.
+//! The axes of geometry: the values that generated programs take in turn, and the share of programs that had each.
 //!
-//! Also the tables behind one-byte codes of geometry fields, so changing one changes what corpora mean.
+//! Bugs of the first chunk and of unit mapping show on unusual machines only, so a campaign must visit all kinds of
+//! machines and must be able to prove that it did.
+//!
+//! The tables are also the code tables of one-byte geometry fields in the byte form, so changing one changes what
+//! stored corpora mean. Common values appear more than once and are drawn as much more often.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +16,9 @@ const fn first_cpus(n: u32) -> u64 {
     u64::MAX >> (64 - n)
 }
 
-/// Possible CPUs. Sparse maps: a hole, every other CPU, CPU 0 missing, both ends only.
+/// Masks of possible CPUs: the first N, and sparse maps with a hole, every other CPU, CPU 0 missing, or both ends only.
+///
+/// Sparse maps matter because `nr_cpu_ids` then differs from the number of possible CPUs.
 pub const CPUS: [u64; 16] = [
     first_cpus(4),
     first_cpus(1),
@@ -32,35 +38,38 @@ pub const CPUS: [u64; 16] = [
     0x8000_0000_0100_0032,
 ];
 
-/// Static sizes: page-aligned, off-page, odd, and some so large that units pass 2 MiB of address space together.
+/// Sizes of the static area in bytes: page-aligned, off-page, odd, and some so large that all units together pass 2 MiB
+/// of address space, where a page table ends on x86.
 pub const STATICS: [u32; 16] = [
     8192, 8200, 8191, 40960, 4, 45_064, 5, 176_128, 12_345, 4096, 307_200, 20_476, 614_400, 61_441, 1_044_480, 524_301,
 ];
 
-/// Reserved sizes.
+/// Bytes reserved for modules: none, or what `PERCPU_MODULE_RESERVE` is.
 pub const RESERVED: [u32; 4] = [0, 8192, 0, 8192];
 
-/// Dynamic sizes: at the minimum or raised to it, and more.
+/// Sizes of the dynamic part in bytes: at the tree's minimum, below it (and raised to it), and more.
 pub const DYNS: [u32; 8] = [20 << 10, 28 << 10, 0, 64 << 10, 20 << 10, 45_000, 128 << 10, 256 << 10];
 
-/// Atoms.
+/// Allocation atoms in bytes: a page, as `pcpu_page_first_chunk()` uses; 64 KiB, a page of other architectures; and a
+/// PMD, as x86 uses for embedding.
 pub const ATOMS: [u32; 4] = [2 << 20, 4096, 64 << 10, 4096];
 
-/// Units of hand-made geometries; 0 is the smallest that fits.
+/// Unit sizes in bytes of hand-made geometries; 0 is the smallest that fits.
 pub const UNITS: [u32; 4] = [0, 64 << 10, 256 << 10, 0];
 
-/// Page budgets of a node; the small ones run out.
+/// Page budgets of a node; the small ones run out, so that allocations fail without a planned fault.
 pub const PAGES: [u32; 8] = [4096, 4096, 256, 4096, 1024, 64, 4096, 16];
 
-/// An axis with its values and the least share of each in a campaign of at least 1 000 programs, in programs of 1 000.
+/// One axis with its values, and the least share that each must have among the programs of a campaign.
 pub struct Axis {
-    /// Name in the table of shares.
+    /// Heading in the printed table of shares.
     pub name: &'static str,
-    /// Values and shares.
+    /// Each value with its least share, in programs of 1000. Shares hold for campaigns of at least 1000 programs, below
+    /// that chance may miss a rare value.
     pub values: &'static [(&'static str, u32)],
 }
 
-/// All axes.
+/// All axes. Least shares lie well under what the generator gives, so that only a fault in it falls below one.
 pub const AXES: &[Axis] = &[
     Axis {
         name: "cpus",
@@ -80,7 +89,8 @@ pub const AXES: &[Axis] = &[
     Axis { name: "units over 2M", values: &[("no", 500), ("yes", 30)] },
 ];
 
-/// The value of a geometry on each axis, in the order of [`AXES`]; one that is not listed there is "other".
+/// The value of a geometry on each axis, in the order of [`AXES`]. A value that is not listed there is "other", which
+/// the generator never makes.
 pub fn axes(g: &Geometry) -> [(&'static str, &'static str); 13] {
     let nr = g.nr_cpus();
     let cpus = match nr {
@@ -130,7 +140,7 @@ pub fn axes(g: &Geometry) -> [(&'static str, &'static str); 13] {
     std::array::from_fn(|i| (AXES[i].name, values[i]))
 }
 
-/// How many programs had which value on which axis. Shares of workers merge in any order to the same counts.
+/// Counts of how many programs had which value on which axis. Counts of workers add up in any order to the same sums.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AxisShares {
     programs: u64,
@@ -138,7 +148,6 @@ pub struct AxisShares {
 }
 
 impl AxisShares {
-    /// Counts a program.
     pub fn count(&mut self, geometry: &Geometry) {
         self.programs += 1;
         for (axis, (_, value)) in axes(geometry).into_iter().enumerate() {
@@ -146,7 +155,6 @@ impl AxisShares {
         }
     }
 
-    /// Adds what another worker counted.
     pub fn merge(&mut self, other: &AxisShares) {
         self.programs += other.programs;
         for (&key, n) in &other.counts {
@@ -154,12 +162,11 @@ impl AxisShares {
         }
     }
 
-    /// Programs counted.
     pub fn programs(&self) -> u64 {
         self.programs
     }
 
-    /// Every value with its count and the least share (0 for "other").
+    /// Every value as axis, value, count and least share, the latter 0 for "other".
     pub fn rows(&self) -> impl Iterator<Item = (&'static str, &'static str, u64, u32)> + '_ {
         AXES.iter().enumerate().flat_map(move |(i, axis)| {
             let listed = axis.values.iter().copied();
@@ -170,7 +177,7 @@ impl AxisShares {
         })
     }
 
-    /// Values below their least share.
+    /// Values below their least share, as axis and value; empty for a sound campaign.
     pub fn missing(&self) -> Vec<(&'static str, &'static str)> {
         let short = |count: u64, least: u32| count * 1000 < u64::from(least) * self.programs;
         self.rows().filter(|&(.., count, least)| short(count, least)).map(|(axis, value, ..)| (axis, value)).collect()
@@ -182,6 +189,7 @@ impl fmt::Display for AxisShares {
         writeln!(f, "{:<14} {:<13} {:>9} {:>7} {:>7}", "axis", "value", "programs", "share", "least")?;
         let mut last = "";
         for (axis, value, count, least) in self.rows() {
+            // Each axis is named once, in the row of its first value.
             let name = if axis == last { "" } else { axis };
             last = axis;
             let permille = count * 1000 / self.programs.max(1);

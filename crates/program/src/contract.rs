@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The caller contract: what callers of the percpu allocator owe it. One table, from which the documentation, repair
-//! and the naming of caller errors come.
+//! The caller contract: what callers of the percpu allocator owe it.
+//!
+//! A program that breaks the contract can make a correct allocator misbehave, so generated programs keep it and a
+//! finding is always the tree's. The documentation, [`Program::repair`] and the names of caller errors all come from
+//! the one table [`RULES`].
+//!
+//! [`ContractState`] follows one task through its ops: ask [`ContractState::check`] before an op, then tell it about
+//! the op with [`ContractState::apply`], and ask [`ContractState::check_end`] after the last.
 
 use super::Program;
 use super::op::{HeldLock, LOCKS, Op};
@@ -8,16 +14,16 @@ use percuss_kernel::event::Ext;
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Geometry, Scope, limits};
 
-/// A duty of callers.
+/// One duty of callers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Rule {
-    /// Its number, for ever.
+    /// From 1. Never reused or changed: reports, documents and scenarios name rules by number.
     pub number: u8,
-    /// What a caller must do or not do.
+    /// What a caller must do or not do; shown in error messages.
     pub text: &'static str,
-    /// Where the kernel says so.
+    /// Where the kernel states the rule or relies on it.
     pub source: &'static str,
-    /// How percuss keeps it.
+    /// How percuss makes programs keep the rule.
     pub kept: &'static str,
 }
 
@@ -27,7 +33,7 @@ impl std::fmt::Display for Rule {
     }
 }
 
-/// All rules, by number.
+/// All rules in order of their number.
 pub const RULES: &[Rule] = &[
     Rule {
         number: 1,
@@ -91,7 +97,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         number: 11,
-        text: "external locks are taken in one order (freeze or submit, blkcg, shrinker, fs, io, spin, irq-spin), each once, sleeping ones only where the task may sleep; they are released by who took them and before the task ends",
+        text: "external locks are taken in one order (freeze or submit, blkcg, shrinker, fs, io, spin, irq-spin), each once, sleeping ones only where the task may sleep; the task that took one releases it before it ends",
         source: "Documentation/locking: any order will do, but there must be one, or callers deadlock without an allocator",
         kept: "repair drops what breaks the order and releases what is still held",
     },
@@ -133,7 +139,7 @@ pub const RULES: &[Rule] = &[
     },
 ];
 
-/// The rule of a number.
+/// The rule of a number. Evaluated at compile time, so that a number out of order does not build.
 const fn rule(number: u8) -> &'static Rule {
     let found = &RULES[number as usize - 1];
     assert!(found.number == number);
@@ -157,7 +163,7 @@ const SHRINKER: &Rule = rule(15);
 const SCHEDULER: &Rule = rule(16);
 const HANDLER: &Rule = rule(17);
 
-/// Every flag with a name.
+/// Union of the gfp flags that have a name here. Other bits mean different things in different trees.
 pub const KNOWN_FLAGS: Gfp = {
     let (mut bits, mut i) = (0, 0);
     while i < Gfp::NAMES.len() {
@@ -167,30 +173,30 @@ pub const KNOWN_FLAGS: Gfp = {
     Gfp(bits)
 };
 
-/// Where a program breaks the contract.
+/// A place where a program breaks the contract.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Violation {
-    /// The rule.
     pub rule: &'static Rule,
-    /// Task by index; shrinkers are numbered behind the last task there can be, handlers behind the last shrinker.
+    /// List of ops: a task by index. Shrinkers are numbered after the last possible task, handlers after the last
+    /// possible shrinker, as in op numbers.
     pub task: usize,
-    /// Op of the task by index; the number of its ops for what is missing at its end.
+    /// Index of the op in its list; the length of the list for what is missing at its end.
     pub op: usize,
 }
 
-/// Whose ops they are.
+/// What kind of context runs the ops. Shrinkers and handlers may do less than a task.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Role {
     Task,
-    /// A shrinker, and whether it needs `__GFP_FS` to run.
+    /// A shrinker; a gated one runs only in reclaim with `__GFP_FS`, when no file system lock can be held.
     Shrinker {
         gated: bool,
     },
-    /// A handler of an interrupt.
     Handler,
 }
 
-/// What a task owes at a point of its run. One per task.
+/// What is in force at one point of a task: scopes, sections, locks, interrupts. One per task, and cheap to copy, since
+/// repair tries an op on a copy first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ContractState {
     possible: u64,
@@ -198,14 +204,15 @@ pub struct ContractState {
     scopes: [Option<Scope>; limits::DEPTH],
     atomic: usize,
     irqs_off: bool,
-    /// Locks held, as a mask of places in [`LOCKS`].
+    /// Locks held, one bit for each row of [`LOCKS`]. The order of rows is the order of taking, so a new lock must have
+    /// a higher bit than all held ones.
     locks: u8,
-    /// The handler that runs on top of the task: hard or soft.
+    /// The kind of the interrupt handler on top of the task, true for hard; None outside an interrupt.
     interrupt: Option<bool>,
 }
 
 impl ContractState {
-    /// A task that starts.
+    /// The state at the start of a task: nothing held, nothing disabled.
     pub fn new(boot: &Geometry) -> ContractState {
         ContractState {
             possible: boot.cpus,
@@ -218,17 +225,16 @@ impl ContractState {
         }
     }
 
-    /// A shrinker that starts.
     pub fn shrinker(boot: &Geometry, gated: bool) -> ContractState {
         ContractState { role: Role::Shrinker { gated }, ..ContractState::new(boot) }
     }
 
-    /// A handler that starts.
+    /// The state at the start of a declared handler, which runs in interrupt context from its first op to its last.
     pub fn handler(boot: &Geometry, hard: bool) -> ContractState {
         ContractState { role: Role::Handler, interrupt: Some(hard), ..ContractState::new(boot) }
     }
 
-    /// Which rule the task would break by running `op` now.
+    /// The rule that the task would break by running `op` now.
     pub fn check(&self, op: &Op) -> Result<(), &'static Rule> {
         let keep = |ok: bool, rule| if ok { Ok(()) } else { Err(rule) };
         if let Role::Shrinker { gated } = self.role {
@@ -243,6 +249,7 @@ impl ContractState {
                 keep(!gfp.allows_blocking() || self.atomic == 0 && !self.spins(), SLEEP_ATOMIC)?;
                 keep(!gfp.allows_blocking() || !self.irqs_off && self.interrupt.is_none(), SLEEP_IRQ)?;
                 keep(!gfp.intersects(Gfp::NOFAIL) || gfp.allows_blocking(), NOFAIL)?;
+                // With PF_MEMALLOC the page allocator does not reclaim, so no lock of file systems or IO is taken.
                 let reclaims = gfp.allows_blocking() && !self.in_scope(Scope::Memalloc);
                 keep(!reclaims || !self.forbidden().intersects(self.in_context(gfp) & Gfp::IO), UNDER_IO)?;
                 keep(!reclaims || !self.forbidden().intersects(self.in_context(gfp) & Gfp::FS), UNDER_FS)
@@ -273,16 +280,19 @@ impl ContractState {
         }
     }
 
+    /// Locks are taken in the order of [`LOCKS`], each once, and sleeping ones only where the task may sleep.
     fn check_lock(&self, lock: HeldLock) -> Result<(), &'static Rule> {
         let free = 1 << lock.index() > self.locks && !self.holds(lock.lock);
         let sleeps = lock.spins() || self.may_sleep();
         let allowed = self.interrupt.is_none();
-        // Interrupts go on behind it as they came: on.
+        // Releasing the lock turns interrupts on, whatever they were before; taking it with interrupts off would leave
+        // them on.
         let irqs = lock.lock != Ext::IrqSpin || !self.irqs_off;
         if free && sleeps && allowed && irqs { Ok(()) } else { Err(LOCKING) }
     }
 
-    /// The task ran `op`, whether it was allowed to or not.
+    /// Takes note of an op that ran, whether or not the contract allowed it: unsafe programs are followed too, to name
+    /// the first rule they break.
     pub fn apply(&mut self, op: &Op) {
         match *op {
             Op::Enter { scope } => {
@@ -307,14 +317,16 @@ impl ContractState {
         }
     }
 
-    /// The task may sleep here.
+    /// True where the task may sleep: no atomic section, interrupts on, no spinlock held, outside interrupts.
     pub fn may_sleep(&self) -> bool {
         self.atomic == 0 && !self.irqs_off && !self.spins() && self.interrupt.is_none()
     }
 
-    /// What an allocation must not do here because of the locks held and of where it is: `__GFP_IO`, `__GFP_FS`.
+    /// The flags that an allocation with direct reclaim must not have here, because of the locks held or of reclaim
+    /// that already runs: `__GFP_IO`, `__GFP_FS`, both or none.
     pub fn forbidden(&self) -> Gfp {
         let shrinker = self.role != Role::Task;
+        // Without IO a file system cannot write back either, so a mask without `__GFP_IO` has no `__GFP_FS`.
         if shrinker || self.holds(Ext::Io) || self.holds(Ext::Freeze) {
             Gfp::IO | Gfp::FS
         } else if self.holds(Ext::Fs) {
@@ -324,15 +336,18 @@ impl ContractState {
         }
     }
 
-    /// A shrinker that runs for any reclaim.
+    /// True in a shrinker that runs in every reclaim, whatever locks the reclaiming task holds. Such a shrinker cannot
+    /// know what it may wait for.
     pub fn never_sleeps(&self) -> bool {
         self.role == Role::Shrinker { gated: false }
     }
 
+    /// Interrupts of the simulated kernel do not nest, and a shrinker or handler has none of its own.
     fn takes_interrupts(&self) -> bool {
         self.interrupt.is_none() && !self.irqs_off && !self.holds(Ext::IrqSpin) && self.role == Role::Task
     }
 
+    /// Held locks, outermost first.
     fn held(&self) -> impl DoubleEndedIterator<Item = HeldLock> + use<> {
         let locks = self.locks;
         LOCKS.iter().enumerate().filter(move |(i, _)| locks >> i & 1 == 1).map(|(_, (lock, _))| *lock)
@@ -350,7 +365,7 @@ impl ContractState {
         self.scopes.contains(&Some(scope))
     }
 
-    /// `current_gfp_context()`
+    /// The mask that an allocation has after the scopes of its task, as in `current_gfp_context()`.
     fn in_context(&self, gfp: Gfp) -> Gfp {
         if self.in_scope(Scope::Noio) {
             gfp.without(Gfp::IO | Gfp::FS)
@@ -361,7 +376,7 @@ impl ContractState {
         }
     }
 
-    /// The task may end here; else which rule it breaks by ending.
+    /// The rule that the task breaks if it ends here with something still in force.
     pub fn check_end(&self) -> Result<(), &'static Rule> {
         match self.closers().next() {
             None => Ok(()),
@@ -373,14 +388,15 @@ impl ContractState {
         }
     }
 
-    /// How many ops [`ContractState::closers`] gives.
+    /// Number of ops that [`ContractState::closers`] yields.
     pub fn nr_closers(&self) -> usize {
         self.closers().count()
     }
 
-    /// The ops that undo what is in force.
+    /// The ops that end what is in force, in an order that is legal: the handler first, then locks from the innermost
+    /// out, interrupts, atomic sections, and scopes. Repair appends them to a task that ends early.
     pub fn closers(&self) -> impl Iterator<Item = Op> + use<> {
-        // A declared handler ends with its ops.
+        // A declared handler returns with its last op and needs no `interrupt-end`.
         let ends = self.interrupt.filter(|_| self.role != Role::Handler).map(|_| Op::InterruptEnd).into_iter();
         let locks = self.held().rev().map(|lock| Op::Unlock { lock });
         let scopes = self.scopes.iter().flatten().count();
@@ -389,7 +405,8 @@ impl ContractState {
     }
 }
 
-/// What a shrinker may do at all.
+/// True if rule 15 allows the op in a shrinker: it runs inside reclaim, so whatever it waits for must not wait for
+/// reclaim.
 fn shrinker_may(op: &Op, gated: bool) -> bool {
     match op {
         Op::Alloc { gfp, .. } => gated || !gfp.allows_blocking(),
@@ -401,7 +418,7 @@ fn shrinker_may(op: &Op, gated: bool) -> bool {
     }
 }
 
-/// What a handler may do at all; that its allocations do not sleep is another rule.
+/// True if rule 17 allows the op in a handler. That its allocations do not sleep is checked by rule 2.
 fn handler_may(op: &Op) -> bool {
     matches!(
         op,
@@ -417,7 +434,7 @@ fn handler_may(op: &Op) -> bool {
 }
 
 impl Program {
-    /// Everywhere the program breaks the contract, task by task, then shrinker by shrinker and handler by handler.
+    /// All places where the program breaks the contract: task by task, then shrinkers, then handlers.
     pub fn violations(&self) -> Vec<Violation> {
         let tasks = self.tasks.iter().map(|ops| (ops, ContractState::new(&self.boot)));
         let shrinkers = self.shrinkers.iter().map(|s| (&s.ops, ContractState::shrinker(&self.boot, s.gated)));

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Where the generator gets operands: realistic values that depend on what the program did so far.
+//! Operands for generated programs: realistic values that depend on what the program did so far.
+//!
+//! Uniformly random operands mostly fail in the first checks of `pcpu_alloc()`. Values weighted as kernel callers use
+//! them fill chunks and reach the paths where bugs are; illegal values stay, but rare.
 
 use super::codes::{COMMON_SIZES, EDGE_SIZES};
 use super::contract::ContractState;
@@ -9,33 +12,33 @@ use percuss_kernel::geometry::{Geometry, PAGE};
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Scope, VARS, Var};
 
-/// Which sizes a phase asks for.
+/// The distribution of sizes in one phase of a program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Sizes {
-    /// What a running kernel asks for.
+    /// Mostly up to 256 bytes, as a running kernel asks for.
     Mixed,
-    /// Many of one size, as one cache or subsystem does.
+    /// Many of one size in bytes, as one cache or subsystem asks for.
     One(u32),
-    /// At the limits of pages, blocks and units.
+    /// Within a few bytes of pages, blocks and units, where rounding errors show.
     Boundary,
-    /// Half a page and more.
+    /// Half a page to four pages, so that few areas fill a chunk.
     Large,
 }
 
-/// The state operands are drawn from. Variables count as live once an `alloc` was written; whether it succeeds only
-/// the run knows.
+/// The state that operands are drawn from. A variable counts as live once an `alloc` to it was written: whether the
+/// allocation succeeds is known only in the run.
 pub(super) struct Draw<'r> {
     pub rng: &'r mut Rng,
     pub boot: Geometry,
     pub sizes: Sizes,
-    /// Live variables in order of allocation, of all tasks.
+    /// Live variables of all tasks, oldest first.
     pub live: Vec<Var>,
     is_live: [bool; VARS],
-    /// Variables used from 0 on: a small set is recycled, as a slot table would be.
+    /// Number of variables in use, from `v0` on. A small set is reused often, as a slot table would be.
     pub slots: usize,
-    /// Tasks of the program.
+    /// Number of tasks.
     pub tasks: usize,
-    /// The context of the task being written, for masks that fit it.
+    /// Context of the task that is being written, for masks that fit it.
     pub context: ContractState,
     last_size: u32,
 }
@@ -57,6 +60,8 @@ impl<'r> Draw<'r> {
     }
 
     /// Takes note of an op that was written.
+    ///
+    /// Call it for every op in the order of writing; otherwise the variables drawn as live are not the live ones.
     pub fn wrote(&mut self, op: &Op) {
         let (var, live) = match *op {
             Op::Alloc { dst, .. } | Op::SchedProbe { dst, .. } => (dst, true),
@@ -71,7 +76,8 @@ impl<'r> Draw<'r> {
         }
     }
 
-    /// A variable to assign: one that is NULL, else (rarely otherwise, too) one whose area is then lost.
+    /// A variable to assign: one that is NULL. If all are live, and once in 200 draws, any variable, so that some areas
+    /// are lost and stay allocated to the end.
     pub fn fresh_var(&mut self) -> Var {
         let random = Var(self.rng.below(self.slots as u32) as u8);
         if self.live.len() == self.slots || self.rng.chance(1, 200) {
@@ -81,7 +87,8 @@ impl<'r> Draw<'r> {
         free.map_or(random, |i| Var(i as u8))
     }
 
-    /// A variable to use: nearly always a live one, young ones more often.
+    /// A variable to use: nearly always a live one, young ones more often. Once in 50 draws any, so that freeing NULL
+    /// is tested too.
     pub fn used_var(&mut self) -> Var {
         let n = self.live.len() as u32;
         if n == 0 || self.rng.chance(1, 50) {
@@ -91,17 +98,19 @@ impl<'r> Draw<'r> {
         self.live[at as usize]
     }
 
-    /// A possible CPU.
+    /// The number of a possible CPU.
     pub fn cpu(&mut self) -> u32 {
         let nth = self.rng.below(self.boot.nr_cpus()) as usize;
         self.boot.possible().nth(nth).unwrap_or(0)
     }
 
-    /// An offset that most areas have.
+    /// An offset in bytes within most areas: the start, odd addresses, and the next words.
     pub fn delta(&mut self) -> u32 {
         self.rng.pick(&[0, 0, 0, 1, 3, 4, 8])
     }
 
+    /// A size in bytes by the distribution of the phase. One in 250 is 0 or too large, for which `pcpu_alloc()` returns
+    /// NULL.
     pub fn size(&mut self) -> u32 {
         let rng = &mut *self.rng;
         self.last_size = match self.sizes {
@@ -129,7 +138,7 @@ impl<'r> Draw<'r> {
         self.last_size
     }
 
-    /// Mostly what C gives an object of that size, sometimes cache lines or more.
+    /// An alignment: mostly what C gives an object of the size drawn last, sometimes cache lines or more.
     pub fn align(&mut self) -> u32 {
         let rng = &mut *self.rng;
         match rng.below(1000) {
@@ -143,11 +152,14 @@ impl<'r> Draw<'r> {
         }
     }
 
-    /// Modules are few and only where the geometry has a reserved chunk, mostly.
+    /// Whether the allocation is of a module. Those are few, and nearly all of them where the geometry has a reserved
+    /// chunk.
     pub fn reserved(&mut self) -> bool {
         if self.boot.reserved > 0 { self.rng.chance(1, 12) } else { self.rng.chance(1, 200) }
     }
 
+    /// A mask that fits the context of the task: one that cannot sleep in atomic context, and mostly one without the
+    /// flags that the held locks forbid.
     pub fn gfp(&mut self) -> Gfp {
         let rng = &mut *self.rng;
         let base = match rng.below(100) {
@@ -162,7 +174,8 @@ impl<'r> Draw<'r> {
             90..98 => Gfp::NOIO,
             _ => Gfp::NONE,
         };
-        // Under locks that forbid it, masks without IO or FS mostly; in a scope that sees to it, any.
+        // In a third of the draws forbidden flags stay, for a scope may take them away. Repair removes them if none
+        // does.
         let strict = base.allows_blocking() && rng.chance(2, 3);
         let base = base.without(if strict { self.context.forbidden() } else { Gfp::NONE });
         let modifiers =
@@ -174,16 +187,17 @@ impl<'r> Draw<'r> {
         }
     }
 
-    /// A lock: to take, mostly one whose holder may still allocate with some reclaim.
+    /// A lock to take: file system and IO locks most often, since allocations under them may still reclaim in part.
     pub fn lock(&mut self) -> HeldLock {
         LOCKS[self.rng.weighted([2, 2, 2, 1, 5, 4, 2, 3].into_iter())].0
     }
 
-    /// A task to kill: any, where there are several.
+    /// A task to kill. None is the task itself, always so in programs with one task.
     pub fn target(&mut self) -> Option<u8> {
         (self.tasks > 1 && self.rng.chance(2, 3)).then(|| self.rng.below(self.tasks as u32) as u8)
     }
 
+    /// A scope. `memalloc` is drawn half as often as the others: it takes reclaim away altogether.
     pub fn scope(&mut self) -> Scope {
         self.rng.pick(&[Scope::Noio, Scope::Nofs, Scope::Noio, Scope::Nofs, Scope::Memalloc])
     }

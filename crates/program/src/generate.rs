@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Generated programs: realistic mixes of sizes and masks, in phases that bring the allocator into the states that
 //! matter, on machines that take every value of every axis in turn.
+//!
+//! Independent random ops leave the allocator in one average state. Phases (fill, fragment, drain and so on) drive it
+//! to full chunks, holes, empty pages and sidelined chunks, which the interesting code needs.
 
 use super::axes::{ATOMS, CPUS, DYNS, PAGES, RESERVED, STATICS, UNITS};
 use super::contract::ContractState;
@@ -15,44 +18,40 @@ use percuss_kernel::geometry::{First, Geometry};
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Fault, Memory, Scope, Var, limits};
 
-/// Makes program `i` of a seed, for any `i` in any order.
+/// Makes program `i` of a seed, for any `i` in any order, so that workers can share a campaign without coordination.
 #[derive(Clone, Copy, Debug)]
 pub struct Generator {
     seed: u64,
-    /// Tasks that a program has at least.
+    /// Least number of tasks of a program.
     tasks: usize,
 }
 
-/// Numbers of tasks that programs have, each as likely as another.
+/// Numbers of tasks that programs have, all entries equally likely. Most programs have one task: they need no schedule
+/// and their findings are the easiest to read. In ascending order, as `program` bisects it.
 const TASKS: [usize; 10] = [1, 1, 1, 1, 1, 1, 2, 2, 3, 4];
 
-/// What ops of a phase are for.
+/// What the ops of a phase do together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
-    /// Allocates until variables run out.
     Fill,
-    /// Everything by the table's weights.
     Churn,
-    /// Frees all, newest or oldest first.
     Drain,
-    /// Frees every second area.
+    /// Frees every second area, which leaves holes that large allocations do not fit.
     Fragment,
-    /// Allocates and frees at the limits of pages, blocks and units.
     Boundary,
-    /// Allocates and frees in atomic context or with interrupts off, as interrupts and schedulers do.
+    /// Allocates and frees in atomic context or with interrupts off, where only pages that are populated can be used.
     Burst,
-    /// Allocates in a gfp scope, as file systems and drivers do.
     Scoped,
-    /// Allocates under locks that forbid some or all reclaim.
+    /// Allocates under external locks that forbid some or all reclaim.
     Locked,
-    /// Allocates and frees in an interrupt.
     Interrupt,
-    /// Lets the worker run, more than once.
+    /// Lets the balance worker run, one to three times: a second run sees what the first left.
     Balance,
-    /// Fills a chunk, empties some of its pages, lets the worker sideline it and frees beside what is left.
+    /// Leads the balance worker to sideline a chunk, and frees beside what is left in it; see [`Writer::sideline`].
     Sideline,
 }
 
+/// Phases with their shares. Phases that allocate weigh most: the others do nothing without live areas.
 const PHASES: [(Phase, u32); 11] = [
     (Phase::Fill, 25),
     (Phase::Churn, 30),
@@ -67,13 +66,15 @@ const PHASES: [(Phase, u32); 11] = [
     (Phase::Sideline, 4),
 ];
 
-/// Sets the stream of random numbers for preemptions apart, so that ops are the same with and without.
+/// Sets the stream of random numbers for preemptions apart from that for ops, so that a program has the same ops with
+/// and without. The letters are ASCII for "preempt".
 const PREEMPTIONS: u64 = 0x7072_6565_6d70_7400;
 
-/// The same for interrupts.
+/// Sets the stream for interrupts apart, likewise. ASCII for "irqs".
 const INTERRUPTS: u64 = 0x6972_7173_0000_0000;
 
-/// Sites with how often generated faults choose them. memblock is rare: the kernel panics at boot, as it should.
+/// Sites of generated faults with their shares. Memblock is rare: the kernel panics at boot, as it should, and the rest
+/// of the program does not run.
 const FAULT_SITES: [(Site, u32); 7] = [
     (Site::Pages, 40),
     (Site::Kmalloc, 18),
@@ -90,13 +91,15 @@ impl Generator {
         Generator { seed, tasks: 0 }
     }
 
-    /// The programs of a seed when each is to have at least so many tasks, at most [`limits::TASKS`]; 0 leaves it to the
-    /// seed. They are other programs than without.
+    /// The programs of a seed with at least `tasks` tasks each, at most [`limits::TASKS`]; 0 leaves the number to the
+    /// seed.
+    ///
+    /// Another least number gives other programs, not the same ones with tasks added.
     pub fn with_tasks(self, tasks: usize) -> Generator {
         Generator { tasks: tasks.min(limits::TASKS), ..self }
     }
 
-    /// Program `index`; depends on nothing but the seed, the index and the least number of tasks.
+    /// Program `index`. It depends on nothing but the seed, the index and the least number of tasks.
     pub fn program(&mut self, index: u64) -> Program {
         let mut rng = Rng::new(self.seed, index);
         let boot = self.geometry(index);
@@ -110,6 +113,8 @@ impl Generator {
         while writer.left > 0 {
             writer.phase();
         }
+        // The writer records the order in which it wrote the ops: the schedule in which its idea of live variables is
+        // right.
         let (tasks, schedule) = (writer.tasks, writer.schedule);
         let (memory, shrinkers) = pressure(&mut rng, &boot);
         let mut program = Program { boot, memory, tasks, shrinkers, faults, schedule, ..Program::default() };
@@ -125,8 +130,11 @@ impl Generator {
         program
     }
 
-    /// Value `index` of a table that programs take in turn: each run of as many programs as there are values has
-    /// every value once, in an order of its own, so axes meet in all combinations.
+    /// Value `index` of a table that programs take in turn: in each run of as many programs as there are values, every
+    /// value occurs once, in a shuffled order.
+    ///
+    /// Plain cycling would lock axes of equal length together; with an order of its own, each axis meets all values of
+    /// the others.
     fn stratum<T: Copy>(&self, axis: u64, index: u64, values: &[T]) -> T {
         let n = values.len() as u64;
         let mut rng = Rng::new(self.seed ^ (axis + 1) << 48, index / n);
@@ -137,7 +145,7 @@ impl Generator {
         values[order[(index % n) as usize]]
     }
 
-    /// Geometry of program `index`.
+    /// The geometry of program `index`, without making its ops.
     pub fn geometry(&self, index: u64) -> Geometry {
         let first = self.stratum(0, index, &[First::Embed, First::Page, First::Info]);
         let cpus: u64 = self.stratum(1, index, &CPUS);
@@ -168,7 +176,8 @@ impl Generator {
     }
 }
 
-/// Faults of a quarter of the programs; page tables where units are so large that mapping needs several.
+/// Faults of a quarter of the programs. Where mapping a unit takes several page tables, half of the programs fail one
+/// of the first eight instead: only a failure after the first runs the clean-up that bug B36 is in.
 fn faults(rng: &mut Rng, over_2m: bool) -> Vec<Fault> {
     if over_2m && rng.chance(1, 2) {
         return vec![Fault { site: Site::PageTables, nth: rng.range(1, 8), times: 1 }];
@@ -189,14 +198,16 @@ fn faults(rng: &mut Rng, over_2m: bool) -> Vec<Fault> {
     (0..nr).map(|_| fault()).collect()
 }
 
-/// Memory under pressure and shrinkers, in one program of ten. Pages run out now and then; what is short differs.
+/// Memory under pressure and shrinkers, in one program of ten. Pages run out now and then, and what kind of page is
+/// short differs.
 fn pressure(rng: &mut Rng, boot: &Geometry) -> (Option<Memory>, Vec<Shrinker>) {
     if !rng.chance(1, 10) {
         return (None, Vec::new());
     }
     let cpus = boot.nr_cpus();
     let pages = |rng: &mut Rng| rng.pick(&[0, 0, 1, 4, 16]) as u16 * cpus as u16;
-    // Most often there is enough to get as far as backing pages: the metadata of a chunk may take many times more.
+    // Most often there is enough for the metadata of chunks, which may take many times more than the backing pages do.
+    // Otherwise every program would fail at the first chunk.
     let chunks = rng.pick(&[0, 1, 1, 2]) * metadata(boot);
     let memory = Memory {
         free: (rng.pick(&[2, 8, 32, 128]) * cpus + chunks).min(u32::from(u16::MAX)) as u16,
@@ -211,15 +222,16 @@ fn pressure(rng: &mut Rng, boot: &Geometry) -> (Option<Memory>, Vec<Shrinker>) {
     (Some(memory), (0..nr).map(|_| shrinker(rng)).collect())
 }
 
-/// About as many pages as the metadata of a chunk takes: two maps with a bit and a vector of cgroups with a pointer for
-/// each four bytes of a unit, and a record for each page.
+/// The number of pages that the metadata of a chunk takes, roughly: two bitmaps with a bit for each four bytes of a
+/// unit, with kmem accounting a pointer for each, and a record for each page.
 fn metadata(boot: &Geometry) -> u32 {
     let unit = boot.least_unit().max(boot.atom / boot.nr_cpus());
     let bytes = unit / 16 + unit / 128 + if boot.kmem { 2 * unit } else { 0 };
     bytes.div_ceil(4096)
 }
 
-/// A shrinker frees what it has; one of a file system takes its lock, and some allocate to be able to free.
+/// A shrinker that frees one variable. Half of the gated ones take a file system lock around it, and a third allocate
+/// first, as some shrinkers must before they can free.
 fn shrinker(rng: &mut Rng) -> Shrinker {
     let gated = rng.chance(3, 4);
     let lock = LOCKS[LOCKS.iter().position(|(l, _)| l.lock == Ext::Fs).unwrap_or(0)].0;
@@ -236,15 +248,15 @@ fn shrinker(rng: &mut Rng) -> Shrinker {
     Shrinker { gated, objects: rng.range(1, 3) as u8, ops }
 }
 
-/// A program being written.
+/// A program that is being written.
 struct Writer<'r> {
     draw: Draw<'r>,
     tasks: Vec<Vec<Op>>,
     contexts: Vec<ContractState>,
     schedule: Vec<Turn>,
-    /// Task that ops go to.
+    /// Index of the task that gets the next op.
     task: usize,
-    /// Ops still to write.
+    /// Number of ops still to write.
     left: usize,
 }
 
@@ -259,6 +271,7 @@ impl<'r> Writer<'r> {
             task: 0,
             left: nr_ops,
         };
+        // With accounting, half of the tasks start in a memcg.
         for task in 0..nr_tasks {
             if boot.kmem && writer.draw.rng.chance(1, 2) {
                 let id = writer.draw.rng.range(1, 3) as u8;
@@ -269,7 +282,8 @@ impl<'r> Writer<'r> {
         writer
     }
 
-    /// Writes an op if it is legal here and there is room.
+    /// Appends an op to the current task if the contract allows it there and the program is not full. In one case of
+    /// five, another task is current afterwards.
     fn push(&mut self, op: Op) {
         if self.left == 0 || self.contexts[self.task].check(&op).is_err() {
             return;
@@ -284,7 +298,7 @@ impl<'r> Writer<'r> {
         }
     }
 
-    /// Writes an op of the row of a name, its operands drawn.
+    /// Appends an op of a row of the table, with operands drawn for the context of the current task.
     fn op(&mut self, row: usize) {
         self.draw.context = self.contexts[self.task];
         let op = Op::draw(row, &mut self.draw);
@@ -299,6 +313,7 @@ impl<'r> Writer<'r> {
         self.push(Op::Free { var });
     }
 
+    /// Writes the ops of one phase, of a kind, length and size distribution of its own.
     fn phase(&mut self) {
         let rng = &mut *self.draw.rng;
         let phase = PHASES[rng.weighted(PHASES.iter().map(|p| p.1))].0;
@@ -342,6 +357,7 @@ impl<'r> Writer<'r> {
             Phase::Locked => {
                 let lock = self.draw.lock();
                 let scope = if lock.lock == Ext::Fs { Scope::Nofs } else { Scope::Noio };
+                // `push` may switch tasks; scope and lock must be of one task.
                 let task = self.task;
                 let scoped = self.draw.rng.chance(1, 3);
                 if scoped {
@@ -366,14 +382,17 @@ impl<'r> Writer<'r> {
         }
     }
 
-    /// The worker sidelines a chunk when a quarter of its pages is empty and others have empty pages enough. What is
-    /// freed then must not bring it back, but for what an allocation takes from it.
+    /// Writes ops that make the worker sideline a chunk, and frees in it afterwards.
+    ///
+    /// Since f183324133ea, `pcpu_reclaim_populated()` sidelines a chunk if a quarter of its pages is empty and other
+    /// chunks have empty pages enough. A free must then not bring the chunk back into use; only an allocation that
+    /// takes from it does.
     fn sideline(&mut self) {
         let rng = &mut *self.draw.rng;
         let (head, small) = (4 * rng.range(4, 1000), 8 * rng.range(1, 16));
         let (one, other) = (4096 * rng.range(1, 2), 4096 * rng.range(1, 2));
-        // Elsewhere: empty pages. Then the chunk: a page in two parts, empty pages on both sides of a page in use, and
-        // an area across two pages, whose free makes the chunk look at all its blocks.
+        // The first area is the reserve of empty pages. Then comes the chunk: a page in two parts, empty pages on both
+        // sides of a page in use, and an area across two pages, whose free makes the chunk look at all its blocks.
         let sizes = [20480, head, 4096 - head, one, 4096 - small, small, other, 2048, 4096, 2048, 8192];
         let vars: Vec<Var> = sizes.iter().map(|size| self.alloc_exactly(*size)).collect();
         for i in [0, 2, 3, 6] {
@@ -391,6 +410,7 @@ impl<'r> Writer<'r> {
         self.push(Op::Balance);
     }
 
+    /// Allocates with the least alignment, so that areas written one after the other lie side by side.
     fn alloc_exactly(&mut self, size: u32) -> Var {
         let dst = self.draw.fresh_var();
         self.push(Op::Alloc { dst, size, align: 4, reserved: false, gfp: Gfp::KERNEL });
@@ -406,7 +426,8 @@ impl<'r> Writer<'r> {
         self.free(var);
     }
 
-    /// An op by the table's weights. Sections are kept short: what is begun ends soon.
+    /// Appends an op by the table's weights. In one case of eight it ends an open section instead, which keeps sections
+    /// short.
     fn churn(&mut self) {
         if self.draw.rng.chance(1, 8)
             && let Some(close) = self.contexts[self.task].closers().next()
@@ -420,6 +441,7 @@ impl<'r> Writer<'r> {
     fn drain(&mut self) {
         let mut live = self.draw.live.clone();
         match self.draw.rng.below(3) {
+            // Newest first, oldest first, or with the newest quarter left.
             0 => live.reverse(),
             1 => {}
             _ => live.truncate(live.len() * 3 / 4),
@@ -430,11 +452,12 @@ impl<'r> Writer<'r> {
         }
     }
 
-    /// Allocations and frees of one task between two ops.
+    /// Writes a section of the current task: `begin`, `n` allocations and frees, `end`.
     fn section(&mut self, begin: Op, end: Op, n: u32) {
         let task = self.task;
         self.push(begin);
         for _ in 0..n {
+            // `push` switches tasks now and then.
             self.task = task;
             if self.draw.rng.chance(3, 5) { self.alloc() } else { self.free_drawn() }
         }
@@ -443,5 +466,5 @@ impl<'r> Writer<'r> {
     }
 }
 
-/// The row of `alloc`.
+/// Row of `alloc` in [`TABLE`].
 const ALLOC: usize = 0;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Interrupt handlers: declared once, fired by turns of the schedule on top of whoever runs.
+//! Interrupt handlers: declared once, fired by turns of the schedule on top of the lane that runs.
+//!
+//! Unlike the ops `interrupt` and `interrupt-end`, which mark part of a task, a declared handler can start in the
+//! middle of an op: at any scheduling point where interrupts are on.
 
 use std::fmt;
 
@@ -9,12 +12,12 @@ use super::{Program, Turn};
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Var, limits};
 
-/// What an interrupt does.
+/// An interrupt handler of a program.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Handler {
-    /// A hard interrupt; else a soft one.
+    /// True for a hard interrupt, false for a soft one (softirq).
     pub hard: bool,
-    /// What it does each time.
+    /// Ops of each time it is fired, all of them.
     pub ops: Vec<Op>,
 }
 
@@ -24,7 +27,8 @@ impl fmt::Display for Handler {
     }
 }
 
-/// Points after which an op is interrupted, at most.
+/// Most scheduling points that an op passes before its interrupt. An op has about this many, so an interrupt planned
+/// for a later point would mostly not fire inside it.
 const POINTS: u32 = 12;
 
 /// Gives one program of six handlers, and turns that fire them: between ops, and in the middle of some.
@@ -35,13 +39,14 @@ pub(super) fn interrupts(rng: &mut Rng, program: &mut Program) {
     program.handlers = (0..rng.range(1, 2)).map(|_| handler(rng)).collect();
     let mut turns = std::mem::take(&mut program.schedule);
     if turns.is_empty() {
+        // An empty schedule runs task after task; write that out, to have turns to put interrupts after.
         let ops = program.tasks.iter().enumerate();
         turns.extend(ops.flat_map(|(task, ops)| ops.iter().map(move |_| Turn::op(task))));
     }
     for _ in 0..rng.range(1, 12) {
         let at = rng.below(turns.len() as u32) as usize;
         if turns[at].lane < Turn::KSWAPD && !turns[at].preempts() && rng.chance(2, 3) {
-            // The op goes on behind the handler.
+            // The interrupted op goes on after the handler, to its end.
             let turn = turns[at];
             turns[at] = Turn::points(usize::from(turn.lane), rng.range(1, POINTS));
             turns.insert(at + 1, turn);
@@ -52,7 +57,7 @@ pub(super) fn interrupts(rng: &mut Rng, program: &mut Program) {
     program.schedule = turns;
 }
 
-/// Allocates and frees a little, of what tasks use, too.
+/// A handler of one to four ops. It allocates and frees without sleeping, some of the variables shared with tasks.
 fn handler(rng: &mut Rng) -> Handler {
     let mut ops = Vec::new();
     for _ in 0..rng.range(1, 4) {

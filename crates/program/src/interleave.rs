@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Preemptions of generated programs: what others do in the middle of an op.
+//! Preemptions of generated programs: what other tasks do in the middle of an op.
 
 use super::rng::Rng;
 use super::{Program, Turn};
 use percuss_kernel::limits;
 
-/// Points of an op, roughly: its share of a schedule that names points only.
+/// Scheduling points of an op, roughly. A schedule of points is as long as this many for each op, so that it lasts to
+/// about the end of the program.
 const POINTS: u32 = 12;
 
-/// Points that no op has: the turn ends when its task waits or has ended.
+/// More points than any op has: the turn ends when its task waits or has ended.
 const TO_THE_END: u32 = 1 << 20;
 
-/// Gives three quarters of the programs with several tasks preemptions: half of these a few in the order of the ops,
-/// which is what most races need, the others turns of a few points throughout.
+/// Gives three quarters of the programs with several tasks preemptions.
+///
+/// Half of these get a few, at random places of the order in which the ops were written. Most bugs need few ordering
+/// constraints (Burckhardt et al., "A randomized scheduler with probabilistic guarantees of finding bugs", ASPLOS
+/// 2010), and the result stays readable. The others get turns of a few points throughout.
 pub(super) fn interleave(rng: &mut Rng, program: &mut Program) {
     let tasks = program.tasks.len();
     if tasks < 2 || program.nr_ops() == 0 {
@@ -25,7 +29,7 @@ pub(super) fn interleave(rng: &mut Rng, program: &mut Program) {
     }
 }
 
-/// Stops up to four ops in the middle, for a while in which another task runs.
+/// Stops up to four ops in the middle, while another task runs for some points, some ops or to its end.
 fn few(rng: &mut Rng, program: &mut Program, tasks: usize) {
     let mut turns = std::mem::take(&mut program.schedule);
     if turns.is_empty() {
@@ -39,6 +43,7 @@ fn few(rng: &mut Rng, program: &mut Program, tasks: usize) {
             continue;
         }
         turns[at] = Turn::points(task, rng.log_range(1, 32));
+        // Any task but this one, all equally likely.
         let other = (task + 1 + rng.below(tasks as u32 - 1) as usize) % tasks;
         let meanwhile = match rng.below(4) {
             0 => vec![Turn::points(other, rng.log_range(1, 32))],
@@ -51,8 +56,9 @@ fn few(rng: &mut Rng, program: &mut Program, tasks: usize) {
     program.schedule = turns;
 }
 
-/// Turns of any lane for a few points, until all ops have had theirs.
+/// Replaces the schedule by turns of random lanes for a few points each, until all ops have had theirs.
 fn throughout(rng: &mut Rng, program: &mut Program, tasks: usize) {
+    // One bound for the whole program: some are preempted at nearly every point, others seldom.
     let longest = rng.pick(&[4, 16, 64]);
     let kswapd = program.memory.is_some() && rng.chance(1, 2);
     let mut left = program.nr_ops() as u32 * POINTS;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Makes any program one that may run, changing as little as it can.
+//! Makes any program one that may run, by the smallest change.
+//!
+//! Decoder, mutator and minimizer make programs without looking at limits or the contract, and repair once at the end.
 
 use super::Program;
 use super::contract::{ContractState, KNOWN_FLAGS};
@@ -9,7 +11,10 @@ use percuss_kernel::{Geometry, limits};
 
 impl Program {
     /// Cuts what exceeds a limit, makes the geometry possible and, unless the caller is unsafe, keeps the caller
-    /// contract. A program that needs nothing of it stays as it is, so repairing twice is repairing once.
+    /// contract.
+    ///
+    /// A program that already may run is not changed, so repairing twice gives the same as once. Corpora depend on it:
+    /// what was repaired before encoding decodes to itself.
     pub fn repair(&mut self) {
         self.boot.repair();
         self.tasks.truncate(limits::TASKS);
@@ -17,6 +22,7 @@ impl Program {
             self.tasks.push(Vec::new());
         }
         let (boot, unsafe_caller, tasks) = (self.boot, self.unsafe_caller, self.tasks.len() as u8);
+        // What is left of the limit on ops; tasks are served first.
         let mut left = limits::OPS;
         for ops in &mut self.tasks {
             ops.iter_mut().for_each(|op| in_range(op, tasks));
@@ -57,11 +63,12 @@ impl Program {
         }
         self.schedule.truncate(limits::SCHEDULE);
         let (tasks, handlers) = (self.tasks.len(), self.handlers.len());
+        // Without a handler there is none to fire instead.
         self.schedule.retain(|turn| handlers > 0 || turn.fires().is_none());
         self.schedule.iter_mut().for_each(|turn| turn.repair(tasks, handlers));
     }
 
-    /// True when [`Program::repair`] would change nothing.
+    /// True if [`Program::repair`] would change nothing.
     pub fn is_repaired(&self) -> bool {
         let mut copy = self.clone();
         copy.repair();
@@ -69,7 +76,7 @@ impl Program {
     }
 }
 
-/// Operands that have no meaning at all out of their range, whoever the caller is.
+/// Brings operands into range that have no meaning at all outside it, for unsafe callers too.
 fn in_range(op: &mut Op, tasks: u8) {
     match op {
         Op::Signal { task: Some(task) } => *task %= tasks,
@@ -79,7 +86,7 @@ fn in_range(op: &mut Op, tasks: u8) {
     }
 }
 
-/// Edits or drops what breaks a rule and ends what is still begun, in at most `room` ops.
+/// Edits or drops the ops that break a rule and ends what is still in force at the end, in at most `room` ops.
 fn keep_contract(ops: &mut Vec<Op>, boot: &Geometry, mut state: ContractState, room: usize) {
     let mut kept = 0;
     for i in 0..ops.len() {
@@ -98,7 +105,7 @@ fn keep_contract(ops: &mut Vec<Op>, boot: &Geometry, mut state: ContractState, r
     ops.extend(state.closers());
 }
 
-/// The op, or the nearest one that keeps the contract; `None` when there is none.
+/// The op itself, or the nearest one that keeps the contract; None if there is none and the op must go.
 fn legal(mut op: Op, state: &ContractState, boot: &Geometry) -> Option<Op> {
     match &mut op {
         Op::Alloc { dst, size, align, reserved, gfp } => {
@@ -106,7 +113,8 @@ fn legal(mut op: Op, state: &ContractState, boot: &Geometry) -> Option<Op> {
             if !state.may_sleep() || state.never_sleeps() {
                 *gfp = gfp.without(Gfp::DIRECT_RECLAIM);
             }
-            // What is forbidden goes from masks that could reclaim; the others keep their flags, which do nothing.
+            // Forbidden flags go only from masks that could reclaim. In the others they have no effect, and callers do
+            // use such masks.
             if state
                 .check(&Op::Alloc { dst: *dst, size: *size, align: *align, reserved: *reserved, gfp: *gfp })
                 .is_err()

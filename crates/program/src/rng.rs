@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A small deterministic generator of random numbers (SplitMix64).
+//! A small deterministic generator of random numbers: SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom
+//! number generators", OOPSLA 2014).
 //!
-//! Our own rather than a crate's: program `i` of seed `s` must stay the same program for as long as the byte form has
-//! this version, whatever a dependency decides.
+//! It is written here rather than taken from a crate: program `i` of seed `s` must stay the same program for as long as
+//! the byte form has this version, whatever a dependency decides.
 
-/// SplitMix64.
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
 
@@ -15,38 +15,41 @@ fn mix(mut z: u64) -> u64 {
 }
 
 impl Rng {
-    /// The stream of one index under a seed; streams of different indices are unrelated.
+    /// The stream of one index under a seed. Streams of different indices are unrelated, so each program can be made
+    /// alone.
     pub fn new(seed: u64, index: u64) -> Rng {
         Rng(mix(seed ^ mix(index.wrapping_add(0x9e37_79b9_7f4a_7c15))))
     }
 
-    /// 64 random bits.
+    /// 64 uniformly random bits.
     pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         mix(self.0)
     }
 
-    /// A number below `n`, which is not 0.
+    /// A number below `n`, which must not be 0.
+    ///
+    /// Takes the upper half of a product instead of a remainder: no division, and the bias is below n / 2^32.
     pub fn below(&mut self, n: u32) -> u32 {
         ((u64::from(self.bits() as u32) * u64::from(n)) >> 32) as u32
     }
 
-    /// A number from `low` to `high`, both included.
+    /// A number from `low` to `high`, both included. The range must not be all of `u32`.
     pub fn range(&mut self, low: u32, high: u32) -> u32 {
         low + self.below(high - low + 1)
     }
 
-    /// True `n` times in `of`.
+    /// True with probability `n` in `of`.
     pub fn chance(&mut self, n: u32, of: u32) -> bool {
         self.below(of) < n
     }
 
-    /// One of the values, which are not none.
+    /// One of the values, equally likely. Panics if there are none.
     pub fn pick<T: Copy>(&mut self, values: &[T]) -> T {
         values[self.below(values.len() as u32) as usize]
     }
 
-    /// An index, with the probability of its weight among all.
+    /// An index, drawn in proportion to its weight. At least one weight must be above 0, and their sum must fit `u32`.
     pub fn weighted(&mut self, weights: impl Iterator<Item = u32> + Clone) -> usize {
         let mut at = self.below(weights.clone().sum());
         for (i, w) in weights.enumerate() {
@@ -58,7 +61,8 @@ impl Rng {
         unreachable!("below() stays below the sum")
     }
 
-    /// A number from `low` to `high` whose logarithm is uniform, both at least 1.
+    /// A number from `low` to `high`, both at least 1, with each power of two about as likely as another. For lengths
+    /// and sizes: small values stay common, large ones occur.
     pub fn log_range(&mut self, low: u32, high: u32) -> u32 {
         // Integer arithmetic only: floating point need not be the same everywhere.
         let octaves = (high / low).ilog2();

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Shrinkers: what reclaim runs.
+//! Shrinkers of a program: callbacks that reclaim runs, as `do_shrink_slab()` does in the kernel.
 
 use std::fmt;
 
 use crate::Op;
 
-/// A shrinker: ops that reclaim runs in the context of whoever reclaims.
+/// A shrinker: ops that run in the context of the task that reclaims, or of kswapd.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Shrinker {
-    /// It does nothing without `__GFP_FS`, as shrinkers of file systems must.
+    /// It does nothing in reclaim without `__GFP_FS`, as shrinkers of file systems must: the reclaiming task may hold
+    /// their locks.
     pub gated: bool,
-    /// How often it has something to free: one page each time.
+    /// How many times it has an object to free in a run. Each call frees one, and with it one page.
     pub objects: u8,
-    /// What it does each time.
+    /// Ops of each call.
     pub ops: Vec<Op>,
 }
 
-/// Names of the two kinds of shrinkers in text programs.
 pub(super) const KINDS: [(bool, &str); 2] = [(true, "gated"), (false, "always")];
 
 impl fmt::Display for Shrinker {
