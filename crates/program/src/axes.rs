@@ -64,12 +64,15 @@ pub const PAGES: [u32; 8] = [4096, 4096, 256, 4096, 1024, 64, 4096, 16];
 pub struct Axis {
     /// Heading in the printed table of shares.
     pub name: &'static str,
-    /// Each value with its least share, in programs of 1000. Shares hold for campaigns of at least 1000 programs, below
-    /// that chance may miss a rare value.
+    /// Each value with its least share, in programs of 1000.
+    ///
+    /// Shares hold for campaigns of at least 1000 programs, below that chance may miss a rare value.
     pub values: &'static [(&'static str, u32)],
 }
 
-/// All axes. Least shares lie well under what the generator gives, so that only a fault in it falls below one.
+/// All axes.
+///
+/// Least shares lie well under what the generator gives, so that only a fault in it falls below one.
 pub const AXES: &[Axis] = &[
     Axis {
         name: "cpus",
@@ -89,8 +92,9 @@ pub const AXES: &[Axis] = &[
     Axis { name: "units over 2M", values: &[("no", 500), ("yes", 30)] },
 ];
 
-/// The value of a geometry on each axis, in the order of [`AXES`]. A value that is not listed there is "other", which
-/// the generator never makes.
+/// The value of a geometry on each axis, in the order of [`AXES`].
+///
+/// A value that is not listed there is "other", which the generator never makes.
 pub fn axes(g: &Geometry) -> [(&'static str, &'static str); 13] {
     let nr = g.nr_cpus();
     let cpus = match nr {
@@ -140,7 +144,9 @@ pub fn axes(g: &Geometry) -> [(&'static str, &'static str); 13] {
     std::array::from_fn(|i| (AXES[i].name, values[i]))
 }
 
-/// Counts of how many programs had which value on which axis. Counts of workers add up in any order to the same sums.
+/// Counts of how many programs had which value on which axis.
+///
+/// Counts of workers add up in any order to the same sums.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AxisShares {
     programs: u64,

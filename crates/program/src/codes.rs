@@ -8,8 +8,9 @@
 
 use percuss_kernel::gfp::Gfp;
 
-/// Bytes of a record: the code and the operands in short form. `alloc` has the most of these: a variable (1), a size
-/// (2), and alignment, reserved and mask (1 each).
+/// Bytes of a record: the code and the operands in short form.
+///
+/// `alloc` has the most of these: a variable (1), a size (2), and alignment, reserved and mask (1 each).
 pub(super) const RECORD: usize = 7;
 
 /// Short forms of sizes: common sizes, any size below 16 KiB, and the surroundings of limits.
@@ -42,7 +43,9 @@ impl Sizes {
         Some(0x8000 | (i as u16) << 6 | (size + 32 - EDGE_SIZES[i]) as u16)
     }
 
-    /// The size of a short form. Every code has one, since the decoder must accept any bytes.
+    /// The size of a short form.
+    ///
+    /// Every code has one, since the decoder must accept any bytes.
     pub fn value(&self, code: u16) -> u32 {
         let low = u32::from(code & 0x3fff);
         match code >> 14 {
@@ -55,8 +58,9 @@ impl Sizes {
     }
 }
 
-/// Alignments with a short form. Common ones appear more than once; the last three are illegal and make the allocation
-/// return NULL.
+/// Alignments with a short form.
+///
+/// Common ones appear more than once; the last three are illegal and make the allocation return NULL.
 pub(super) const ALIGNS: [u32; 20] =
     [8, 4, 8, 16, 8, 32, 4, 64, 8, 128, 16, 256, 512, 1024, 2048, 4096, 64, 0, 3, 8192];
 
@@ -121,8 +125,9 @@ impl Short {
     }
 }
 
-/// Operands in long form, read from the rest of a byte string. What lies after its end reads as 0, so that a record cut
-/// short by a fuzzer still decodes.
+/// Operands in long form, read from the rest of a byte string.
+///
+/// What lies after its end reads as 0, so that a record cut short by a fuzzer still decodes.
 pub(super) struct Long<'b> {
     bytes: &'b [u8],
     at: usize,

@@ -17,7 +17,7 @@ use percuss_kernel::{Geometry, Scope, limits};
 /// One duty of callers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Rule {
-    /// From 1. Never reused or changed: reports, documents and scenarios name rules by number.
+    /// From 1; never reused or changed: reports, documents and scenarios name rules by number.
     pub number: u8,
     /// What a caller must do or not do; shown in error messages.
     pub text: &'static str,
@@ -139,7 +139,9 @@ pub const RULES: &[Rule] = &[
     },
 ];
 
-/// The rule of a number. Evaluated at compile time, so that a number out of order does not build.
+/// The rule of a number.
+///
+/// Evaluated at compile time, so that a number out of order does not build.
 const fn rule(number: u8) -> &'static Rule {
     let found = &RULES[number as usize - 1];
     assert!(found.number == number);
@@ -163,7 +165,9 @@ const SHRINKER: &Rule = rule(15);
 const SCHEDULER: &Rule = rule(16);
 const HANDLER: &Rule = rule(17);
 
-/// Union of the gfp flags that have a name here. Other bits mean different things in different trees.
+/// Union of the gfp flags that have a name here.
+///
+/// Other bits mean different things in different trees.
 pub const KNOWN_FLAGS: Gfp = {
     let (mut bits, mut i) = (0, 0);
     while i < Gfp::NAMES.len() {
@@ -177,14 +181,18 @@ pub const KNOWN_FLAGS: Gfp = {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Violation {
     pub rule: &'static Rule,
-    /// List of ops: a task by index. Shrinkers are numbered after the last possible task, handlers after the last
-    /// possible shrinker, as in op numbers.
+    /// List of ops: a task by index.
+    ///
+    /// Shrinkers are numbered after the last possible task, handlers after the last possible shrinker, as in op
+    /// numbers.
     pub task: usize,
     /// Index of the op in its list; the length of the list for what is missing at its end.
     pub op: usize,
 }
 
-/// What kind of context runs the ops. Shrinkers and handlers may do less than a task.
+/// What kind of context runs the ops.
+///
+/// Shrinkers and handlers may do less than a task.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Role {
     Task,
@@ -195,8 +203,9 @@ enum Role {
     Handler,
 }
 
-/// What is in force at one point of a task: scopes, sections, locks, interrupts. One per task, and cheap to copy, since
-/// repair tries an op on a copy first.
+/// What is in force at one point of a task: scopes, sections, locks, interrupts.
+///
+/// One per task, and cheap to copy, since repair tries an op on a copy first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ContractState {
     possible: u64,
@@ -204,8 +213,9 @@ pub struct ContractState {
     scopes: [Option<Scope>; limits::DEPTH],
     atomic: usize,
     irqs_off: bool,
-    /// Locks held, one bit for each row of [`LOCKS`]. The order of rows is the order of taking, so a new lock must have
-    /// a higher bit than all held ones.
+    /// Locks held, one bit for each row of [`LOCKS`].
+    ///
+    /// The order of rows is the order of taking, so a new lock must have a higher bit than all held ones.
     locks: u8,
     /// The kind of the interrupt handler on top of the task, true for hard; None outside an interrupt.
     interrupt: Option<bool>,
@@ -336,8 +346,9 @@ impl ContractState {
         }
     }
 
-    /// True in a shrinker that runs in every reclaim, whatever locks the reclaiming task holds. Such a shrinker cannot
-    /// know what it may wait for.
+    /// True in a shrinker that runs in every reclaim, whatever locks the reclaiming task holds.
+    ///
+    /// Such a shrinker cannot know what it may wait for.
     pub fn never_sleeps(&self) -> bool {
         self.role == Role::Shrinker { gated: false }
     }
@@ -394,7 +405,9 @@ impl ContractState {
     }
 
     /// The ops that end what is in force, in an order that is legal: the handler first, then locks from the innermost
-    /// out, interrupts, atomic sections, and scopes. Repair appends them to a task that ends early.
+    /// out, interrupts, atomic sections, and scopes.
+    ///
+    /// Repair appends them to a task that ends early.
     pub fn closers(&self) -> impl Iterator<Item = Op> + use<> {
         // A declared handler returns with its last op and needs no `interrupt-end`.
         let ends = self.interrupt.filter(|_| self.role != Role::Handler).map(|_| Op::InterruptEnd).into_iter();
@@ -418,7 +431,9 @@ fn shrinker_may(op: &Op, gated: bool) -> bool {
     }
 }
 
-/// True if rule 17 allows the op in a handler. That its allocations do not sleep is checked by rule 2.
+/// True if rule 17 allows the op in a handler.
+///
+/// That its allocations do not sleep is checked by rule 2.
 fn handler_may(op: &Op) -> bool {
     matches!(
         op,

@@ -25,8 +25,10 @@ pub(super) enum Sizes {
     Large,
 }
 
-/// The state that operands are drawn from. A variable counts as live once an `alloc` to it was written: whether the
-/// allocation succeeds is known only in the run.
+/// The state that operands are drawn from.
+///
+/// A variable counts as live once an `alloc` to it was written: whether the allocation succeeds is known only in the
+/// run.
 pub(super) struct Draw<'r> {
     pub rng: &'r mut Rng,
     pub boot: Geometry,
@@ -34,7 +36,9 @@ pub(super) struct Draw<'r> {
     /// Live variables of all tasks, oldest first.
     pub live: Vec<Var>,
     is_live: [bool; VARS],
-    /// Number of variables in use, from `v0` on. A small set is reused often, as a slot table would be.
+    /// Number of variables in use, from `v0` on.
+    ///
+    /// A small set is reused often, as a slot table would be.
     pub slots: usize,
     /// Number of tasks.
     pub tasks: usize,
@@ -76,8 +80,9 @@ impl<'r> Draw<'r> {
         }
     }
 
-    /// A variable to assign: one that is NULL. If all are live, and once in 200 draws, any variable, so that some areas
-    /// are lost and stay allocated to the end.
+    /// A variable to assign: one that is NULL.
+    ///
+    /// If all are live, and once in 200 draws, any variable, so that some areas are lost and stay allocated to the end.
     pub fn fresh_var(&mut self) -> Var {
         let random = Var(self.rng.below(self.slots as u32) as u8);
         if self.live.len() == self.slots || self.rng.chance(1, 200) {
@@ -87,8 +92,9 @@ impl<'r> Draw<'r> {
         free.map_or(random, |i| Var(i as u8))
     }
 
-    /// A variable to use: nearly always a live one, young ones more often. Once in 50 draws any, so that freeing NULL
-    /// is tested too.
+    /// A variable to use: nearly always a live one, young ones more often.
+    ///
+    /// Once in 50 draws any, so that freeing NULL is tested too.
     pub fn used_var(&mut self) -> Var {
         let n = self.live.len() as u32;
         if n == 0 || self.rng.chance(1, 50) {
@@ -109,8 +115,9 @@ impl<'r> Draw<'r> {
         self.rng.pick(&[0, 0, 0, 1, 3, 4, 8])
     }
 
-    /// A size in bytes by the distribution of the phase. One in 250 is 0 or too large, for which `pcpu_alloc()` returns
-    /// NULL.
+    /// A size in bytes by the distribution of the phase.
+    ///
+    /// One in 250 is 0 or too large, for which `pcpu_alloc()` returns NULL.
     pub fn size(&mut self) -> u32 {
         let rng = &mut *self.rng;
         self.last_size = match self.sizes {
@@ -152,8 +159,9 @@ impl<'r> Draw<'r> {
         }
     }
 
-    /// Whether the allocation is of a module. Those are few, and nearly all of them where the geometry has a reserved
-    /// chunk.
+    /// Whether the allocation is of a module.
+    ///
+    /// Those are few, and nearly all of them where the geometry has a reserved chunk.
     pub fn reserved(&mut self) -> bool {
         if self.boot.reserved > 0 { self.rng.chance(1, 12) } else { self.rng.chance(1, 200) }
     }
@@ -192,12 +200,16 @@ impl<'r> Draw<'r> {
         LOCKS[self.rng.weighted([2, 2, 2, 1, 5, 4, 2, 3].into_iter())].0
     }
 
-    /// A task to kill. None is the task itself, always so in programs with one task.
+    /// A task to kill.
+    ///
+    /// None is the task itself, always so in programs with one task.
     pub fn target(&mut self) -> Option<u8> {
         (self.tasks > 1 && self.rng.chance(2, 3)).then(|| self.rng.below(self.tasks as u32) as u8)
     }
 
-    /// A scope. `memalloc` is drawn half as often as the others: it takes reclaim away altogether.
+    /// A scope.
+    ///
+    /// `memalloc` is drawn half as often as the others: it takes reclaim away altogether.
     pub fn scope(&mut self) -> Scope {
         self.rng.pick(&[Scope::Noio, Scope::Nofs, Scope::Noio, Scope::Nofs, Scope::Memalloc])
     }

@@ -46,7 +46,9 @@ impl TextError {
 }
 
 /// The candidate nearest to `word`, if it is near enough to be a misspelling: at most one edit, and one more for every
-/// four letters of the shorter of the two. A suggestion farther off would only mislead.
+/// four letters of the shorter of the two.
+///
+/// A suggestion farther off would only mislead.
 pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let word = word.to_lowercase();
     candidates

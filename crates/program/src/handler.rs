@@ -27,8 +27,9 @@ impl fmt::Display for Handler {
     }
 }
 
-/// Most scheduling points that an op passes before its interrupt. An op has about this many, so an interrupt planned
-/// for a later point would mostly not fire inside it.
+/// Most scheduling points that an op passes before its interrupt.
+///
+/// An op has about this many, so an interrupt planned for a later point would mostly not fire inside it.
 const POINTS: u32 = 12;
 
 /// Gives one program of six handlers, and turns that fire them: between ops, and in the middle of some.
@@ -57,7 +58,9 @@ pub(super) fn interrupts(rng: &mut Rng, program: &mut Program) {
     program.schedule = turns;
 }
 
-/// A handler of one to four ops. It allocates and frees without sleeping, some of the variables shared with tasks.
+/// A handler of one to four ops.
+///
+/// It allocates and frees without sleeping, some of the variables shared with tasks.
 fn handler(rng: &mut Rng) -> Handler {
     let mut ops = Vec::new();
     for _ in 0..rng.range(1, 4) {

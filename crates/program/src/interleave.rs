@@ -5,8 +5,9 @@ use super::rng::Rng;
 use super::{Program, Turn};
 use percuss_kernel::limits;
 
-/// Scheduling points of an op, roughly. A schedule of points is as long as this many for each op, so that it lasts to
-/// about the end of the program.
+/// Scheduling points of an op, roughly.
+///
+/// A schedule of points is as long as this many for each op, so that it lasts to about the end of the program.
 const POINTS: u32 = 12;
 
 /// More points than any op has: the turn ends when its task waits or has ended.

@@ -48,10 +48,13 @@ use percuss_kernel::{Fault, Geometry, Memory, limits};
 pub struct Program {
     /// The machine that the run boots, with the layout of its percpu first chunk.
     pub boot: Geometry,
-    /// The program may break the caller contract ([`contract`]). Whatever it finds is then the fault of the caller and
-    /// not of the tree, so only hand-written programs set it.
+    /// The program may break the caller contract ([`contract`]).
+    ///
+    /// Whatever it finds is then the fault of the caller and not of the tree, so only hand-written programs set it.
     pub unsafe_caller: bool,
-    /// Memory under pressure. None leaves out reclaim: pages are plenty up to the budget of [`Geometry::pages`].
+    /// Memory under pressure.
+    ///
+    /// None leaves out reclaim: pages are plenty up to the budget of [`Geometry::pages`].
     pub memory: Option<Memory>,
     /// Ops of each task; 1 to [`limits::TASKS`] tasks, each of which may be empty.
     pub tasks: Vec<Vec<Op>>,
@@ -61,8 +64,9 @@ pub struct Program {
     pub handlers: Vec<Handler>,
     /// Backing allocations that fail; at most [`limits::FAULTS`].
     pub faults: Vec<Fault>,
-    /// Which task runs next and how far. When it is used up, the tasks that still have ops run one after the other by
-    /// index.
+    /// Which task runs next and how far.
+    ///
+    /// When it is used up, the tasks that still have ops run one after the other by index.
     pub schedule: Vec<Turn>,
 }
 

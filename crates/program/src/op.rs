@@ -21,7 +21,9 @@ use percuss_kernel::{Scope, Var};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct HeldLock {
     pub lock: Ext,
-    /// Held for reading. Only the queue freeze has a shared side: IO in flight.
+    /// Held for reading.
+    ///
+    /// Only the queue freeze has a shared side: IO in flight.
     pub shared: bool,
 }
 
@@ -56,8 +58,10 @@ impl HeldLock {
 #[derive(Clone, Debug)]
 pub struct OpInfo {
     pub name: &'static str,
-    /// First and last code in the byte form. The encoder writes the first, the decoder accepts all. A wide range makes
-    /// the op frequent in random bytes, which is why `alloc` has 20 of the codes and `nr-pages` one.
+    /// First and last code in the byte form.
+    ///
+    /// The encoder writes the first, the decoder accepts all. A wide range makes the op frequent in random bytes, which
+    /// is why `alloc` has 20 of the codes and `nr-pages` one.
     pub codes: (u8, u8),
     /// Share of the generator's draws, relative to the sum over the table; 0 for an op that only hand-written programs
     /// have.
@@ -110,7 +114,9 @@ macro_rules! ops {
                 match self { $(Op::$variant { .. } => Row::$variant as usize,)+ }
             }
 
-            /// Parses the operands of the op in a row. The name of the op has been taken from `words` already.
+            /// Parses the operands of the op in a row.
+            ///
+            /// The name of the op has been taken from `words` already.
             pub(super) fn parse(row: usize, words: &mut Words<'_, '_>) -> Result<Op, TextError> {
                 Ok(match ROWS[row] { $(Row::$variant => Op::$variant $({ $($field: $kind::parse(words)?),+ })?,)+ })
             }
@@ -148,7 +154,9 @@ macro_rules! ops {
                 })+ }
             }
 
-            /// Reads operands in long form. Never fails: bytes that are missing are 0.
+            /// Reads operands in long form.
+            ///
+            /// Never fails: bytes that are missing are 0.
             pub(super) fn get_long(row: usize, from: &mut Long<'_>) -> Op {
                 match ROWS[row] { $(Row::$variant => {
                     let _ = &from;
@@ -160,8 +168,9 @@ macro_rules! ops {
                 match ROWS[row] { $(Row::$variant => Op::$variant $({ $($field: $kind::draw(draw)),+ })?,)+ }
             }
 
-            /// Calls `f` with every variable operand; `f` may replace it. Renaming and the search for users of a
-            /// variable need no knowledge of ops this way.
+            /// Calls `f` with every variable operand; `f` may replace it.
+            ///
+            /// Renaming and the search for users of a variable need no knowledge of ops this way.
             pub fn visit_vars(&mut self, f: &mut VarVisitor<'_>) {
                 match self { $(Op::$variant $({ $($field),+ })? => {
                     let _ = &f;

@@ -33,11 +33,15 @@ pub(super) trait Operand {
     const SYNTAX: &'static str;
     /// True if the operand stands before the op's name, as the `x =` of an allocation does.
     const LEADS: bool = false;
-    /// Bytes of the short form, 1 or 2. Those of all operands of an op must fit a record.
+    /// Bytes of the short form, 1 or 2.
+    ///
+    /// Those of all operands of an op must fit a record.
     const SHORT: usize;
     /// Bytes of the long form, 1 to 4.
     const LONG: usize;
-    /// Takes the operand from the words of a line. Kinds with a default succeed when it is absent.
+    /// Takes the operand from the words of a line.
+    ///
+    /// Kinds with a default succeed when it is absent.
     fn parse(words: &mut Words<'_, '_>) -> Result<Self::Value, TextError>;
     /// Appends the operand to a line, after the op's name with a blank first, or before the name if it leads.
     fn print(value: Self::Value, out: &mut String);
@@ -104,8 +108,9 @@ number! {
     print |n| format!(" cpu {n}"), draw |d| d.cpu()
 }
 number! {
-    /// Offset in bytes from the start of a CPU's copy. It may lie outside the area: the address queries accept any
-    /// address.
+    /// Offset in bytes from the start of a CPU's copy.
+    ///
+    /// It may lie outside the area: the address queries accept any address.
     Delta: u16, 2, "[+N]", parse |w| w.delta(), print |n| format!(" +{n}"), draw |d| d.delta()
 }
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Programs from text. The form is described in `docs/programs.md`.
+//! Parses programs from text. The form is described in `docs/programs.md`.
+//!
+//! Lines are read in order; what a line may refer to later (tasks in schedules, the contract, the geometry as a whole)
+//! is checked at the end, with the places kept until then.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -17,14 +20,15 @@ use percuss_kernel::memory::MEMORY;
 use percuss_kernel::text::FIRSTS;
 use percuss_kernel::{Fault, Memory, limits};
 
-/// Words a line can start with besides ops.
+/// Words that start a line other than ops, as candidates for corrections.
 const DIRECTIVES: [&str; 8] = ["boot", "unsafe-caller", "memory", "task", "shrinker", "handler", "fault", "schedule"];
 
-/// Parameters of `boot`; their spelling in text and, in [`GeometryError`](super::GeometryError), in rules.
+/// Parameters of `boot`. The names are those in [`GeometryError`](super::GeometryError) too, so that an error points at
+/// the parameter.
 pub(super) const BOOT: [&str; 10] =
     ["cpus", "groups", "static", "reserved", "dyn", "atom", "unit", "first", "kmem", "pages"];
 
-/// Whose ops are being read.
+/// The list that ops are read into, with its index.
 #[derive(Clone, Copy)]
 enum Owner {
     Task(usize),
@@ -32,25 +36,24 @@ enum Owner {
     Handler(usize),
 }
 
-/// What was read so far.
+/// The state of a parser between two lines.
 struct Parser<'t> {
     text: &'t str,
     program: Program,
     names: Names<'t>,
     tasks: BTreeMap<&'t str, usize>,
-    /// Who ops go to.
+    /// The list that the next op goes to; None before the first `task`.
     current: Option<Owner>,
     boot_at: Option<Range<usize>>,
-    /// Bytes of each geometry parameter given.
+    /// Place of the value of each geometry parameter that was given.
     given: BTreeMap<&'static str, Range<usize>>,
     ops: usize,
-    /// Bytes of each op's name, by task.
+    /// Place of each op's name by task, for errors that are found at the end.
     op_at: Vec<Vec<Range<usize>>>,
-    /// The same, by shrinker.
     shrinker_op_at: Vec<Vec<Range<usize>>>,
-    /// The same, by handler.
     handler_op_at: Vec<Vec<Range<usize>>>,
-    /// Names in schedules, which may come before their tasks, with points and how often each.
+    /// Entries of schedules as name, points, count and place. Names are looked up at the end, as a schedule may come
+    /// before the tasks it names.
     schedule: Vec<(&'t str, u32, usize, Range<usize>)>,
 }
 
@@ -83,7 +86,9 @@ impl FromStr for Program {
 
 impl<'t> Parser<'t> {
     fn line(&mut self, line: Range<usize>) -> Result<(), TextError> {
+        // `boot` comes first in practice; ops before it get the first CPU of the default machine.
         let first_cpu = self.program.boot.cpus.trailing_zeros();
+        // Words borrow the names while the directive borrows the parser.
         let mut names = std::mem::replace(&mut self.names, Names::new(""));
         let mut words = Words::new(self.text, line, &mut names, first_cpu);
         words.take_assignment();
@@ -143,6 +148,7 @@ impl<'t> Parser<'t> {
     fn task(&mut self, mut words: Words<'t, '_>) -> Result<(), TextError> {
         let (name, at) = words.expect("the task's name")?;
         let next = self.tasks.len();
+        // A name that occurred before continues its task.
         let index = *self.tasks.entry(name).or_insert(next);
         if index == limits::TASKS {
             return Err(words.error(at, format!("more than {} tasks", limits::TASKS), None));
@@ -273,7 +279,7 @@ impl<'t> Parser<'t> {
         words.finish(&[])
     }
 
-    /// Only programs marked `unsafe-caller` may break the caller contract.
+    /// Refuses a program that breaks the caller contract without the mark `unsafe-caller`.
     fn keep_contract(&self) -> Result<(), TextError> {
         let Some(broken) = self.program.violations().into_iter().next().filter(|_| !self.program.unsafe_caller) else {
             return Ok(());
@@ -283,6 +289,7 @@ impl<'t> Parser<'t> {
             t if t < limits::TASKS + limits::SHRINKERS => &self.shrinker_op_at[t - limits::TASKS],
             t => &self.handler_op_at[t - limits::TASKS - limits::SHRINKERS],
         };
+        // What is missing at the end of a list is reported at its last op.
         let end = self.text.len()..self.text.len();
         let at = ops.get(broken.op).or(ops.last()).cloned().unwrap_or(end);
         let help = Some("mark the program `unsafe-caller` if it means to break the caller contract".to_owned());
@@ -302,6 +309,7 @@ impl<'t> Parser<'t> {
         self.keep_contract()?;
         for (name, points, times, at) in self.schedule {
             let kswapd = (name == Turn::KSWAPD_NAME).then_some(usize::from(Turn::KSWAPD));
+            // Handlers run to their end, so `!0:3` names none.
             let handler = name.strip_prefix('!').and_then(|n| n.parse().ok()).filter(|_| points == 0);
             let handler =
                 handler.filter(|n| *n < self.program.handlers.len()).map(|n| usize::from(Turn::handler(n).lane));
@@ -329,7 +337,7 @@ impl<'t> Parser<'t> {
     }
 }
 
-/// Sets a parameter of a geometry; the error says what its value should look like.
+/// Sets a parameter of a geometry. The error says what the value should look like, and perhaps which value was meant.
 fn set(boot: &mut Geometry, key: &str, value: &str) -> Result<(), (&'static str, Option<String>)> {
     let size = || parse_size(value).ok_or(("a size such as 8192, 8K or 2M", None));
     let choice = |names: &[&'static str]| nearest(value, names.iter().copied()).map(|n| format!("did you mean `{n}`?"));
@@ -361,7 +369,7 @@ fn set(boot: &mut Geometry, key: &str, value: &str) -> Result<(), (&'static str,
     Ok(())
 }
 
-/// `4` or `0-3,6`.
+/// Parses a mask of CPUs: `4` for the first four, or a list such as `0-3,6`. None if it is empty or goes beyond CPU 63.
 fn parse_cpus(value: &str) -> Option<u64> {
     if let Ok(count) = value.parse::<u32>() {
         return (1..=64).contains(&count).then(|| u64::MAX >> (64 - count));

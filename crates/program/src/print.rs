@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Programs as text, in the canonical form: one spelling per program.
+//! Programs as text, in the canonical form: one spelling for each program, so that texts can be compared.
 
 use std::fmt;
 
 use super::{Op, Program, Turn};
 
-/// Schedule entries on one line, runs counted as one.
+/// Entries on one line of a schedule; a run of equal turns is one. Keeps lines short enough for a mail.
 const PER_LINE: usize = 32;
 
-/// The canonical name of a task.
+/// The canonical name of a task: `a` for the first. There are at most 16, so a letter suffices.
 pub fn task_name(task: u8) -> char {
     char::from(b'a' + task)
 }
@@ -55,6 +55,7 @@ impl fmt::Display for Program {
         for fault in &self.faults {
             writeln!(f, "{fault}")?;
         }
+        // Equal turns in a row print as one entry with a count.
         let runs: Vec<&[Turn]> = self.schedule.chunk_by(|a, b| a == b).collect();
         for entries in runs.chunks(PER_LINE) {
             write!(f, "schedule")?;

@@ -15,8 +15,9 @@ fn mix(mut z: u64) -> u64 {
 }
 
 impl Rng {
-    /// The stream of one index under a seed. Streams of different indices are unrelated, so each program can be made
-    /// alone.
+    /// The stream of one index under a seed.
+    ///
+    /// Streams of different indices are unrelated, so each program can be made alone.
     pub fn new(seed: u64, index: u64) -> Rng {
         Rng(mix(seed ^ mix(index.wrapping_add(0x9e37_79b9_7f4a_7c15))))
     }
@@ -34,7 +35,9 @@ impl Rng {
         ((u64::from(self.bits() as u32) * u64::from(n)) >> 32) as u32
     }
 
-    /// A number from `low` to `high`, both included. The range must not be all of `u32`.
+    /// A number from `low` to `high`, both included.
+    ///
+    /// The range must not be all of `u32`.
     pub fn range(&mut self, low: u32, high: u32) -> u32 {
         low + self.below(high - low + 1)
     }
@@ -44,12 +47,16 @@ impl Rng {
         self.below(of) < n
     }
 
-    /// One of the values, equally likely. Panics if there are none.
+    /// One of the values, equally likely.
+    ///
+    /// Panics if there are none.
     pub fn pick<T: Copy>(&mut self, values: &[T]) -> T {
         values[self.below(values.len() as u32) as usize]
     }
 
-    /// An index, drawn in proportion to its weight. At least one weight must be above 0, and their sum must fit `u32`.
+    /// An index, drawn in proportion to its weight.
+    ///
+    /// At least one weight must be above 0, and their sum must fit `u32`.
     pub fn weighted(&mut self, weights: impl Iterator<Item = u32> + Clone) -> usize {
         let mut at = self.below(weights.clone().sum());
         for (i, w) in weights.enumerate() {
@@ -61,8 +68,9 @@ impl Rng {
         unreachable!("below() stays below the sum")
     }
 
-    /// A number from `low` to `high`, both at least 1, with each power of two about as likely as another. For lengths
-    /// and sizes: small values stay common, large ones occur.
+    /// A number from `low` to `high`, both at least 1, with each power of two about as likely as another.
+    ///
+    /// For lengths and sizes: small values stay common, large ones occur.
     pub fn log_range(&mut self, low: u32, high: u32) -> u32 {
         // Integer arithmetic only: floating point need not be the same everywhere.
         let octaves = (high / low).ilog2();

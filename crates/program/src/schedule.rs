@@ -78,8 +78,9 @@ impl fmt::Display for Turn {
     }
 }
 
-/// Splits a word such as `a`, `a*3`, `a:17` or `a:17*2` into name, points (0 if absent) and count. None if a number is
-/// missing, 0 or no number.
+/// Splits a word such as `a`, `a*3`, `a:17` or `a:17*2` into name, points (0 if absent) and count.
+///
+/// None if a number is missing, 0 or no number.
 pub(super) fn split(word: &str) -> Option<(&str, u32, usize)> {
     let (rest, times) = match word.split_once('*') {
         None => (word, 1),

@@ -11,7 +11,9 @@ pub struct Shrinker {
     /// It does nothing in reclaim without `__GFP_FS`, as shrinkers of file systems must: the reclaiming task may hold
     /// their locks.
     pub gated: bool,
-    /// How many times it has an object to free in a run. Each call frees one, and with it one page.
+    /// How many times it has an object to free in a run.
+    ///
+    /// Each call frees one, and with it one page.
     pub objects: u8,
     /// Ops of each call.
     pub ops: Vec<Op>,

@@ -23,8 +23,10 @@ pub(super) struct Names<'t> {
 }
 
 impl<'t> Names<'t> {
-    /// Collects task names and reserves the numbers that the text uses. Any word that looks like `v7` counts, in a
-    /// comment too: a number reserved needlessly does no harm, one given twice would alias two variables.
+    /// Collects task names and reserves the numbers that the text uses.
+    ///
+    /// Any word that looks like `v7` counts, in a comment too: a number reserved needlessly does no harm, one given
+    /// twice would alias two variables.
     pub(super) fn new(text: &'t str) -> Names<'t> {
         let mut names = Names { by_name: BTreeMap::new(), taken: [false; VARS], tasks: tasks(text) };
         for word in text.split(|c: char| !is_name(c)) {
@@ -64,7 +66,9 @@ fn is_name(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// The number of `v7`. `v07` and `v256` are names like any other, as numbers they would not print back the same.
+/// The number of `v7`.
+///
+/// `v07` and `v256` are names like any other, as numbers they would not print back the same.
 fn numbered(word: &str) -> Option<Var> {
     let digits = word.strip_prefix('v')?;
     let n: u8 = digits.parse().ok()?;
@@ -102,7 +106,9 @@ pub(super) struct Words<'t, 'n> {
 }
 
 impl<'t, 'n> Words<'t, 'n> {
-    /// Splits a line at blanks; `#` starts a comment. `line` is a range of bytes of the text.
+    /// Splits a line at blanks; `#` starts a comment.
+    ///
+    /// `line` is a range of bytes of the text.
     pub(super) fn new(text: &'t str, line: Range<usize>, names: &'n mut Names<'t>, first_cpu: u32) -> Words<'t, 'n> {
         let content = text[line.clone()].split('#').next().unwrap_or("").trim_end();
         let (mut rest, mut start) = (Vec::new(), None);
@@ -119,8 +125,9 @@ impl<'t, 'n> Words<'t, 'n> {
         Words { text, rest, assigned: None, end: line.start + content.len(), names, first_cpu }
     }
 
-    /// Takes `x =` from the start of the line, if it is there. The blanks are optional: `x=alloc`, `x= alloc` and `x
-    /// =alloc` mean the same.
+    /// Takes `x =` from the start of the line, if it is there.
+    ///
+    /// The blanks are optional: `x=alloc`, `x= alloc` and `x =alloc` mean the same.
     pub(super) fn take_assignment(&mut self) {
         let Some(first) = self.rest.first().cloned() else { return };
         if let Some(at) = self.text[first.clone()].find('=') {

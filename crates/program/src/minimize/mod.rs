@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Minimizing: the smallest program that still does what `keep` asks about. Runs nothing itself.
+//! Minimizes programs: finds the smallest one that still does what `keep` asks about.
+//!
+//! This is delta debugging (Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input", IEEE TSE 2002)
+//! with passes that know programs: sections, tasks, schedules and machines are made smaller as such. Nothing runs here;
+//! the caller's `keep` runs the candidate and compares findings.
 
 mod schedule;
 
@@ -10,22 +14,26 @@ use percuss_kernel::geometry::{First, Geometry};
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Fault, Memory, VARS, Var};
 
-/// What [`minimize`] did.
+/// The result of [`minimize`].
 #[derive(Clone, Debug)]
 pub struct Reduction {
-    /// The smallest program found.
+    /// The smallest program found; `keep` holds for it.
     pub program: Program,
-    /// How often `keep` was asked.
+    /// Number of calls of `keep`.
     pub tries: u32,
-    /// Nothing the minimizer knows makes it smaller; false when the budget ran out.
+    /// True if no pass makes the program smaller; false if the budget ran out before that was known.
     pub minimal: bool,
 }
 
-/// Makes a program smaller while `keep` holds, asking at most `budget` times. Takes it as given that `keep` holds for
-/// the (repaired) program itself, and always comes to the same result for the same answers.
+/// Makes a program smaller while `keep` holds, calling it at most `budget` times.
+///
+/// `keep` must hold for the repaired `program`; this is not checked. All candidates are repaired, so `keep` sees legal
+/// programs only. The same answers lead to the same result, so a minimized program is reproducible.
 pub fn minimize(program: Program, keep: impl FnMut(&Program) -> bool, budget: u32) -> Reduction {
     let mut search = Search { best: program, keep, tries: 0, budget };
     search.best.repair();
+    // Passes that drop most come first, since all later ones get faster with it. They repeat until none changes
+    // anything: dropping an op can make a task or a CPU unnecessary.
     let mut changed = true;
     while changed && search.tries < search.budget {
         let before = search.best.clone();
@@ -52,11 +60,14 @@ struct Search<F> {
     budget: u32,
 }
 
-/// Place of an op: task and index.
+/// Position of an op: task and index in it.
 type Place = (usize, usize);
 
 impl<F: FnMut(&Program) -> bool> Search<F> {
-    /// Takes an edited program over if it is legal, new, and keeps what is to be kept.
+    /// Tries an edited program: it replaces the best one if it is different after repair and `keep` holds. True if it
+    /// did.
+    ///
+    /// Edits may break rules or use places that no longer exist after repair; they must not panic on any program.
     fn attempt(&mut self, edit: impl FnOnce(&mut Program)) -> bool {
         if self.tries >= self.budget {
             return false;
@@ -64,6 +75,7 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
         let mut candidate = self.best.clone();
         edit(&mut candidate);
         candidate.repair();
+        // Repair undid the edit. Asking again about the same program would only use up the budget.
         if candidate == self.best {
             return false;
         }
@@ -75,8 +87,10 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
         kept
     }
 
-    /// Drops chunks of `len` things, halving the chunks: linear passes of ddmin, from the end, where what matters
-    /// least is (the finding ended the program, but schedule and closers follow it).
+    /// Tries to drop pieces of a list of `len` entries, in linear passes with pieces of halving size, down to single
+    /// ones.
+    ///
+    /// Passes go from the end: the finding mostly ended the program, so what follows it matters least.
     fn chunks(&mut self, len: impl Fn(&Program) -> usize, drop: impl Fn(&mut Program, usize, usize)) {
         let mut chunk = len(&self.best).next_power_of_two();
         while chunk > 0 {
@@ -103,6 +117,7 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
         }
     }
 
+    /// Drops shrinkers, then ops of those that stay.
     fn shrinkers(&mut self) {
         for i in (0..self.best.shrinkers.len()).rev() {
             let left = self.best.shrinkers.len();
@@ -113,7 +128,7 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
             self.attempt(|p| p.shrinkers[i].objects = p.shrinkers[i].objects.min(1));
             let Some(nr) = self.best.shrinkers.get(i).map(|s| s.ops.len()) else { continue };
             for op in (0..nr).rev() {
-                // A lock goes together with the release that repair would only put back.
+                // Dropping a lock drops its release as well: repair removes a release without a lock.
                 self.attempt(|p| {
                     let ops = &mut p.shrinkers[i].ops;
                     if op < ops.len() {
@@ -124,6 +139,7 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
         }
     }
 
+    /// Drops handlers, then ops of those that stay.
     fn handlers(&mut self) {
         for i in (0..self.best.handlers.len()).rev() {
             let left = self.best.handlers.len();
@@ -139,6 +155,7 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
         }
     }
 
+    /// Sets memory to what is simplest: none, the default value of each field, or a smaller value than that.
     fn memory(&mut self) {
         self.attempt(|p| p.memory = None);
         let plain = Memory::default();
@@ -166,6 +183,7 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
         }
     }
 
+    /// Drops faults, and makes the rest fail once and early.
     fn faults(&mut self) {
         self.chunks(
             |p| p.faults.len(),
@@ -182,13 +200,14 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
         }
     }
 
+    /// Drops tasks, or puts all ops into one.
     fn tasks(&mut self) {
         for task in (0..self.best.tasks.len()).rev() {
             if self.best.tasks.len() > 1 {
                 self.attempt(|p| drop_task(p, task));
             }
         }
-        // All in one task, in the order they ran.
+        // A program with one task needs no schedule, so its finding is no race.
         if self.best.tasks.len() > 1 {
             self.attempt(|p| {
                 let order = run_order(p);
@@ -198,6 +217,7 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
         }
     }
 
+    /// Moves each field of the geometry to its default, or to what is simpler than that.
     fn geometry(&mut self) {
         let plain = Geometry::default();
         self.attempt(|p| p.boot = plain);
@@ -230,9 +250,11 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
         self.attempt(|p| p.boot.groups = p.boot.groups.min(2));
     }
 
+    /// Makes operands simple: common masks, default alignments, round sizes.
     fn operands(&mut self) {
         for (task, i) in places(&self.best) {
-            // Dropping an operand never moves another op, but repair may; then the place is another's, and that is fine.
+            // Repair may drop an op after an edit, and the position is then another op's. The next attempt edits that
+            // one, which does no harm.
             let mut set = |edit: &dyn Fn(&mut Op)| {
                 self.attempt(|p| {
                     if let Some(op) = p.tasks.get_mut(task).and_then(|ops| ops.get_mut(i)) {
@@ -241,7 +263,8 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
                 })
             };
             for gfp in [Gfp::KERNEL, Gfp::NOWAIT, Gfp::NOFS, Gfp::NOIO, Gfp::KERNEL_ACCOUNT] {
-                // Only towards the front of this list, or there would be no end.
+                // Only towards the front of the list: masks that replaced each other in turn would make the search
+                // endless.
                 let simpler = |old: Gfp| rank(gfp) < rank(old);
                 set(&|op| {
                     if let Op::Alloc { gfp: old, .. } = op
@@ -282,7 +305,7 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
         }
     }
 
-    /// Variables in order of first use from `v0` on.
+    /// Renumbers variables from `v0` in order of first use.
     fn renumber(&mut self) {
         self.attempt(|p| {
             let (mut new, mut next) = ([None; VARS], 0);
@@ -302,13 +325,15 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
     }
 }
 
-/// Smaller is simpler.
+/// Rank of a mask in the order of simplicity; masks that are not listed come last.
 fn rank(gfp: Gfp) -> u32 {
     let order = [Gfp::KERNEL, Gfp::NOWAIT, Gfp::NOFS, Gfp::NOIO, Gfp::KERNEL_ACCOUNT];
     order.iter().position(|&g| g == gfp).unwrap_or(order.len()) as u32
 }
 
-/// A size simpler than `size`: a common one, a multiple of pages or a power of two below it, in that order of likeness.
+/// A size simpler than `size`, by number of the candidate: 64, whole pages, a power of two, half, a multiple of 8.
+///
+/// Only sizes below `size`, so that the search ends.
 fn simpler_size(size: u32, candidate: u32) -> u32 {
     let below = match candidate {
         0 => 64,
@@ -321,6 +346,7 @@ fn simpler_size(size: u32, candidate: u32) -> u32 {
     if below > 0 && below < size { below } else { size }
 }
 
+/// The op that ends the section which `op` begins.
 fn closer_of(op: Op) -> Option<Op> {
     match op {
         Op::Enter { .. } => Some(Op::Leave),
@@ -332,12 +358,12 @@ fn closer_of(op: Op) -> Option<Op> {
     }
 }
 
-/// All ops, task by task.
+/// Positions of all ops, task by task.
 fn places(p: &Program) -> Vec<Place> {
     p.tasks.iter().enumerate().flat_map(|(task, ops)| (0..ops.len()).map(move |i| (task, i))).collect()
 }
 
-/// All ops, as task and index, in the order in which they start when none waits for another.
+/// Positions of all ops in the order in which they start when none waits for another: by the schedule, then by task.
 pub fn run_order(p: &Program) -> Vec<Place> {
     let mut next = vec![0; p.tasks.len()];
     let mut order = Vec::with_capacity(p.nr_ops());
@@ -354,20 +380,21 @@ pub fn run_order(p: &Program) -> Vec<Place> {
     order
 }
 
-/// Drops ops `start..end` of the order they run in, so that chunks are neighbours in time, whatever task they are of.
+/// Drops ops `start..end` in the order they run, so that the pieces of a pass are neighbours in time, across tasks.
 fn drop_ops(p: &mut Program, start: usize, end: usize) {
     let dropped = run_order(p)[start..end].to_vec();
     drop_places(p, &dropped);
 }
 
-/// Drops ops with their schedule entries, so that the others keep their order.
+/// Drops ops with their turns, so that the others keep their order. Dropping the ops alone would move every later turn
+/// of the task to another op.
 fn drop_places(p: &mut Program, dropped: &[Place]) {
     let mut keep: Vec<Vec<bool>> = p.tasks.iter().map(|ops| vec![true; ops.len()]).collect();
     dropped.iter().for_each(|&(task, i)| keep[task][i] = false);
     let mut next = vec![0; p.tasks.len()];
     p.schedule.retain(|turn| {
         let task = usize::from(turn.lane);
-        // A turn that is preempted has no op of its own.
+        // A preempted turn may cover part of an op or several; it has no op of its own.
         if turn.preempts() || task >= next.len() {
             return true;
         }
@@ -380,6 +407,7 @@ fn drop_places(p: &mut Program, dropped: &[Place]) {
     }
 }
 
+/// Drops a task with its turns. Tasks after it move up, in the schedule and as targets of signals too.
 fn drop_task(p: &mut Program, task: usize) {
     p.tasks.remove(task);
     for op in p.tasks.iter_mut().flatten() {
@@ -392,6 +420,7 @@ fn drop_task(p: &mut Program, task: usize) {
     behind.for_each(|t| t.lane -= 1);
 }
 
+/// Drops a handler with the turns that fire it; handlers after it move up.
 fn drop_handler(p: &mut Program, handler: usize) {
     p.handlers.remove(handler);
     p.schedule.retain(|t| t.fires() != Some(handler));

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Schedules made small: first fewer preemptions, then fewer turns, then shorter ones.
+//! Makes schedules small: first fewer preemptions, then fewer turns, then shorter ones, in the order of what makes an
+//! interleaving hard to read.
 
 use super::Search;
 use crate::{Program, Turn};
 
-/// Longest schedule whose turns are put in order.
+/// Number of turns that are sorted, from the first. A longer schedule would cost a run for each of its turns and be
+/// unreadable anyway.
 const SORTED: usize = 64;
 
 impl<F: FnMut(&Program) -> bool> Search<F> {
-    /// Preemptions in large pieces. Before ops are dropped: what happens without any is much easier to make small.
+    /// Removes preemptions in large pieces. Runs before ops are dropped: a program whose finding needs no preemption is
+    /// much easier to make small.
     pub(super) fn preemptions(&mut self) {
         if self.best.preemptions() == 0 {
             return;
@@ -23,7 +26,7 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
         }
     }
 
-    /// All of the schedule, turn by turn.
+    /// Tries everything on the schedule: none, shorter, without preemptions, then turn by turn.
     pub(super) fn schedule(&mut self) {
         self.attempt(|p| p.schedule.clear());
         self.attempt(|p| p.schedule.truncate(p.nr_ops()));
@@ -41,7 +44,7 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
         self.sort();
     }
 
-    /// Consecutive turns of a lane become one.
+    /// Joins consecutive turns of a lane, all at once and then one by one from the end.
     fn join_neighbours(&mut self) {
         self.attempt(|p| {
             p.schedule.dedup_by(|next, turn| {
@@ -59,7 +62,7 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
         }
     }
 
-    /// A preempted lane has its next turn at once, or had none before: either way whoever came between does not.
+    /// Joins two turns of a lane that others come between, at the place of the first or of the second.
     fn join_apart(&mut self) {
         for i in (0..self.best.schedule.len()).rev() {
             for place_of_first in [false, true] {
@@ -76,7 +79,8 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
         }
     }
 
-    /// Fewer points, by halves and then by less.
+    /// Lowers the points of each turn, by halves and then by less, down to the first scheduling point that still
+    /// matters.
     fn shorten(&mut self) {
         for i in 0..self.best.schedule.len() {
             let points = |p: &Program| p.schedule.get(i).map_or(0, |t| t.points);
@@ -90,7 +94,7 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
         }
     }
 
-    /// Tasks in the order of their index, where that does not matter.
+    /// Swaps neighbouring turns so that tasks run in the order of their index, where that does not matter.
     fn sort(&mut self) {
         for i in 1..self.best.schedule.len().min(SORTED) {
             self.attempt(|p| {
@@ -102,11 +106,13 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
     }
 }
 
+/// Makes turns last to the end of their op.
 fn to_the_end<'t>(turns: impl Iterator<Item = &'t mut Turn>) {
     turns.for_each(|t| t.points = 0);
 }
 
-/// Two turns of a lane as one, if the first is preempted.
+/// The two turns as one: their points add up, and the end of an op stays the end. None if they are of different lanes,
+/// or if the first runs to the end of its op.
 fn join(first: Turn, second: Turn) -> Option<Turn> {
     let points = if second.preempts() { first.points.saturating_add(second.points) } else { 0 };
     (first.lane == second.lane && first.preempts()).then_some(Turn { points, ..first })

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Crossover: one program from two.
+//! Crossover: makes one program of two.
 
 use super::super::rng::Rng;
 use super::super::{Program, Turn};
 use super::fitting;
 use percuss_kernel::limits;
 
-/// Writes a program made of two to `out`; its bytes.
-///
-/// `repair` makes a program one that the target runs.
+/// Writes a program made of two to `out` and returns its length in bytes; `repair` makes it one that the target runs.
 pub fn crossover(
     [mut program, other]: [Program; 2],
     out: &mut [u8],
@@ -30,12 +28,13 @@ pub fn crossover(
     bytes.len()
 }
 
-/// The tasks of both.
+/// Joins the tasks of both, side by side. They then share variables, which each alone did not have.
 fn tasks_beside(program: &mut Program, other: Program) {
     let first = program.tasks.len() as u8;
     program.tasks.extend(other.tasks);
     program.tasks.truncate(limits::TASKS);
-    // In turns, as far as both have a schedule.
+    // One turn of each, as far as both have a schedule. The lanes of turns that fire handlers move too; repair takes
+    // them modulo the handlers there are.
     let theirs = other.schedule.into_iter().map(|mut turn| {
         if turn.lane != Turn::KSWAPD {
             turn.lane += first;
@@ -50,7 +49,7 @@ fn tasks_beside(program: &mut Program, other: Program) {
     program.schedule.extend(mine);
 }
 
-/// Each task begins as in one and ends as in the other.
+/// Lets each task begin as in one program and end as in the other.
 fn tails(program: &mut Program, other: Program, rng: &mut Rng) {
     for (mine, theirs) in program.tasks.iter_mut().zip(other.tasks) {
         mine.truncate(rng.below(mine.len() as u32 + 1) as usize);
@@ -58,7 +57,7 @@ fn tails(program: &mut Program, other: Program, rng: &mut Rng) {
     }
 }
 
-/// A piece of one in the middle of the other.
+/// Inserts a run of ops of one program into a task of the other.
 fn middle(program: &mut Program, other: Program, rng: &mut Rng) {
     let theirs = &other.tasks[rng.below(other.tasks.len() as u32) as usize];
     if theirs.is_empty() {

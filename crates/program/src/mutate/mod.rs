@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Mutations of programs, for fuzzers: they work on ops, faults, schedules and machines, so that a mutated program is one
-//! again. What bytes alone would do (half an operand, a shifted record) is left to the fuzzer's own mutations, which get
-//! their share.
+//! Mutations of programs, for fuzzers.
 //!
-//! Everything is decided by the seed and the input: a run can be repeated.
+//! They work on ops, faults, schedules and machines, so that a mutated program is a program again and not noise. What
+//! mutations of bytes do well (half an operand, a shifted record) is left to the fuzzer's own, which get their share.
+//!
+//! Everything is decided by the seed and the input, so that a fuzzing run can be repeated.
 
 mod cross;
 mod ops;
@@ -17,51 +18,43 @@ use super::Program;
 use super::bytes::RECORD_HEADER;
 use super::rng::Rng;
 
-/// What mutations of a target are mostly about.
+/// What the mutations of a fuzz target are mostly about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Focus {
-    /// What tasks do.
     #[default]
     Ops,
-    /// The machine and its first chunk.
+    /// The machine and its first chunk, for targets that test boot.
     Machine,
-    /// Memory, shrinkers, and the context of ops.
+    /// Memory, shrinkers, and masks: what decides whether an allocation may reclaim.
     Pressure,
-    /// Who runs when.
+    /// Which task runs when, for targets that look for races.
     Schedule,
 }
 
-/// A kind of mutation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mutation {
-    /// Adds ops with drawn operands.
     Insert,
-    /// Removes a run of ops.
     Delete,
-    /// Repeats a run of ops right behind itself.
+    /// Repeats a run of ops right after itself, which fills chunks.
     Duplicate,
-    /// Copies a run of ops to another place, of another task too.
+    /// Copies or moves a run of ops to another place, of another task too.
     Splice,
-    /// Gives an allocation a size at a limit, or its alignment another.
+    /// Gives an allocation a size at a limit, or another alignment.
     Resize,
-    /// Gives an allocation another mask.
     Remask,
-    /// Makes an op use another variable.
     Rename,
-    /// Moves, adds or removes a fault.
     Fault,
-    /// Changes who runs when, or splits a task in two.
+    /// Changes which task runs when, or splits a task in two.
     Schedule,
-    /// Changes memory and shrinkers.
     Pressure,
-    /// Changes the machine.
     Machine,
 }
 
-/// A kind with its share: as a rule, and where a target is about it.
+/// A kind of mutation with its share of all, and its share when a target is about it.
 type Share = (Mutation, u32, Option<(Focus, u32)>);
 
-/// All kinds.
+/// All kinds with their shares. Adding is drawn more often than removing, as inputs would otherwise shrink; a target's
+/// own kind makes up about half of its mutations.
 const MUTATIONS: [Share; 11] = [
     (Mutation::Insert, 22, None),
     (Mutation::Delete, 16, None),
@@ -76,15 +69,18 @@ const MUTATIONS: [Share; 11] = [
     (Mutation::Machine, 3, Some((Focus::Machine, 120))),
 ];
 
-/// Of so many calls one leaves the bytes to the fuzzer's own mutations.
+/// One call in this many leaves the bytes to the fuzzer's own mutations.
 const PLAIN: u32 = 8;
 
-/// Mutations of one call, at most.
+/// Most mutations of one call. Single ones get stuck where only two changes together reach new code; more than a few
+/// lose what made the input interesting.
 const STACKED: u32 = 4;
 
-/// Mutates the program that the first `size` bytes of `data` are, within `max` bytes; the number of bytes it then has.
+/// Mutates the program in the first `size` bytes of `data`, within `max` bytes, and returns the number of bytes it then
+/// has.
 ///
-/// `plain` mutates bytes in the same manner; `repair` makes a program one that the target runs.
+/// `plain` mutates bytes and has the arguments and result of `LLVMFuzzerMutate()`; `repair` makes a program one that
+/// the target runs.
 pub fn mutate(
     (data, size, max): (&mut [u8], usize, usize),
     seed: u32,
@@ -94,13 +90,14 @@ pub fn mutate(
 ) -> usize {
     let mut rng = Rng::new(seed.into(), size as u64);
     let (size, max) = (size.min(data.len()), max.min(data.len()));
+    // Without room for a record there is no op to mutate.
     if max < RECORD_HEADER || rng.chance(1, PLAIN) {
         return plain(data, size, max).min(max);
     }
     mutate_program(Program::decode(&data[..size]), (data, max), seed, focus, repair)
 }
 
-/// Writes what a mutation makes of `program` to `data`, at most `max` bytes; their number.
+/// Writes a mutation of `program` to `data`, at most `max` bytes, and returns their number.
 pub fn mutate_program(
     mut program: Program,
     (data, max): (&mut [u8], usize),
@@ -118,6 +115,7 @@ pub fn mutate_program(
     bytes.len()
 }
 
+/// Draws a kind by its share under the focus.
 fn draw(rng: &mut Rng, focus: Focus) -> Mutation {
     let share = |(_, share, there): &Share| match there {
         Some((wanted, share)) if *wanted == focus => *share,
@@ -126,7 +124,7 @@ fn draw(rng: &mut Rng, focus: Focus) -> Mutation {
     MUTATIONS[rng.weighted(MUTATIONS.iter().map(share))].0
 }
 
-/// Applies one mutation. The program may break rules afterwards.
+/// Applies one mutation. The program may break rules afterwards; [`fitting`] repairs it.
 fn apply(program: &mut Program, kind: Mutation, rng: &mut Rng) {
     match kind {
         Mutation::Insert => ops::insert(program, rng),
@@ -143,11 +141,11 @@ fn apply(program: &mut Program, kind: Mutation, rng: &mut Rng) {
     }
 }
 
-/// The byte form of the program, made legal and cut until it has at most `max` bytes.
+/// The byte form of the program, repaired and cut until it has at most `max` bytes.
 fn fitting(mut program: Program, max: usize, repair: impl Fn(&mut Program)) -> Vec<u8> {
     repair(&mut program);
     let mut bytes = program.encode();
-    // Each round halves what is longest, so there are few.
+    // Each round takes a share of what is longest, so few are needed.
     while bytes.len() > max {
         if program.schedule.len() / 2 > program.nr_ops() {
             program.schedule.truncate(program.schedule.len() / 2);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Mutations of the ops of tasks and shrinkers.
+//! Mutations of the ops of tasks and shrinkers. The ops of handlers are left to mutations of bytes.
 
 use std::ops::Range;
 
@@ -11,15 +11,15 @@ use super::super::rng::Rng;
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Var, limits};
 
-/// Ops of a run that is deleted or copied, at most.
+/// Most ops of a run that is deleted or copied. Longer runs replace a program rather than change it.
 const RUN: u32 = 24;
 
-/// Lists of ops: tasks first, then shrinkers.
+/// Number of lists of ops: tasks first, then shrinkers.
 pub(super) fn nr_lists(program: &Program) -> usize {
     program.tasks.len() + program.shrinkers.len()
 }
 
-/// One of the lists.
+/// A list by its number among tasks and shrinkers.
 pub(super) fn list(program: &mut Program, index: usize) -> &mut Vec<Op> {
     let tasks = program.tasks.len();
     match index.checked_sub(tasks) {
@@ -28,13 +28,14 @@ pub(super) fn list(program: &mut Program, index: usize) -> &mut Vec<Op> {
     }
 }
 
-/// A list, longer ones more often: as often as one of its ops is drawn from all.
+/// Draws a list, in proportion to its length, so that every op is equally likely to be changed. The 1 added lets an
+/// empty list be drawn too.
 fn drawn_list(program: &mut Program, rng: &mut Rng) -> usize {
     let lens: Vec<u32> = (0..nr_lists(program)).map(|i| 1 + list(program, i).len() as u32).collect();
     rng.weighted(lens.into_iter())
 }
 
-/// A run of ops of a list, short ones more often.
+/// Draws a run of a list, single ops in half of the draws. Empty only for an empty list.
 fn drawn_run(len: usize, rng: &mut Rng) -> Range<usize> {
     if len == 0 {
         return 0..0;
@@ -44,7 +45,7 @@ fn drawn_run(len: usize, rng: &mut Rng) -> Range<usize> {
     at..at + run
 }
 
-/// An op of the program that `wanted` takes, by list and place.
+/// Draws an op for which `wanted` holds, as list and index; None if there is none. All are equally likely.
 fn drawn_op(program: &mut Program, rng: &mut Rng, wanted: impl Fn(&Op) -> bool) -> Option<(usize, usize)> {
     let lists = nr_lists(program);
     let count: usize = (0..lists).map(|i| list(program, i).iter().filter(|op| wanted(op)).count()).sum();
@@ -66,7 +67,7 @@ fn is_alloc(op: &Op) -> bool {
     matches!(op, Op::Alloc { .. })
 }
 
-/// Adds ops drawn as the generator draws them, for what is live where they go.
+/// Inserts ops with operands drawn as the generator draws them, for the variables that are live at their place.
 pub(super) fn insert(program: &mut Program, rng: &mut Rng) {
     let index = drawn_list(program, rng);
     let (boot, tasks) = (program.boot, program.tasks.len());
@@ -76,7 +77,8 @@ pub(super) fn insert(program: &mut Program, rng: &mut Rng) {
     let n = if rng.chance(1, 2) { 1 } else { rng.log_range(1, 16) };
     let mut draw = Draw::new(rng, boot, slots, tasks);
     draw.sizes = sizes;
-    // Tasks run one after the other or in turns: nearly what lies before is a good guess.
+    // Which ops ran before is not known without the schedule. That all lists before this one did is a good guess, as
+    // tasks run one after the other or in turns.
     for i in 0..index {
         list(program, i).iter().for_each(|op| draw.wrote(op));
     }
@@ -93,14 +95,14 @@ pub(super) fn insert(program: &mut Program, rng: &mut Rng) {
     list(program, index).splice(at..at, new);
 }
 
-/// Removes a run of ops.
+/// Removes a run of ops of one list.
 pub(super) fn delete(program: &mut Program, rng: &mut Rng) {
     let index = drawn_list(program, rng);
     let run = drawn_run(list(program, index).len(), rng);
     list(program, index).drain(run);
 }
 
-/// Repeats a run of ops right behind itself.
+/// Repeats a run of ops right after itself, up to eight times.
 pub(super) fn duplicate(program: &mut Program, rng: &mut Rng) {
     let index = drawn_list(program, rng);
     let ops = list(program, index);
@@ -112,7 +114,7 @@ pub(super) fn duplicate(program: &mut Program, rng: &mut Rng) {
     }
 }
 
-/// Copies a run of ops to another place of the program.
+/// Copies a run of ops to another place, or moves it there in half of the cases.
 pub(super) fn splice(program: &mut Program, rng: &mut Rng) {
     let (from, to) = (drawn_list(program, rng), drawn_list(program, rng));
     let source = list(program, from);
@@ -124,13 +126,14 @@ pub(super) fn splice(program: &mut Program, rng: &mut Rng) {
     put(list(program, to), copy, rng);
 }
 
-/// Puts ops somewhere into a list.
+/// Inserts ops at a random place of a list.
 pub(super) fn put(ops: &mut Vec<Op>, new: Vec<Op>, rng: &mut Rng) {
     let at = rng.below(ops.len() as u32 + 1) as usize;
     ops.splice(at..at, new);
 }
 
-/// Gives an allocation a size at or beside a limit, the size of another, or another alignment.
+/// Gives an allocation a size at or beside a limit, the size of another, or another alignment. Inserts ops if the
+/// program has no allocation.
 pub(super) fn resize(program: &mut Program, rng: &mut Rng) {
     let Some(place) = drawn_op(program, rng, is_alloc) else { return insert(program, rng) };
     let other = drawn_op(program, rng, is_alloc).map(|(i, at)| list(program, i)[at]);
@@ -149,13 +152,13 @@ pub(super) fn resize(program: &mut Program, rng: &mut Rng) {
         }
         _ => *align = 4 << rng.below(11),
     }
-    // A size that wraps around is refused by every tree: rarely worth a run.
+    // Every tree refuses a size that wrapped around, which is rarely worth a run.
     if *size > 64 << 10 && !rng.chance(1, 16) {
         *size = 4 + *size % (32 << 10);
     }
 }
 
-/// Gives an allocation another mask, or one flag more or less.
+/// Gives an allocation another mask, changes one flag of it, or moves it to or from the reserved chunk.
 pub(super) fn remask(program: &mut Program, rng: &mut Rng) {
     let Some(place) = drawn_op(program, rng, is_alloc) else { return insert(program, rng) };
     let Op::Alloc { gfp, reserved, .. } = &mut list(program, place.0)[place.1] else { return };
@@ -168,7 +171,7 @@ pub(super) fn remask(program: &mut Program, rng: &mut Rng) {
     }
 }
 
-/// Makes an op use the variable of another op, so that what is allocated in one place is used in another.
+/// Makes an op use the variable of another op, so that what one place allocates is freed or used in another.
 pub(super) fn rename(program: &mut Program, rng: &mut Rng) {
     let has_var = |op: &Op| {
         let mut has = false;

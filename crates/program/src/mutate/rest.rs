@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Mutations of what is around the ops: faults, the schedule, memory, the machine.
+//! Mutations of all but the ops: faults, the schedule, memory, the machine.
 
 use super::super::axes::{ATOMS, CPUS, DYNS, PAGES, RESERVED, STATICS, UNITS};
 use super::super::op::Op;
@@ -28,12 +28,13 @@ pub(super) fn fault(program: &mut Program, rng: &mut Rng) {
         1 => faults[at] = drawn(rng),
         2 => faults[at].site = rng.pick(&Site::ALL).0,
         3 => faults[at].times = drawn(rng).times,
+        // Small steps: the next or last allocation before or after is the likely one to matter.
         4 | 5 => faults[at].nth = faults[at].nth.saturating_add(rng.pick(&[1, 1, 2, 8])),
         _ => faults[at].nth = faults[at].nth.saturating_sub(rng.pick(&[1, 1, 2, 8])),
     }
 }
 
-/// Changes who runs when; a program with one task gets a second from its second half.
+/// Changes the schedule. A program with one task gets a second from its second half, as one task has no schedule.
 pub(super) fn schedule(program: &mut Program, rng: &mut Rng) {
     let tasks = program.tasks.len();
     if tasks == 1 || (tasks < 4 && rng.chance(1, 12)) {
@@ -49,7 +50,7 @@ pub(super) fn schedule(program: &mut Program, rng: &mut Rng) {
     let turns = &mut program.schedule;
     let n = turns.len() as u32;
     if n == 0 || rng.chance(1, 12) {
-        // A whole new one, as long as the ops.
+        // A new schedule, about as long as the ops need.
         *turns = (0..ops.max(1)).map(|_| turn(rng)).collect();
         return;
     }
@@ -57,7 +58,7 @@ pub(super) fn schedule(program: &mut Program, rng: &mut Rng) {
     match rng.below(12) {
         0 | 1 => turns[at].lane = lane(rng) as u8,
         2 if reclaims => turns[at].lane = Turn::KSWAPD,
-        // Where in the op the turn ends is what races are about.
+        // Races depend on the scheduling point within an op, so points change most often.
         2..5 => turns[at].points = turns[at].points.saturating_add(rng.pick(&[1, 1, 2, 4])),
         5..7 => turns[at].points = turns[at].points.saturating_sub(1).max(1),
         7 if at > 0 => turns.swap(at - 1, at),
@@ -70,7 +71,7 @@ pub(super) fn schedule(program: &mut Program, rng: &mut Rng) {
     }
 }
 
-/// The second half of a task becomes a task of its own.
+/// Makes the second half of a task, from a random op on, a task of its own. Both share the variables of the first.
 fn split(program: &mut Program, rng: &mut Rng) {
     if program.tasks.len() == limits::TASKS {
         return;
@@ -82,7 +83,7 @@ fn split(program: &mut Program, rng: &mut Rng) {
     program.tasks.push(second);
 }
 
-/// Changes memory, or a shrinker.
+/// Changes one field of memory, or a shrinker. Without memory, adds it with a few pages for each CPU.
 pub(super) fn pressure(program: &mut Program, rng: &mut Rng) {
     let cpus = program.boot.nr_cpus() as u16;
     let Some(memory) = &mut program.memory else {
@@ -103,7 +104,7 @@ pub(super) fn pressure(program: &mut Program, rng: &mut Rng) {
     }
 }
 
-/// Adds a shrinker, removes or changes one, or moves an op of a task to it.
+/// Adds a shrinker, removes or changes one, or copies an op of another list to it.
 fn shrinker(program: &mut Program, rng: &mut Rng) {
     let n = program.shrinkers.len() as u32;
     if n == 0 || (rng.chance(1, 6) && program.shrinkers.len() < limits::SHRINKERS) {
@@ -128,9 +129,10 @@ fn shrinker(program: &mut Program, rng: &mut Rng) {
     }
 }
 
-/// Changes one thing about the machine: mostly to a value worth trying, sometimes to one beside the one it has.
+/// Changes one field of the machine: mostly to a value worth trying, sometimes to a neighbour of the value it has.
 pub(super) fn machine(program: &mut Program, rng: &mut Rng) {
     let boot = &mut program.boot;
+    // Page and word steps, where rounding changes.
     let near = |value: u32, rng: &mut Rng| match rng.chance(1, 2) {
         true => value.wrapping_add(rng.pick(&[1, 4, 8, 4096])),
         false => value.saturating_sub(rng.pick(&[1, 4, 8, 4096])),

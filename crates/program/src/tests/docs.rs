@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The two pages of documentation say what the tables say. `UPDATE_DOCS=1 cargo test` writes the tables into them.
+//! The two pages of documentation say what the tables say.
+//!
+//! `UPDATE_DOCS=1 cargo test` writes the tables into them.
 
 use std::path::Path;
 

@@ -7,33 +7,40 @@
 //! record   code operands                                                                   (7)
 //! ```
 //!
-//! Everything is little endian. A record is an op of the current task, the start of the next task, shrinker or handler, a fault, memory,
-//! up to ten turns of tasks to the end of an op, up to three turns of any kind, or *wide*: an op, fault, memory or turn with its
-//! operands in long form, over as many records as it takes. Both headers are whole records long, so a mutation that drops or copies records keeps the rest aligned. Short forms are
-//! indices into tables of values worth trying; what has none is written wide, so every program has a byte form.
+//! Everything is little endian. A record is one of these:
 //!
-//! Every byte string decodes: unknown codes are `alloc`, indices are taken modulo, what is missing is 0, and
-//! [`Program::repair`] does the rest.
+//! * an op of the current list;
+//! * the start of the next task, shrinker or handler, whose ops then follow;
+//! * a fault, or the memory of the machine;
+//! * up to ten turns of tasks to the end of an op, or up to three turns of any kind;
+//! * *wide*: an op, fault, memory or turn with operands in long form, over as many records as it takes.
+//!
+//! Short forms are indices into tables of values worth trying; what has no short form is written wide, so every program
+//! has a byte form. Both headers are whole records long, and all records have one length: a mutation that drops or
+//! copies records leaves the others aligned.
+//!
+//! Every byte string decodes, since a fuzzer makes any: unknown codes are `alloc`, indices are taken modulo, what is
+//! missing is 0, and [`Program::repair`] does the rest.
 
-use super::axes::{ATOMS, CPUS, DYNS, PAGES, RESERVED, STATICS, UNITS};
+mod header;
+
+use self::header::{HEADER, get_geometry, header_len, put_geometry};
 use super::codes::{Long, RECORD, Short};
 use super::op::{Op, TABLE};
 use super::{Handler, Program, Shrinker, Turn};
 use percuss_kernel::event::Site;
-use percuss_kernel::geometry::{First, Geometry};
 use percuss_kernel::{Fault, Memory, limits};
 
-/// The version this code writes.
+/// Version of the byte form, the first byte of a program. It rises when stored bytes would mean another program.
 pub const VERSION: u8 = 2;
 
-const HEADER: usize = 14;
-/// Bytes below which no record follows the header.
-pub(super) const RECORD_HEADER: usize = HEADER + RECORD;
-const WIDE_HEADER: usize = 35;
-/// Value of the caller byte that marks `unsafe-caller`; any other is a safe caller, so random bytes are.
+/// Length of the shortest program with a record. Below it there is nothing for a mutation of ops to work on.
+pub(crate) const RECORD_HEADER: usize = HEADER + RECORD;
+/// Value of the caller byte that marks `unsafe-caller`. One value of 256, so that random bytes hardly ever make a
+/// program whose findings are its own fault.
 const UNSAFE: u8 = 0xa5;
 
-// Codes of records that are no ops, at the end of the 64 so that ops can be added before them.
+// Codes of records that are no ops. They are the last of the 64 codes, so that new ops get codes before them.
 const CODES: u8 = 64;
 const TURNS: u8 = 58;
 const MEMORY: u8 = 59;
@@ -41,29 +48,31 @@ const TASK: u8 = 60;
 const FAULT: u8 = 61;
 const SCHEDULE: u8 = 62;
 const WIDE: u8 = 63;
-/// Turns a SCHEDULE record holds, two a byte behind the count: tasks only, to the end of their op.
+/// Turns in a SCHEDULE record, two in each byte after the count: tasks only (four bits), to the end of their op.
 const ENTRIES: usize = 10;
-/// Turns a TURNS record holds, two bytes each: lane and points.
+/// Turns in a TURNS record, two bytes each: lane and points.
 const PREEMPTING: usize = 3;
-/// Lane of a turn that is none.
+/// Lane byte of an unused entry in a TURNS record.
 const NO_LANE: u8 = 0xff;
-/// Upper half of the lane of kswapd's turns; of any other, the lower half is a task.
+/// Upper half of the lane byte of kswapd's turns. With any other upper half than this and the next, the lower half is a
+/// task.
 const KSWAPD_LANE: u8 = 0xe0;
-/// Upper half of the lane of turns that fire a handler.
+/// Upper half of the lane byte of turns that fire a handler, whose index is the lower half.
 const HANDLER_LANE: u8 = 0xd0;
 
-/// First operand of a TASK record that starts a shrinker; any other starts a task, so that random bytes do.
+/// First operand of a TASK record that starts a shrinker. Any other value starts a task, so that random bytes make
+/// tasks.
 const GATED: u8 = 0x51;
 const ALWAYS: u8 = 0x52;
-/// The same for handlers of hard and of soft interrupts, with a second operand: whatever follows is theirs, and random
-/// bytes are to be of tasks.
+/// The same for handlers of hard and soft interrupts, but only with HANDLER as second operand. All ops after a
+/// handler's start are its own, so random bytes that made one easily would lose their tasks.
 const HARD: u8 = 0x53;
 const SOFT: u8 = 0x54;
 const HANDLER: u8 = 0x68;
-/// Set in the `reserve` byte of a MEMORY record when kswapd does not run.
+/// Set in the `reserve` byte of a MEMORY record if kswapd does not run. The count itself is at most 127.
 const NO_KSWAPD: u8 = 0x80;
 
-/// Row of each code; codes nobody has are `alloc`.
+/// Row in the table of each code; codes without an op are `alloc`. Two ops with one code do not build.
 const ROW_OF: [u8; CODES as usize] = {
     let mut rows = [0; CODES as usize];
     let mut row = 0;
@@ -79,122 +88,33 @@ const ROW_OF: [u8; CODES as usize] = {
     rows
 };
 
-/// Why bytes are not a program file.
+/// Why a file is not a program. Only [`Program::decode_strict`] refuses bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BytesError {
-    /// No byte at all.
     #[error("empty: a program starts with its version, {VERSION:#04x}")]
     Empty,
-    /// Written by another percuss, or not by percuss.
+    /// The version byte is of another percuss, or the file is no program.
     #[error("the version is {0:#04x}, expected {VERSION:#04x}: written by another percuss, or no program")]
     Version(u8),
-    /// The header ends early.
+    /// The file is shorter than its header, in bytes.
     #[error("the header has {found} of its {expected} bytes")]
-    Header {
-        /// Bytes there are.
-        found: usize,
-        /// Bytes there should be.
-        expected: usize,
-    },
-    /// The last record is not whole.
+    Header { found: usize, expected: usize },
+    /// The last record is not whole: a file that was cut.
     #[error("{extra} bytes of trailing garbage at offset {offset}")]
     Trailing {
-        /// Where they start.
+        /// Offset in bytes from the start of the file.
         offset: usize,
-        /// How many there are.
         extra: usize,
     },
 }
 
-fn put_geometry(boot: &Geometry, flags: u8, caller: u8, out: &mut Vec<u8>) {
-    let Geometry {
-        cpus,
-        groups,
-        interleaved: _,
-        static_size,
-        reserved,
-        dyn_size,
-        atom,
-        unit,
-        first: _,
-        kmem: _,
-        pages,
-    } = *boot;
-    let find = |table: &[u32], value| table.iter().position(|&v| v == value).map(|i| i as u8);
-    let short = || {
-        Some([
-            CPUS.iter().position(|&m| m == cpus)? as u8,
-            groups.saturating_sub(1) & 3,
-            find(&STATICS, static_size)?,
-            find(&RESERVED, reserved)?,
-            find(&DYNS, dyn_size)?,
-            find(&ATOMS, atom)?,
-            find(&UNITS, unit)?,
-            find(&PAGES, pages)?,
-        ])
-    };
-    match short() {
-        Some(codes) => {
-            out.extend([VERSION, flags, caller]);
-            out.extend(codes);
-            out.resize(HEADER, 0);
-        }
-        None => {
-            out.extend([VERSION, flags | 0xc0 | (groups.saturating_sub(1) & 3) << 4, caller]);
-            out.extend(cpus.to_le_bytes());
-            for value in [static_size, reserved, dyn_size, atom, unit, pages] {
-                out.extend(value.to_le_bytes());
-            }
-        }
-    }
-}
-
-fn get_geometry(bytes: &[u8]) -> Geometry {
-    let byte = |i: usize| bytes.get(i).copied().unwrap_or(0);
-    let flags = byte(1);
-    let first = [First::Embed, First::Page, First::Info, First::Embed][usize::from(flags & 3)];
-    let (interleaved, kmem) = (flags & 4 != 0, flags & 8 == 0);
-    if flags & 0xc0 == 0xc0 {
-        let word = |i: usize| u32::from_le_bytes(std::array::from_fn(|n| byte(i + n)));
-        return Geometry {
-            cpus: u64::from(word(3)) | u64::from(word(7)) << 32,
-            groups: 1 + (flags >> 4 & 3),
-            interleaved,
-            static_size: word(11),
-            reserved: word(15),
-            dyn_size: word(19),
-            atom: word(23),
-            unit: word(27),
-            first,
-            kmem,
-            pages: word(31),
-        };
-    }
-    let pick = |table: &[u32], i: usize| table[usize::from(byte(i)) % table.len()];
-    Geometry {
-        cpus: CPUS[usize::from(byte(3)) % CPUS.len()],
-        groups: 1 + byte(4) % 4,
-        interleaved,
-        static_size: pick(&STATICS, 5),
-        reserved: pick(&RESERVED, 6),
-        dyn_size: pick(&DYNS, 7),
-        atom: pick(&ATOMS, 8),
-        unit: pick(&UNITS, 9),
-        first,
-        kmem,
-        pages: pick(&PAGES, 10),
-    }
-}
-
-fn header_len(bytes: &[u8]) -> usize {
-    if bytes.get(1).is_some_and(|flags| flags & 0xc0 == 0xc0) { WIDE_HEADER } else { HEADER }
-}
-
-/// Fills the last record.
+/// Pads the last record with zeros.
 fn pad(out: &mut Vec<u8>) {
     out.resize(out.len().next_multiple_of(RECORD), 0);
 }
 
+/// Writes a fault short if the count of allocations fits two bytes and the number of failures one; 255 of the latter
+/// means all.
 fn put_fault(fault: Fault, out: &mut Vec<u8>) {
     let Fault { site, nth, times } = fault;
     let short_times = if times == u32::MAX { Some(255) } else { u8::try_from(times).ok().filter(|&t| t < 255) };
@@ -213,6 +133,7 @@ fn put_fault(fault: Fault, out: &mut Vec<u8>) {
     pad(out);
 }
 
+/// Writes memory short if all counts fit a byte.
 fn put_memory(memory: Memory, out: &mut Vec<u8>) {
     let Memory { free, reserve, clean, io, fs, oom, kswapd } = memory;
     let reserve = reserve | if kswapd { 0 } else { NO_KSWAPD };
@@ -233,7 +154,7 @@ fn memory(reserve: u8, count: [u16; 5]) -> Memory {
 }
 
 fn put_schedule(schedule: &[Turn], out: &mut Vec<u8>) {
-    // Which kind of record a turn goes into: short forms of their own for tasks to the end of an op, and for few points.
+    // Which kind of record a turn goes into: two short forms, one for tasks to the end of an op and one for few points.
     let kind = |turn: &Turn| match turn.points {
         0 if turn.lane < Turn::KSWAPD => 0,
         0..=255 => 1,
@@ -260,6 +181,7 @@ fn put_schedule(schedule: &[Turn], out: &mut Vec<u8>) {
     }
 }
 
+/// The lane byte of a turn in TURNS and wide records.
 fn lane_byte(turn: Turn) -> u8 {
     match turn.fires() {
         Some(handler) => HANDLER_LANE | handler as u8,
@@ -268,6 +190,7 @@ fn lane_byte(turn: Turn) -> u8 {
     }
 }
 
+/// The turn of a lane byte; None for an unused entry. Unlisted upper halves are tasks, so nearly every byte is a turn.
 fn get_turn(lane: u8, points: u32) -> Option<Turn> {
     match lane {
         NO_LANE => None,
@@ -292,7 +215,7 @@ fn put_ops(ops: &[Op], out: &mut Vec<u8>) {
 }
 
 impl Program {
-    /// The byte form. Decoding gives the program back if [`Program::repair`] would leave it as it is.
+    /// The byte form. Decoding it gives the program back if [`Program::repair`] would leave the program as it is.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(HEADER + RECORD * (self.nr_ops() + self.tasks.len()));
         let boot = &self.boot;
@@ -325,7 +248,7 @@ impl Program {
         out
     }
 
-    /// The program of any bytes: for fuzzers. A version of another percuss is taken for this one.
+    /// The program of any bytes, for fuzzers. Ignores the version and never fails.
     pub fn decode(bytes: &[u8]) -> Program {
         let mut program =
             Program { boot: get_geometry(bytes), unsafe_caller: bytes.get(2) == Some(&UNSAFE), ..Program::default() };
@@ -340,14 +263,15 @@ impl Program {
         program
     }
 
-    /// Adds what a record says; returns its bytes.
+    /// Adds what one record says to the program, and returns the bytes it takes.
     fn record(&mut self, code: u8, operands: &[u8], nr_ops: &mut usize) -> usize {
         let byte = |i: usize| operands.get(i).copied().unwrap_or(0);
         let site = |code: u8| Site::ALL[usize::from(code) % Site::ALL.len()].0;
         let mut used = RECORD;
         let op = match code {
             TASK if matches!(byte(0), GATED | ALWAYS) => {
-                // Tasks come before shrinkers, and these before handlers.
+                // The byte form has tasks before shrinkers and these before handlers; a record out of order is ignored,
+                // so that a program decodes in the order in which it would be written.
                 if self.shrinkers.len() < limits::SHRINKERS && self.handlers.is_empty() {
                     self.shrinkers.push(Shrinker { gated: byte(0) == GATED, objects: byte(1), ops: Vec::new() });
                 }
@@ -409,6 +333,7 @@ impl Program {
                         self.schedule.extend(get_turn(lane, long.get(4)));
                         None
                     }
+                    // Other records have no wide form.
                     TASK.. => None,
                     _ => Some(Op::get_long(usize::from(ROW_OF[usize::from(inner)]), &mut long)),
                 };
@@ -422,6 +347,7 @@ impl Program {
         };
         if let Some(op) = op.filter(|_| *nr_ops < limits::OPS) {
             *nr_ops += 1;
+            // Ops belong to the list that was started last.
             let handler = self.handlers.last_mut().map(|h| &mut h.ops);
             let ops = handler.or(self.shrinkers.last_mut().map(|s| &mut s.ops)).or(self.tasks.last_mut());
             ops.expect("there is always a task").push(op);
@@ -429,7 +355,8 @@ impl Program {
         used
     }
 
-    /// The program of a file: refuses another version and what is not whole.
+    /// The program of a file. Refuses another version, a short header and an incomplete record, which a fuzzer's bytes
+    /// may have but a stored program does not.
     pub fn decode_strict(bytes: &[u8]) -> Result<Program, BytesError> {
         match bytes.first() {
             None => return Err(BytesError::Empty),
@@ -460,7 +387,8 @@ impl<'a> arbitrary::Arbitrary<'a> for Program {
 }
 
 impl Program {
-    /// What a fuzzer runs: the caller is safe whatever the bytes say, so that every finding is the tree's.
+    /// The program that a fuzzer runs for some bytes. The caller is made safe whatever they say, so that every finding
+    /// is the tree's fault.
     fn from_fuzzer(bytes: &[u8]) -> Program {
         let mut program = Program::decode(bytes);
         if program.unsafe_caller {
