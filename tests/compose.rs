@@ -6,6 +6,7 @@ mod common;
 use percuss::campaign::{compose, listed, minimize, one};
 use percuss::image::{Image, ImageSpec};
 use percuss::judge::{Batch, Found, Like, Oracles};
+use percuss::model::Quirk;
 use percuss::oracle::Oracle;
 use percuss::program::Program;
 use percuss::worker::Setup;
@@ -65,7 +66,7 @@ fn the_live_cycle_of_two_programs() {
     let [cycle] = &found[..] else { panic!("{found:#?}") };
     let title = "WARNING: possible circular locking dependency detected: fs_lock --> pcpu_alloc_mutex --> fs_reclaim";
     assert_eq!(cycle.finding.title, title);
-    assert!(["B04", "B06"].contains(&cycle.finding.quirk.as_deref().unwrap()), "known: {:?}", cycle.finding.quirk);
+    assert!([Quirk::B04, Quirk::B06].contains(&cycle.finding.quirk.unwrap()), "known: {:?}", cycle.finding.quirk);
     let parts = cycle.composed.as_ref().unwrap();
     assert_eq!((&parts.programs[..], parts.whole, cycle.count), (&[0, 1][..], true, 0));
     for line in ["-> #2 (pcpu_alloc_mutex)", "which lock already depends on the new lock.", "*** DEADLOCK ***"] {
@@ -90,7 +91,7 @@ fn two_orders_in_two_programs() {
     let found = composed(&setup, &[reserved, aligned]);
     let [cycle] = &found[..] else { panic!("{found:#?}") };
     let title = "WARNING: possible circular locking dependency detected: lock 0 --> pcpu_alloc_mutex";
-    assert_eq!((cycle.finding.title.as_str(), cycle.finding.quirk.as_deref()), (title, None));
+    assert_eq!((cycle.finding.title.as_str(), cycle.finding.quirk), (title, None));
     shows_alone(&setup, cycle, 2);
 }
 
@@ -104,7 +105,7 @@ fn interrupts_and_who_they_interrupt_in_two_programs() {
     let found = composed(&setup, &[within, "task a\nx = alloc 64\nfree x\n"]);
     let [conflict] = &found[..] else { panic!("{found:#?}") };
     let title = "WARNING: inconsistent lock state: lock 0 {IN-HARDIRQ-W} -> {HARDIRQ-ON-W}";
-    assert_eq!((conflict.finding.title.as_str(), conflict.finding.quirk.as_deref()), (title, None));
+    assert_eq!((conflict.finding.title.as_str(), conflict.finding.quirk), (title, None));
     shows_alone(&setup, conflict, 5);
 }
 

@@ -7,7 +7,7 @@ use percuss::campaign::{minimize, one, span};
 use percuss::image::{Image, ImageSpec};
 use percuss::judge::{Batch, Found, Like, ModelRun, Oracles};
 use percuss::kernel::event::{Event, Stop};
-use percuss::model::{Facts, Quirks};
+use percuss::model::{Facts, Quirk, Quirks};
 use percuss::oracle::Oracle;
 use percuss::program::{Generator, Program};
 use percuss::worker::Setup;
@@ -21,8 +21,7 @@ fn setup(edits: &[&str], seed: u64) -> (Image, Setup) {
     let mut setup = image.setup(seed, Oracles::default());
     setup.worker = Some(env!("CARGO_BIN_EXE_percuss").into());
     // Those of the tree: an edit must not be taken for a quirk.
-    setup.quirks =
-        Quirks::ALL.iter().filter(|q| Quirks::v6_12().get(q.name) == Ok(true)).map(|q| q.name.into()).collect();
+    setup.quirks = Quirks::v6_12();
     (image, setup)
 }
 
@@ -158,8 +157,8 @@ task a
 task b
   y = alloc 32768 gfp GFP_KERNEL|__GFP_NOFAIL
 ";
-    for backing_under_mutex in [true, false] {
-        let quirks = Quirks { backing_nofail: true, backing_under_mutex, ..Quirks::v6_12() };
+    let with = Quirks::v6_12().with(Quirk::BackingNofail);
+    for quirks in [with.with(Quirk::BackingUnderMutex), with.without(Quirk::BackingUnderMutex)] {
         let mut run = ModelRun::new(Facts::default(), quirks).unwrap();
         for points in [1, 20, 40, 60, 80] {
             let program: Program = format!("{text}schedule a:{points} b:{points} a:3 b:50\n").parse().unwrap();

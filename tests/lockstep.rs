@@ -8,9 +8,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use percuss::campaign::{Extent, Progress, generated, one};
 use percuss::image::{Config, Image, ImageSpec};
-use percuss::judge::{Batch, ModelRun, Oracles, PROBES, image_session, probe_program};
+use percuss::judge::{Batch, ModelRun, Oracles, image_session, probe_program};
 use percuss::kernel::Tenant;
-use percuss::model::{Facts, Quirks};
+use percuss::model::{Facts, Quirk, Quirks};
 use percuss::oracle::Oracle;
 use percuss::program::{Generator, Op, Program};
 use percuss::run::{Ended, Session, Unwatched};
@@ -41,8 +41,8 @@ fn nothing_new(batch: &Batch, of: &str) {
 }
 
 /// Findings by the quirk that accounts for them.
-fn accounted(batch: &Batch, quirk: &str) -> usize {
-    batch.found.iter().filter(|f| f.finding.quirk.as_deref() == Some(quirk)).count()
+fn accounted(batch: &Batch, quirk: Quirk) -> usize {
+    batch.found.iter().filter(|f| f.finding.quirk == Some(quirk)).count()
 }
 
 fn corpus(name: &str) -> Program {
@@ -79,47 +79,49 @@ fn tree_6_1_without_memcg_agrees() {
 }
 
 /// A fix ends its quirk, and what the quirk accounted for with it.
-fn fixed(name: &str, gone: &[&str], shows: bool) {
+fn fixed(quirk: Quirk, gone: &[Quirk], shows: bool) {
     if !common::has_trees() {
         return;
     }
     const PROGRAMS: u64 = 300;
     let (base, base_setup) = image("6.12", &[], Config::default());
-    let (fixed, setup) = image("6.12", &[&format!("fix-{name}")], Config::default());
-    let mut expected = base.quirks;
-    gone.iter().for_each(|q| expected.set(q, false).unwrap());
+    let (fixed, setup) = image("6.12", &[&format!("fix-{quirk}")], Config::default());
+    let expected = gone.iter().copied().fold(base.quirks, Quirks::without);
     assert_eq!((fixed.quirks, fixed.undecided.as_slice()), (expected, &[][..]));
     let batch = campaign(&setup, PROGRAMS);
-    nothing_new(&batch, name);
-    gone.iter().for_each(|q| assert_eq!(accounted(&batch, q), 0, "{q} with fix-{name}"));
+    nothing_new(&batch, quirk.name());
+    gone.iter().for_each(|q| assert_eq!(accounted(&batch, *q), 0, "{q} with fix-{quirk}"));
     // Some are seen in one program of hundreds.
-    assert!(!shows || accounted(&campaign(&base_setup, 5 * PROGRAMS), name) > 0, "{name} is not seen without its fix");
+    assert!(
+        !shows || accounted(&campaign(&base_setup, 5 * PROGRAMS), quirk) > 0,
+        "{quirk} is not seen without its fix"
+    );
 }
 
 #[test]
 fn b24_goes_with_its_fix() {
-    fixed("B24", &["B24"], true);
+    fixed(Quirk::B24, &[Quirk::B24], true);
 }
 
 #[test]
 fn b25_goes_with_its_fix() {
-    fixed("B25", &["B25"], false);
+    fixed(Quirk::B25, &[Quirk::B25], false);
 }
 
 #[test]
 fn b26_goes_with_its_fix() {
-    fixed("B26", &["B26"], false);
+    fixed(Quirk::B26, &[Quirk::B26], false);
 }
 
 #[test]
 fn b50_goes_with_its_fix() {
-    fixed("B50", &["B50"], false);
+    fixed(Quirk::B50, &[Quirk::B50], false);
 }
 
 /// With nothing promoted there is no right edge to lose, nor an old start to compare with.
 #[test]
 fn b51_goes_with_its_fix_and_takes_others_along() {
-    fixed("B51", &["B51", "B50", "B26"], true);
+    fixed(Quirk::B51, &[Quirk::B51, Quirk::B50, Quirk::B26], true);
 }
 
 /// The eleventh warning, on 6.12 only, and not with its fix.
@@ -128,12 +130,12 @@ fn b15_is_known_on_6_12_only() {
     if !common::has_trees() {
         return;
     }
-    let program = probe_program("B15");
+    let program = probe_program(Quirk::B15);
     for (tree, edits, known) in [("6.12", &[][..], 1), ("6.12", &["fix-B15"], 0), ("6.1", &[], 0)] {
         let (_image, setup) = image(tree, edits, Config::default());
         let batch = one(&setup, &program).unwrap();
         nothing_new(&batch, tree);
-        assert_eq!(accounted(&batch, "B15"), known, "{tree} with {edits:?}: {:#?}", batch.found);
+        assert_eq!(accounted(&batch, Quirk::B15), known, "{tree} with {edits:?}: {:#?}", batch.found);
     }
 }
 
@@ -152,7 +154,7 @@ fn b24_in_five_ops() {
         let (_base, base) = image(tree, &[], Config::default());
         let [finding] = &room(&base)[..] else { panic!("{tree}: one finding") };
         assert_eq!(finding.title, "percuss: allocation fails although there is room");
-        assert_eq!((finding.quirk.as_deref(), finding.op), (Some("B24"), 4));
+        assert_eq!((finding.quirk, finding.op), (Some(Quirk::B24), 4));
         let (_fixed, fixed) = image(tree, &["fix-B24"], Config::default());
         assert_eq!(one(&fixed, &program).unwrap().found, [], "{tree} with its fix");
     }
@@ -173,7 +175,7 @@ fn b36_is_known_on_6_1_only() {
     };
     let known = found("6.1", &[]);
     let by_b36 = |f: &&percuss::oracle::Finding| {
-        f.quirk.as_deref() == Some("B36") && matches!(f.oracle, Oracle::Mapping | Oracle::Ledger)
+        f.quirk == Some(Quirk::B36) && matches!(f.oracle, Oracle::Mapping | Oracle::Ledger)
     };
     assert!(known.iter().any(|f| by_b36(&f)), "{known:#?}");
     assert_eq!(found("6.1", &["fix-B36"]), []);
@@ -239,21 +241,17 @@ fn poison_stays_out_of_static_areas() {
 #[test]
 fn every_probe_tells_its_quirk_apart() {
     for base in [Quirks::v6_12(), Quirks::v6_1()] {
-        assert_eq!(PROBES.len(), Quirks::ALL.len());
-        for name in PROBES {
-            let program = probe_program(name);
-            let logs = [false, true].map(|on| {
-                let mut quirks = base;
-                quirks.set(name, on).unwrap();
-                log(&mut ModelRun::new(Facts::default(), quirks).unwrap().session, &program).0
-            });
-            let occasion = match *name {
+        for quirk in Quirk::ALL {
+            let program = probe_program(*quirk);
+            let logs = [base.without(*quirk), base.with(*quirk)]
+                .map(|quirks| log(&mut ModelRun::new(Facts::default(), quirks).unwrap().session, &program).0);
+            let occasion = match quirk {
                 // Sleeping callers warn under the mutex, one at a time.
-                "B15" => !base.warn_limit_sleepable,
-                "queue-under-lock" => !base.b14,
+                Quirk::B15 => !base.has(Quirk::WarnLimitSleepable),
+                Quirk::QueueUnderLock => !base.has(Quirk::B14),
                 _ => true,
             };
-            assert_eq!(logs[0] != logs[1], occasion, "{name} beside {base}");
+            assert_eq!(logs[0] != logs[1], occasion, "{quirk} beside {base}");
         }
     }
 }
@@ -266,9 +264,8 @@ fn images_have_the_quirks_of_their_trees() {
     for (tree, quirks) in [("6.12", Quirks::v6_12()), ("6.1", Quirks::v6_1())] {
         for config in [Config::Smp, Config::SmpNomemcg] {
             let (image, _) = image(tree, &[], config);
-            let mut expected = quirks;
-            // Without cgroups no area has a vector of them, and nothing is to be seen of it.
-            expected.b41 &= config == Config::Smp;
+            // Without cgroups no area has a vector of them, so B41 makes no difference.
+            let expected = if config == Config::Smp { quirks } else { quirks.without(Quirk::B41) };
             assert_eq!((image.quirks, image.undecided.as_slice()), (expected, &[][..]), "{tree}, {config:?}");
         }
     }

@@ -57,7 +57,7 @@ impl Pair {
             setup
         });
         // Else the Model would be made to have the bug too, where a quirk is like it.
-        edited.quirks.clone_from(&base.quirks);
+        edited.quirks = base.quirks;
         Pair { _images: images, base, edited }
     }
 
@@ -218,7 +218,7 @@ fn known_order_beside_a_divergence_is_known() {
     let text = "boot cpus=4\ntask a\n  irq-off\n  v0 = alloc 8 gfp GFP_NOWAIT\n  irq-on\n  lock fs\n  \
                 v1 = alloc 8 gfp GFP_NOFS\n  unlock fs\n  v2 = alloc 24K gfp GFP_KERNEL\n";
     let found = percuss::campaign::one(&pair.edited, &text.parse().unwrap()).unwrap().found;
-    let of = |oracle| found.iter().filter(move |f| f.finding.oracle == oracle).map(|f| f.finding.quirk.as_deref());
+    let of = |oracle| found.iter().filter(move |f| f.finding.oracle == oracle).map(|f| f.finding.quirk);
     assert_eq!(of(Oracle::Lockstep).collect::<Vec<_>>(), [None]);
     assert_eq!(of(Oracle::Context).next(), Some(None), "and what is new is new");
     assert!(of(Oracle::LockOrder).count() > 0 && of(Oracle::LockOrder).all(|by| by.is_some()), "{found:#?}");

@@ -7,21 +7,21 @@ use percuss::campaign::{Extent, Progress, generated};
 use percuss::edit::{Edit, Kind};
 use percuss::image::{Config, Image, ImageSpec};
 use percuss::judge::{ModelRun, Oracles, probe};
-use percuss::model::{Facts, Quirks};
+use percuss::model::{Facts, Quirk, Quirks};
 use percuss::program::Program;
 
 /// Generated programs of each variant.
 const PROGRAMS: u64 = 300;
 
 /// Variants, with the quirks they bring and take away.
-const VARIANTS: [(&str, &[&str], &[&str]); 7] = [
-    ("pre-9a5b183", &["B03", "B03b"], &[]),
-    ("scopes", &["caller-scopes"], &[]),
-    ("noio-mask", &[], &["B06"]),
-    ("noio-mask-nofail", &["backing-nofail"], &["B06"]),
-    ("v4", &[], &["B04", "B05", "B06"]),
-    ("v4-nofail", &["backing-nofail"], &["B04", "B05", "B06"]),
-    ("v4-scope", &["noreclaim-scope"], &["B04", "B05", "B06"]),
+const VARIANTS: [(&str, &[Quirk], &[Quirk]); 7] = [
+    ("pre-9a5b183", &[Quirk::B03, Quirk::B03b], &[]),
+    ("scopes", &[Quirk::CallerScopes], &[]),
+    ("noio-mask", &[], &[Quirk::B06]),
+    ("noio-mask-nofail", &[Quirk::BackingNofail], &[Quirk::B06]),
+    ("v4", &[], &[Quirk::B04, Quirk::B05, Quirk::B06]),
+    ("v4-nofail", &[Quirk::BackingNofail], &[Quirk::B04, Quirk::B05, Quirk::B06]),
+    ("v4-scope", &[Quirk::NoreclaimScope], &[Quirk::B04, Quirk::B05, Quirk::B06]),
 ];
 
 fn build(tree: &str, variant: &str, config: Config) -> Image {
@@ -45,7 +45,8 @@ fn the_readme_lists_them() {
         let title = Edit::variant(name).unwrap().title;
         let title = title.strip_prefix("our variant: ").unwrap();
         let signed = [("-", off), ("+", on)].into_iter().filter(|(_, quirks)| !quirks.is_empty());
-        let quirks: Vec<_> = signed.map(|(sign, quirks)| format!("{sign} {}", quirks.join(" "))).collect();
+        let names = |quirks: &[Quirk]| quirks.iter().map(|quirk| quirk.name()).collect::<Vec<_>>().join(" ");
+        let quirks: Vec<_> = signed.map(|(sign, quirks)| format!("{sign} {}", names(quirks))).collect();
         format!("| `{name}` | {title} | {} |", quirks.join(", "))
     });
     assert_eq!(table.trim().lines().skip(2).collect::<Vec<_>>(), rows);
@@ -58,11 +59,12 @@ fn quirks(tree: &str, of_tree: Quirks, config: Config) {
     }
     for (variant, on, off) in VARIANTS {
         let image = build(tree, variant, config);
-        let mut expected = of_tree;
-        on.iter().for_each(|quirk| expected.set(quirk, true).unwrap());
-        off.iter().for_each(|quirk| expected.set(quirk, false).unwrap());
-        // Without cgroups no area has a vector of them.
-        expected.b41 &= config == Config::Smp;
+        let with = on.iter().copied().fold(of_tree, Quirks::with);
+        let mut expected = off.iter().copied().fold(with, Quirks::without);
+        // Without cgroups no area has a vector of them, so B41 makes no difference.
+        if config != Config::Smp {
+            expected = expected.without(Quirk::B41);
+        }
         assert_eq!((image.quirks, image.undecided.as_slice()), (expected, &[][..]), "{variant} on {tree}");
         assert!(image.applied.iter().all(|name| name.starts_with("our variant ")), "{:?}", image.applied);
     }
@@ -102,17 +104,27 @@ fn agrees(tree: &str, variant: &str) {
 /// Whatever a tree does with masks is found out, in any combination: here Models are the trees.
 #[test]
 fn combinations_of_mask_quirks_are_found() {
-    const MASKS: [&str; 8] = ["B03", "B03b", "B04", "B05", "B06", "backing-nofail", "caller-scopes", "noreclaim-scope"];
+    const MASKS: [Quirk; 8] = [
+        Quirk::B03,
+        Quirk::B03b,
+        Quirk::B04,
+        Quirk::B05,
+        Quirk::B06,
+        Quirk::BackingNofail,
+        Quirk::CallerScopes,
+        Quirk::NoreclaimScope,
+    ];
     // All of them take a minute; with an odd step every quirk still meets every other.
     for combination in (0..1 << MASKS.len()).step_by(13) {
-        let mut quirks = Quirks::v6_12();
-        for (bit, name) in MASKS.iter().enumerate() {
-            quirks.set(name, combination >> bit & 1 != 0).unwrap();
-        }
+        let mut quirks = MASKS.into_iter().fold(Quirks::v6_12(), Quirks::without);
+        quirks =
+            (0..MASKS.len()).filter(|bit| combination >> bit & 1 != 0).map(|bit| MASKS[bit]).fold(quirks, Quirks::with);
         let facts = Facts::default();
         let found = probe(&mut ModelRun::new(facts, quirks).unwrap().session, facts).unwrap();
         // With B03 no caller without all of GFP_KERNEL gets to where a scope would be.
-        quirks.caller_scopes &= !quirks.b03;
+        if quirks.has(Quirk::B03) {
+            quirks = quirks.without(Quirk::CallerScopes);
+        }
         assert_eq!(found, (quirks, vec![]));
     }
 }

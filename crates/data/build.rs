@@ -14,7 +14,7 @@ const FOLDERS: &[(&str, &str)] = &[
 ];
 
 /// Single files.
-const FILES: &[&str] = &["known-findings.toml", "known-races.toml", "vendor/manifest.toml"];
+const FILES: &[&str] = &["known-races.toml", "vendor/manifest.toml"];
 
 fn main() -> io::Result<()> {
     let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));

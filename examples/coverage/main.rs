@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use percuss::fuzz::Lockstep;
 use percuss::judge::ModelRun;
-use percuss::model::{Facts, Quirks};
+use percuss::model::{Facts, Quirk, Quirks};
 use percuss::program::Program;
 
 type Fail = Box<dyn std::error::Error>;
@@ -46,8 +46,7 @@ fn run(dirs: &[PathBuf]) -> Result<ExitCode, Fail> {
 
 /// Models of the other tree, of one that has every quirk, and of one that has none.
 fn others() -> std::io::Result<Vec<ModelRun>> {
-    let mut all = Quirks::none();
-    Quirks::ALL.iter().for_each(|quirk| all.set(quirk.name, true).expect("a name of the table"));
+    let all = Quirk::ALL.iter().copied().collect();
     [Quirks::v6_1(), all, Quirks::none()].into_iter().map(|quirks| ModelRun::new(Facts::default(), quirks)).collect()
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use percuss::campaign::{Extent, Progress, compare};
 use percuss::experiments::scenario::{ROWS, Row};
 use percuss::image::{Image, ImageSpec};
-use percuss::judge::{Oracles, PROBES, probe_program};
+use percuss::judge::{Oracles, probe_program};
+use percuss::model::Quirk;
 use percuss::program::{Generator, Program};
 use percuss::report::{self, Compared};
 
@@ -73,6 +74,6 @@ fn programs(args: &DiffArgs) -> Vec<Program> {
     let mut generator = Generator::new(args.seed);
     let scenarios = ROWS.iter().flat_map(Row::programs).map(|(_, program)| program);
     let corpus = report::corpus().filter_map(|(_, text)| text.parse::<Program>().ok());
-    let texts = scenarios.chain(corpus).chain(PROBES.iter().map(|quirk| probe_program(quirk)));
+    let texts = scenarios.chain(corpus).chain(Quirk::in_probe_order().into_iter().map(probe_program));
     texts.chain((0..args.programs).map(|i| generator.program(i))).collect()
 }

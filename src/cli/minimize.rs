@@ -21,7 +21,7 @@ pub fn run(args: &MinimizeArgs) -> Result<u8, CliError> {
     let batch = campaign::one(&setup, &program)?;
     let wanted = |f: &&percuss::judge::Found| match &args.finding {
         None => true,
-        Some(t) => f.finding.title.contains(t) || f.finding.quirk.as_deref() == Some(t),
+        Some(t) => f.finding.title.contains(t) || f.finding.quirk.is_some_and(|quirk| quirk.name() == t),
     };
     // New findings first: those are what one wants small.
     let found = batch.found.iter().filter(wanted).min_by_key(|f| f.finding.quirk.is_some());

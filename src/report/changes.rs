@@ -6,13 +6,13 @@ use std::fmt::Write;
 use owo_colors::OwoColorize;
 use serde_json::{Value, json};
 
-use super::json::{image, quirks};
+use super::heading;
+use super::json::image;
 use super::layout::{count, plural, wrap};
-use super::{fix, heading, name};
 use percuss_engine::campaign::{Change, Changes};
 use percuss_engine::image::Image;
 use percuss_engine::judge::{Class, probe_text};
-use percuss_model::Quirks;
+use percuss_kernel::{Quirk, Quirks};
 
 /// Lines of a program that are shown.
 const PROGRAM_LINES: usize = 12;
@@ -32,12 +32,9 @@ pub struct Compared<'a> {
 
 impl Compared<'_> {
     /// Quirks that only one of the two has, gained first, then gone.
-    fn quirks(&self) -> [Vec<&'static str>; 2] {
-        let has = |image: &Image, name| image.quirks.get(name) == Ok(true);
-        let only = |here: &Image, there: &Image| {
-            Quirks::ALL.iter().map(|q| q.name).filter(|n| has(here, n) && !has(there, n)).collect()
-        };
-        [only(self.after, self.before), only(self.before, self.after)]
+    fn quirks(&self) -> [Quirks; 2] {
+        let (before, after) = (self.before.quirks, self.after.quirks);
+        [after.but_not(before), before.but_not(after)]
     }
 }
 
@@ -67,8 +64,8 @@ pub fn changes(c: &Compared<'_>, width: usize) -> String {
         let _ = writeln!(out, "\n{}", "no change".green().bold());
         return out;
     }
-    out += &quirk_list(&gained, "quirks gained", width);
-    out += &quirk_list(&gone, "quirks gone", width);
+    out += &quirk_list(gained, "quirks gained", width);
+    out += &quirk_list(gone, "quirks gone", width);
     let mut same = Vec::new();
     for class in Class::ALL {
         let changes: Vec<&Change> = c.changes.of(class).collect();
@@ -85,16 +82,15 @@ pub fn changes(c: &Compared<'_>, width: usize) -> String {
     out
 }
 
-fn quirk_list(list: &[&str], title: &str, width: usize) -> String {
+fn quirk_list(list: Quirks, title: &str, width: usize) -> String {
     let mut out = String::new();
     for (i, quirk) in list.iter().enumerate() {
         if i == 0 {
             let _ = writeln!(out, "\n{}", title.bold());
         }
-        let words = name(quirk).unwrap_or_default();
-        out += &wrap(&format!("  {}  ", quirk.bold()), 4 + quirk.len(), words, width);
-        if let Some(fix) = fix(quirk) {
-            out += &wrap("      fix  ", 11, &fix, width);
+        out += &wrap(&format!("  {}  ", quirk.bold()), 4 + quirk.name().len(), quirk.summary(), width);
+        if let Some(fix) = quirk.fix() {
+            out += &wrap("      fix  ", 11, &fix.to_string(), width);
         }
     }
     out
@@ -159,9 +155,11 @@ fn sites(change: &Change, width: usize) -> String {
 
 /// The changes as one object, every change with its program.
 pub fn changes_json(c: &Compared<'_>) -> String {
-    let side = |i: &Image| json!({"tree": image(i), "patches": i.applied, "config": i.config.name(), "quirks": quirks(i), "undecided": i.undecided});
-    let quirk =
-        |quirk: &&str| json!({"quirk": quirk, "name": name(quirk), "fix": fix(quirk), "program": probe_text(quirk)});
+    let side = |i: &Image| json!({"tree": image(i), "patches": i.applied, "config": i.config.name(), "quirks": i.quirks, "undecided": i.undecided});
+    let quirk = |quirk: Quirk| {
+        let fix = quirk.fix().map(|fix| fix.to_string());
+        json!({"quirk": quirk, "name": quirk.summary(), "fix": fix, "program": probe_text(quirk)})
+    };
     let [gained, gone] = c.quirks().map(|list| list.iter().map(quirk).collect::<Vec<Value>>());
     json!({
         "schema": "percuss-diff-2",

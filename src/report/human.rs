@@ -6,9 +6,10 @@ use std::fmt::Write;
 use owo_colors::OwoColorize;
 
 use super::layout::{count, plural, share, wrap, wrap_items};
-use super::{Case, Step, Verdict, fix, name, origin, together};
+use super::{Case, Step, Verdict, origin, together};
 use percuss_engine::image::Image;
-use percuss_engine::judge::{Batch, Found, PROBES, probe_program};
+use percuss_engine::judge::{Batch, Found, probe_program};
+use percuss_kernel::Quirk;
 use percuss_oracle::finding::Oracle;
 use percuss_program::Program;
 use percuss_source::patch::Applied;
@@ -60,7 +61,12 @@ pub fn heading(image: &Image, width: usize) -> String {
     }
     out += &wrap(&format!("{}  ", "quirks".bold()), 8, &image.quirks.to_string(), width);
     if !image.undecided.is_empty() {
-        out += &wrap("        undecided: ", 19, &image.undecided.join(" "), width);
+        out += &wrap(
+            "        undecided: ",
+            19,
+            &image.undecided.iter().map(|quirk| quirk.name()).collect::<Vec<_>>().join(" "),
+            width,
+        );
     }
     out
 }
@@ -178,7 +184,7 @@ fn hints(v: &Verdict<'_>, width: usize) -> String {
     let mut tally = v.generated.tally.clone();
     tally.merge(&v.corpus.tally);
     let mut by: Vec<_> = tally.by_quirk.iter().collect();
-    by.sort_by_key(|(name, n)| (std::cmp::Reverse(**n), name.as_str()));
+    by.sort_by_key(|(quirk, n)| (std::cmp::Reverse(**n), **quirk));
     let mut items: Vec<String> = by.into_iter().map(|(q, n)| format!("{q} {}", count(*n))).collect();
     items.push(match tally.unattributed {
         0 => "unattributed 0".to_owned(),
@@ -189,7 +195,7 @@ fn hints(v: &Verdict<'_>, width: usize) -> String {
 
 /// Known findings, one group for each quirk, the most frequent first.
 fn known(v: &Verdict<'_>, width: usize) -> String {
-    let mut groups: Vec<(&str, Vec<&Case>)> = Vec::new();
+    let mut groups: Vec<(Quirk, Vec<&Case>)> = Vec::new();
     for case in &v.cases {
         let Some(quirk) = case.quirk() else { continue };
         match groups.iter_mut().find(|(q, _)| *q == quirk) {
@@ -200,12 +206,10 @@ fn known(v: &Verdict<'_>, width: usize) -> String {
     let mut out = String::new();
     for (quirk, mut cases) in groups {
         cases.sort_by_key(|c| std::cmp::Reverse(c.found.count));
-        let words = name(quirk).unwrap_or_default();
         let first = format!("\n{} {}  ", "known".yellow(), quirk.bold());
-        out += &wrap(&first, 8 + quirk.len(), words, width);
-        let fix = fix(quirk);
-        let _ = match fix {
-            Some(fix) => writeln!(out, "{}", wrap("  fixed by  ", 12, &fix, width).trim_end()),
+        out += &wrap(&first, 8 + quirk.name().len(), quirk.summary(), width);
+        let _ = match quirk.fix() {
+            Some(fix) => writeln!(out, "{}", wrap("  fixed by  ", 12, &fix.to_string(), width).trim_end()),
             None => writeln!(out, "  no fix known"),
         };
         for case in &cases {
@@ -216,17 +220,12 @@ fn known(v: &Verdict<'_>, width: usize) -> String {
         let short = |p: &Program| p.to_string().lines().count() <= KNOWN_LINES;
         if let Some(p) = smallest.filter(short) {
             program(&mut out, &p, "    ", None, width);
-        } else if let Some(p) = tells_apart(quirk).filter(short) {
+        } else if let Some(p) = Some(probe_program(quirk)).filter(short) {
             out += "  told apart by\n";
             program(&mut out, &p, "    ", None, width);
         }
     }
     out
-}
-
-/// The program that tells whether a tree has a quirk.
-fn tells_apart(quirk: &str) -> Option<Program> {
-    PROBES.contains(&quirk).then(|| probe_program(quirk))
 }
 
 fn new_finding(v: &Verdict<'_>, case: &Case, (i, n): (usize, usize), width: usize) -> String {
@@ -296,7 +295,7 @@ fn program(out: &mut String, program: &Program, margin: &str, case: Option<&Case
 pub fn findings(p: &Program, b: &Batch, width: usize) -> String {
     let mut out = String::new();
     for Found { finding: f, .. } in &b.found {
-        let label = match &f.quirk {
+        let label = match f.quirk {
             Some(q) => format!("known {q}  "),
             None if p.unsafe_caller => "caller error  ".to_owned(),
             None => "NEW  ".to_owned(),
@@ -307,9 +306,10 @@ pub fn findings(p: &Program, b: &Batch, width: usize) -> String {
             label.red().bold().to_string()
         };
         out += &wrap(&coloured, label.len(), &f.title, width);
-        if let Some(q) = &f.quirk {
-            out += &wrap("quirk    ", 9, name(q).unwrap_or_default(), width);
-            out += &wrap("fix      ", 9, &fix(q).unwrap_or_else(|| "none known".to_owned()), width);
+        if let Some(quirk) = f.quirk {
+            let fix = quirk.fix().map_or_else(|| "none known".to_owned(), |fix| fix.to_string());
+            out += &wrap("quirk    ", 9, quirk.summary(), width);
+            out += &wrap("fix      ", 9, &fix, width);
         }
         out += &wrap("oracle   ", 9, f.oracle.name(), width);
         out += &report(f.oracle, &f.detail, width);

@@ -3,10 +3,10 @@
 
 use serde_json::{Value, json};
 
-use super::{CORPUS_INDEX, Step, Verdict, corpus_name, fix, name};
+use super::{CORPUS_INDEX, Step, Verdict, corpus_name};
 use percuss_engine::image::Image;
 use percuss_engine::judge::{Batch, Composed, Found};
-use percuss_model::Quirks;
+use percuss_kernel::Quirk;
 use percuss_program::Program;
 use percuss_source::patch::Applied;
 
@@ -20,10 +20,6 @@ pub(super) fn image(i: &Image) -> Value {
         "origin": i.tree.origin.to_string(),
         "files": i.files.iter().map(|(p, h)| json!({"path": p, "sha256": h})).collect::<Vec<_>>(),
     })
-}
-
-pub(super) fn quirks(i: &Image) -> Vec<&'static str> {
-    Quirks::ALL.iter().filter(|q| i.quirks.get(q.name) == Ok(true)).map(|q| q.name).collect()
 }
 
 /// Files of each patch: those that are compiled and those that are not.
@@ -46,8 +42,8 @@ pub(super) fn finding(f: &Found, program: &Program) -> Value {
         "title": f.finding.title,
         "oracle": f.finding.oracle,
         "known": f.finding.quirk,
-        "name": f.finding.quirk.as_deref().and_then(name),
-        "fix": f.finding.quirk.as_deref().and_then(fix),
+        "name": f.finding.quirk.map(Quirk::summary),
+        "fix": f.finding.quirk.and_then(Quirk::fix).map(|fix| fix.to_string()),
         "count": f.count,
         "index": (f.index < CORPUS_INDEX).then_some(f.index),
         "corpus": corpus_name(f.index),
@@ -78,7 +74,7 @@ pub fn json(v: &Verdict<'_>) -> String {
         "patches": v.image.applied,
         "patch_files": patch_files(v.image),
         "config": v.image.config.name(),
-        "quirks": quirks(v.image),
+        "quirks": v.image.quirks,
         "undecided": v.image.undecided,
         "seed": v.seed,
         "tasks": v.tasks.max(1),
@@ -107,7 +103,7 @@ pub fn replay_json(i: &Image, program: &Program, b: &Batch) -> String {
         "patches": i.applied,
         "patch_files": patch_files(i),
         "config": i.config.name(),
-        "quirks": quirks(i),
+        "quirks": i.quirks,
         "undecided": i.undecided,
         "ops": b.ops,
         "events": b.events,
@@ -126,7 +122,7 @@ pub fn tree_json(i: &Image) -> String {
         "patch_files": patch_files(i),
         "config": i.config.name(),
         "compiler": i.compiler,
-        "quirks": quirks(i),
+        "quirks": i.quirks,
         "undecided": i.undecided,
         "api": i.api,
         "confinement": i.confinement,

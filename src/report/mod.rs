@@ -7,7 +7,6 @@ mod detection;
 mod events;
 mod human;
 mod json;
-mod known;
 mod layout;
 mod matrix;
 mod races;
@@ -22,7 +21,6 @@ pub use detection::{detection, detection_json, detection_line, detection_markdow
 pub use events::log;
 pub use human::{findings, heading, human, step};
 pub use json::{SCHEMA, json, replay_json, step_error_json, tree_json};
-pub use known::{fix, name};
 pub use matrix::{matrix, matrix_json, matrix_markdown};
 pub use races::{races, races_json};
 pub use save::{prepare, save};
@@ -34,6 +32,7 @@ use std::path::PathBuf;
 
 use percuss_engine::image::Image;
 use percuss_engine::judge::{Batch, Composed, Found, Oracles};
+use percuss_kernel::Quirk;
 use percuss_program::Program;
 
 /// The text programs that every check runs, as (name, text).
@@ -57,8 +56,8 @@ pub struct Case {
 
 impl Case {
     /// The quirk that accounts for it.
-    pub fn quirk(&self) -> Option<&str> {
-        self.found.finding.quirk.as_deref()
+    pub fn quirk(&self) -> Option<Quirk> {
+        self.found.finding.quirk
     }
 }
 

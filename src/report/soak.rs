@@ -8,9 +8,9 @@ use std::path::Path;
 use owo_colors::OwoColorize;
 use serde_json::json;
 
-use super::json::{finding, image, patch_files, quirks};
+use super::json::{finding, image, patch_files};
 use super::layout::{count, plural, wrap};
-use super::{Case, SCHEMA, heading, name};
+use super::{Case, SCHEMA, heading};
 use percuss_engine::experiments::soak::Totals;
 use percuss_engine::image::Image;
 
@@ -75,12 +75,11 @@ pub fn soak(s: &Soaked<'_>, width: usize) -> String {
     let (first, last, most) = t.memory;
     let _ = writeln!(out, "{}  {} MiB, {} at first, {} at most", "memory".bold(), mib(last), mib(first), mib(most));
     out.push('\n');
-    for case in s.cases.iter().filter(|c| c.quirk().is_some()) {
-        let quirk = case.quirk().unwrap_or_default();
+    for (case, quirk) in s.cases.iter().filter_map(|case| Some((case, case.quirk()?))) {
         let first = format!("{} {}  ", "known".yellow(), quirk.bold());
         let seen = plural(case.found.count, "epoch");
-        let text = format!("{} (in {seen}: {})", case.found.finding.title, words(quirk));
-        out += &wrap(&first, 8 + quirk.len(), &text, width);
+        let text = format!("{} (in {seen}: {})", case.found.finding.title, quirk.summary());
+        out += &wrap(&first, 8 + quirk.name().len(), &text, width);
     }
     for case in s.cases.iter().filter(|c| c.quirk().is_none()) {
         let f = &case.found.finding;
@@ -110,10 +109,6 @@ fn epochs(t: &Totals) -> String {
     plural(t.batch.programs, "epoch")
 }
 
-fn words(quirk: &str) -> &'static str {
-    name(quirk).unwrap_or_default()
-}
-
 /// The same as one line.
 pub fn soak_json(s: &Soaked<'_>) -> String {
     let t = s.totals;
@@ -124,7 +119,7 @@ pub fn soak_json(s: &Soaked<'_>) -> String {
         "patches": s.image.applied,
         "patch_files": patch_files(s.image),
         "config": s.image.config.name(),
-        "quirks": quirks(s.image),
+        "quirks": s.image.quirks,
         "seed": t.seed,
         "threads": t.recipe.threads,
         "epochs": t.batch.programs,

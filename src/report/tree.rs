@@ -6,12 +6,12 @@ use std::fmt::Write;
 use owo_colors::OwoColorize;
 use percuss_shim::compile;
 
+use super::heading;
 use super::layout::{wrap, wrap_items};
-use super::{fix, heading, name};
 use percuss_engine::image::Image;
 use percuss_engine::judge::Api;
 use percuss_engine::sandbox::Confinement;
-use percuss_model::Quirks;
+use percuss_kernel::Quirk;
 use percuss_source::edit::Edit;
 
 /// Files and hashes, quirks, facts, and what is not modelled.
@@ -29,19 +29,15 @@ pub fn tree(image: &Image, width: usize) -> String {
     }
 
     let _ = writeln!(out, "\n{}", "quirks and their fixes".bold());
-    for q in Quirks::ALL {
-        let state = match image.quirks.get(q.name) {
-            _ if image.undecided.contains(&q.name) => "undecided".to_owned(),
-            Ok(true) => "present  ".yellow().to_string(),
-            _ => "not here ".green().to_string(),
+    for quirk in Quirk::ALL {
+        let state = match image.quirks.has(*quirk) {
+            _ if image.undecided.contains(quirk) => "undecided".to_owned(),
+            true => "present  ".yellow().to_string(),
+            false => "not here ".green().to_string(),
         };
-        out += &wrap(
-            &format!("  {state}  {}  ", q.name.bold()),
-            15 + q.name.len(),
-            name(q.name).unwrap_or_default(),
-            width,
-        );
-        let fix = fix(q.name).map_or("no fix known".to_owned(), |f| format!("fixed by \"{f}\""));
+        let first = format!("  {state}  {}  ", quirk.bold());
+        out += &wrap(&first, 15 + quirk.name().len(), quirk.summary(), width);
+        let fix = quirk.fix().map_or("no fix known".to_owned(), |fix| format!("fixed by \"{fix}\""));
         out += &wrap("             ", 13, &fix, width);
     }
 

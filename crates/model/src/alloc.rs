@@ -6,9 +6,9 @@ use super::block::{MIN_ALLOC, PAGE};
 use super::chunk::{ChunkId, NONE};
 use super::core::Core;
 use super::populate::{Pages, cpus};
-use super::quirks::Quirks;
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Addr, Diag, Irq, Kernel, Lock, TraceAlloc};
+use percuss_kernel::{Quirk, Quirks};
 
 /// What a caller asked for, rounded and checked.
 #[derive(Clone, Copy)]
@@ -41,8 +41,8 @@ impl Request {
     /// What of the mask is passed on to the allocators behind this one. Callers that may not do IO wait for the mutex
     /// that is held there, so it is not to be done for others either.
     fn backing_gfp(&self, quirks: Quirks) -> Gfp {
-        let reclaim = if quirks.b06 { Gfp::KERNEL } else { Gfp::NOIO };
-        let nofail = if quirks.backing_nofail { Gfp::NOFAIL } else { Gfp::NONE };
+        let reclaim = if quirks.has(Quirk::B06) { Gfp::KERNEL } else { Gfp::NOIO };
+        let nofail = if quirks.has(Quirk::BackingNofail) { Gfp::NOFAIL } else { Gfp::NONE };
         self.gfp & reclaim.with(nofail).with(Gfp::NORETRY).with(Gfp::NOWARN)
     }
 }
@@ -57,7 +57,7 @@ impl<K: Kernel> Allocator<K> {
         let min = MIN_ALLOC as u64;
         let size = size.wrapping_add(min - 1) & !(min - 1);
         let align = align.max(min);
-        let atomic = if self.quirks().b03 { !gfp.contains(Gfp::KERNEL) } else { !gfp.allows_blocking() };
+        let atomic = if self.quirks().has(Quirk::B03) { !gfp.contains(Gfp::KERNEL) } else { !gfp.allows_blocking() };
         let mut request = Request { size, align, reserved, gfp, atomic, objcg: 0 };
         let largest = self.facts().min_unit_size as u64;
         if size == 0 || size > largest || align > PAGE || !align.is_power_of_two() {
@@ -130,12 +130,12 @@ impl<K: Kernel> Allocator<K> {
     fn settle(&self, request: &Request, found: Found, flags: u64) -> Result<Found, &'static str> {
         self.with(|core| core.count_alloc(found.0, request.size));
         let quirks = self.quirks();
-        let low = !quirks.b14 && self.empty_pages_are_low();
-        if low && quirks.queue_under_lock {
+        let low = !quirks.has(Quirk::B14) && self.empty_pages_are_low();
+        if low && quirks.has(Quirk::QueueUnderLock) {
             self.schedule_balance();
         }
         self.unlock(Irq::Save, flags);
-        if low && !quirks.queue_under_lock {
+        if low && !quirks.has(Quirk::QueueUnderLock) {
             self.schedule_balance();
         }
         if !request.atomic {
@@ -174,7 +174,7 @@ impl<K: Kernel> Allocator<K> {
 
     /// Clears the area on every CPU and tells who wants to know.
     fn finish(&self, request: &Request, (id, off): Found) -> Addr {
-        if self.quirks().b14 && self.empty_pages_are_low() {
+        if self.quirks().has(Quirk::B14) && self.empty_pages_are_low() {
             self.schedule_balance();
         }
         let base = self.look(|core| core.chunk(id).head.base);
@@ -202,7 +202,7 @@ impl<K: Kernel> Allocator<K> {
     fn fail(&self, request: &Request, why: &'static str) -> Addr {
         let kernel = self.kernel();
         kernel.trace_alloc_fail(request.reserved, request.atomic, request.size, request.align);
-        let silent = request.atomic && self.quirks().warn_limit_sleepable;
+        let silent = request.atomic && self.quirks().has(Quirk::WarnLimitSleepable);
         if request.warns() && !silent && self.look(|core| core.count.warnings != 0) {
             self.warn_of_failure(request, why);
         }
@@ -227,7 +227,7 @@ impl<K: Kernel> Allocator<K> {
                 core.count.warnings
             })
         };
-        let counted = if self.quirks().b15 { None } else { Some(count()) };
+        let counted = if self.quirks().has(Quirk::B15) { None } else { Some(count()) };
         kernel.diag(Diag::Printk(4), &[request.size, request.align, request.atomic as u64], why);
         if !request.atomic {
             kernel.diag(Diag::Stack, &[], "");

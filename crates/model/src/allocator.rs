@@ -5,10 +5,11 @@ use std::cell::{Cell, RefCell};
 
 use super::core::{Core, Place};
 use super::facts::Facts;
+use super::felt::Felt;
 use super::populate::cpus;
-use super::quirks::{Felt, Quirks};
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Addr, ChunkView, Geometry, Globals, Irq, Kernel, Layout, Lock, Scope, State, Tenant, Touched};
+use percuss_kernel::{Quirk, Quirks};
 
 /// A percpu allocator on a [`Kernel`], the same as the C one of the tree whose [`Facts`] and [`Quirks`] it is given.
 #[derive(Debug)]
@@ -61,19 +62,19 @@ impl<K: Kernel> Allocator<K> {
     /// The mask that a call gets which by B04 ignores `gfp`.
     pub(super) fn mask_b04(&self, gfp: Gfp) -> Gfp {
         self.felt.set(Felt { b04: self.felt.get().b04 || gfp != Gfp::KERNEL, ..self.felt.get() });
-        if self.quirks.b04 { Gfp::KERNEL } else { gfp }
+        if self.quirks.has(Quirk::B04) { Gfp::KERNEL } else { gfp }
     }
 
     /// The mask that a call gets which by B05 ignores `gfp`.
     pub(super) fn mask_b05(&self, gfp: Gfp) -> Gfp {
         self.feel_b05(gfp != Gfp::KERNEL);
-        if self.quirks.b05 { Gfp::KERNEL } else { gfp }
+        if self.quirks.has(Quirk::B05) { Gfp::KERNEL } else { gfp }
     }
 
     /// The scope of a call that by B05 is made outside of one.
     pub(super) fn scope_b05(&self, scope: Option<Scope>) -> Option<Scope> {
         self.feel_b05(scope.is_some());
-        if self.quirks.b05 { None } else { scope }
+        if self.quirks.has(Quirk::B05) { None } else { scope }
     }
 
     fn feel_b05(&self, differs: bool) {

@@ -4,7 +4,7 @@
 use super::bitmap;
 use super::block::{BLOCK_BITS, MIN_ALLOC, align_up};
 use super::chunk::Chunk;
-use super::quirks::Quirks;
+use percuss_kernel::Quirks;
 
 /// What taking or giving back an area did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -7,7 +7,7 @@ use super::chunk::{ChunkId, NONE};
 use super::core::Core;
 use super::populate::Pages;
 use percuss_kernel::gfp::Gfp;
-use percuss_kernel::{Diag, Irq, Kernel, Lock, Scope};
+use percuss_kernel::{Diag, Irq, Kernel, Lock, Quirk, Scope};
 
 /// Backing that may well be refused: the worker is in no hurry.
 const WORKER_GFP: Gfp = Gfp::KERNEL.with(Gfp::NORETRY).with(Gfp::NOWARN);
@@ -15,7 +15,7 @@ const WORKER_GFP: Gfp = Gfp::KERNEL.with(Gfp::NORETRY).with(Gfp::NOWARN);
 impl<K: Kernel> Allocator<K> {
     /// Body of the work item (`pcpu_balance_workfn`), in a NOIO scope since NOIO callers wait for its mutex.
     pub(super) fn balance_work(&self) {
-        let scope = (!self.quirks().b03b).then_some(Scope::Noio);
+        let scope = (!self.quirks().has(Quirk::B03b)).then_some(Scope::Noio);
         self.in_scope(scope, || self.balance_all());
     }
 

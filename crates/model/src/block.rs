@@ -7,8 +7,8 @@ use std::ops::{Deref, DerefMut};
 use bytemuck::TransparentWrapper;
 
 use super::bitmap;
-use super::quirks::Quirks;
 use percuss_kernel::Block;
+use percuss_kernel::{Quirk, Quirks};
 
 /// Bytes of a page.
 pub(super) const PAGE: u64 = 4096;
@@ -74,7 +74,11 @@ impl Md {
     #[inline]
     pub(super) fn search_start(&self, bits: i32, quirks: &Quirks) -> i32 {
         // Without B51 a scan hint is not taken to know of everything before it.
-        if quirks.b51 && self.scan_hint != 0 && self.contig_hint_start > self.scan_hint_start && bits > self.scan_hint {
+        if quirks.has(Quirk::B51)
+            && self.scan_hint != 0
+            && self.contig_hint_start > self.scan_hint_start
+            && bits > self.scan_hint
+        {
             self.scan_hint_start + self.scan_hint
         } else {
             self.first_free
@@ -135,7 +139,7 @@ impl Md {
 
     /// The old contig hint becomes the scan hint when it lies before the new one.
     fn learn_larger(&mut self, start: i32, len: i32, quirks: &Quirks) {
-        let known = quirks.b26 || self.contig_hint != 0;
+        let known = quirks.has(Quirk::B26) || self.contig_hint != 0;
         if start <= self.contig_hint_start || !known {
             self.scan_hint = 0;
         } else if self.contig_hint > self.scan_hint {
@@ -156,7 +160,7 @@ impl Md {
 
     /// An equal scan hint must lie behind the contig hint; with B25 neither arm looks at which of the two comes first.
     fn learn_equal(&mut self, start: i32, len: i32, quirks: &Quirks) {
-        let in_order = !quirks.b25;
+        let in_order = !quirks.has(Quirk::B25);
         if self.better_aligned(start) {
             self.contig_hint_start = start;
             let behind = self.scan_hint == len && self.scan_hint_start <= start;
@@ -174,7 +178,7 @@ impl Md {
     /// Looks at the block's map again after its contig hint was broken (`pcpu_block_refresh_hint`).
     pub(super) fn rescan(&mut self, map: &[u64], quirks: &Quirks) {
         let size = BLOCK_BITS as usize;
-        let promoted = self.scan_hint != 0 && quirks.b51;
+        let promoted = self.scan_hint != 0 && quirks.has(Quirk::B51);
         let mut from = if promoted {
             self.promote_scan()
         } else {
@@ -182,7 +186,7 @@ impl Md {
             self.contig_hint = 0;
             self.first_free
         };
-        self.right_free = if promoted && !quirks.b50 && from == BLOCK_BITS { self.contig_hint } else { 0 };
+        self.right_free = if promoted && !quirks.has(Quirk::B50) && from == BLOCK_BITS { self.contig_hint } else { 0 };
         while let Some((start, end)) = bitmap::zero_run(map, size, from as usize) {
             self.learn(start as i32, end as i32, quirks);
             from = end as i32;
@@ -233,8 +237,8 @@ mod tests {
 
     #[test]
     fn an_equal_area_may_be_the_contig_hint() {
-        let on = Quirks { b25: true, ..Quirks::v6_12() };
-        let off = Quirks { b25: false, ..on };
+        let on = Quirks::v6_12().with(Quirk::B25);
+        let off = on.without(Quirk::B25);
         for (contig, scan, area, with, without) in [
             // Aligned better.
             ((3, 4), (1000, 2), (8, 12), [(8, 4), (1000, 0)], [(8, 4), (1000, 0)]),
@@ -284,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_search_starts_behind_a_scan_hint_that_is_too_small() {
-        let quirks = Quirks { b51: true, ..Quirks::v6_12() };
+        let quirks = Quirks::v6_12().with(Quirk::B51);
         for (contig, scan, bits, start) in [
             ((20, 10), (8, 4), 5, 12),
             ((20, 10), (8, 4), 4, 1),
@@ -294,7 +298,7 @@ mod tests {
             ((4, 10), (8, 4), 5, 1),
         ] {
             assert_eq!(block(contig, scan).search_start(bits, &quirks), start, "{contig:?} {scan:?} {bits}");
-            assert_eq!(block(contig, scan).search_start(bits, &Quirks { b51: false, ..quirks }), 1);
+            assert_eq!(block(contig, scan).search_start(bits, &quirks.without(Quirk::B51)), 1);
         }
     }
 

@@ -3,8 +3,8 @@
 
 use super::bitmap;
 use super::block::{BLOCK_BITS, BLOCK_WORDS, MIN_ALLOC, Md, PAGE, align_up};
-use super::quirks::Quirks;
 use percuss_kernel::Addr;
+use percuss_kernel::Quirks;
 
 /// Index of a chunk in the slab; [`NONE`] for no chunk.
 pub(super) type ChunkId = u32;

@@ -9,9 +9,9 @@ use super::block::{MIN_ALLOC, PAGE};
 use super::chunk::{Chunk, ChunkId, Mark, NONE};
 use super::facts::Facts;
 use super::frames::Frames;
-use super::quirks::Quirks;
 use super::reset::Saved;
 use super::slots::Slots;
+use percuss_kernel::Quirks;
 use percuss_kernel::{Addr, Layout, Pfn};
 
 /// Failed allocations that are reported before the log is spared (`warn_limit`).

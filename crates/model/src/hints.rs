@@ -4,7 +4,7 @@
 use super::bitmap;
 use super::block::{BLOCK_BITS, BLOCK_WORDS, Md};
 use super::chunk::Chunk;
-use super::quirks::Quirks;
+use percuss_kernel::{Quirk, Quirks};
 
 /// An area in terms of blocks: the first and last block it lies in and where in them.
 #[derive(Clone, Copy)]
@@ -126,7 +126,7 @@ impl Chunk {
             self.refresh(true, quirks);
         } else {
             let base = area.first as i32 * BLOCK_BITS;
-            let stop = if quirks.b24 { end } else { base + end };
+            let stop = if quirks.has(Quirk::B24) { end } else { base + end };
             self.head.md.learn(base + start, stop, quirks);
         }
         gained
@@ -155,7 +155,7 @@ impl Chunk {
     /// (`pcpu_chunk_refresh_hint`).
     fn refresh(&mut self, full: bool, quirks: &Quirks) {
         let mut md = self.head.md;
-        if !quirks.b51 {
+        if !quirks.has(Quirk::B51) {
             md.scan_hint = 0;
         }
         let mut from = if !full && md.scan_hint != 0 {

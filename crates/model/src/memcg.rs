@@ -4,8 +4,8 @@
 use super::allocator::Allocator;
 use super::block::MIN_ALLOC;
 use super::chunk::ChunkId;
-use percuss_kernel::Kernel;
 use percuss_kernel::gfp::Gfp;
+use percuss_kernel::{Kernel, Quirk};
 
 /// Bytes of an obj_cgroup pointer in the kernel.
 const OBJCG_POINTER: u64 = 8;
@@ -13,7 +13,7 @@ const OBJCG_POINTER: u64 = 8;
 impl<K: Kernel> Allocator<K> {
     /// Bytes an area of `size` bytes takes over all CPUs, with the pointers to its obj_cgroup (`pcpu_obj_full_size`).
     pub(super) fn full_size(&self, size: u64) -> u64 {
-        let pointers = self.facts().has_memcg && (self.quirks().b41 || self.kernel().kmem_online());
+        let pointers = self.facts().has_memcg && (self.quirks().has(Quirk::B41) || self.kernel().kmem_online());
         let extra = if pointers { size / MIN_ALLOC as u64 * OBJCG_POINTER } else { 0 };
         size * self.possible().count_ones() as u64 + extra
     }

@@ -5,7 +5,7 @@ use super::allocator::Allocator;
 use super::block::PAGE;
 use super::chunk::ChunkId;
 use percuss_kernel::gfp::Gfp;
-use percuss_kernel::{Addr, Diag, Kernel, Pfn};
+use percuss_kernel::{Addr, Diag, Kernel, Pfn, Quirk};
 
 /// An entry of the pages array without a page.
 const NO_PFN: Pfn = Pfn::MAX;
@@ -159,7 +159,7 @@ impl<K: Kernel> Allocator<K> {
     }
 
     fn undo_map(&self, pages: Pages, failed: u32) {
-        let spare_failed = self.quirks().b36;
+        let spare_failed = self.quirks().has(Quirk::B36);
         for cpu in cpus(self.possible()) {
             if cpu == failed && spare_failed {
                 break;

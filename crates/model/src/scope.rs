@@ -3,7 +3,7 @@
 
 use super::allocator::Allocator;
 use percuss_kernel::gfp::Gfp;
-use percuss_kernel::{Kernel, Lock, Scope};
+use percuss_kernel::{Kernel, Lock, Quirk, Scope};
 
 /// The scope in which an allocation that asks for all of GFP_KERNEL gets what `gfp` allows; none when that is all.
 pub(super) fn fitting(gfp: Gfp) -> Option<Scope> {
@@ -32,7 +32,7 @@ impl<K: Kernel> Allocator<K> {
     /// The scope in which page tables are made for somebody with this mask.
     pub(super) fn page_table_scope(&self, gfp: Gfp) -> Option<Scope> {
         match self.quirks() {
-            q if q.noreclaim_scope => picked(gfp),
+            q if q.has(Quirk::NoreclaimScope) => picked(gfp),
             _ => self.scope_b05(fitting(gfp)),
         }
     }
@@ -40,7 +40,7 @@ impl<K: Kernel> Allocator<K> {
     /// Gets backing memory, under pcpu_alloc_mutex as all trees do. Without that quirk the mutex is dropped meanwhile,
     /// which shows what would not wait for it; it is no allocator one could ship, since two may then populate a page.
     pub(super) fn backing<R>(&self, get: impl FnOnce() -> R) -> R {
-        if self.quirks().backing_under_mutex {
+        if self.quirks().has(Quirk::BackingUnderMutex) {
             return get();
         }
         self.kernel().mutex_unlock(Lock::AllocMutex);
@@ -61,7 +61,7 @@ impl<K: Kernel> Allocator<K> {
 
     /// Does `f`, which creates or populates a chunk, in the scope of a caller with this mask, in trees that have one.
     pub(super) fn in_callers_scope<R>(&self, gfp: Gfp, f: impl FnOnce() -> R) -> R {
-        let scope = if self.quirks().caller_scopes { fitting(gfp) } else { None };
+        let scope = if self.quirks().has(Quirk::CallerScopes) { fitting(gfp) } else { None };
         self.in_scope(scope, f)
     }
 }

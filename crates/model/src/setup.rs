@@ -176,7 +176,7 @@ impl Core {
 
 impl super::chunk::Chunk {
     /// Takes bits that are not to be served.
-    fn hide(&mut self, at: i32, bits: i32, quirks: &super::quirks::Quirks) {
+    fn hide(&mut self, at: i32, bits: i32, quirks: &percuss_kernel::Quirks) {
         if bits > 0 {
             bitmap::set(&mut self.alloc_map, at as usize, bits as usize);
             self.head.nr_empty -= self.hints_after_take(at, bits, quirks);

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::block::Md;
 use super::testing::{Fail, Mock, STATIC_IMAGE};
-use super::{Allocator, Facts, Quirks};
+use super::{Allocator, Facts, Quirk, Quirks};
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Addr, Block, ChunkState, First, Geometry, Kernel, State, Tenant, Touched};
 
@@ -286,9 +286,10 @@ fn what_ignores_masks_is_felt_when_they_forbid_something() {
     assert_eq!(model.felt(), both);
     chunk(Gfp::KERNEL);
     assert_eq!(model.felt(), both, "once is enough");
-    assert_eq!(["B04", "B05", "B06"].map(|name| both.idle(name)), [false; 3]);
-    assert_eq!(["B04", "B05", "B06"].map(|name| Felt { b04: true, b05: false }.idle(name)), [false, true, false]);
-    assert_eq!(["B04", "B05", "B06"].map(|name| Felt { b04: false, b05: true }.idle(name)), [true, false, false]);
+    let idle = |felt: Felt| [Quirk::B04, Quirk::B05, Quirk::B06].map(|quirk| felt.idle(quirk));
+    assert_eq!(idle(both), [false; 3]);
+    assert_eq!(idle(Felt { b04: true, b05: false }), [false, true, false]);
+    assert_eq!(idle(Felt { b04: false, b05: true }), [true, false, false]);
     model.forget_felt();
     assert_eq!(model.felt(), Felt::default());
 }
@@ -308,7 +309,7 @@ proptest! {
         quirks in prop_oneof![
             Just(Quirks::v6_12()),
             // Without the mutex two tasks could populate one page.
-            Just(Quirks { backing_under_mutex: true, ..Quirks::none() }),
+            Just(Quirks::none().with(Quirk::BackingUnderMutex)),
         ],
     ) {
         let model = boot_with(geometry, quirks);
@@ -541,29 +542,9 @@ fn what_is_beside_the_first_chunk_is_not_in_it() {
     assert_eq!(model.to_phys(end), end % 4096);
 }
 
-#[test]
-fn quirk_names_are_unique_and_round_trip() {
-    let mut quirks = Quirks::none();
-    assert_eq!(quirks.to_string(), "none");
-    for quirk in Quirks::ALL {
-        assert_eq!(quirks.get(quirk.name), Ok(false));
-        quirks.set(quirk.name, true).unwrap();
-    }
-    assert_eq!(
-        quirks.to_string(),
-        "B24 B25 B26 B50 B51 B36 warn-limit-sleepable B41 B14 queue-under-lock B15 B03 B03b B04 B05 B06 backing-nofail caller-scopes noreclaim-scope backing-under-mutex"
-    );
-    assert!(quirks.set("B0", true).is_err());
-}
-
 /// A tree with and without a quirk.
-fn pair(name: &str) -> [Quirks; 2] {
-    let with = |on| {
-        let mut quirks = Quirks::v6_12();
-        quirks.set(name, on).unwrap();
-        quirks
-    };
-    [with(true), with(false)]
+fn pair(quirk: Quirk) -> [Quirks; 2] {
+    [Quirks::v6_12().with(quirk), Quirks::v6_12().without(quirk)]
 }
 
 #[test]
@@ -576,7 +557,7 @@ fn b24_hides_a_hole_outside_block_0() {
         free(&model, hole);
         alloc(&model, 256, Gfp::ATOMIC)
     };
-    let [on, off] = pair("B24").map(story);
+    let [on, off] = pair(Quirk::B24).map(story);
     assert_eq!(on, 0);
     assert_ne!(off, 0);
 }
@@ -590,7 +571,7 @@ fn b36_frees_mapped_pages() {
         assert_eq!(model.alloc(12 << 10, 4, false, Gfp::KERNEL), 0);
         model.kernel().mapped.borrow().len()
     };
-    assert_eq!(pair("B36").map(story), [1, 0]);
+    assert_eq!(pair(Quirk::B36).map(story), [1, 0]);
 }
 
 #[test]
@@ -603,26 +584,26 @@ fn warn_limit_sleepable_keeps_quiet_about_atomic_failures() {
         }
         model.kernel().diags.get()
     };
-    assert_eq!(pair("warn-limit-sleepable").map(story), [0, 11]);
+    assert_eq!(pair(Quirk::WarnLimitSleepable).map(story), [0, 11]);
 }
 
 #[test]
 fn b41_counts_pointers_that_are_not_there() {
     let story = |quirks| boot_with(Geometry { kmem: false, ..small() }, quirks).full_size(64);
-    assert_eq!(pair("B41").map(story), [4 * 64 + 16 * 8, 4 * 64]);
+    assert_eq!(pair(Quirk::B41).map(story), [4 * 64 + 16 * 8, 4 * 64]);
 }
 
 #[test]
 fn b14_asks_after_the_locks_are_dropped() {
     let story = |quirks: Quirks| {
-        let quirks = Quirks { queue_under_lock: true, ..quirks };
+        let quirks = quirks.with(Quirk::QueueUnderLock);
         let model = boot_with(small(), quirks);
         model.kernel().calls.set(0);
         model.alloc(16 << 10, 4, false, Gfp::KERNEL);
         assert!(model.kernel().work.get());
         model.kernel().calls.get()
     };
-    let [on, off] = pair("B14").map(story);
+    let [on, off] = pair(Quirk::B14).map(story);
     assert_ne!(on, off);
 }
 
@@ -635,19 +616,16 @@ fn work_is_queued_under_the_lock_or_behind_it() {
         assert!(model.kernel().work.get());
         model.kernel().calls.get()
     };
-    let without_b14 = pair("queue-under-lock").map(|mut quirks| {
-        quirks.b14 = false;
-        story(quirks)
-    });
+    let without_b14 = pair(Quirk::QueueUnderLock).map(|quirks| story(quirks.without(Quirk::B14)));
     assert_ne!(without_b14[0], without_b14[1]);
-    let with_b14 = pair("queue-under-lock").map(story);
+    let with_b14 = pair(Quirk::QueueUnderLock).map(story);
     assert_eq!(with_b14[0], with_b14[1], "it is asked without the lock");
 }
 
 #[test]
 fn b03_takes_callers_that_could_wait_for_atomic() {
     let story = |quirks| boot_with(small(), quirks).alloc(28 << 10, 4, false, Gfp::NOFS) != 0;
-    assert_eq!(pair("B03").map(story), [false, true]);
+    assert_eq!(pair(Quirk::B03).map(story), [false, true]);
 }
 
 /// An allocation of (align, size), or for a negative first number the free of the area of that allocation, from -1 on.
@@ -672,7 +650,7 @@ fn story(quirks: Quirks, calls: &[Call]) -> (Vec<Addr>, u64) {
 
 #[test]
 fn b25_leaves_equal_hints_in_the_wrong_order() {
-    let scan = pair("B25").map(|quirks| {
+    let scan = pair(Quirk::B25).map(|quirks| {
         let mut block = Md(Block { contig_hint: 4, contig_hint_start: 8, nr_bits: 1024, ..Block::default() });
         block.learn(1, 5, &quirks);
         block.scan_hint
@@ -695,20 +673,20 @@ fn b26_a_start_without_a_hint_decides_about_the_scan_hint() {
         (4, 3072),
         (-4, 0),
     ];
-    let [on, off] = pair("B26").map(|quirks| story(Quirks { b24: false, ..quirks }, &calls).1);
+    let [on, off] = pair(Quirk::B26).map(|quirks| story(quirks.without(Quirk::B24), &calls).1);
     assert_ne!(on, off);
 }
 
 #[test]
 fn b50_loses_the_right_edge_of_a_block() {
     let calls = [(128, 1792), (1024, 1792), (32, 32), (16, 2048)];
-    let [on, off] = pair("B50").map(|quirks| story(quirks, &calls).0);
+    let [on, off] = pair(Quirk::B50).map(|quirks| story(quirks, &calls).0);
     assert_ne!(on, off);
 }
 
 #[test]
 fn b51_forgets_what_lies_before_a_promoted_hint() {
     let calls = [(64, 28), (128, 1792), (-1, 0), (1024, 1536), (16, 2048), (1024, 24)];
-    let [on, off] = pair("B51").map(|quirks| story(Quirks { b50: false, ..quirks }, &calls).0);
+    let [on, off] = pair(Quirk::B51).map(|quirks| story(quirks.without(Quirk::B50), &calls).0);
     assert_ne!(on, off);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Findings: what an oracle objects to.
 
+use percuss_kernel::Quirk;
 use serde::{Deserialize, Serialize};
 
 /// Who objects, and by which kind of rule.
@@ -65,7 +66,7 @@ pub struct Finding {
     /// What the rule compared, for the report.
     pub detail: String,
     /// The quirk that accounts for it: makes it a known finding.
-    pub quirk: Option<String>,
+    pub quirk: Option<Quirk>,
 }
 
 impl Finding {
@@ -75,7 +76,7 @@ impl Finding {
     }
 
     /// What makes two findings the same one: findings of one campaign are merged by it.
-    pub fn key(&self) -> (Oracle, &str, Option<&str>) {
-        (self.oracle, &self.title, self.quirk.as_deref())
+    pub fn key(&self) -> (Oracle, &str, Option<Quirk>) {
+        (self.oracle, &self.title, self.quirk)
     }
 }

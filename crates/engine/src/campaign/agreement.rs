@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::image::{Config, Image, ImageSpec};
 use crate::judge::{Examiner, Oracles, image_session};
-use percuss_model::Quirks;
+use percuss_kernel::{Quirk, Quirks};
 use percuss_program::{Generator, Program};
 use percuss_source::tree::{Tree, find_checkout};
 
@@ -38,17 +38,15 @@ struct Kind {
     tree: &'static str,
     edits: &'static [&'static str],
     config: Config,
-    on: &'static [&'static str],
-    off: &'static [&'static str],
+    on: &'static [Quirk],
+    off: &'static [Quirk],
 }
 
 impl Kind {
     fn quirks(&self) -> Quirks {
-        let mut quirks = if self.tree == "6.1" { Quirks::v6_1() } else { Quirks::v6_12() };
-        for (names, on) in [(self.on, true), (self.off, false)] {
-            names.iter().for_each(|name| quirks.set(name, on).unwrap());
-        }
-        quirks
+        let quirks = if self.tree == "6.1" { Quirks::v6_1() } else { Quirks::v6_12() };
+        let quirks = self.on.iter().copied().fold(quirks, Quirks::with);
+        self.off.iter().copied().fold(quirks, Quirks::without)
     }
 
     /// The shared object: that of the directory for images, or one made in `scratch`; None without the tree.
@@ -115,7 +113,7 @@ fn on_6_12() {
 fn on_6_1_without_memcg() {
     // Without cgroups no area has a vector of them.
     let config = Config::SmpNomemcg;
-    Kind { name: "old", tree: "6.1", config, off: &["B41"], ..PLAIN }.agrees(100);
+    Kind { name: "old", tree: "6.1", config, off: &[Quirk::B41], ..PLAIN }.agrees(100);
 }
 
 #[test]
@@ -126,17 +124,17 @@ fn on_6_1() {
 #[test]
 fn on_a_tree_that_asks_and_backs_as_it_should() {
     let edits = &["v4-nofail", "fix-B24", "fix-B25", "fix-B26", "fix-B50"];
-    let off = &["B04", "B05", "B06", "B24", "B25", "B26", "B50"];
-    Kind { name: "fixed", edits, on: &["backing-nofail"], off, ..PLAIN }.agrees(100);
+    let off = &[Quirk::B04, Quirk::B05, Quirk::B06, Quirk::B24, Quirk::B25, Quirk::B26, Quirk::B50];
+    Kind { name: "fixed", edits, on: &[Quirk::BackingNofail], off, ..PLAIN }.agrees(100);
 }
 
 #[test]
 fn on_a_tree_that_promotes_no_hints() {
-    let (edits, off) = (&["scopes", "fix-B51"], &["B51", "B50", "B26"]);
-    Kind { name: "scopes", edits, on: &["caller-scopes"], off, ..PLAIN }.agrees(100);
+    let (edits, off) = (&["scopes", "fix-B51"], &[Quirk::B51, Quirk::B50, Quirk::B26]);
+    Kind { name: "scopes", edits, on: &[Quirk::CallerScopes], off, ..PLAIN }.agrees(100);
 }
 
 #[test]
 fn on_a_tree_where_few_may_sleep() {
-    Kind { name: "few", edits: &["pre-9a5b183"], on: &["B03", "B03b"], ..PLAIN }.agrees(60);
+    Kind { name: "few", edits: &["pre-9a5b183"], on: &[Quirk::B03, Quirk::B03b], ..PLAIN }.agrees(60);
 }

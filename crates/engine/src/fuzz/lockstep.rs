@@ -5,7 +5,7 @@ use percuss_shim as shim;
 
 use super::guard;
 use crate::judge::{Examiner, LoadError, Oracles, Soaker, on_world, probe};
-use percuss_model::{Facts, Quirks};
+use percuss_model::{Facts, Quirk, Quirks};
 use percuss_oracle::Finding;
 use percuss_program::Program;
 use percuss_run::{Session, Threads, Unwatched};
@@ -122,7 +122,7 @@ impl Lockstep {
     /// See [`StartError`].
     pub fn start() -> Result<Lockstep, StartError> {
         let Ready { session, facts, quirks, coverage } = Ready::of(shim::Image::linked()?, "C")?;
-        let window = quirks.get("B14") == Ok(true);
+        let window = quirks.has(Quirk::B14);
         Ok(Lockstep { examiner: Examiner::new(session, facts, quirks, Oracles::default())?, coverage, window })
     }
 

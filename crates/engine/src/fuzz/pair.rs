@@ -28,21 +28,17 @@ pub enum Agreement {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
     /// Quirks of the second that the first has not.
-    pub gained: Vec<&'static str>,
+    pub gained: Quirks,
     /// The other way round.
-    pub gone: Vec<&'static str>,
+    pub gone: Quirks,
     /// Sizes of structures, or limits, are others.
     pub facts: bool,
 }
 
 impl Known {
     fn of(facts: [Facts; 2], quirks: [Quirks; 2]) -> Known {
-        let only = |one: Quirks, other: Quirks| {
-            let has = |quirks: Quirks, name| quirks.get(name) == Ok(true);
-            Quirks::ALL.iter().map(|q| q.name).filter(|name| has(one, name) && !has(other, name)).collect()
-        };
         let [before, after] = quirks;
-        Known { gained: only(after, before), gone: only(before, after), facts: facts[0] != facts[1] }
+        Known { gained: after.but_not(before), gone: before.but_not(after), facts: facts[0] != facts[1] }
     }
 
     /// Nothing.
@@ -56,9 +52,10 @@ impl std::fmt::Display for Known {
         if self.is_empty() {
             return f.write_str("no known difference");
         }
-        let signed = |sign: char, names: &[&str]| names.iter().map(|name| format!(" {sign}{name}")).collect::<String>();
+        let signed =
+            |sign: char, quirks: Quirks| quirks.iter().map(|quirk| format!(" {sign}{quirk}")).collect::<String>();
         let facts = if self.facts { " sizes or limits" } else { "" };
-        write!(f, "known differences:{}{}{facts}", signed('+', &self.gained), signed('-', &self.gone))
+        write!(f, "known differences:{}{}{facts}", signed('+', self.gained), signed('-', self.gone))
     }
 }
 

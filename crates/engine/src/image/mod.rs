@@ -10,7 +10,8 @@ use tempfile::TempDir;
 use crate::judge::{Api, LoadError, Oracles, Probed};
 use crate::sandbox::{self, Confinement, Workshop};
 use crate::worker::{Lost, Setup, Worker};
-use percuss_model::{Facts, Quirks};
+use percuss_kernel::{Quirk, Quirks};
+use percuss_model::Facts;
 use percuss_source::edit::{Edit, EditError};
 use percuss_source::files::copy_below;
 use percuss_source::patch::{self, Applied, PatchError};
@@ -109,7 +110,7 @@ pub struct Image {
     /// Its quirks.
     pub quirks: Quirks,
     /// Quirks whose probe program agreed with neither behaviour.
-    pub undecided: Vec<&'static str>,
+    pub undecided: Vec<Quirk>,
     scratch: TempDir,
 }
 
@@ -179,11 +180,10 @@ impl Image {
 
     /// What a worker needs to run it.
     pub fn setup(&self, seed: u64, oracles: Oracles) -> Setup {
-        let on = Quirks::ALL.iter().filter(|q| self.quirks.get(q.name) == Ok(true));
         Setup {
             image: self.path.clone(),
             name: "C".to_owned(),
-            quirks: on.map(|q| q.name.to_owned()).collect(),
+            quirks: self.quirks,
             oracles,
             seed,
             tasks: 0,

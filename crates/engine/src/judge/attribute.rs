@@ -2,9 +2,9 @@
 //! Accounting for findings: a quirk accounts for one when the Model without that quirk does not show it.
 
 use super::watch::{HintWatch, SeenBelow, SeenRoom};
-use percuss_kernel::State;
+use percuss_kernel::{Effect, Quirk, Quirks, State};
 use percuss_lockdep::{Lockdep, Options};
-use percuss_model::{Allocator, Facts, Felt, Quirks};
+use percuss_model::{Allocator, Facts, Felt};
 use percuss_oracle::finding::{Finding, Oracle};
 use percuss_oracle::hints::Hint;
 use percuss_oracle::{lockorder, signs};
@@ -157,39 +157,21 @@ impl Models {
 #[derive(Debug)]
 pub struct Variants {
     quirks: Quirks,
-    /// Quirks the image has, in the order of the table.
-    on: Vec<&'static str>,
+    /// Quirks of the image that are switched off to explain findings, in the order of the table. Those with
+    /// [`Effect::Waiting`] are not.
+    on: Vec<Quirk>,
     models: Models,
-    /// Quirks of masks that made a difference in the program, if they are among [`Felt::KNOWN`].
+    /// Quirks of masks that made a difference in the program.
     felt: Felt,
 }
 
-/// Quirks that are switched off first: those that only queue work or count warnings, and those that choose what backing allocations
-/// may do, and so what may wait for whom.
-const FIRST: [&str; 10] = [
-    "queue-under-lock",
-    "B15",
-    "B03",
-    "B03b",
-    "B04",
-    "B05",
-    "B06",
-    "backing-nofail",
-    "caller-scopes",
-    "noreclaim-scope",
-];
-
-/// The quirk that accounts for stalls. By their rule, not by running the Model without it: two tasks of such a Model
-/// may populate one page.
-const UNDER_MUTEX: &str = "backing-under-mutex";
-
 /// Something seen, and the quirk that accounts for it.
-type Accounted<S> = (S, Option<&'static str>);
+type Accounted<S> = (S, Option<Quirk>);
 
 impl Variants {
     /// Variants of an image's quirks.
     pub fn new(facts: Facts, quirks: Quirks) -> Variants {
-        let on = Quirks::ALL.iter().map(|q| q.name).filter(|name| quirks.get(name) == Ok(true)).collect();
+        let on = quirks.iter().filter(|quirk| quirk.effect() != Effect::Waiting).collect();
         Variants { quirks, on, models: Models::new(facts), felt: Felt::default() }
     }
 
@@ -206,16 +188,13 @@ impl Variants {
     }
 
     /// A Model without these quirks would run no differently.
-    fn idle(&self, names: &[&str]) -> bool {
-        names.iter().all(|name| self.felt.idle(name))
+    fn idle(&self, off: &[Quirk]) -> bool {
+        off.iter().all(|quirk| self.felt.idle(*quirk))
     }
 
-    /// Runs the Model without the named quirks.
-    fn without(&mut self, names: &[&str], program: &Program, trail: &[Step]) -> std::io::Result<&mut ModelRun> {
-        let mut quirks = self.quirks;
-        for name in names {
-            quirks.set(name, false).expect("the name comes from the table");
-        }
+    /// Runs the Model without these quirks.
+    fn without(&mut self, off: &[Quirk], program: &Program, trail: &[Step]) -> std::io::Result<&mut ModelRun> {
+        let quirks = off.iter().fold(self.quirks, |quirks, quirk| quirks.without(*quirk));
         self.models.run(quirks, program, Some(trail))
     }
 
@@ -231,28 +210,33 @@ impl Variants {
         let seen = &model.watch;
         let mut below: Vec<Accounted<SeenBelow>> = seen.below.iter().map(|b| (*b, None)).collect();
         let mut room: Vec<Accounted<SeenRoom>> = seen.room.iter().map(|r| (*r, None)).collect();
-        let on: Vec<_> = self.on.iter().copied().filter(|name| *name != UNDER_MUTEX).collect();
+        let on = self.on.clone();
         let alone = (0..on.len()).map(|i| &on[i..=i]);
         let together = (1..on.len()).map(|i| &on[..=i]);
-        for names in alone.chain(together) {
+        for off in alone.chain(together) {
             if below.iter().all(|b| b.1.is_some()) && room.iter().all(|r| r.1.is_some()) {
                 break;
             }
-            if self.idle(names) {
+            if self.idle(off) {
                 continue;
             }
-            let run = self.without(names, program, model.session.trail())?;
-            account(&mut below, &mut room, &run.watch, names[names.len() - 1]);
+            let run = self.without(off, program, model.session.trail())?;
+            account(&mut below, &mut room, &run.watch, off[off.len() - 1]);
         }
         Ok(findings(below, room, tally))
     }
 
-    /// Quirks of the image, those of [`FIRST`] first, and how many these are.
-    fn in_order(&self) -> (Vec<&'static str>, usize) {
-        let (masks, rest): (Vec<_>, Vec<_>) =
-            self.on.iter().copied().filter(|name| *name != UNDER_MUTEX).partition(|name| FIRST.contains(name));
-        let nr = masks.len();
-        ([masks, rest].concat(), nr)
+    /// Quirks of the image, those that explain first in front, and how many these are.
+    fn in_order(&self) -> (Vec<Quirk>, usize) {
+        let (first, rest): (Vec<_>, Vec<_>) = self.on.iter().partition(|quirk| quirk.effect().explains_first());
+        let nr = first.len();
+        ([first, rest].concat(), nr)
+    }
+
+    /// The quirk that accounts for stalls, if the image has it: by rule, not by running the Model without it, since two
+    /// tasks of such a Model may populate one page.
+    fn waiting(&self) -> Option<Quirk> {
+        self.quirks.iter().find(|quirk| quirk.effect() == Effect::Waiting)
     }
 
     /// Finds who accounts for findings that the Model shows too, and notes it in them; `trail` as for `Models::run`.
@@ -271,8 +255,10 @@ impl Variants {
             if !shown.iter().any(same) {
                 continue;
             }
-            if f.oracle == Oracle::Stall && self.on.contains(&UNDER_MUTEX) {
-                f.quirk = Some(UNDER_MUTEX.to_owned());
+            if f.oracle == Oracle::Stall
+                && let Some(quirk) = self.waiting()
+            {
+                f.quirk = Some(quirk);
                 continue;
             }
             // Each quirk alone; then, what has more than one cause: one after the other, and the one with which the
@@ -282,9 +268,9 @@ impl Variants {
             let alone = |range: std::ops::Range<usize>| range.map(|i| &on[i..=i]);
             let together = |range: std::ops::Range<usize>| range.map(|i| &on[..=i]);
             let first = alone(0..masks).chain(together(1..masks.max(1)));
-            for names in first.chain(alone(masks..on.len())).chain(together(masks.max(1)..on.len())) {
-                if !self.idle(names) && !self.without(names, program, trail)?.findings(program).iter().any(same) {
-                    f.quirk = Some(names[names.len() - 1].to_owned());
+            for off in first.chain(alone(masks..on.len())).chain(together(masks.max(1)..on.len())) {
+                if !self.idle(off) && !self.without(off, program, trail)?.findings(program).iter().any(same) {
+                    f.quirk = Some(off[off.len() - 1]);
                     break;
                 }
             }
@@ -293,32 +279,27 @@ impl Variants {
     }
 }
 
-/// Notes `name` for everything that was seen but is not in `without`.
-fn account(
-    below: &mut [Accounted<SeenBelow>],
-    room: &mut [Accounted<SeenRoom>],
-    without: &HintWatch,
-    name: &'static str,
-) {
+/// Notes `quirk` for everything that was seen but is not in `without`.
+fn account(below: &mut [Accounted<SeenBelow>], room: &mut [Accounted<SeenRoom>], without: &HintWatch, quirk: Quirk) {
     for (b, by) in below.iter_mut().filter(|b| b.1.is_none()) {
         let place = |s: &SeenBelow| (s.op, s.below.which, s.below.chunk, s.below.block);
         let same = |o: &SeenBelow| place(o) == place(b);
         if !without.below.iter().any(same) {
-            *by = Some(name);
+            *by = Some(quirk);
         }
     }
     for (r, by) in room.iter_mut().filter(|r| r.1.is_none()) {
         if !without.room.iter().any(|o| o.op == r.op) {
-            *by = Some(name);
+            *by = Some(quirk);
         }
     }
 }
 
 fn findings(below: Vec<Accounted<SeenBelow>>, room: Vec<Accounted<SeenRoom>>, tally: &mut Tally) -> Vec<Finding> {
     let mut out: Vec<Finding> = Vec::new();
-    let mut add = |mut f: Finding, by: Option<&'static str>| {
+    let mut add = |mut f: Finding, by: Option<Quirk>| {
         tally.add(by);
-        f.quirk = by.map(str::to_owned);
+        f.quirk = by;
         if !out.iter().any(|o| o.key() == f.key()) {
             out.push(f);
         }
@@ -348,24 +329,24 @@ fn findings(below: Vec<Accounted<SeenBelow>>, room: Vec<Accounted<SeenRoom>>, ta
 /// How many hints below the truth (and what came of them) each quirk accounts for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Tally {
-    /// By quirk name.
-    pub by_quirk: std::collections::BTreeMap<String, u64>,
+    /// In the order of their names.
+    pub by_quirk: std::collections::BTreeMap<Quirk, u64>,
     /// Accounted for by no quirk.
     pub unattributed: u64,
 }
 
 impl Tally {
-    fn add(&mut self, by: Option<&str>) {
+    fn add(&mut self, by: Option<Quirk>) {
         match by {
-            Some(name) => *self.by_quirk.entry(name.to_owned()).or_default() += 1,
+            Some(quirk) => *self.by_quirk.entry(quirk).or_default() += 1,
             None => self.unattributed += 1,
         }
     }
 
     /// Adds another tally.
     pub fn merge(&mut self, other: &Tally) {
-        for (name, n) in &other.by_quirk {
-            *self.by_quirk.entry(name.clone()).or_default() += n;
+        for (quirk, n) in &other.by_quirk {
+            *self.by_quirk.entry(*quirk).or_default() += n;
         }
         self.unattributed += other.unattributed;
     }
@@ -406,7 +387,7 @@ task b
     fn what_other_points_hide_is_not_accounted_for() {
         let (facts, quirks) = (Facts::default(), Quirks::v6_12());
         let mut model = ModelRun::new(facts, quirks).unwrap();
-        let mut without = ModelRun::new(facts, Quirks { b24: false, ..quirks }).unwrap();
+        let mut without = ModelRun::new(facts, quirks.without(Quirk::B24)).unwrap();
         let mut variants = Variants::new(facts, quirks);
         let (mut deadlocks, mut hidden) = (0, 0);
         for points in 1..400 {

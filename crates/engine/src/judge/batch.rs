@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What judging many programs gave: counts, the order of locks, and each kind of finding once.
 
+use percuss_kernel::Quirk;
 use percuss_lockdep::Graph;
 use percuss_oracle::finding::{Finding, Oracle};
 use serde::{Deserialize, Serialize};
@@ -24,18 +25,18 @@ pub struct Like {
     /// Its title.
     pub title: String,
     /// The quirk that accounts for it.
-    pub quirk: Option<String>,
+    pub quirk: Option<Quirk>,
 }
 
 impl Like {
     /// What `f` is like.
     pub fn of(f: &Finding) -> Like {
-        Like { oracle: f.oracle, title: f.title.clone(), quirk: f.quirk.clone() }
+        Like { oracle: f.oracle, title: f.title.clone(), quirk: f.quirk }
     }
 
     /// True when `f` is the same finding.
     pub fn matches(&self, f: &Finding) -> bool {
-        (self.oracle, &self.title, &self.quirk) == (f.oracle, &f.title, &f.quirk)
+        (self.oracle, &self.title, self.quirk) == (f.oracle, &f.title, f.quirk)
     }
 }
 

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::match_runs::{Matched, compare};
 use super::recipe::{Recipe, program};
 use crate::judge::{Batch, Examiner};
-use percuss_kernel::DRAIN;
 use percuss_kernel::event::Event;
+use percuss_kernel::{DRAIN, Quirk};
 use percuss_oracle::finding::{Finding, Oracle};
 use percuss_program::Program;
 use percuss_run::Threads;
@@ -41,7 +41,7 @@ pub struct Epoch {
 /// `b14`: the tree has that quirk. On others a window is a matter of the empty chunk alone, which has no name.
 fn behind(matched: &Matched, b14: bool, finding: Finding) -> Finding {
     match (matched, finding.oracle) {
-        (Matched::Window, Oracle::LockOrder) if b14 => Finding { quirk: Some("B14".to_owned()), ..finding },
+        (Matched::Window, Oracle::LockOrder) if b14 => Finding { quirk: Some(Quirk::B14), ..finding },
         _ => finding,
     }
 }
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn only_lock_order_behind_a_window_is_accounted_for() {
         let of = |matched: Matched, oracle| behind(&matched, true, Finding::new(oracle, 0, "t", "")).quirk;
-        assert_eq!(of(Matched::Window, Oracle::LockOrder).as_deref(), Some("B14"));
+        assert_eq!(of(Matched::Window, Oracle::LockOrder), Some(Quirk::B14));
         assert_eq!(of(Matched::Equal, Oracle::LockOrder), None);
         let fixed = Finding::new(Oracle::LockOrder, 0, "t", "");
         assert_eq!(behind(&Matched::Window, false, fixed).quirk, None, "the tree has no such quirk");

@@ -21,6 +21,6 @@ pub use epoch::{Epoch, Soaker};
 pub use examine::{Examiner, Oracles, Verdict, image_host};
 pub use match_runs::Matched;
 pub use observe::Observation;
-pub use probe::{Api, LoadError, PROBES, Probed, image_session, loaded, on_world, probe, probe_program, probe_text};
+pub use probe::{Api, LoadError, Probed, image_session, loaded, on_world, probe, probe_program, probe_text};
 pub use recipe::Recipe;
 pub use watch::{HintWatch, SeenBelow, SeenRoom};

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::attribute::Models;
 use super::examine::image_host;
 use crate::sandbox::Confinement;
-use percuss_kernel::Tenant;
 use percuss_kernel::event::Event;
-use percuss_model::{Facts, Quirks};
+use percuss_kernel::{Quirk, Quirks, Tenant};
+use percuss_model::Facts;
 use percuss_program::Program;
 use percuss_run::{Session, Unwatched};
 use percuss_tenant::KernelC;
@@ -30,9 +30,6 @@ pub enum LoadError {
     /// The image's facts are not ones the Model covers.
     #[error("the Model does not cover this image: {0}")]
     Unsupported(String),
-    /// A quirk name that the Model does not know.
-    #[error(transparent)]
-    Quirk(#[from] percuss_model::UnknownQuirk),
     /// The system refuses memory.
     #[error("cannot set up a World: {0}")]
     Io(#[from] std::io::Error),
@@ -72,7 +69,7 @@ pub struct Probed {
     /// Its quirks.
     pub quirks: Quirks,
     /// Quirks whose probe program agreed with neither behaviour.
-    pub undecided: Vec<&'static str>,
+    pub undecided: Vec<Quirk>,
     /// How the worker that loaded it was confined; None in this process.
     pub confinement: Option<Confinement>,
 }
@@ -120,42 +117,17 @@ pub fn on_world(image: shim::Image, name: &str) -> Result<(Session<KernelC>, Fac
     Ok((Session::new(host, tenant)?, facts))
 }
 
-/// The quirks that a program tells apart, in the order in which they are decided. What masks are used comes after hints,
-/// and each program depends only on quirks before it.
-pub const PROBES: &[&str] = &[
-    "B24",
-    "B25",
-    "B26",
-    "B50",
-    "B51",
-    "B03",
-    "B06",
-    "B04",
-    "B05",
-    "noreclaim-scope",
-    "backing-nofail",
-    "caller-scopes",
-    "B03b",
-    "backing-under-mutex",
-    "B36",
-    "warn-limit-sleepable",
-    "B41",
-    "B14",
-    "queue-under-lock",
-    "B15",
-];
-
-/// The program that tells a quirk apart, as text with its story; None for a quirk that no program tells apart.
-pub fn probe_text(quirk: &str) -> Option<&'static str> {
-    PROBES.contains(&quirk).then(|| percuss_data::file(&format!("corpora/quirks/{quirk}.percuss")))
+/// The program that shows whether an allocator has a quirk, as text with its story.
+pub fn probe_text(quirk: Quirk) -> &'static str {
+    percuss_data::file(&format!("corpora/quirks/{quirk}.percuss"))
 }
 
-/// The program of a quirk of [`PROBES`].
+/// The program that shows whether an allocator has a quirk.
 ///
 /// # Panics
-/// The quirk is not one of them.
-pub fn probe_program(quirk: &str) -> Program {
-    probe_text(quirk).and_then(|text| text.parse().ok()).expect("each probe has a program, and a test reads it")
+/// There is no such program, or it does not parse. A test reads all of them.
+pub fn probe_program(quirk: Quirk) -> Program {
+    probe_text(quirk).parse().expect("each probe has a program, and a test reads it")
 }
 
 /// Finds the quirks of an image: each has a program on which the Model with and without it differs.
@@ -164,25 +136,20 @@ pub fn probe_program(quirk: &str) -> Program {
 ///
 /// # Errors
 /// The system refuses memory.
-pub fn probe<T: Tenant + 'static>(
-    image: &mut Session<T>,
-    facts: Facts,
-) -> Result<(Quirks, Vec<&'static str>), LoadError> {
+pub fn probe<T: Tenant + 'static>(image: &mut Session<T>, facts: Facts) -> Result<(Quirks, Vec<Quirk>), LoadError> {
     // Of the trees without B14 that we know, all have this one; with B14 it makes no difference.
-    let mut quirks = Quirks { queue_under_lock: true, ..Quirks::default() };
+    let mut quirks = Quirks::default().with(Quirk::QueueUnderLock);
     let mut undecided = Vec::new();
     let mut models = Models::new(facts);
-    // What a probe shows may depend on quirks decided after it: the second round has them right.
+    // What a probe shows may depend on quirks decided after it: the next round has them right.
     for _ in 0..2 {
         let before = quirks;
         undecided.clear();
-        for name in PROBES {
-            let program = probe_program(name);
+        for quirk in Quirk::in_probe_order() {
+            let program = probe_program(quirk);
             image.run(&program, &mut Unwatched)?;
             let seen: Vec<Event> = image.shared().host.world().events().to_vec();
-            let mut with = [quirks, quirks];
-            with[0].set(name, false)?;
-            with[1].set(name, true)?;
+            let with = [quirks.without(quirk), quirks.with(quirk)];
             let mut agrees = [false; 2];
             models.start();
             for (agree, quirks) in agrees.iter_mut().zip(with) {
@@ -194,7 +161,7 @@ pub fn probe<T: Tenant + 'static>(
                 [false, true] => quirks = with[1],
                 // The other quirks leave it no occasion: nothing of it is to be seen.
                 [true, true] => quirks = with[0],
-                [false, false] => undecided.push(*name),
+                [false, false] => undecided.push(quirk),
             }
         }
         if quirks == before {

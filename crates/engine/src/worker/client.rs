@@ -14,7 +14,7 @@ use nix::sys::signal::Signal;
 use super::protocol::{Reply, Request, Setup, Start};
 use crate::judge::Probed;
 use crate::sandbox::MEMORY;
-use percuss_model::Quirks;
+use percuss_kernel::{Quirk, Quirks};
 
 /// The signal that ends a worker whose program used up its CPU time.
 pub const OVERTIME: Signal = Signal::SIGPROF;
@@ -97,7 +97,7 @@ impl Worker {
         let mut worker = Worker::spawn(program, &Start::Probe { image: image.to_owned() })?;
         let mut probed = match worker.receive(SILENCE)? {
             Reply::Loaded { facts, api, confinement } => {
-                let undecided = Quirks::ALL.iter().map(|q| q.name).collect();
+                let undecided = Quirk::ALL.to_vec();
                 Probed { facts, api, quirks: Quirks::default(), undecided, confinement: Some(confinement) }
             }
             Reply::Failed { why } => return Err(Lost::Refused(why)),
@@ -105,11 +105,8 @@ impl Worker {
         };
         match worker.receive(SILENCE) {
             Ok(Reply::Quirks { on, undecided }) => {
-                probed.undecided.retain(|name| undecided.iter().any(|other| other == name));
-                probed.quirks = Quirks::none();
-                for name in &on {
-                    probed.quirks.set(name, true).map_err(io::Error::other)?;
-                }
+                probed.undecided.retain(|quirk| undecided.contains(quirk));
+                probed.quirks = on;
             }
             Ok(Reply::Failed { why }) => return Err(Lost::Refused(why)),
             Ok(other) => return Err(Lost::Refused(format!("unexpected reply {other:?}"))),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::judge::interleaving::Interleaving;
 use crate::judge::{Api, Batch, Epoch, Like, Observation, Oracles, Recipe};
 use crate::sandbox::Confinement;
+use percuss_kernel::{Quirk, Quirks};
 use percuss_lockdep::Part;
 use percuss_model::Facts;
 use percuss_program::{Generator, Program};
@@ -41,8 +42,8 @@ pub struct Setup {
     pub image: std::path::PathBuf,
     /// Name of the image in reports.
     pub name: String,
-    /// Quirks of the Model, by name.
-    pub quirks: Vec<String>,
+    /// Quirks of the Model.
+    pub quirks: Quirks,
     /// Oracles that run.
     pub oracles: Oracles,
     /// Seed of generated programs.
@@ -101,8 +102,8 @@ pub enum Reply {
     Ready,
     /// The image is loaded.
     Loaded { facts: Facts, api: Api, confinement: Confinement },
-    /// Its quirks, by name, and those whose programs agree with neither behaviour.
-    Quirks { on: Vec<String>, undecided: Vec<String> },
+    /// Its quirks, and those whose programs agree with neither behaviour.
+    Quirks { on: Quirks, undecided: Vec<Quirk> },
     /// It could not start.
     Failed { why: String },
     /// A program runs under a strategy, which has chosen this turn; `joins`: it goes on with the one before.

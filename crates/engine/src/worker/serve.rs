@@ -16,9 +16,9 @@ use super::schedule::{self, Told};
 use crate::judge::interleaving::Interleaving;
 use crate::judge::{Batch, Examiner, Like, LoadError, Soaker, Verdict, image_session};
 use crate::sandbox::{self, Confinement};
+use percuss_kernel::Quirk;
 use percuss_kernel::event::Event;
 use percuss_lockdep::Part;
-use percuss_model::Quirks;
 use percuss_oracle::lockstep;
 use percuss_program::{Generator, Program};
 use percuss_run;
@@ -83,11 +83,7 @@ fn probed(image: &Path, mut confinement: Confinement, out: &mut impl Write) -> i
     let mut clock = Clock::new().map_err(io::Error::from)?;
     clock.allow(PROBE)?;
     match crate::judge::probe(&mut session, facts) {
-        Ok((quirks, undecided)) => {
-            let on = Quirks::ALL.iter().filter(|q| quirks.get(q.name) == Ok(true)).map(|q| q.name.to_owned()).collect();
-            let undecided = undecided.into_iter().map(str::to_owned).collect();
-            say(out, &Reply::Quirks { on, undecided })
-        }
+        Ok((quirks, undecided)) => say(out, &Reply::Quirks { on: quirks, undecided }),
         Err(error) => say(out, &Reply::Failed { why: error.to_string() }),
     }
 }
@@ -114,11 +110,7 @@ impl Clock {
 /// See [`LoadError`].
 pub fn examiner(setup: &Setup) -> Result<Examiner, LoadError> {
     let (session, facts) = image_session(&setup.image, &setup.name)?;
-    let mut quirks = Quirks::none();
-    for name in &setup.quirks {
-        quirks.set(name, true)?;
-    }
-    Ok(Examiner::new(session, facts, quirks, setup.oracles)?)
+    Ok(Examiner::new(session, facts, setup.quirks, setup.oracles)?)
 }
 
 struct Serving {
@@ -139,7 +131,7 @@ impl Serving {
             soaker.on_each(|| sandbox::after_loading(&mut Confinement::default()));
         }
         let clock = Clock::new().map_err(|e| format!("cannot limit CPU time: {e}"))?;
-        let window = setup.quirks.iter().any(|q| q == "B14");
+        let window = setup.quirks.has(Quirk::B14);
         Ok(Serving { seed: setup.seed, clock, examiner, generator: setup.generator(), soaker, window })
     }
 

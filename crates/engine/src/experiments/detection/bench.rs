@@ -141,7 +141,7 @@ fn measure(plan: &Plan, bug: &Edit, base: &Setup, progress: &Progress) -> Result
         Ok(image) => image,
         Err(error) => return Ok(Outcome::NotBuilt(reason(&error))),
     };
-    let edited = Setup { quirks: base.quirks.clone(), ..setup(plan, &image) };
+    let edited = Setup { quirks: base.quirks, ..setup(plan, &image) };
     let pair = Pair { base, edited };
     let mut searched = Searched::default();
     for seed in 1..=plan.seeds {
