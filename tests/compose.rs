@@ -7,7 +7,7 @@ use percuss::campaign::{compose, listed, minimize, one};
 use percuss::image::{Image, ImageSpec};
 use percuss::judge::{Batch, Found, Like, Oracles};
 use percuss::model::Quirk;
-use percuss::oracle::Oracle;
+use percuss::oracle::OracleKind;
 use percuss::program::Program;
 use percuss::worker::Setup;
 
@@ -30,7 +30,7 @@ fn programs(texts: &[&str]) -> Vec<Program> {
 }
 
 fn orders(batch: &Batch) -> Vec<&str> {
-    let of = batch.found.iter().filter(|f| f.finding.oracle == Oracle::LockOrder);
+    let of = batch.found.iter().filter(|f| f.finding.oracle == OracleKind::LockOrder);
     of.map(|f| f.finding.title.as_str()).collect()
 }
 

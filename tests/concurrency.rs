@@ -8,7 +8,7 @@ use percuss::image::{Image, ImageSpec};
 use percuss::judge::{Batch, Found, Like, ModelRun, Oracles};
 use percuss::kernel::event::{Event, Stop};
 use percuss::model::{Facts, Quirk, Quirks};
-use percuss::oracle::Oracle;
+use percuss::oracle::OracleKind;
 use percuss::program::{Generator, Program};
 use percuss::worker::Setup;
 
@@ -76,7 +76,7 @@ fn programs_that_end_their_worker_replay() {
             continue;
         }
         let batch = span(&setup, i, i + 1).unwrap();
-        let crash = batch.found.iter().find(|f| f.finding.oracle == Oracle::Crash);
+        let crash = batch.found.iter().find(|f| f.finding.oracle == OracleKind::Crash);
         let Some(found) = crash else { continue };
         let program = Program::decode(&found.program);
         if program.schedule == own.schedule {
@@ -98,7 +98,7 @@ fn the_schedule_of_b70_is_made_small() {
         return;
     }
     let (_image, edited) = setup(&["B70"], 1);
-    let found = first(&edited, |f| f.finding.oracle == Oracle::Mapping && f.finding.quirk.is_none());
+    let found = first(&edited, |f| f.finding.oracle == OracleKind::Mapping && f.finding.quirk.is_none());
     let (program, like) = (Program::decode(&found.program), Like::of(&found.finding));
     let (small, tried) = minimize(&edited, &program, &like, 3000).unwrap();
     eprintln!(
@@ -140,8 +140,8 @@ fn a_loop_that_lets_others_run() {
         let text = format!("task a\n x = alloc 240\ntask b\n y = alloc 64\n free y\n{schedule}\n");
         let found = one(&setup, &text.parse().unwrap()).unwrap().found;
         let oracle = |o| found.iter().find(|f| f.finding.oracle == o).map(|f| f.finding.title.as_str());
-        assert!(oracle(Oracle::Lockstep).is_some(), "{schedule}: {found:#?}");
-        assert!(oracle(Oracle::Crash).is_some(), "{schedule}: {found:#?}");
+        assert!(oracle(OracleKind::Lockstep).is_some(), "{schedule}: {found:#?}");
+        assert!(oracle(OracleKind::Crash).is_some(), "{schedule}: {found:#?}");
     }
 }
 

@@ -6,7 +6,7 @@ mod common;
 use percuss::campaign::{Extent, Progress, generated, minimize, span};
 use percuss::image::{Image, ImageSpec};
 use percuss::judge::{Batch, Like, Oracles};
-use percuss::oracle::finding::Oracle;
+use percuss::oracle::OracleKind;
 use percuss::program::{Generator, Op, Program};
 use percuss::worker::Setup;
 
@@ -30,7 +30,7 @@ fn image(edit: Option<&str>, seed: u64) -> (Image, Setup) {
 }
 
 fn crashes(b: &Batch) -> Vec<&str> {
-    let crash = b.found.iter().filter(|f| f.finding.oracle == Oracle::Crash);
+    let crash = b.found.iter().filter(|f| f.finding.oracle == OracleKind::Crash);
     crash.map(|f| f.finding.title.as_str()).collect()
 }
 

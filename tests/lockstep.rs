@@ -11,7 +11,7 @@ use percuss::image::{Config, Image, ImageSpec};
 use percuss::judge::{Batch, ModelRun, Oracles, image_session, probe_program};
 use percuss::kernel::Tenant;
 use percuss::model::{Facts, Quirk, Quirks};
-use percuss::oracle::Oracle;
+use percuss::oracle::OracleKind;
 use percuss::program::{Generator, Op, Program};
 use percuss::run::{Ended, Session, Unwatched};
 use percuss::worker::Setup;
@@ -148,7 +148,7 @@ fn b24_in_five_ops() {
     let room = |setup: &Setup| {
         let batch = one(setup, &program).unwrap();
         nothing_new(&batch, "five ops");
-        batch.found.into_iter().map(|f| f.finding).filter(|f| f.oracle == Oracle::Room).collect::<Vec<_>>()
+        batch.found.into_iter().map(|f| f.finding).filter(|f| f.oracle == OracleKind::Room).collect::<Vec<_>>()
     };
     for tree in TREES {
         let (_base, base) = image(tree, &[], Config::default());
@@ -175,7 +175,7 @@ fn b36_is_known_on_6_1_only() {
     };
     let known = found("6.1", &[]);
     let by_b36 = |f: &&percuss::oracle::Finding| {
-        f.quirk == Some(Quirk::B36) && matches!(f.oracle, Oracle::Mapping | Oracle::Ledger)
+        f.quirk == Some(Quirk::B36) && matches!(f.oracle, OracleKind::Mapping | OracleKind::Ledger)
     };
     assert!(known.iter().any(|f| by_b36(&f)), "{known:#?}");
     assert_eq!(found("6.1", &["fix-B36"]), []);

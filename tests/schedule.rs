@@ -8,7 +8,7 @@ use percuss::image::{Config, Image, ImageSpec};
 use percuss::judge::{Examiner, ModelRun, Oracles, image_session};
 use percuss::kernel::Tenant;
 use percuss::kernel::event::Event;
-use percuss::oracle::Oracle;
+use percuss::oracle::OracleKind;
 use percuss::program::{Generator, Program};
 use percuss::run::strategy::{Pct, Random, Strategy};
 use percuss::run::{Session, Unwatched};
@@ -124,7 +124,7 @@ fn waiting_for_ever_is_a_finding_that_says_for_whom() {
     let deadlock = |text: &str| {
         let batch = one(&setup, &text.parse().unwrap()).unwrap();
         let found = batch.found.into_iter().map(|f| f.finding);
-        let mut found = found.filter(|f| f.oracle == Oracle::LockOrder && f.title.contains("deadlock in"));
+        let mut found = found.filter(|f| f.oracle == OracleKind::LockOrder && f.title.contains("deadlock in"));
         found.next().unwrap_or_else(|| panic!("no deadlock in {text}")).detail
     };
     let crossed = "unsafe-caller\ntask a\nlock fs\nlock io\ntask b\nlock io\nlock fs\nschedule a b\n";

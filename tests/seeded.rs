@@ -7,7 +7,7 @@ use percuss::campaign::{Extent, Progress, generated, minimize, span};
 use percuss::edit::Edit;
 use percuss::image::{Image, ImageSpec};
 use percuss::judge::{Batch, Found, Like, Oracles};
-use percuss::oracle::Oracle;
+use percuss::oracle::OracleKind;
 use percuss::program::Program;
 use percuss::worker::Setup;
 
@@ -22,12 +22,12 @@ const SMALL: usize = 12;
 struct Case {
     name: &'static str,
     base: Vec<String>,
-    oracles: Vec<Oracle>,
+    oracles: Vec<OracleKind>,
 }
 
 impl Case {
     /// A bug of a tree with these edits.
-    fn new(name: &'static str, base: &[&str], oracles: &[Oracle]) -> Case {
+    fn new(name: &'static str, base: &[&str], oracles: &[OracleKind]) -> Case {
         Case { name, base: base.iter().map(|e| (*e).to_owned()).collect(), oracles: oracles.to_vec() }
     }
 
@@ -68,7 +68,7 @@ impl Pair {
 }
 
 /// New findings of these oracles.
-fn new<'b>(batch: &'b Batch, oracles: &'b [Oracle]) -> impl Iterator<Item = &'b Found> {
+fn new<'b>(batch: &'b Batch, oracles: &'b [OracleKind]) -> impl Iterator<Item = &'b Found> {
     batch.found.iter().filter(|f| f.finding.quirk.is_none() && oracles.contains(&f.finding.oracle))
 }
 
@@ -99,8 +99,8 @@ fn fires(pair: &Pair, case: &Case) -> Found {
     assert_eq!(silent.programs, programs);
     // The order of locks, the stalls and the warnings without a limit that the tree shows anyway are accounted for by the Model only.
     let accounted = |f: &Found| {
-        !pair.base.oracles.lockstep
-            && (matches!(f.finding.oracle, Oracle::LockOrder | Oracle::Stall)
+        !pair.base.oracles.has(OracleKind::Lockstep)
+            && (matches!(f.finding.oracle, OracleKind::LockOrder | OracleKind::Stall)
                 || f.finding.title.ends_with("than the limit"))
     };
     let named = |f: &&Found| case.oracles.contains(&f.finding.oracle) || !accounted(f);
@@ -115,9 +115,9 @@ fn check(case: &Case) {
     }
     let mut pair = Pair::build(case);
     fires(&pair, case);
-    if !case.oracles.contains(&Oracle::Lockstep) {
+    if !case.oracles.contains(&OracleKind::Lockstep) {
         // The oracle sees it by itself, not only beside a Model that ran differently.
-        pair.with(Oracles { lockstep: false, ..Oracles::default() });
+        pair.with(Oracles::without(OracleKind::Lockstep));
         fires(&pair, case);
     }
 }
@@ -128,7 +128,7 @@ macro_rules! seeded {
             #[test]
             $(#[$attribute])*
             fn $test() {
-                check(&Case::new($name, &$base, &[$(Oracle::$oracle),+]));
+                check(&Case::new($name, &$base, &[$(OracleKind::$oracle),+]));
             }
         )*
     };
@@ -197,11 +197,11 @@ fn b13_closes_a_cycle_through_the_scheduler() {
     if common::tree().is_none() {
         return;
     }
-    let pair = Pair::build(&Case::new("B13", &[], &[Oracle::LockOrder]));
+    let pair = Pair::build(&Case::new("B13", &[], &[OracleKind::LockOrder]));
     let program: Program = include_str!("../corpora/lockstep/work-under-the-lock.percuss").parse().unwrap();
     let says = |setup: &Setup| -> Vec<String> {
         let found = percuss::campaign::one(setup, &program).unwrap().found;
-        found.into_iter().filter(|f| f.finding.oracle == Oracle::LockOrder).map(|f| f.finding.title).collect()
+        found.into_iter().filter(|f| f.finding.oracle == OracleKind::LockOrder).map(|f| f.finding.title).collect()
     };
     assert_eq!(says(&pair.base), Vec::<String>::new());
     let cycle = "&p->pi_lock --> &rq->__lock --> pcpu_lock --> &pool->lock";
@@ -214,14 +214,14 @@ fn known_order_beside_a_divergence_is_known() {
     if common::tree().is_none() {
         return;
     }
-    let pair = Pair::build(&Case::new("B11", &[], &[Oracle::Context]));
+    let pair = Pair::build(&Case::new("B11", &[], &[OracleKind::Context]));
     let text = "boot cpus=4\ntask a\n  irq-off\n  v0 = alloc 8 gfp GFP_NOWAIT\n  irq-on\n  lock fs\n  \
                 v1 = alloc 8 gfp GFP_NOFS\n  unlock fs\n  v2 = alloc 24K gfp GFP_KERNEL\n";
     let found = percuss::campaign::one(&pair.edited, &text.parse().unwrap()).unwrap().found;
     let of = |oracle| found.iter().filter(move |f| f.finding.oracle == oracle).map(|f| f.finding.quirk);
-    assert_eq!(of(Oracle::Lockstep).collect::<Vec<_>>(), [None]);
-    assert_eq!(of(Oracle::Context).next(), Some(None), "and what is new is new");
-    assert!(of(Oracle::LockOrder).count() > 0 && of(Oracle::LockOrder).all(|by| by.is_some()), "{found:#?}");
+    assert_eq!(of(OracleKind::Lockstep).collect::<Vec<_>>(), [None]);
+    assert_eq!(of(OracleKind::Context).next(), Some(None), "and what is new is new");
+    assert!(of(OracleKind::LockOrder).count() > 0 && of(OracleKind::LockOrder).all(|by| by.is_some()), "{found:#?}");
 }
 
 /// What a finding is reported with is short enough to read.
@@ -230,7 +230,7 @@ fn b34_is_made_small() {
     if common::tree().is_none() {
         return;
     }
-    let case = Case::new("B34", &[], &[Oracle::Ledger, Oracle::Mapping]);
+    let case = Case::new("B34", &[], &[OracleKind::Ledger, OracleKind::Mapping]);
     let pair = Pair::build(&case);
     let (found, _) = search(&pair.edited, &case);
     let program = Program::decode(&found.program);

@@ -5,10 +5,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use percuss::fuzz::{self, Target};
 use percuss::image::ImageSpec;
 use percuss::kernel::limits;
+use percuss::oracle::OracleKind;
 
 /// Runs the kernel's unmodified percpu allocator in lockstep with a Rust Model on one simulated kernel.
 #[derive(Debug, Parser)]
@@ -141,8 +143,8 @@ pub struct CheckArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,
     /// Do not run these oracles (for trying what an oracle can do alone)
-    #[arg(long, value_name = "ORACLE", value_parser = ["lockstep", "invariants", "content", "lockorder"])]
-    pub without: Vec<String>,
+    #[arg(long, value_name = "ORACLE", value_parser = switches())]
+    pub without: Vec<OracleKind>,
     /// Where programs of new findings are written
     #[arg(long, value_name = "DIR", default_value = "percuss-findings")]
     pub out: PathBuf,
@@ -341,8 +343,8 @@ pub struct BugsArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,
     /// Do not run these oracles (for trying what the others can do)
-    #[arg(long, value_name = "ORACLE", value_parser = ["lockstep", "invariants", "content", "lockorder"])]
-    pub without: Vec<String>,
+    #[arg(long, value_name = "ORACLE", value_parser = switches())]
+    pub without: Vec<OracleKind>,
     /// Form of the output
     #[arg(long, value_enum, default_value_t = BugsFormat::Human)]
     pub format: BugsFormat,
@@ -423,4 +425,10 @@ fn duration(text: &str) -> Result<Duration, String> {
     };
     let n: u64 = number.parse().map_err(|_| format!("`{text}` is no duration; use 30s, 10m or 2h"))?;
     n.checked_mul(scale).map(Duration::from_secs).ok_or_else(|| format!("`{text}` is too long"))
+}
+
+/// Names of the oracles that can be switched off.
+fn switches() -> impl TypedValueParser<Value = OracleKind> {
+    let names = PossibleValuesParser::new(OracleKind::switches().map(OracleKind::name));
+    names.map(|name| OracleKind::by_name(&name).expect("the parser lets only these names through"))
 }

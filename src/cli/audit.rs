@@ -6,6 +6,7 @@ use percuss::experiments::scenario::{ROWS, Row};
 use percuss::image::Image;
 use percuss::judge::Oracles;
 use percuss::judge::audit::{Audit, NOT_MODELLED};
+use percuss::oracle::OracleKind;
 use percuss::program::Generator;
 
 use super::args::{AuditArgs, Format};
@@ -18,7 +19,7 @@ use super::{CliError, EXIT_CLEAN, output};
 pub fn run(args: &AuditArgs) -> Result<u8, CliError> {
     let image = Image::build(&args.image.spec()?)?;
     output::notes(&image.notes);
-    let setup = image.setup(args.seed, Oracles { lockstep: false, ..Oracles::default() });
+    let setup = image.setup(args.seed, Oracles::without(OracleKind::Lockstep));
     let mut generator = Generator::new(args.seed);
     let scenarios = ROWS.iter().flat_map(Row::programs).map(|(_, program)| program).filter(|p| !p.unsafe_caller);
     let generated = (0..args.programs).map(|i| generator.program(i));

@@ -9,6 +9,7 @@ use std::time::Instant;
 use percuss::campaign::{self, Extent, Progress};
 use percuss::image::Image;
 use percuss::judge::{Batch, Found, Like, Oracles};
+use percuss::oracle::OracleKind;
 use percuss::program::Program;
 use percuss::report::{self, CORPUS_INDEX, Case, Step, Verdict};
 use percuss::worker::{Lost, Setup};
@@ -61,7 +62,7 @@ pub(super) fn image_verdict(
     let mut generated = campaign::generated(&setup, extent, jobs, progress)?;
     let seconds = started.elapsed().as_secs_f64();
     display.minimizing();
-    if oracles.lockorder && !progress.stop.load(Ordering::Relaxed) {
+    if oracles.has(OracleKind::LockOrder) && !progress.stop.load(Ordering::Relaxed) {
         generated.found.extend(composed(&setup, &corpus, &generated)?);
         generated.sort();
     }
@@ -94,15 +95,9 @@ pub(super) fn image_verdict(
     })
 }
 
-/// All oracles but those named.
-pub(super) fn oracles(without: &[String]) -> Oracles {
-    let with = |name| !without.iter().any(|o| o == name);
-    Oracles {
-        lockstep: with("lockstep"),
-        invariants: with("invariants"),
-        content: with("content"),
-        lockorder: with("lockorder"),
-    }
+/// All oracles but these.
+pub(super) fn oracles(without: &[OracleKind]) -> Oracles {
+    without.iter().fold(Oracles::ALL, |set, kind| set.and_without(*kind))
 }
 
 /// Worker processes: as many as there are processors when nothing is said.

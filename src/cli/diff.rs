@@ -8,6 +8,7 @@ use percuss::experiments::scenario::{ROWS, Row};
 use percuss::image::{Image, ImageSpec};
 use percuss::judge::{Oracles, probe_program};
 use percuss::model::Quirk;
+use percuss::oracle::OracleKind;
 use percuss::program::{Generator, Program};
 use percuss::report::{self, Compared};
 
@@ -24,7 +25,7 @@ pub fn run(args: &DiffArgs) -> Result<u8, CliError> {
     let (before, after) = (Image::build(&before(args, &spec)?)?, Image::build(&spec)?);
     output::notes(&before.notes);
     output::notes(&after.notes);
-    let oracles = Oracles { lockstep: false, ..Oracles::default() };
+    let oracles = Oracles::without(OracleKind::Lockstep);
     let programs = programs(args);
     let progress = Arc::new(Progress::default());
     let display =

@@ -3,7 +3,7 @@
 
 use percuss::image::Image;
 use percuss::judge::{Batch, Found, Oracles};
-use percuss::oracle::finding::Oracle;
+use percuss::oracle::OracleKind;
 use percuss::worker::Lost;
 use percuss::{campaign, report};
 
@@ -29,7 +29,7 @@ pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
     } else {
         let width = output::width();
         let mut text = format!("{}\n{program}\n", report::heading(&image, width));
-        let diverges = batch.found.iter().any(|f| f.finding.oracle == Oracle::Lockstep);
+        let diverges = batch.found.iter().any(|f| f.finding.oracle == OracleKind::Lockstep);
         let interleaved = program.tasks.len() > 1 && !batch.found.is_empty();
         if args.events || diverges || interleaved {
             let context = if args.events { usize::MAX / 2 } else { CONTEXT };

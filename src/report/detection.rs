@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::layout::{count, wrap};
 use percuss_engine::experiments::detection::{Bench, Outcome, Row, Searched};
-use percuss_oracle::Oracle;
+use percuss_oracle::OracleKind;
 
 /// From this width on there is room for titles.
 const WIDE: usize = 110;
@@ -111,7 +111,7 @@ fn small(s: &Searched) -> String {
     s.small.map_or("-".to_owned(), |s| format!("{}/{}/{}", s.ops, s.tasks, s.preemptions))
 }
 
-fn by(oracles: &[Oracle]) -> String {
+fn by(oracles: &[OracleKind]) -> String {
     oracles.iter().map(|o| o.name()).collect::<Vec<_>>().join(", ")
 }
 

@@ -10,7 +10,7 @@ use super::{Case, Step, Verdict, origin, together};
 use percuss_engine::image::Image;
 use percuss_engine::judge::{Batch, Found, probe_program};
 use percuss_kernel::Quirk;
-use percuss_oracle::finding::Oracle;
+use percuss_oracle::OracleKind;
 use percuss_program::Program;
 use percuss_source::patch::Applied;
 
@@ -148,16 +148,10 @@ fn table(v: &Verdict<'_>) -> String {
         }
     }
     let _ = writeln!(out, "\n{}", format!("{:<12} {:>10} {:>25} {:>5}", "oracle", "seen in", "new", "known").bold());
-    for (oracle, oracle_name) in Oracle::ALL {
+    for oracle in OracleKind::all() {
+        let oracle_name = oracle.name();
         let of: Vec<&Case> = v.cases.iter().filter(|c| c.found.finding.oracle == oracle).collect();
-        let off = match oracle {
-            Oracle::Lockstep | Oracle::Hints | Oracle::Room => !v.oracles.lockstep,
-            Oracle::Invariants => !v.oracles.invariants,
-            Oracle::Content => !v.oracles.content,
-            Oracle::LockOrder => !v.oracles.lockorder,
-            _ => false,
-        };
-        if off {
+        if !v.oracles.has(oracle) {
             let _ = writeln!(out, "{oracle_name:<12} {:>10}", "off".dimmed());
             continue;
         }
@@ -178,7 +172,7 @@ fn alarm(n: u64, width: usize) -> String {
 }
 
 fn hints(v: &Verdict<'_>, width: usize) -> String {
-    if !v.oracles.lockstep {
+    if !v.oracles.has(OracleKind::Lockstep) {
         return String::new();
     }
     let mut tally = v.generated.tally.clone();
@@ -246,9 +240,9 @@ fn new_finding(v: &Verdict<'_>, case: &Case, (i, n): (usize, usize), width: usiz
 }
 
 /// What the rule compared; the two sides of a divergence one above the other.
-fn report(oracle: Oracle, detail: &str, width: usize) -> String {
+fn report(oracle: OracleKind, detail: &str, width: usize) -> String {
     match detail.split_once(" | ") {
-        Some((image, model)) if oracle == Oracle::Lockstep => {
+        Some((image, model)) if oracle == OracleKind::Lockstep => {
             let (event, image) = image.split_once(": ").unwrap_or(("event", image));
             let mut out = format!("report   {event}\n");
             out += &wrap(&format!("      {}  ", "C".red()), 9, &super::events::plain(image), width);

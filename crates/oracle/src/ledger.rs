@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The ledger: after a program is drained, what the allocator still holds is what its chunks account for.
 
-use super::finding::{Finding, Oracle};
+use crate::{Finding, OracleKind};
 use percuss_kernel::{DRAIN, State};
 use percuss_world::World;
 
@@ -17,7 +17,7 @@ pub struct PerChunk {
 /// Judges a drained program.
 pub fn judge(w: &World, s: &State, per: PerChunk, mut see: impl FnMut(Finding)) {
     let mut leak = |title: &str, found: i64, expected: i64| {
-        see(Finding::new(Oracle::Ledger, DRAIN, title, format!("found {found}, accounted for {expected}")));
+        see(Finding::new(OracleKind::Ledger, DRAIN, title, format!("found {found}, accounted for {expected}")));
     };
     let made: Vec<_> = s.chunks().iter().filter(|c| !c.immutable).collect();
     let n = made.len() as u32;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Oracles: who says that something is wrong, and by which rule.
+//! Oracles: the rules that a run may break, and what breaks them.
 
 pub mod bits;
 pub mod finding;
@@ -9,5 +9,40 @@ pub mod ledger;
 pub mod lockorder;
 pub mod lockstep;
 pub mod signs;
+pub mod table;
 
-pub use finding::{Finding, Oracle};
+pub use finding::Finding;
+pub use table::{Needs, OracleInfo, Oracles, StateOf};
+
+table::oracles! {
+    Lockstep in lockstep = "lockstep", off with [Lockstep], needs Model, state of Nobody:
+        "the event streams of the image and of the Model differ; the first difference is reported. Each release of \
+         pcpu_lock carries a digest of the state changed since the last";
+    Ledger in ledger = "ledger", off with [], needs End, state of Both:
+        "after everything is freed and the worker is idle, pages, metadata, vm areas, charges or references are not those \
+         of the chunks that are left, or a chunk is not whole; something that is not allocated is freed";
+    Invariants in invariants = "invariants", off with [Invariants], needs State, state of Image:
+        "counts differ from what maps and lists say (free bytes, populated and empty pages, areas); a hint is above the \
+         truth or names a region in use; a chunk is in the wrong list; the worker sidelines a chunk and leaves empty pages \
+         in it";
+    Content in content = "content", off with [Content], needs Contents, state of Image:
+        "granted memory is not zeroed, not mapped, not aligned, or granted twice; it changes under its owner; a static \
+         area changes; an illegal request is granted; an address query gets a wrong answer";
+    Context in context = "context", off with [], needs Locks, state of Nobody:
+        "something sleeps where nothing may; a call returns with other locks, scopes or interrupt state than it came with; \
+         depopulating allocates memory";
+    Mapping in mapping = "mapping", off with [], needs Events, state of Nobody:
+        "a page is freed while mapped; an address is mapped, or used, while an old translation may be cached; a present \
+         entry is mapped over; memory that is not mapped is accessed";
+    Hints in hints = "hints", off with [Lockstep], needs Model, state of Model:
+        "a hint of a block, or of a chunk about one block, is below the longest free run there is";
+    Room in room = "room", off with [Lockstep], needs Model, state of Model:
+        "a request fails, or makes a chunk, although there is a free and populated area for it";
+    Crash in crash = "crash", off with [], needs Events, state of Nobody:
+        "BUG, WARN, panic, a signal, an endless loop or recursion, a kernel service that is not modelled";
+    LockOrder in lockorder = "lockorder", off with [LockOrder], needs Locks, state of Nobody:
+        "the rules of the kernel's lockdep are broken, with reclaim that may wait for devices as a lock of its own; tasks \
+         that wait for each other";
+    Stall in stall = "stall", off with [], needs Events, state of Nobody:
+        "a task retries an allocation for ever while what could free memory waits for it";
+}

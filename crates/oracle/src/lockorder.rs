@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The lock-order engine as an oracle.
 
-use super::finding::{Finding, Oracle};
+use crate::{Finding, OracleKind};
 use percuss_kernel::DRAIN;
 use percuss_lockdep::{CallSite, Kind, Lockdep, Report};
 use percuss_program::{Program, op_at};
@@ -27,8 +27,8 @@ pub fn site(log: &Log, index: u32) -> Option<CallSite> {
 
 fn finding(program: &Program, report: &Report) -> Finding {
     let oracle = match report.kind {
-        Kind::SleepInAtomic | Kind::LocksHeld => Oracle::Context,
-        _ => Oracle::LockOrder,
+        Kind::SleepInAtomic | Kind::LocksHeld => OracleKind::Context,
+        _ => OracleKind::LockOrder,
     };
     let text = report.text(&|op| show(program, op));
     Finding::new(oracle, report.place.op, report.title.clone(), text)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Lockstep: the first differing event is the divergence.
 
-use super::finding::{Finding, Oracle};
 use super::signs::function;
+use crate::{Finding, OracleKind};
 use percuss_kernel::Cursor;
 use percuss_kernel::event::Event;
 use percuss_program::Program;
@@ -45,7 +45,7 @@ pub fn finding(program: &Program, a: &[Event], b: &[Event], d: Divergence) -> Fi
     let title = format!("percuss: divergence at {what} in {}", function(program, d.op));
     let show = |e: Option<&Event>| e.map_or("end of stream".to_owned(), |e| format!("{e:x?}"));
     Finding::new(
-        Oracle::Lockstep,
+        OracleKind::Lockstep,
         d.op,
         title,
         format!("event {}: {} | {}", d.event, show(a.get(d.event)), show(b.get(d.event))),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Events that are wrong by themselves, whoever made them.
 
-use super::finding::{Finding, Oracle};
+use crate::{Finding, OracleKind};
 use percuss_kernel::event::{Event, Ext, Site, Stop};
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Cursor, DRAIN, Diag, Lock, events};
@@ -140,7 +140,7 @@ impl Reader {
     }
 
     /// Rules about more than one event.
-    fn sign(&mut self, program: &Program, event: &Event) -> Option<(Oracle, String)> {
+    fn sign(&mut self, program: &Program, event: &Event) -> Option<(OracleKind, String)> {
         let allocated =
             std::mem::replace(&mut self.allocated, matches!(event, Event::Kzalloc { .. } | Event::Vmalloc { .. }));
         let context = self.cursor.context();
@@ -157,10 +157,10 @@ impl Reader {
             Event::Diag { kind: Diag::Printk(4), nargs: 3, .. } => {
                 self.warnings += 1;
                 let title = || "percuss: more warnings of failed allocations than the limit".to_owned();
-                (self.warnings == WARNINGS + 1).then(|| (Oracle::Invariants, title()))
+                (self.warnings == WARNINGS + 1).then(|| (OracleKind::Invariants, title()))
             }
             Event::FlushCache { unmap, .. } => {
-                (unmap && allocated).then(|| (Oracle::Context, "percuss: depopulating allocates memory".to_owned()))
+                (unmap && allocated).then(|| (OracleKind::Context, "percuss: depopulating allocates memory".to_owned()))
             }
             Event::Stopped { reason } => {
                 if reason == Stop::Stall {
@@ -185,7 +185,7 @@ impl Reader {
 
     /// That nobody has memory is no defect; that who could free some waits for the one who needs it is. Without the
     /// mutex it is no business of the allocator.
-    fn stall(&self) -> Option<(Oracle, String)> {
+    fn stall(&self) -> Option<(OracleKind, String)> {
         let context = self.cursor.context();
         if self.holder != Some(context) {
             return None;
@@ -196,22 +196,22 @@ impl Reader {
             Err(lock) if self.takers[lock as usize] == context => return None,
             Err(lock) => format!("the {} lock", lock.name()),
         };
-        Some((Oracle::Stall, format!("percuss: a task retries for ever while kswapd waits for {lock}")))
+        Some((OracleKind::Stall, format!("percuss: a task retries for ever while kswapd waits for {lock}")))
     }
 
     /// A wait for pcpu_alloc_mutex ended, if there was one: with the mutex or with a signal.
-    fn mutex(&mut self, program: &Program, killable: bool, taken: bool) -> Option<(Oracle, String)> {
+    fn mutex(&mut self, program: &Program, killable: bool, taken: bool) -> Option<(OracleKind, String)> {
         let me = 1 << self.cursor.context();
         let waited = self.waiting & me != 0;
         self.waiting &= !me;
         let op = self.op();
         let must = must_not_fail(program, op);
         if !taken && must {
-            return Some((Oracle::Room, "percuss: a __GFP_NOFAIL allocation gives up its wait".to_owned()));
+            return Some((OracleKind::Room, "percuss: a __GFP_NOFAIL allocation gives up its wait".to_owned()));
         }
         let allocates = !self.cursor.in_worker() && matches!(op_at(program, op), Some(Op::Alloc { .. }));
         if taken && !killable && waited && allocates && !must && self.killed & me != 0 {
-            return Some((Oracle::Stall, "percuss: a killed task waits on for pcpu_alloc_mutex".to_owned()));
+            return Some((OracleKind::Stall, "percuss: a killed task waits on for pcpu_alloc_mutex".to_owned()));
         }
         None
     }
@@ -240,40 +240,43 @@ pub fn scan(program: &Program, log: &Log) -> Vec<Finding> {
 
 /// `place`: the function that the event is in, asked for when there is something to say of it.
 #[inline]
-fn sign(program: &Program, op: u32, event: &Event, place: impl Fn() -> &'static str) -> Option<(Oracle, String)> {
+fn sign(program: &Program, op: u32, event: &Event, place: impl Fn() -> &'static str) -> Option<(OracleKind, String)> {
     Some(match event {
         // Locks held, sleeping and misuse of locks are the lock-order engine's.
         Event::ContextLeak { held: 1.., .. } => return None,
         Event::SleepInAtomic { .. } | Event::LockMisuse { .. } | Event::LockFreed { .. } => return None,
         Event::ContextLeak { .. } => {
-            (Oracle::Context, format!("percuss: {} changes the caller's interrupt state", place()))
+            (OracleKind::Context, format!("percuss: {} changes the caller's interrupt state", place()))
         }
-        Event::StaleTranslation { .. } => {
-            (Oracle::Mapping, format!("percuss: address used while an old translation may be cached in {}", place()))
-        }
+        Event::StaleTranslation { .. } => (
+            OracleKind::Mapping,
+            format!("percuss: address used while an old translation may be cached in {}", place()),
+        ),
         Event::PageFreedMapped { .. } => {
-            (Oracle::Mapping, format!("percuss: page freed while still mapped in {}", place()))
+            (OracleKind::Mapping, format!("percuss: page freed while still mapped in {}", place()))
         }
         Event::MapOverPresent { .. } => {
-            (Oracle::Mapping, format!("percuss: mapping over a present entry in {}", place()))
+            (OracleKind::Mapping, format!("percuss: mapping over a present entry in {}", place()))
         }
-        Event::Fault { .. } => (Oracle::Mapping, format!("BUG: unable to handle page fault in {}", place())),
+        Event::Fault { .. } => (OracleKind::Mapping, format!("BUG: unable to handle page fault in {}", place())),
         Event::BadPageFree { .. } => {
-            (Oracle::Ledger, format!("percuss: free of a page that is not allocated in {}", place()))
+            (OracleKind::Ledger, format!("percuss: free of a page that is not allocated in {}", place()))
         }
-        Event::BadKvfree { .. } => (Oracle::Ledger, format!("percuss: kvfree of memory not allocated in {}", place())),
+        Event::BadKvfree { .. } => {
+            (OracleKind::Ledger, format!("percuss: kvfree of memory not allocated in {}", place()))
+        }
         Event::Diag { kind: Diag::Warn, .. } if !illegal_arguments(program, op) => {
-            (Oracle::Crash, format!("WARNING in {}", place()))
+            (OracleKind::Crash, format!("WARNING in {}", place()))
         }
         Event::Stopped { reason } => match reason {
-            Stop::Bug => (Oracle::Crash, format!("kernel BUG in {}", place())),
-            Stop::Panic => (Oracle::Crash, format!("kernel panic in {}", place())),
-            Stop::Loud => (Oracle::Crash, format!("percuss: path not modelled in {}", place())),
-            Stop::Deadlock => (Oracle::LockOrder, format!("percuss: deadlock in {}", place())),
+            Stop::Bug => (OracleKind::Crash, format!("kernel BUG in {}", place())),
+            Stop::Panic => (OracleKind::Crash, format!("kernel panic in {}", place())),
+            Stop::Loud => (OracleKind::Crash, format!("percuss: path not modelled in {}", place())),
+            Stop::Deadlock => (OracleKind::LockOrder, format!("percuss: deadlock in {}", place())),
             // What keeps memory from coming free is for the stall oracle to say; that none came is no defect.
             Stop::Stall => return None,
-            Stop::StepLimit => (Oracle::Crash, format!("percuss: endless loop in {}", place())),
-            Stop::Internal => (Oracle::Crash, "percuss: internal error".to_owned()),
+            Stop::StepLimit => (OracleKind::Crash, format!("percuss: endless loop in {}", place())),
+            Stop::Internal => (OracleKind::Crash, "percuss: internal error".to_owned()),
         },
         Event::Diag { .. } | Event::TraceAlloc(_) | Event::TraceAllocFail { .. } => return None,
         Event::TraceFree { .. } | Event::TraceCreate { .. } | Event::TraceDestroy { .. } => return None,

@@ -11,7 +11,7 @@ use crate::judge::{Batch, Like, Observation};
 use crate::worker::schedule::{self, took, with_turns};
 use crate::worker::{Lost, RETRIES, Reply, Request, SILENCE, Setup, Worker, cpu_limit};
 use percuss_lockdep::Part;
-use percuss_oracle::finding::{Finding, Oracle};
+use percuss_oracle::{Finding, OracleKind};
 use percuss_program::{Program, Turn};
 
 /// Programs of one request, at most.
@@ -276,7 +276,7 @@ pub fn crash(lost: &Lost, program: &Program) -> Finding {
         Lost::Died(how) => (format!("percuss: the allocator crashed with {how}"), lost.to_string()),
         _ => ("percuss: the allocator crashed".to_owned(), lost.to_string()),
     };
-    Finding::new(Oracle::Crash, 0, title, detail)
+    Finding::new(OracleKind::Crash, 0, title, detail)
 }
 
 fn unexpected(reply: &Reply) -> Lost {
@@ -431,7 +431,7 @@ pub fn logs(setup: &Setup, program: &Program, context: usize) -> Result<Logs, Lo
 /// # Errors
 /// No worker can be started.
 pub fn minimize(setup: &Setup, program: &Program, like: &Like, tries: u32) -> Result<(Program, u32), Lost> {
-    if like.oracle != Oracle::Crash || like.title.starts_with("WARNING") || like.title.starts_with("kernel") {
+    if like.oracle != OracleKind::Crash || like.title.starts_with("WARNING") || like.title.starts_with("kernel") {
         let request = Request::Minimize { program: program.encode(), like: like.clone(), tries };
         match insist(setup, &mut None, &request) {
             Ok(Reply::Minimized { program, tried }) => return Ok((Program::decode(&program), tried)),

@@ -11,7 +11,7 @@ use percuss_shim as shim;
 use super::lockstep::{Crash, Ready, StartError};
 use crate::judge::{Class, Examiner, Observation, Oracles, differences};
 use percuss_model::{Facts, Quirks};
-use percuss_oracle::{Finding, Oracle, lockstep};
+use percuss_oracle::{Finding, OracleKind, lockstep};
 use percuss_program::Program;
 use percuss_world::log::Log;
 
@@ -89,7 +89,7 @@ impl Pair {
             instrumented: a.coverage.instrumented + b.coverage.instrumented,
             ran: a.coverage.ran + b.coverage.ran,
         };
-        let oracles = Oracles { lockstep: false, ..Oracles::default() };
+        let oracles = Oracles::without(OracleKind::Lockstep);
         let side = |ready: Ready| Examiner::new(ready.session, ready.facts, ready.quirks, oracles);
         Ok(Pair { sides: [side(a)?, side(b)?], known, coverage })
     }
@@ -176,7 +176,7 @@ impl Pair {
                 (Class::Reports, Some((_, title))) => said(&before, title).map(|f| (2, gone(f))),
                 _ => {
                     let title = format!("percuss: {} changed: {what}", class.name());
-                    Some((3, Finding::new(Oracle::Lockstep, op, title, sites.join("\n"))))
+                    Some((3, Finding::new(OracleKind::Lockstep, op, title, sites.join("\n"))))
                 }
             });
         }

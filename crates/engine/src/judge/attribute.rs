@@ -5,8 +5,8 @@ use super::watch::{HintWatch, SeenBelow, SeenRoom};
 use percuss_kernel::{Effect, Quirk, Quirks, State};
 use percuss_lockdep::{Lockdep, Options};
 use percuss_model::{Allocator, Facts, Felt};
-use percuss_oracle::finding::{Finding, Oracle};
 use percuss_oracle::hints::Hint;
+use percuss_oracle::{Finding, OracleKind};
 use percuss_oracle::{lockorder, signs};
 use percuss_program::Program;
 use percuss_run::strategy::{Aligned, Replay, Strategy};
@@ -255,7 +255,7 @@ impl Variants {
             if !shown.iter().any(same) {
                 continue;
             }
-            if f.oracle == Oracle::Stall
+            if f.oracle == OracleKind::Stall
                 && let Some(quirk) = self.waiting()
             {
                 f.quirk = Some(quirk);
@@ -311,7 +311,7 @@ fn findings(below: Vec<Accounted<SeenBelow>>, room: Vec<Accounted<SeenRoom>>, ta
             "percuss: allocation fails although there is room"
         };
         let detail = format!("block {} of the chunk at {:#x} has room", r.block, r.chunk);
-        add(Finding::new(Oracle::Room, r.op, title, detail), by);
+        add(Finding::new(OracleKind::Room, r.op, title, detail), by);
     }
     for (b, by) in below {
         let title = match b.below.which {
@@ -321,7 +321,7 @@ fn findings(below: Vec<Accounted<SeenBelow>>, room: Vec<Accounted<SeenRoom>>, ta
         };
         let at = b.below.block.map_or(String::new(), |n| format!(" block {n}"));
         let detail = format!("chunk {:#x}{at}: hint {} units, truth {}", b.below.chunk, b.below.hint, b.below.truth);
-        add(Finding::new(Oracle::Hints, b.op, title, detail), by);
+        add(Finding::new(OracleKind::Hints, b.op, title, detail), by);
     }
     out
 }
@@ -379,7 +379,7 @@ task b
 ";
 
     fn deadlock(found: &[Finding]) -> Option<&Finding> {
-        found.iter().find(|f| f.oracle == Oracle::LockOrder && f.title.contains("deadlock in"))
+        found.iter().find(|f| f.oracle == OracleKind::LockOrder && f.title.contains("deadlock in"))
     }
 
     /// Without B24 there are fewer points in front of the locks, and task a is preempted behind them.

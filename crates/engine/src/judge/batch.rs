@@ -3,7 +3,7 @@
 
 use percuss_kernel::Quirk;
 use percuss_lockdep::Graph;
-use percuss_oracle::finding::{Finding, Oracle};
+use percuss_oracle::{Finding, OracleKind};
 use serde::{Deserialize, Serialize};
 
 use super::attribute::Tally;
@@ -21,7 +21,7 @@ pub struct Composed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Like {
     /// Its oracle.
-    pub oracle: Oracle,
+    pub oracle: OracleKind,
     /// Its title.
     pub title: String,
     /// The quirk that accounts for it.

@@ -11,7 +11,7 @@ use super::recipe::{Recipe, program};
 use crate::judge::{Batch, Examiner};
 use percuss_kernel::event::Event;
 use percuss_kernel::{DRAIN, Quirk};
-use percuss_oracle::finding::{Finding, Oracle};
+use percuss_oracle::{Finding, OracleKind};
 use percuss_program::Program;
 use percuss_run::Threads;
 use percuss_world::threads::Grain;
@@ -41,7 +41,7 @@ pub struct Epoch {
 /// `b14`: the tree has that quirk. On others a window is a matter of the empty chunk alone, which has no name.
 fn behind(matched: &Matched, b14: bool, finding: Finding) -> Finding {
     match (matched, finding.oracle) {
-        (Matched::Window, Oracle::LockOrder) if b14 => Finding { quirk: Some(Quirk::B14), ..finding },
+        (Matched::Window, OracleKind::LockOrder) if b14 => Finding { quirk: Some(Quirk::B14), ..finding },
         _ => finding,
     }
 }
@@ -132,7 +132,7 @@ impl Soaker {
             && let Matched::Differs { at, op, free, replay } = &matched
         {
             let detail = format!("event {at}: {free} | {replay}");
-            findings.push(Finding::new(Oracle::Lockstep, *op, title, detail));
+            findings.push(Finding::new(OracleKind::Lockstep, *op, title, detail));
         }
         Ok((findings, matched))
     }
@@ -145,11 +145,11 @@ mod tests {
     #[test]
     fn only_lock_order_behind_a_window_is_accounted_for() {
         let of = |matched: Matched, oracle| behind(&matched, true, Finding::new(oracle, 0, "t", "")).quirk;
-        assert_eq!(of(Matched::Window, Oracle::LockOrder), Some(Quirk::B14));
-        assert_eq!(of(Matched::Equal, Oracle::LockOrder), None);
-        let fixed = Finding::new(Oracle::LockOrder, 0, "t", "");
+        assert_eq!(of(Matched::Window, OracleKind::LockOrder), Some(Quirk::B14));
+        assert_eq!(of(Matched::Equal, OracleKind::LockOrder), None);
+        let fixed = Finding::new(OracleKind::LockOrder, 0, "t", "");
         assert_eq!(behind(&Matched::Window, false, fixed).quirk, None, "the tree has no such quirk");
-        for (oracle, _) in Oracle::ALL.into_iter().filter(|(o, _)| *o != Oracle::LockOrder) {
+        for oracle in OracleKind::all().filter(|o| *o != OracleKind::LockOrder) {
             assert_eq!(of(Matched::Window, oracle), None);
         }
     }

@@ -9,9 +9,9 @@ use percuss_kernel::event::Event;
 use percuss_kernel::{DRAIN, Lock, State, Tenant, Touched};
 use percuss_lockdep::{Graph, Lockdep, Options};
 use percuss_model::{Facts, Quirks};
-use percuss_oracle::finding::{Finding, Oracle};
 use percuss_oracle::invariants::{self, Totals};
 use percuss_oracle::ledger::{self, PerChunk};
+use percuss_oracle::{Finding, OracleKind, Oracles};
 use percuss_oracle::{lockorder, lockstep, signs};
 use percuss_program::Program;
 use percuss_run::strategy::{Replay, Strategy};
@@ -26,25 +26,6 @@ const DEEP: u64 = 64;
 
 /// Every how many ops the sums over all chunks are judged.
 const SUMS: u64 = 8;
-
-/// Which oracles run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Oracles {
-    /// The Model runs too and must agree.
-    pub lockstep: bool,
-    /// State rules at every release of pcpu_lock.
-    pub invariants: bool,
-    /// Content of per-CPU memory.
-    pub content: bool,
-    /// Order of locks, and what reclaim may wait for.
-    pub lockorder: bool,
-}
-
-impl Default for Oracles {
-    fn default() -> Oracles {
-        Oracles { lockstep: true, invariants: true, content: true, lockorder: true }
-    }
-}
 
 /// What examining a program gave.
 #[derive(Debug, Clone, Default)]
@@ -84,7 +65,9 @@ impl Examiner {
     /// The system refuses address space or stacks.
     pub fn new(image: Session<KernelC>, facts: Facts, quirks: Quirks, oracles: Oracles) -> std::io::Result<Examiner> {
         let broken = Rc::default();
-        let judge = oracles.invariants.then(|| judge_releases(image.shared().host.clone(), Rc::clone(&broken)));
+        let judge = oracles
+            .has(OracleKind::Invariants)
+            .then(|| judge_releases(image.shared().host.clone(), Rc::clone(&broken)));
         image.shared().tenant.watch_releases(judge);
         Ok(Examiner {
             broken,
@@ -148,7 +131,7 @@ impl Examiner {
 
     /// Whether the Model runs too from now on.
     pub fn set_lockstep(&mut self, on: bool) {
-        self.oracles.lockstep = on;
+        self.oracles = if on { Oracles::ALL } else { Oracles::without(OracleKind::Lockstep) };
     }
 
     /// Runs a program everywhere and asks the oracles.
@@ -177,7 +160,7 @@ impl Examiner {
 
     /// Runs the image, contents sampled; in doubt once more, with everything looked at.
     fn run_image(&mut self, program: &Program, strategy: &mut dyn Strategy) -> std::io::Result<(Ended, ImageWatch)> {
-        let contents = if self.oracles.content { Contents::Sampled } else { Contents::Ignored };
+        let contents = if self.oracles.has(OracleKind::Content) { Contents::Sampled } else { Contents::Ignored };
         let run = self.run_with(contents, program, strategy)?;
         if !self.image.shared().in_doubt() {
             return Ok(run);
@@ -195,7 +178,7 @@ impl Examiner {
         strategy: &mut dyn Strategy,
     ) -> std::io::Result<(Ended, ImageWatch)> {
         self.broken.borrow_mut().take();
-        let mut watch = ImageWatch { deep: self.oracles.invariants, ..ImageWatch::default() };
+        let mut watch = ImageWatch { deep: self.oracles.has(OracleKind::Invariants), ..ImageWatch::default() };
         self.image.shared().contents.set(contents);
         Ok((self.image.run_under(program, strategy, &mut watch)?, watch))
     }
@@ -203,7 +186,7 @@ impl Examiner {
     fn judge(&mut self, program: &Program, ended: Ended, watch: ImageWatch) -> std::io::Result<Verdict> {
         let mut verdict = Verdict::default();
         self.judge_image(program, ended, watch, &mut verdict);
-        if self.oracles.lockstep {
+        if self.oracles.has(OracleKind::Lockstep) {
             self.lockstep(program, &mut verdict)?;
         }
         verdict.boot_failed = matches!(ended, Ended::BootFailed(_));
@@ -221,7 +204,7 @@ impl Examiner {
         grain: Grain,
     ) -> std::io::Result<(Free, Verdict)> {
         let mut verdict = Verdict::default();
-        let mut watch = ImageWatch { deep: self.oracles.invariants, ..ImageWatch::default() };
+        let mut watch = ImageWatch { deep: self.oracles.has(OracleKind::Invariants), ..ImageWatch::default() };
         // Contents are judged in the replay, which takes the same turns and can look at all of them in doubt.
         self.image.shared().contents.set(Contents::Ignored);
         let free = self.image.run_free(program, threads, grain, &mut watch)?;
@@ -242,7 +225,7 @@ impl Examiner {
         };
         signs::scan(program, world.log()).into_iter().for_each(&mut add);
         // The engine also sees what the context oracle is about.
-        let wanted = |f: &Finding| self.oracles.lockorder || f.oracle != Oracle::LockOrder;
+        let wanted = |f: &Finding| self.oracles.has(OracleKind::LockOrder) || f.oracle != OracleKind::LockOrder;
         lockorder::judge(&mut self.lockdep, program, world.log()).into_iter().filter(wanted).for_each(&mut add);
         self.of_events = verdict.findings.len();
         let mut add = |f: Finding| {
@@ -252,10 +235,10 @@ impl Examiner {
         };
         let at_release = self.broken.borrow_mut().take();
         for (op, v) in at_release.into_iter().chain(watch.violation) {
-            add(Finding::new(Oracle::Invariants, op, format!("percuss: {}", v.rule), v.to_string()));
+            add(Finding::new(OracleKind::Invariants, op, format!("percuss: {}", v.rule), v.to_string()));
         }
         for (_, op, e) in shared.content.borrow().iter() {
-            add(Finding::new(Oracle::Content, *op, e.title(), format!("{e:x?}")));
+            add(Finding::new(OracleKind::Content, *op, e.title(), format!("{e:x?}")));
         }
         drop(world);
         judge_end(self.image.shared(), ended, self.per_chunk_ext, &mut self.state).into_iter().for_each(&mut add);
@@ -311,7 +294,7 @@ pub(super) fn judge_end<T: Tenant>(shared: &Shared<T>, ended: Ended, ext: u32, s
         && let Some((cpu, at)) = world.static_damage()
     {
         let detail = format!("CPU {cpu}, byte {at}");
-        out.push(Finding::new(Oracle::Content, DRAIN, "percuss: the static area of a CPU was overwritten", detail));
+        out.push(Finding::new(OracleKind::Content, DRAIN, "percuss: the static area of a CPU was overwritten", detail));
     }
     shared.tenant.state(Touched::All, state);
     let metadata = 4 + if world.geometry().kmem { ext } else { 0 };

@@ -20,7 +20,7 @@ pub use error::{EditError, Wanted};
 pub use table::names;
 
 use crate::tree::{Overlay, Tree};
-pub use percuss_oracle::Oracle;
+pub use percuss_oracle::OracleKind;
 
 /// A named edit.
 #[derive(Clone, Debug, Deserialize)]
@@ -37,7 +37,7 @@ pub struct Edit {
     /// The part of the allocator it is about.
     pub class: Class,
     /// The oracles that ought to notice; for a fix, those that ought to fall silent; none for a variant.
-    pub oracles: Vec<Oracle>,
+    pub oracles: Vec<OracleKind>,
     /// The kernel commit that had fixed it, where there was one.
     #[serde(default)]
     pub upstream: Option<String>,

@@ -14,7 +14,7 @@ use crate::judge::{Composed, Found};
 use crate::worker::{Lost, Setup, Worker};
 use percuss_kernel::Geometry;
 use percuss_lockdep::{Conflict, Edge, Graph, Origin, Part, Use};
-use percuss_oracle::finding::{Finding, Oracle};
+use percuss_oracle::{Finding, OracleKind};
 use percuss_program::Program;
 
 /// Programs tried, at most, to cut one down to a part.
@@ -68,7 +68,7 @@ impl Composer<'_> {
             }
         }
         let detail = in_parts(conflict, &parts);
-        let finding = Finding::new(Oracle::LockOrder, 0, conflict.title(), detail);
+        let finding = Finding::new(OracleKind::LockOrder, 0, conflict.title(), detail);
         let program = parts.first().map(Program::encode).unwrap_or_default();
         Ok(Found { finding, index, count: 0, program, composed: Some(Composed { programs, whole: false }) })
     }

@@ -18,7 +18,7 @@ pub use rows::{Apart, uncounted};
 pub use search::Hit;
 
 use crate::image::ImageError;
-use percuss_oracle::Oracle;
+use percuss_oracle::OracleKind;
 use percuss_source::edit::Edit;
 
 /// Why there is no benchmark.
@@ -109,8 +109,8 @@ impl Searched {
     }
 
     /// Oracles that objected to the first program, with any seed.
-    pub fn oracles(&self) -> Vec<Oracle> {
-        let mut all: Vec<Oracle> = self.hits.iter().flatten().flat_map(|h| h.oracles.iter().copied()).collect();
+    pub fn oracles(&self) -> Vec<OracleKind> {
+        let mut all: Vec<OracleKind> = self.hits.iter().flatten().flat_map(|h| h.oracles.iter().copied()).collect();
         all.sort();
         all.dedup();
         all

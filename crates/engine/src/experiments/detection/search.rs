@@ -8,7 +8,7 @@ use super::Small;
 use crate::campaign::{Progress, minimize, one, until};
 use crate::judge::{Batch, Found, Like};
 use crate::worker::{Lost, Setup};
-use percuss_oracle::{Finding, Oracle};
+use percuss_oracle::{Finding, OracleKind};
 use percuss_program::Program;
 
 /// Programs tried to make one small.
@@ -28,7 +28,7 @@ pub struct Hit {
     /// How long the search took.
     pub after: Duration,
     /// Who objects to it.
-    pub oracles: Vec<Oracle>,
+    pub oracles: Vec<OracleKind>,
     /// Their headlines.
     pub titles: Vec<String>,
     /// It, in byte form.
@@ -53,7 +53,7 @@ impl Pair<'_> {
         let edited = Setup { seed, ..self.edited.clone() };
         let started = Instant::now();
         // Kinds of findings that the tree without the bug shows, in the very program where the other did first.
-        let mut of_both: BTreeSet<(Oracle, String)> = BTreeSet::new();
+        let mut of_both: BTreeSet<(OracleKind, String)> = BTreeSet::new();
         let mut hit = None;
         until(&edited, limit, progress, |batch| {
             for found in suspects(batch) {
@@ -67,7 +67,7 @@ impl Pair<'_> {
                     of_both.insert((f.oracle, f.title.clone()));
                     continue;
                 }
-                let mut oracles: Vec<Oracle> = objections.iter().map(|f| f.oracle).collect();
+                let mut oracles: Vec<OracleKind> = objections.iter().map(|f| f.oracle).collect();
                 oracles.sort();
                 oracles.dedup();
                 hit = Some(Hit {

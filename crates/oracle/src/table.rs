@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The table of oracles: what a row says, and what is made from the rows.
+//!
+//! The rows stand in `lib.rs`, beside the `mod` line of each oracle's file. From them come [`OracleKind`] and its names
+//! in JSON and on the command line, the values of `--without`, the report's table, the list in docs/detection.md, and
+//! [`Bench`](crate::Bench), which asks every oracle.
+
+use serde::{Deserialize, Serialize};
+
+use crate::OracleKind;
+
+/// What an oracle looks at. Whatever it is, it comes about only when an oracle that needs it is switched on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// The events of one run, which are always recorded.
+    Events,
+    /// The event stream of the Model, or its state. Without it the Model does not run at all.
+    Model,
+    /// The allocator's state at every release of pcpu_lock and after ops.
+    State,
+    /// What is in per-CPU memory: bytes are written and compared.
+    Contents,
+    /// The lock-order engine's reports.
+    Locks,
+    /// The state that a program leaves when everything is freed.
+    End,
+}
+
+impl Needs {
+    /// The words of docs/detection.md.
+    pub fn words(self) -> &'static str {
+        match self {
+            Needs::Events => "events",
+            Needs::Model => "the Model",
+            Needs::State => "the allocator's state",
+            Needs::Contents => "contents of per-CPU memory",
+            Needs::Locks => "the lock-order engine",
+            Needs::End => "the state at the end",
+        }
+    }
+}
+
+/// Whose state an oracle judges. Events are judged wherever they come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StateOf {
+    /// It judges events alone.
+    Nobody,
+    /// The Model's state is trusted, or says nothing here.
+    Image,
+    /// The image is bound to the Model by lockstep, so its state needs no look, and a quirk is told by running the
+    /// Model without it.
+    Model,
+    /// What the Model shows too is accounted for by a quirk.
+    Both,
+}
+
+/// A row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct OracleInfo {
+    /// The oracle.
+    pub kind: OracleKind,
+    /// The name in reports and JSON, and for `--without`. Stable: other programs read it.
+    pub name: &'static str,
+    /// Oracles with any of which this one is switched off; empty when it always runs. An oracle with a switch of its own
+    /// names itself.
+    pub off_with: &'static [OracleKind],
+    /// What it looks at.
+    pub needs: Needs,
+    /// Whose state it judges.
+    pub state: StateOf,
+    /// It objects when this is so. Documents print it.
+    pub rule: &'static str,
+}
+
+/// Which oracles are switched on.
+///
+/// A switch turns off what costs time: the Model, looking at the state or at contents, checking the order of locks. An
+/// event that is wrong by itself is reported whatever is off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<OracleKind>", into = "Vec<OracleKind>")]
+pub struct Oracles(u32);
+
+impl Default for Oracles {
+    fn default() -> Oracles {
+        Oracles::ALL
+    }
+}
+
+impl Oracles {
+    /// Every oracle.
+    pub const ALL: Oracles = Oracles(u32::MAX);
+
+    /// None at all.
+    pub const NONE: Oracles = Oracles(0);
+
+    /// All but this one, and those that are off with it.
+    pub fn without(kind: OracleKind) -> Oracles {
+        Oracles::ALL.and_without(kind)
+    }
+
+    /// These without one, and without those that are off with it. An oracle that has no switch stays.
+    pub fn and_without(self, kind: OracleKind) -> Oracles {
+        let off = OracleKind::TABLE.iter().filter(|row| row.off_with.contains(&kind));
+        Oracles(off.fold(self.0, |set, row| set & !row.kind.bit()))
+    }
+
+    /// These and one more.
+    pub(crate) fn and(self, kind: OracleKind) -> Oracles {
+        Oracles(self.0 | kind.bit())
+    }
+
+    /// The oracle is switched on.
+    #[inline]
+    pub fn has(self, kind: OracleKind) -> bool {
+        self.0 & kind.bit() != 0
+    }
+
+    /// An oracle that is on looks at this.
+    pub fn need(self, what: Needs) -> bool {
+        OracleKind::TABLE.iter().any(|row| row.needs == what && self.has(row.kind))
+    }
+}
+
+impl From<Vec<OracleKind>> for Oracles {
+    fn from(kinds: Vec<OracleKind>) -> Oracles {
+        kinds.into_iter().fold(Oracles::NONE, Oracles::and)
+    }
+}
+
+impl From<Oracles> for Vec<OracleKind> {
+    fn from(set: Oracles) -> Vec<OracleKind> {
+        OracleKind::all().filter(|kind| set.has(*kind)).collect()
+    }
+}
+
+impl OracleKind {
+    /// Every oracle, in the order of the table.
+    pub fn all() -> impl Iterator<Item = OracleKind> {
+        OracleKind::TABLE.iter().map(|row| row.kind)
+    }
+
+    /// Oracles that have a switch of their own: the values of `--without`.
+    pub fn switches() -> impl Iterator<Item = OracleKind> {
+        OracleKind::TABLE.iter().filter(|row| row.off_with.contains(&row.kind)).map(|row| row.kind)
+    }
+
+    /// The oracle of this name.
+    pub fn by_name(name: &str) -> Option<OracleKind> {
+        OracleKind::all().find(|kind| kind.name() == name)
+    }
+
+    /// What the table says of it.
+    pub fn info(self) -> &'static OracleInfo {
+        &OracleKind::TABLE[self as usize]
+    }
+
+    /// The name in reports and JSON.
+    pub fn name(self) -> &'static str {
+        self.info().name
+    }
+
+    #[inline]
+    fn bit(self) -> u32 {
+        1 << self as u32
+    }
+}
+
+/// The table as docs/detection.md has it; a test compares the two.
+pub fn markdown() -> String {
+    let mut out = "| oracle | objects when | looks at | off with `--without` |\n|---|---|---|---|\n".to_owned();
+    for row in OracleKind::TABLE {
+        let off: Vec<String> = row.off_with.iter().map(|kind| format!("`{}`", kind.name())).collect();
+        let off = if off.is_empty() { "-".to_owned() } else { off.join(", ") };
+        out += &format!("| `{}` | {} | {} | {off} |\n", row.name, row.rule, row.needs.words());
+    }
+    out
+}
+
+// A set is a mask of 32 bits.
+const _: () = assert!(OracleKind::TABLE.len() <= 32);
+
+/// Makes the enum and the table of the rows; each row may carry attributes.
+macro_rules! oracles {
+    ($(
+        $(#[$attribute:meta])*
+        $kind:ident in $file:ident = $name:literal, off with [$($off:ident),*], needs $needs:ident, state of $state:ident:
+        $rule:literal;
+    )+) => {
+        /// Which oracle objects. Findings are sorted, and reports print, in the order of the variants.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+        pub enum OracleKind {
+            $($(#[$attribute])* #[doc = concat!("Objects when ", $rule, ".")] #[serde(rename = $name)] $kind,)+
+        }
+
+        impl OracleKind {
+            /// The rows.
+            pub const TABLE: &[$crate::table::OracleInfo] = &[$(
+                $(#[$attribute])*
+                $crate::table::OracleInfo {
+                    kind: OracleKind::$kind,
+                    name: $name,
+                    off_with: &[$(OracleKind::$off),*],
+                    needs: $crate::table::Needs::$needs,
+                    state: $crate::table::StateOf::$state,
+                    rule: $rule,
+                },
+            )+];
+        }
+    };
+}
+pub(crate) use oracles;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_stand_in_the_order_of_the_variants_and_names_differ() {
+        for (i, row) in OracleKind::TABLE.iter().enumerate() {
+            assert_eq!(row.kind as usize, i);
+            assert_eq!(OracleKind::by_name(row.name), Some(row.kind));
+        }
+    }
+
+    #[test]
+    fn switches_are_those_that_users_know() {
+        let names: Vec<&str> = OracleKind::switches().map(OracleKind::name).collect();
+        assert_eq!(names, ["lockstep", "invariants", "content", "lockorder"]);
+    }
+
+    #[test]
+    fn without_the_model_nothing_is_asked_that_needs_it() {
+        let set = Oracles::without(OracleKind::Lockstep);
+        assert!(!set.need(Needs::Model) && set.need(Needs::Contents));
+        assert!(!set.has(OracleKind::Hints) && !set.has(OracleKind::Room) && set.has(OracleKind::Ledger));
+        assert_eq!(Oracles::without(OracleKind::Crash), Oracles::ALL, "it has no switch");
+    }
+
+    #[test]
+    fn a_set_survives_the_way_to_a_worker() {
+        let set = Oracles::without(OracleKind::Content);
+        let kinds: Vec<OracleKind> = set.into();
+        assert_eq!(Vec::<OracleKind>::from(Oracles::from(kinds.clone())), kinds);
+        assert!(!kinds.contains(&OracleKind::Content) && kinds.contains(&OracleKind::Stall));
+    }
+}
