@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Fault plans: which backing allocations fail.
+//! Fault plans: which backing allocations of the tree fail.
 
 use std::fmt;
 
 use crate::event::Site;
 
 /// Makes backing allocations at one site fail.
+///
+/// Counting from boot makes a fault hit the same allocation in every run, unlike `fail_page_alloc` with a probability.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Fault {
-    /// Where.
+    /// The kind of allocation.
     pub site: Site,
-    /// The first one to fail, 1-based, counted from boot (memblock: from power-on).
+    /// Number of the first allocation that fails, from 1.
+    ///
+    /// Counted from boot, for memblock from power-on.
     pub nth: u32,
-    /// How many in a row fail from there, at least 1; `u32::MAX` for all.
+    /// How many fail in a row from there, at least 1; `u32::MAX` for all.
     pub times: u32,
 }
 

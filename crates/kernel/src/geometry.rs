@@ -1,62 +1,80 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Geometry: possible CPUs, groups, sizes and the first-chunk builder.
+//! Geometry: possible CPUs, NUMA nodes, sizes of the percpu areas and the builder of the first chunk.
+//!
+//! Everything that `setup_per_cpu_areas()` of an architecture would decide. It is fixed for a run.
+//! [`Geometry::check`] refuses what no kernel would boot.
 
-/// Bytes of a page.
+/// `PAGE_SIZE` in bytes; the trees are built for 4 KiB pages.
 pub const PAGE: u32 = 4096;
-/// `PCPU_MIN_UNIT_SIZE`
+/// `PCPU_MIN_UNIT_SIZE` in bytes: the smallest unit, and the largest size of an allocation.
 const MIN_UNIT: u32 = 32 << 10;
-/// The smallest `PERCPU_DYNAMIC_EARLY_SIZE` from v6.12 on; trees that want more get a larger unit.
+/// `PERCPU_DYNAMIC_EARLY_SIZE` in bytes, from v6.12 on.
+///
+/// Boot raises a smaller dynamic part to it; trees that want more get a larger unit.
 const EARLY_DYN: u32 = 20 << 10;
-/// Largest static area.
+/// Largest static area in bytes.
+///
+/// Static, reserved and dynamic part share a unit of at most 2 MiB.
 const STATIC_MAX: u32 = 1 << 20;
-/// Largest reserved area.
+/// Largest reserved area in bytes: eight times `PERCPU_MODULE_RESERVE`.
 const RESERVED_MAX: u32 = 64 << 10;
-/// Largest dynamic part.
 const DYN_MAX: u32 = 1 << 20;
-/// Largest atom: a PMD, as on x86.
+/// Largest atom in bytes: a PMD, as on x86.
 const ATOM_MAX: u32 = 2 << 20;
-/// Largest unit: 64 of them are 128 MiB of address space for a chunk.
+/// Largest unit in bytes.
+///
+/// A chunk with 64 of them takes 128 MiB of address space.
 const UNIT_MAX: u32 = 2 << 20;
-/// Largest page budget of a node.
+/// Largest page budget of a node: 256 MiB.
 const PAGES_MAX: u32 = 65_536;
 
-/// First-chunk builder.
+/// The function that builds the first chunk.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum First {
-    /// `pcpu_embed_first_chunk`
+    /// `pcpu_embed_first_chunk()`: units are parts of the memblock allocations of each node.
     #[default]
     Embed,
-    /// `pcpu_page_first_chunk` (one group, 4K atom, no distance function)
+    /// `pcpu_page_first_chunk()`: single pages mapped into vmalloc space; one group, 4 KiB atom, no distance function.
     Page,
-    /// `pcpu_setup_first_chunk` with a hand-made `pcpu_alloc_info`, one group per node
+    /// `pcpu_setup_first_chunk()` with a hand-made `pcpu_alloc_info`, one group for each node.
+    ///
+    /// Reaches unit sizes and maps that the other builders never choose.
     Info,
 }
 
-/// The machine a program runs on and how its percpu areas are set up.
+/// The machine that a program runs on, and how boot sets up its percpu areas.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Geometry {
-    /// Mask of possible CPUs, not 0; CPU 0 need not be possible.
+    /// Mask of possible CPUs, not 0.
+    ///
+    /// CPU 0 need not be possible.
     pub cpus: u64,
-    /// NUMA nodes, 1 to 4, at most the number of CPUs; the n-th possible CPU is on node `n * groups / cpus`, or
-    /// `n % groups` when interleaved.
+    /// Number of NUMA nodes: 1 to 4, and at most the number of CPUs.
+    ///
+    /// The n-th possible CPU is on node `n * groups / cpus`, or on `n % groups` when interleaved.
     pub groups: u8,
-    /// CPUs are dealt to nodes in turn.
+    /// CPUs are dealt to nodes in turn, so that a group of units has gaps in its CPU numbers.
     pub interleaved: bool,
-    /// Bytes of the static area, 4 to 1 MiB, need not be a multiple of anything.
+    /// Bytes of the static area, 4 to 1 MiB.
+    ///
+    /// Need not be aligned: boot rounds up.
     pub static_size: u32,
-    /// Bytes reserved for modules, multiple of 4; 0 for none; at most 64 KiB.
+    /// Bytes reserved for modules: a multiple of 4, at most 64 KiB; 0 for no reserved chunk.
     pub reserved: u32,
-    /// Bytes of the dynamic part of the first chunk, at most 1 MiB; raised to the tree's minimum.
+    /// Bytes of the dynamic part of the first chunk, at most 1 MiB; boot raises it to the tree's minimum.
     pub dyn_size: u32,
-    /// Allocation atom in bytes: power of two, 4 KiB to 2 MiB.
+    /// Allocation atom in bytes: a power of two, 4 KiB to 2 MiB.
+    ///
+    /// Groups are multiples of it.
     pub atom: u32,
-    /// Bytes of a unit for [`First::Info`], multiple of 4 KiB; 0 for the smallest that fits.
+    /// Bytes of a unit for [`First::Info`], a multiple of 4 KiB; 0 for the smallest that fits.
     pub unit: u32,
-    /// First-chunk builder.
     pub first: First,
-    /// kmem accounting enabled.
+    /// kmem accounting is enabled, so that `__GFP_ACCOUNT` allocations are charged to a memcg.
     pub kmem: bool,
-    /// Page budget per node, after which the page allocator says no; 1 to 65 536.
+    /// Page budget of each node, 1 to 65 536.
+    ///
+    /// When it is used up the page allocator fails.
     pub pages: u32,
 }
 
@@ -78,43 +96,42 @@ impl Default for Geometry {
     }
 }
 
-/// Why a geometry is impossible.
+/// The reason why a geometry is impossible.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("impossible geometry: {field} is {value}; {rule}")]
 pub struct GeometryError {
-    /// The parameter.
     pub field: &'static str,
-    /// Its value.
     pub value: u64,
-    /// What it must be.
+    /// What the value must be, as the end of a sentence.
     pub rule: &'static str,
 }
 
 impl Geometry {
-    /// Number of possible CPUs.
     pub fn nr_cpus(&self) -> u32 {
         self.cpus.count_ones()
     }
 
-    /// Possible CPUs in ascending order.
+    /// The possible CPUs in ascending order.
     pub fn possible(&self) -> impl Iterator<Item = u32> + use<> {
         let mask = self.cpus;
         (0..64).filter(move |cpu| mask >> cpu & 1 == 1)
     }
 
-    /// NUMA node of a possible CPU.
+    /// The NUMA node of a possible CPU.
     pub fn node(&self, cpu: u32) -> u32 {
+        // CPUs are dealt by their rank among the possible ones, so that sparse maps use all nodes too.
         let rank = (self.cpus & ((1u64 << cpu) - 1)).count_ones();
         if self.interleaved { rank % self.groups as u32 } else { rank * self.groups as u32 / self.nr_cpus() }
     }
 
-    /// Bytes a unit must have: its three parts, at least what the kernel insists on.
+    /// The bytes that a unit must have: its three parts, rounded to pages, and at least `PCPU_MIN_UNIT_SIZE`.
     pub fn least_unit(&self) -> u32 {
+        // In 64 bits: the fields may hold anything before they were checked.
         let sum = u64::from(self.static_size) + u64::from(self.reserved) + u64::from(self.dyn_size.max(EARLY_DYN));
         sum.next_multiple_of(u64::from(PAGE)).clamp(u64::from(MIN_UNIT), 1 << 31) as u32
     }
 
-    /// Refuses a machine that cannot be.
+    /// Refuses a machine that the kernel would not boot; the error names the parameter and the rule.
     pub fn check(&self) -> Result<(), GeometryError> {
         let Geometry {
             cpus,
@@ -129,6 +146,7 @@ impl Geometry {
             kmem: _,
             pages,
         } = *self;
+        // Destructured above, so that a new field without a rule does not build.
         let must =
             |ok: bool, field, value: u64, rule| if ok { Ok(()) } else { Err(GeometryError { field, value, rule }) };
         must(cpus != 0, "cpus", cpus, "at least one CPU must be possible")?;
@@ -163,9 +181,9 @@ impl Geometry {
         )
     }
 
-    /// The nearest machine that can be; one that passes [`Geometry::check`] is left as it is.
+    /// Makes it the nearest machine that can be; one that passes [`Geometry::check`] is not changed.
     ///
-    /// Values out of range are taken modulo the range rather than clamped, so that random ones spread over it.
+    /// A value out of range is taken modulo the range rather than clamped, so that random values spread over it.
     pub fn repair(&mut self) {
         let Geometry {
             cpus,
@@ -192,6 +210,7 @@ impl Geometry {
             *atom = PAGE << (*atom % 10);
         }
         *pages = into(*pages, 1, PAGES_MAX);
+        // The three parts must fit a unit; static and reserved part alone always do.
         *dyn_size = (*dyn_size).min(UNIT_MAX - *static_size - *reserved);
         *unit &= !(PAGE - 1);
         let unit = *unit;

@@ -1,42 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Memory under pressure: how many pages are free, and which can be had back by whom.
+//! Memory under pressure: how many pages are free, and what reclaim can free.
 
 use std::fmt;
 
-/// Pages of the machine besides what boot took. A program without it never runs into reclaim: past its page budget the
-/// page allocator just says no.
+/// Pages of the machine apart from what boot took, by what it takes to free them.
+///
+/// A program without it never runs into reclaim: beyond its page budget the page allocator fails at once.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Memory {
-    /// Free pages.
+    /// Free pages at the start.
     pub free: u16,
-    /// The min watermark in pages: what ordinary allocations leave free. At most 127.
+    /// The min watermark in pages, at most 127: what ordinary allocations leave free.
     pub reserve: u8,
-    /// Page cache that needs no IO to be freed.
+    /// Clean page cache, which any reclaim can free.
     pub clean: u16,
-    /// Pages that are free once IO has been done for them; freed with `__GFP_IO` only.
+    /// Pages that need IO to be freed; only reclaim with `__GFP_IO` frees them.
     pub io: u16,
-    /// Pages that are free once their file system has worked for them; freed with `__GFP_FS` only.
+    /// Pages that need their file system to be freed; only reclaim with `__GFP_FS` frees them.
     pub fs: u16,
-    /// Pages of a process that is none of the program's, which the OOM killer takes first; 0 when there is none.
+    /// Pages of a process outside the program, which the OOM killer kills first; 0 if there is none.
     pub oom: u16,
     /// kswapd runs when it is woken.
+    ///
+    /// Off, only direct reclaim frees pages.
     pub kswapd: bool,
 }
 
 impl Default for Memory {
     fn default() -> Memory {
+        // Enough for a few chunks, so that a program gets going before it runs out.
         Memory { free: 64, reserve: 4, clean: 0, io: 0, fs: 0, oom: 0, kswapd: true }
     }
 }
 
-/// Parameters of `memory` in text, in order.
+/// Names of the parameters of `memory` in text programs, in the order in which they are printed.
 pub const MEMORY: [&str; 7] = ["free", "reserve", "clean", "io", "fs", "oom", "kswapd"];
 
 /// Highest value of `reserve`.
+///
+/// The byte form has its upper bit for kswapd.
 pub const RESERVE_MAX: u8 = 127;
 
 impl Memory {
-    /// Sets a parameter of [`MEMORY`]; the error says what its value should look like.
+    /// Sets a parameter by a name of [`MEMORY`].
+    ///
+    /// The error says what its value should look like.
     pub fn set(&mut self, key: &str, value: &str) -> Result<(), &'static str> {
         let pages = || value.parse::<u16>().map_err(|_| "a number of pages, 0 to 65535");
         match key {
@@ -61,6 +69,8 @@ impl Memory {
     }
 
     /// Brings values into their range.
+    ///
+    /// Brings values into range.
     pub fn repair(&mut self) {
         self.reserve &= RESERVE_MAX;
     }

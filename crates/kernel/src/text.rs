@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The spelling of a geometry in text programs, and of the sizes and lists of CPUs in it.
+//! Spelling of a geometry in text programs: the `boot` line, sizes, and lists of CPUs.
 
 use std::fmt;
 
 use crate::geometry::{First, Geometry};
 
-/// Names of builders in text programs.
+/// Names of the builders in text programs, in the order of [`First`], which printing indexes by.
 pub const FIRSTS: [(First, &str); 3] = [(First::Embed, "embed"), (First::Page, "page"), (First::Info, "info")];
 
-/// The largest unit that leaves no rest.
+/// A size in the largest unit (M, K, bytes) that divides it, so that it reads back exactly.
 pub fn print_size(bytes: u32) -> String {
     match bytes {
         0 => "0".to_owned(),
@@ -18,8 +18,11 @@ pub fn print_size(bytes: u32) -> String {
     }
 }
 
-/// `4` for the first four CPUs, else a list such as `0-3,6`; `5-5` for CPU 5 alone.
+/// A mask of CPUs: `4` for the first four, else a list such as `0-3,6`.
+///
+/// A single CPU other than 0 is written `5-5`, since `5` would be a count.
 pub fn print_cpus(mask: u64) -> String {
+    // True only for masks without a gap from CPU 0 on.
     if mask & mask.wrapping_add(1) == 0 {
         return mask.count_ones().to_string();
     }
@@ -48,6 +51,7 @@ impl fmt::Display for Geometry {
         for (name, size) in [("static", static_size), ("reserved", reserved), ("dyn", dyn_size), ("atom", atom)] {
             write!(f, " {name}={}", print_size(size))?;
         }
+        // Most geometries have none, and old programs parse without it.
         if unit != 0 {
             write!(f, " unit={}", print_size(unit))?;
         }

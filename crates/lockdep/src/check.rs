@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The rules about order and interrupts, checked when a dependency or a usage is new.
+//!
+//! The functions correspond to those of kernel/locking/lockdep.c that their documentation names.
 
 use super::class::Class;
 use super::context::Held;
@@ -11,7 +13,7 @@ use super::report::{
 use super::usage::{self, ENABLED, USED_IN, Usage, Usages, WRITE};
 
 impl Lockdep {
-    /// `check_noncircular()`: the new dependency `prev -> next` closes a cycle.
+    /// Reports a cycle that the new dependency `prev -> next` closes (`check_noncircular()`).
     pub(super) fn check_cycle(&mut self, prev: &Held, next: &Held) {
         let weak = next.read == Read::Recursive;
         let path = self
@@ -20,13 +22,14 @@ impl Lockdep {
         let Some(path) = path else { return };
         let mut edges = self.links_along(&path, weak);
         edges.push(new_link(prev, next));
+        // Cycles through a class that the kernel does not have get a headline of their own.
         let ours = path.contains(&Class::IO_RECLAIM);
         let headline = circular_headline(ours);
         let detail = Detail::Circular { next: Lock::from(next), prev: Lock::from(prev) };
         self.report(Kind::Circular, headline, edges, next.place, detail);
     }
 
-    /// The first-made links along a path.
+    /// The links along a path, each the first that an acquisition made.
     fn links_along(&self, path: &[Class], mut weak: bool) -> Vec<Link> {
         path.windows(2)
             .filter_map(|pair| {
@@ -37,10 +40,12 @@ impl Lockdep {
             .collect()
     }
 
-    /// `check_irq_usage()`: the new dependency leads from a lock that an interrupt takes to one held with it enabled.
+    /// Reports a new dependency that leads from a lock that an interrupt takes to one held with it enabled
+    /// (`check_irq_usage()`).
     pub(super) fn check_irq_order(&mut self, prev: &Held, next: &Held) {
         for soft in [false, true] {
             let irq = usage::of_irq(soft);
+            // Without both usages somewhere no search can find anything, as in most programs.
             if self.in_use & irq & USED_IN == 0 || self.in_use & irq & ENABLED == 0 {
                 continue;
             }
@@ -48,6 +53,7 @@ impl Lockdep {
         }
     }
 
+    /// Searches backwards for a lock that the interrupt takes, then forwards for one held with it enabled.
     fn check_one_irq(&mut self, prev: &Held, next: &Held, irq: Usages) {
         let (reads, weak) = (prev.read != Read::Exclusive, next.read == Read::Recursive);
         let usage = &self.usage;
@@ -66,6 +72,7 @@ impl Lockdep {
         let (Some(safe), Some(unsafe_)) = (back.last().copied(), path.last().copied()) else { return };
         let used_in = usage::first(usage[safe.at()] & irq & USED_IN);
         let enabled = usage::first(usage[unsafe_.at()] & irq & ENABLED);
+        // The search went against the direction of the dependencies.
         back.reverse();
         let mut edges = self.links_along(&back, false);
         let split = edges.len();
@@ -82,7 +89,7 @@ impl Lockdep {
         self.report(Kind::IrqOrder, headline, edges, next.place, detail);
     }
 
-    /// `mark_usage()`: in which interrupts the lock is taken, and which are enabled while it is held.
+    /// Marks in which interrupts the class is taken, and which are enabled while it is held (`mark_usage()`).
     #[inline]
     pub(super) fn mark_usage(&mut self, lock: &Held, settled: bool) {
         let context = self.context();
@@ -92,7 +99,7 @@ impl Lockdep {
             let soft_on = lock.irq_context & 1 == 0;
             set = (1 << 2 | (soft_on as Usages) << 6) << read;
         }
-        // A trylock in an interrupt does not wait for who was interrupted.
+        // A trylock in an interrupt does not wait for the interrupted context, so it cannot deadlock with it.
         if lock.irq_context != 0 && !lock.trylock {
             set |= ((lock.irq_context >> 1) as Usages | ((lock.irq_context & 1) as Usages) << 4) << read;
         }
@@ -104,7 +111,7 @@ impl Lockdep {
         }
     }
 
-    /// `mark_lock()`: a class is used in a way it was not before.
+    /// Takes note of a new usage of a class, and checks what follows from it (`mark_lock()`).
     #[cold]
     fn mark(&mut self, lock: &Held, new: Usage) {
         let before = self.usage[lock.class.at()];
@@ -122,8 +129,8 @@ impl Lockdep {
         }
     }
 
-    /// `check_usage_forwards()` and `check_usage_backwards()`: the new usage conflicts with one of a lock that this one
-    /// leads to, or (enabled) that leads to this one.
+    /// Reports a new usage that conflicts with one of a lock that this one leads to or, for an "enabled" usage, of one
+    /// that leads to this one (`check_usage_forwards()` and `check_usage_backwards()`).
     fn check_inversion(&mut self, lock: &Held, new: Usage) {
         let forwards = !new.enabled();
         let (way, weak) = match forwards {
@@ -147,7 +154,7 @@ impl Lockdep {
     }
 }
 
-/// Usages that count for a lock reached by a weak step: a reader there does not block.
+/// The usages that count for a lock that a path reaches by a weak step: a reader there does not block.
 pub(super) fn counted(usages: Usages, weak: bool) -> Usages {
     if weak { usages & WRITE } else { usages }
 }

@@ -1,32 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Lock classes: the fixed table of everything that takes part in lock order.
+//! Lock classes: the table of everything that takes part in lock order.
+//!
+//! The kernel registers classes as it meets locks. Here nearly all are known in advance, so a class is a small number
+//! and a set of classes one machine word, which makes the graph search fast.
 
 use std::sync::Arc;
 
 use percuss_kernel::event::Ext;
 use percuss_kernel::{Lock, STATIC_OTHERS};
 
-/// Classes the tables have room for: a set of classes is one word.
+/// Number of classes that the tables have room for: the bits of a `u64`.
 pub const CLASSES: usize = 64;
 
 /// Locks of a tenant that are neither `pcpu_lock` nor `pcpu_alloc_mutex`.
+///
+/// Trees have a few; what is beyond shares the last class.
 const OTHERS: u8 = 16;
 
 /// How a lock waits: the kernel's `enum lockdep_wait_type`.
+///
+/// A lock must not be taken in a context that allows less waiting.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wait {
-    /// Not checked: pseudo locks (`LD_WAIT_INV`).
+    /// Pseudo locks, which are not checked (`LD_WAIT_INV`).
     None,
     /// `raw_spinlock_t` (`LD_WAIT_SPIN`)
     Spin,
-    /// `spinlock_t` (`LD_WAIT_CONFIG`): sleeps on PREEMPT_RT
+    /// `spinlock_t` (`LD_WAIT_CONFIG`), which sleeps on PREEMPT_RT and spins otherwise.
     Config,
     /// `mutex`, `rwsem` (`LD_WAIT_SLEEP`)
     Sleep,
 }
 
 impl Wait {
-    /// The kernel's number; with PROVE_RAW_LOCK_NESTING (`raw`) a `spinlock_t` is one of its own.
+    /// The kernel's number, larger for longer waits.
+    ///
+    /// Only with CONFIG_PROVE_RAW_LOCK_NESTING (`raw`) does a `spinlock_t` have a number of its own; otherwise it
+    /// counts as a raw one.
     pub const fn number(self, raw: bool) -> u8 {
         match self {
             Wait::None => 0,
@@ -36,22 +46,22 @@ impl Wait {
         }
     }
 
-    /// `LD_WAIT_MAX`: nothing restricts.
+    /// The number of a context without restriction (`LD_WAIT_MAX`).
     pub const fn max(raw: bool) -> u8 {
         4 + raw as u8
     }
 }
 
-/// One class of locks, by its place in the table.
+/// One class of locks, by its index in the table.
+///
+/// The fixed numbers never leave the process, so they may change.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Class(pub(super) u8);
 
-/// What is known of a class.
+/// A row of the table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ClassDef {
-    /// The name in reports.
     pub name: &'static str,
-    /// How it waits.
     pub wait: Wait,
 }
 
@@ -60,54 +70,55 @@ macro_rules! table {
         impl Class {
             $($(#[$doc])* pub const $id: Class = Class($at);)*
         }
-        /// Classes behind the tenant's own, in order.
+        /// The fixed classes.
         const NAMED: &[(Class, ClassDef)] =
             &[$((Class::$id, ClassDef { name: $name, wait: Wait::$wait }),)*];
     };
 }
 
 table! {
-    /// `pcpu_lock`
     PCPU_LOCK = 0, "pcpu_lock", Config;
-    /// `pcpu_alloc_mutex`
     ALLOC_MUTEX = 1, "pcpu_alloc_mutex", Sleep;
-    /// A queue's usage counter. The block layer describes it to lockdep as a semaphore: submitting IO reads, freezing writes.
+    /// A queue's usage counter.
+    ///
+    /// The block layer describes it to lockdep as a semaphore: submitting IO reads, freezing the queue writes. It has
+    /// no wait type: `lockdep_init_map()` gives it none.
     FREEZE = 18, "q_usage_counter(io)", None;
-    /// `q->blkcg_mutex`
     BLKCG = 19, "&q->blkcg_mutex", Sleep;
-    /// `shrinker_rwsem`
     SHRINKER = 20, "shrinker_rwsem", Sleep;
-    /// A lock of a file system that its reclaim takes too.
+    /// A lock of a file system that the file system's reclaim takes too.
     FS = 21, "fs_lock", Sleep;
     /// A lock of a block driver that IO for reclaim takes too.
     IO = 22, "io_lock", Sleep;
-    /// A spinlock of process context.
+    /// A spinlock that only process context takes.
     SPIN = 23, "spin_lock", Config;
-    /// A spinlock that interrupt handlers take too.
+    /// A spinlock that interrupt handlers take too, with `spin_lock_irqsave()` outside of them.
     IRQ_SPIN = 24, "irq_lock", Config;
-    /// `rq->__lock`
     RQ = 25, "&rq->__lock", Spin;
-    /// `vmap_purge_lock`
     VMAP_PURGE = 26, "vmap_purge_lock", Sleep;
-    /// What an allocation with `__GFP_FS` may wait for.
+    /// What an allocation with `__GFP_FS` may wait for: `__fs_reclaim_map` of mm/page_alloc.c.
     FS_RECLAIM = 27, "fs_reclaim", None;
-    /// What any allocation that reclaims may wait for.
+    /// What any allocation with direct reclaim may wait for: MMU notifiers of the mappings it unmaps.
     MMU_NOTIFIER = 28, "mmu_notifier_invalidate_range_start", None;
-    /// What an allocation with `__GFP_IO` may wait for: ours, the kernel has no such class.
+    /// What an allocation with `__GFP_IO` may wait for.
+    ///
+    /// The kernel has no such class.
     IO_RECLAIM = 29, "io_reclaim", None;
-    /// The lock of a worker pool.
+    /// The lock of a worker pool, which `queue_work()` takes.
     POOL = 30, "&pool->lock", Spin;
-    /// `p->pi_lock`, taken to wake a task.
+    /// `p->pi_lock`, which `try_to_wake_up()` takes.
+    ///
+    /// Waking the worker goes through it to the lock of a run queue.
     PI = 31, "&p->pi_lock", Spin;
-    /// The workqueue's map, held while its work runs.
+    /// The lockdep map of the workqueue, held while its work runs; flushing the queue waits for it.
     WQ_EVENTS = 32, "(wq_completion)events", None;
-    /// The work item's map, held while it runs.
+    /// The lockdep map of the work item, held while it runs.
     BALANCE_WORK = 33, "pcpu_balance_work", None;
 }
 
-/// First class that is free for [`ClassTable::with`].
+/// First class number that is free for [`ClassTable::with`].
 const FIRST_FREE: u8 = 34;
-/// Class of the first of the tenant's other locks.
+/// Class number of the first of the tenant's other locks.
 const FIRST_OTHER: u8 = 2;
 
 const OTHER_NAMES: [&str; OTHERS as usize] = [
@@ -116,7 +127,7 @@ const OTHER_NAMES: [&str; OTHERS as usize] = [
 ];
 
 impl Class {
-    /// The class of a tenant's lock.
+    /// The class of a lock of the tenant.
     #[inline]
     pub fn of(lock: Lock) -> Class {
         match lock {
@@ -142,7 +153,7 @@ impl Class {
         }
     }
 
-    /// A set with this class only.
+    /// The set of this class alone.
     #[inline]
     pub(super) fn bit(self) -> u64 {
         1 << self.0
@@ -153,26 +164,28 @@ impl Class {
         self.0 as usize % CLASSES
     }
 
-    /// A lock of the tenant: none may be held when an op ends.
+    /// True for locks of the tenant, none of which may be held when an op ends.
     #[inline]
     pub(super) fn is_tenants(self) -> bool {
         self.0 < FIRST_OTHER + OTHERS
     }
 
-    /// A lock that was given its number when it was first used: in another program the number may be another lock's.
+    /// True for a lock that got its number at its first use.
+    ///
+    /// In another program the number may be another lock's, so its dependencies must not be merged across programs.
     #[inline]
     pub(super) fn is_unstable(self) -> bool {
         (FIRST_OTHER + STATIC_OTHERS..FIRST_OTHER + OTHERS).contains(&self.0)
     }
 
-    /// One of the two maps of reclaim, which are independent of each other.
+    /// True for the two maps of reclaim.
     #[inline]
     pub(super) fn is_reclaim(self) -> bool {
         self == Class::FS_RECLAIM || self == Class::IO_RECLAIM
     }
 }
 
-/// All classes of a set, lowest first.
+/// The classes of a set, lowest first.
 pub(super) fn classes(mut set: u64) -> impl Iterator<Item = Class> {
     std::iter::from_fn(move || {
         let at = set.trailing_zeros();
@@ -181,7 +194,9 @@ pub(super) fn classes(mut set: u64) -> impl Iterator<Item = Class> {
     })
 }
 
-/// The table, shared by the engine and its reports.
+/// The table of classes.
+///
+/// Reports share it with the engine, as they outlive a run.
 #[derive(Clone, Debug)]
 pub struct ClassTable(Arc<Vec<ClassDef>>);
 
@@ -192,11 +207,13 @@ impl Default for ClassTable {
 }
 
 impl ClassTable {
-    /// The table with classes of the caller's behind the fixed ones, and where those are. What has no room is left out.
+    /// The table with classes of the caller after the fixed ones, and the numbers those got.
+    ///
+    /// Classes without room are left out.
     pub fn with(extra: &[ClassDef]) -> (ClassTable, Vec<Class>) {
         let mut defs = vec![ClassDef { name: "", wait: Wait::None }; FIRST_FREE as usize];
         for (n, name) in OTHER_NAMES.iter().enumerate() {
-            // Which kind of lock it is shows at its first use.
+            // Whether it is a spinlock or a mutex shows at its first use; see [`Lockdep::learn`](super::Lockdep).
             defs[FIRST_OTHER as usize + n] = ClassDef { name, wait: Wait::None };
         }
         for (class, def) in NAMED {
@@ -207,17 +224,15 @@ impl ClassTable {
         (ClassTable(Arc::new(defs)), added)
     }
 
-    /// The name in reports.
+    /// The name in reports; empty for a number without a class.
     pub fn name(&self, class: Class) -> &'static str {
         self.0.get(class.at()).map_or("", |d| d.name)
     }
 
-    /// How locks of the class wait.
     pub fn wait(&self, class: Class) -> Wait {
         self.0.get(class.at()).map_or(Wait::None, |d| d.wait)
     }
 
-    /// The class of this name.
     pub fn find(&self, name: &str) -> Option<Class> {
         self.0.iter().position(|d| d.name == name).map(|at| Class(at as u8))
     }

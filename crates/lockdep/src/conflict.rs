@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Conflicts over several programs: what breaks a rule in the merged graph though no single program broke it.
+//! Conflicts over several programs: what breaks a rule in the merged graph of a campaign though no single program broke
+//! it.
+//!
+//! One program takes A and then B, another B and then A: each is fine, both together can deadlock. The kernel's lockdep
+//! finds this too, as its graph lasts from boot on; a run here starts with an empty graph, so the graphs are merged.
 
 use std::collections::BTreeSet;
 
@@ -12,30 +16,24 @@ use super::matrix::{Matrix, Way};
 use super::report::{Detail, INCONSISTENT, IRQ_INVERSION, Report, circular_headline, irq_order_headline, rotate};
 use super::usage::{self, ENABLED, USED_IN, Usage, Usages, WRITE};
 
-/// What is wrong, whichever program and whichever order of events showed it.
+/// What is wrong, independent of the program and the order of events that showed it.
+///
+/// Equal troubles are one defect.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Trouble {
-    /// Each of these classes is taken with the one before it held, and the first with the last; the smallest name first.
+    /// A cycle: each class is taken with the one before it held, and the first with the last.
+    ///
+    /// The smallest name comes first.
     Cycle(Vec<Name>),
-    /// Under the first class, which an interrupt takes, the others are taken one after the other, and the last is held
-    /// elsewhere with that interrupt enabled.
-    IrqOrder {
-        /// A soft interrupt, else a hard one.
-        soft: bool,
-        /// The classes.
-        path: Vec<Name>,
-    },
+    /// With the first class held, which an interrupt takes, the others are taken one after the other, and the last is
+    /// held elsewhere with that interrupt enabled.
+    IrqOrder { soft: bool, path: Vec<Name> },
     /// An interrupt takes the class, which is also held with that interrupt enabled.
-    State {
-        /// A soft interrupt, else a hard one.
-        soft: bool,
-        /// The class.
-        class: Name,
-    },
+    State { soft: bool, class: Name },
 }
 
 impl Trouble {
-    /// What a report is about; None for what never takes several programs.
+    /// The trouble that a report is about; None for rules that one program always breaks alone.
     pub(super) fn of(report: &Report) -> Option<Trouble> {
         let names = || report.chain().into_iter().map(Name::Borrowed).collect();
         match report.detail {
@@ -50,19 +48,18 @@ impl Trouble {
     }
 }
 
-/// A conflict with all that makes it up.
+/// A conflict with the dependencies and usages that make it up, and the program that each is from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Conflict {
-    /// What is wrong.
     pub trouble: Trouble,
-    /// The edges along the classes, with the program each is from.
+    /// The dependencies along the classes, in order.
     pub edges: Vec<Edge>,
-    /// The usages that conflict, likewise.
+    /// The usages that conflict; empty for a cycle.
     pub uses: Vec<Use>,
 }
 
 impl Conflict {
-    /// The title of a report that shows it.
+    /// The title of the report that a single program would get for it.
     pub fn title(&self) -> String {
         match &self.trouble {
             Trouble::Cycle(names) => {
@@ -80,20 +77,24 @@ impl Conflict {
         }
     }
 
-    /// True for titles of reports that show it: which of them a program shows depends on the order of its events.
+    /// True for the titles of reports that show it.
+    ///
+    /// A program that does all of it may show it under another title, by the order of its events: as a bad dependency
+    /// or as an inversion.
     pub fn is_title(&self, title: &str) -> bool {
         match &self.trouble {
             Trouble::Cycle(_) => title == self.title(),
             Trouble::IrqOrder { path, .. } => {
                 let path = path.join(" --> ");
+                // The dependency came first and the usage after it.
                 title == self.title() || title.starts_with(&format!("{IRQ_INVERSION}: {path} ("))
             }
             Trouble::State { class, .. } => title.starts_with(&format!("{INCONSISTENT}: {class} {{")),
         }
     }
 
-    /// What programs have to do for it, in the order in which it is best done: usages first, so that the last edge
-    /// finds them.
+    /// The parts with their origins, in the order in which a composed program should do them: usages first, so that the
+    /// last dependency finds them and reports.
     pub fn parts(&self) -> impl Iterator<Item = (Part, &Origin)> {
         let uses = self.uses.iter().map(|u| (Part::Use(u.class.clone(), u.usage), &u.origin));
         let edges = self
@@ -103,15 +104,20 @@ impl Conflict {
         uses.chain(edges)
     }
 
-    /// The programs, each once.
+    /// The programs that the parts are from.
+    ///
+    /// A conflict has two at least.
     pub fn programs(&self) -> BTreeSet<u64> {
         self.parts().map(|(_, origin)| origin.program).collect()
     }
 }
 
 impl Graph {
-    /// What no single program showed: for each edge the shortest cycle through it, for each two classes of which one is
-    /// taken in an interrupt and one held with it enabled the shortest path between them, and classes that are both.
+    /// All conflicts that no single program showed.
+    ///
+    /// These are, for each dependency, the shortest cycle through it; the shortest path between each two classes of
+    /// which an interrupt takes one and the other is held with it enabled; and each class that is both. Sorted, so that
+    /// a campaign reports the same whatever the order in which workers finished.
     pub fn conflicts(&self) -> Vec<Conflict> {
         let merged = Merged::of(self);
         let mut found = merged.cycles();
@@ -125,16 +131,18 @@ impl Graph {
         found
     }
 
-    /// Something was reported in a program that is in the graph.
+    /// True if a program of the graph showed this trouble by itself.
     pub fn shows(&self, trouble: &Trouble) -> bool {
         self.shown.contains(trouble)
     }
 }
 
-/// A graph as the engine searches it.
+/// A graph in the form that the engine's search needs.
 struct Merged<'g> {
     graph: &'g Graph,
-    /// Classes by name. A graph of more than the engine knows is not of its making; the rest is left out.
+    /// Sorted names; a class is its index in them.
+    ///
+    /// Names beyond the number of classes are left out: no graph of the engine has that many.
     names: Vec<&'g Name>,
     matrix: Matrix,
     usage: [Usages; CLASSES],
@@ -171,11 +179,13 @@ impl<'g> Merged<'g> {
         self.names[class.at()].clone()
     }
 
+    /// For each dependency the shortest strong path back from its end, as `check_noncircular()` looks for one.
     fn cycles(&self) -> Vec<Conflict> {
         let mut found = Vec::new();
         for (key, origin) in &self.graph.edges {
             let (from, to, dep) = key;
             let (Some(u), Some(v)) = (self.class(from), self.class(to)) else { continue };
+            // The joint where the cycle closes must be strong too.
             let back = |c, weak: bool| c == u && (!dep.from_reader() || !weak);
             let Some(path) = self.matrix.search(Way::After, v, dep.is_weak(), back) else { continue };
             let mut edges = self.along(&path, dep.is_weak());
@@ -190,14 +200,14 @@ impl<'g> Merged<'g> {
         found
     }
 
-    /// `check_irq_usage()` for every two classes.
+    /// What `check_irq_usage()` checks for a new dependency, for every two classes.
     fn irq_orders(&self, soft: bool) -> Vec<Conflict> {
         let irq = usage::of_irq(soft);
         let with = |bits: Usages| self.classes().filter(move |c| self.usage[c.at()] & irq & bits != 0);
         let mut found = Vec::new();
         for safe in with(USED_IN) {
             let used_in = self.usage[safe.at()] & irq & USED_IN;
-            // A reader in the interrupt is blocked by whoever holds the lock for writing.
+            // A reader in the interrupt is blocked only by a writer, so the path must start accordingly.
             let weak = used_in & WRITE == 0;
             for unsafe_ in with(ENABLED).filter(|c| *c != safe) {
                 let enabled = |weak| counted(self.usage[unsafe_.at()], weak) & irq & ENABLED;
@@ -217,7 +227,7 @@ impl<'g> Merged<'g> {
         found
     }
 
-    /// `mark_lock()` for every class.
+    /// What `mark_lock()` checks for a new usage, for every class.
     fn states(&self, soft: bool) -> Vec<Conflict> {
         let irq = usage::of_irq(soft);
         let mut found = Vec::new();
@@ -230,6 +240,7 @@ impl<'g> Merged<'g> {
                 }
                 let mut uses: Vec<Use> =
                     [used_in, usage::first(against)].into_iter().filter_map(|u| self.a_use(class, u)).collect();
+                // In the order of programs, as if they had run one after the other.
                 uses.sort_by_key(|u| u.origin.program);
                 let trouble = Trouble::State { soft, class: self.name(class) };
                 found.push(Conflict { trouble, edges: Vec::new(), uses });
@@ -238,12 +249,14 @@ impl<'g> Merged<'g> {
         found
     }
 
+    /// A usage with its origin.
     fn a_use(&self, class: Class, usage: Usage) -> Option<Use> {
         let class = self.name(class);
         let origin = self.graph.uses.get(&(class.clone(), usage))?.clone();
         Some(Use { class, usage, origin })
     }
 
+    /// The dependencies along a path of the search, each of the strongest kind that the path allows.
     fn along(&self, path: &[Class], mut weak: bool) -> Vec<Edge> {
         path.windows(2)
             .filter_map(|pair| {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Contexts: what a task holds, and what it may do. The kernel's `task_struct` as lockdep sees it.
+//! Contexts: what a task holds, and what it may do.
+//!
+//! The part of the kernel's `task_struct` that lockdep sees.
 
 use super::class::{Class, Wait};
 use super::matrix::Read;
@@ -7,9 +9,11 @@ use super::place::{Call, Place};
 use percuss_kernel::Scope;
 use percuss_kernel::gfp::Gfp;
 
-/// Locks a context can hold at once (the kernel: MAX_LOCK_DEPTH, 48).
+/// Locks that a context can hold at once.
+///
+/// The kernel has room for 48 (MAX_LOCK_DEPTH); no program here holds half as many unless the tenant leaks them.
 pub(super) const DEPTH: usize = 32;
-/// Interrupts that can nest.
+/// Depth to which interrupts can nest.
 const NESTING: usize = 8;
 
 /// A lock that is held: the kernel's `held_lock`.
@@ -18,13 +22,14 @@ pub(super) struct Held {
     pub class: Class,
     pub read: Read,
     pub trylock: bool,
-    /// What is below takes part in dependencies too: this lock does not carry them all on.
+    /// The locks below take part in dependencies too, since this lock has not passed all of theirs on: a trylock or a
+    /// recursive reader.
     pub through: bool,
-    /// Interrupts were off before it was taken.
+    /// Interrupts were off before it was taken, so releasing it restores them to that.
     pub irqs_before: bool,
-    /// Interrupt context: 0 process, bit 0 soft, bit 1 hard.
+    /// Interrupt context: 0 for process context, bit 0 in a soft, bit 1 in a hard interrupt.
     pub irq_context: u8,
-    /// The strictest wait type from here down to where the interrupt context began.
+    /// The strictest wait type of the locks from here down to where the interrupt context began.
     pub strictest: u8,
     pub place: Place,
 }
@@ -40,19 +45,19 @@ const NOTHING: Held = Held {
     place: Place { index: 0, op: 0, task: 0, call: Call::Unknown },
 };
 
-/// A task, the worker or kswapd.
+/// The state of a task, the balance worker or kswapd.
 #[derive(Clone, Debug)]
 pub(super) struct Context {
     held: [Held; DEPTH],
     depth: u8,
-    /// Classes held.
+    /// Set of the classes held, to answer "is one of this class held" without a search.
     pub holds: u64,
     pub irqs_off: bool,
     pub preempt: u32,
     hard: u8,
     soft: u8,
     scopes: u8,
-    /// What irqs_off was before each interrupt that runs.
+    /// Value of `irqs_off` before each interrupt that runs.
     interrupts: [bool; NESTING],
     nested: u8,
 }
@@ -73,7 +78,7 @@ impl Context {
         }
     }
 
-    /// As new, without touching what the counters hide.
+    /// Clears the context in constant time: entries beyond the counters are never read.
     pub fn clear(&mut self) {
         self.depth = 0;
         self.holds = 0;
@@ -84,7 +89,7 @@ impl Context {
         self.nested = 0;
     }
 
-    /// Locks held, the first taken first.
+    /// Locks held, in the order in which they were taken.
     #[inline]
     pub fn held(&self) -> &[Held] {
         &self.held[..self.depth as usize % (DEPTH + 1)]
@@ -100,7 +105,9 @@ impl Context {
         true
     }
 
-    /// Takes out the topmost lock of a class. `wait` and `top` are for the others' wait types.
+    /// Removes the topmost lock of a class; None if none is held.
+    ///
+    /// `wait` and `top` serve to compute the wait types of the locks above it anew.
     #[inline]
     pub fn release(&mut self, class: Class, wait: impl Fn(Class) -> u8, top: u8) -> Option<Held> {
         let last = *self.held().last()?;
@@ -114,6 +121,7 @@ impl Context {
     }
 
     #[cold]
+    /// Removes a lock that others lie on: the locks above move down, and their wait types no longer include its.
     fn release_below(&mut self, class: Class, wait: impl Fn(Class) -> u8, top: u8) -> Option<Held> {
         let at = self.held().iter().rposition(|h| h.class == class)?;
         let gone = self.held[at];
@@ -129,43 +137,42 @@ impl Context {
         Some(gone)
     }
 
-    /// The strictest wait type that holds below position `at`.
+    /// The strictest wait type in force at position `at`, from the locks below it or from the interrupt context.
     fn strictest_of(&self, at: usize, irq_context: u8, top: u8) -> u8 {
         match at.checked_sub(1).map(|below| &self.held[below]) {
             Some(below) if below.irq_context == irq_context => below.strictest,
             _ => match irq_context {
                 0 => top,
-                // Soft interrupts run in threads on PREEMPT_RT, hard ones need not.
+                // Soft interrupts run in threads on PREEMPT_RT and may take a `spinlock_t`; hard ones take raw locks
+                // only.
                 1 => Wait::Config.number(top > Wait::max(false)),
                 _ => Wait::Spin.number(false),
             },
         }
     }
 
-    /// The strictest wait type in force for the next lock: `check_wait_context()`'s inner type.
+    /// The strictest wait type in force for the next lock: the inner type of `check_wait_context()`.
     #[inline]
     pub fn strictest(&self, top: u8) -> u8 {
         self.strictest_of(self.depth as usize, self.irq_context(), top)
     }
 
-    /// `task_wait_context()`: what the context alone demands.
+    /// The wait type of the context without its locks (`task_wait_context()`).
     pub fn wait_context(&self, top: u8) -> u8 {
         self.strictest_of(0, self.irq_context(), top)
     }
 
-    /// Bit 0 in a soft, bit 1 in a hard interrupt.
     #[inline]
     pub fn irq_context(&self) -> u8 {
         (self.soft > 0) as u8 | ((self.hard > 0) as u8) << 1
     }
 
-    /// Hard interrupts cannot come.
+    /// True if no hard interrupt can come: they are off, or one runs.
     #[inline]
     pub fn hard_off(&self) -> bool {
         self.irqs_off || self.hard > 0
     }
 
-    /// An interrupt starts.
     pub fn enter(&mut self, hard: bool) {
         if let Some(slot) = self.interrupts.get_mut(self.nested as usize) {
             *slot = self.irqs_off;
@@ -174,7 +181,7 @@ impl Context {
         self.count(hard, 1);
     }
 
-    /// An interrupt ends: interrupts are what they were.
+    /// Ends an interrupt. Interrupts are on or off again as they were when it started.
     pub fn leave(&mut self, hard: bool) {
         self.count(hard, -1);
         self.nested = self.nested.saturating_sub(1);
@@ -188,19 +195,20 @@ impl Context {
         *n = n.saturating_add_signed(by);
     }
 
-    /// Hard and soft interrupts that run.
     pub fn interrupts(&self) -> (u8, u8) {
         (self.hard, self.soft)
     }
 
-    /// Enters a gfp scope, or puts it back to what it was.
+    /// Enters or leaves a gfp scope.
     pub fn scope(&mut self, scope: Scope, on: bool) {
         let bit = 1 << scope as u8;
         self.scopes = self.scopes & !bit | if on { bit } else { 0 };
     }
 
-    /// `current_gfp_context()` and `__need_reclaim()`: what reclaim for this mask may do, nothing when there is none.
-    /// Direct reclaim and kswapd, `reclaiming`, have PF_MEMALLOC.
+    /// The mask with which reclaim for an allocation would run, empty if there is none: `current_gfp_context()` and
+    /// `__need_reclaim()`.
+    ///
+    /// `reclaiming` is set in direct reclaim and kswapd, which have PF_MEMALLOC and never reclaim again.
     #[inline]
     pub fn reclaim_mask(&self, gfp: Gfp, reclaiming: bool) -> Gfp {
         let memalloc = reclaiming || self.scopes & 1 << Scope::Memalloc as u8 != 0;
@@ -217,7 +225,7 @@ impl Context {
     }
 }
 
-/// The stricter of two wait types, of which the second may be none.
+/// The stricter of two wait types; 0 for a lock means that its class has none.
 #[inline]
 pub(super) fn stricter(strictest: u8, of_lock: u8) -> u8 {
     if of_lock == 0 { strictest } else { strictest.min(of_lock) }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The engine's core: taking and releasing locks of a context, and the dependencies that makes.
+//! The core of the engine: taking and releasing locks in a context, and the state that the checks need.
 
 use super::class::{CLASSES, Class, ClassDef, ClassTable, Wait};
 use super::context::{Context, Held, stricter};
@@ -10,14 +10,18 @@ use super::report::{CallSite, Link, Mark, Report};
 use super::usage::Usages;
 use percuss_kernel::{CONTEXTS, Cursor};
 
-/// What is checked.
+/// What an engine checks.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// CONFIG_PROVE_RAW_LOCK_NESTING: a `spinlock_t` must not be taken under a `raw_spinlock_t`.
+    /// As with CONFIG_PROVE_RAW_LOCK_NESTING: a `spinlock_t` must not be taken under a `raw_spinlock_t`.
+    ///
+    /// Off by default, as in kernels without PREEMPT_RT.
     pub raw_lock_nesting: bool,
     /// The declared dependencies of reclaim hold.
+    ///
+    /// Tests of single rules turn it off.
     pub declared: bool,
-    /// Classes of the caller's own, behind the fixed ones.
+    /// Classes of the caller's own, after the fixed ones.
     pub extra: Vec<ClassDef>,
 }
 
@@ -27,37 +31,45 @@ impl Default for Options {
     }
 }
 
-/// A lock-order engine. Feed it the events of one program, ask for its reports, reset it.
+/// A lock-order engine: feed it the events of one program, call [`Lockdep::finish`], read the reports, reset it.
+///
+/// An engine is meant to be reused: a reset costs as much as the program before used, and allocates nothing.
 #[derive(Debug)]
 pub struct Lockdep {
     pub(super) table: ClassTable,
     pub(super) declared: bool,
-    /// Wait type of each class as a number; those of a tenant's other locks are learned.
+    /// Wait type of each class as a number.
+    ///
+    /// Those of the tenant's other locks are learned at their first use; 0 until then.
     pub(super) waits: [u8; CLASSES],
-    /// The tenant's other locks that were seen.
+    /// Set of the tenant's other locks whose wait type was learned in this program.
     learned: u64,
-    /// `LD_WAIT_MAX`
+    /// Number of `LD_WAIT_MAX`, the wait type of a context that restricts nothing.
     pub(super) top: u8,
     pub(super) matrix: Matrix,
     pub(super) links: Vec<Link>,
     pub(super) usage: [Usages; CLASSES],
-    /// Usages of all classes together.
+    /// Union of the usages of all classes.
+    ///
+    /// Most programs have no interrupts, and this answers at once that nothing conflicts.
     pub(super) in_use: Usages,
     pub(super) marks: Vec<Mark>,
     contexts: Box<[Context; CONTEXTS]>,
-    /// Which context runs, in which op.
+    /// The context that runs, and its op.
     pub(super) cursor: Cursor,
-    /// Contexts that ran.
+    /// Set of the contexts that ran, which a reset has to clear.
     ran: u32,
-    /// Grows with whatever an acquisition's checks depend on: locks held, interrupts, the task that runs.
+    /// Number that grows with every change of what a check depends on: locks held, interrupts, the running task.
     pub(super) changes: u32,
-    /// The allocation that passed reclaim last, as changes and mask: until something changes its like says nothing new.
+    /// Value of `changes` and mask of the last allocation that was checked.
+    ///
+    /// Until something changes, its like is not checked again.
     pub(super) passed: (u32, u32),
     pub(super) reports: Vec<Report>,
 }
 
 impl Lockdep {
-    /// An engine that has seen nothing.
+    /// An engine that has seen no event.
     pub fn new(options: Options) -> Lockdep {
         let (table, _) = ClassTable::with(&options.extra);
         let raw = options.raw_lock_nesting;
@@ -87,10 +99,11 @@ impl Lockdep {
         new
     }
 
-    /// Forgets the program.
+    /// Forgets the program, and keeps the classes and options.
     pub fn reset(&mut self) {
         self.matrix.clear();
         self.links.clear();
+        // Only what was marked is cleared: the tables are larger than what a program uses.
         for mark in self.marks.drain(..) {
             self.usage[mark.class.at()] = 0;
         }
@@ -109,6 +122,7 @@ impl Lockdep {
         self.declare();
     }
 
+    /// Puts the declared dependencies into the empty graph.
     fn declare(&mut self) {
         self.ran |= 1;
         if !self.declared {
@@ -121,19 +135,23 @@ impl Lockdep {
         }
     }
 
-    /// Ends the program: attaches call sites, by event index, to what refers to them.
+    /// Ends the program: `site` gives the call site of an event by its index, which the reports then keep.
+    ///
+    /// Needed only before reports are printed.
     pub fn finish(&mut self, site: &dyn Fn(u32) -> Option<CallSite>) {
         for report in &mut self.reports {
             report.resolve(site);
         }
     }
 
-    /// What was found, in order.
+    /// The reports of the program, in the order of events.
+    ///
+    /// Each title occurs once.
     pub fn reports(&self) -> &[Report] {
         &self.reports
     }
 
-    /// Names of the classes.
+    /// The table of classes, for names.
     pub fn classes(&self) -> &ClassTable {
         &self.table
     }
@@ -143,20 +161,22 @@ impl Lockdep {
         &self.contexts[self.cursor.context()]
     }
 
-    /// For changes: what passed before may not pass now.
+    /// The running context, to be changed; marks all that was checked before as out of date.
     #[inline]
     pub(super) fn context_mut(&mut self) -> &mut Context {
         self.changes += 1;
         &mut self.contexts[self.cursor.context()]
     }
 
-    /// Task `index` runs from here on.
+    /// Makes context `index` the running one.
+    ///
+    /// For users that feed locks directly; events of a run switch by themselves.
     pub fn switch(&mut self, index: usize) {
         self.cursor.switch(index);
         self.context_runs();
     }
 
-    /// Another context, or another op of it, runs from here on.
+    /// Takes note that another context, or another op of it, runs from here on.
     pub(super) fn context_runs(&mut self) {
         self.changes += 1;
         self.ran |= 1 << self.cursor.context();
@@ -168,7 +188,7 @@ impl Lockdep {
         Place { index, op: self.cursor.op().unwrap_or(NO_OP), task: self.cursor.context() as u8, call }
     }
 
-    /// A lock as the running context takes it.
+    /// A lock as the running context would hold it, neither examined nor pushed yet.
     #[inline]
     pub(super) fn lock(&self, place: Place, class: Class, read: Read) -> Held {
         let context = self.context();
@@ -184,7 +204,7 @@ impl Lockdep {
         }
     }
 
-    /// Learns what kind of lock one of the tenant's others is.
+    /// Learns the wait type of one of the tenant's other locks from the function that took it first.
     #[inline]
     pub(super) fn learn(&mut self, class: Class, wait: Wait) {
         if self.waits[class.at()] == 0 && class.is_tenants() {
@@ -193,20 +213,21 @@ impl Lockdep {
         }
     }
 
-    /// Takes a lock: `lock_acquire()`.
+    /// Takes a lock, waiting for it (`lock_acquire()`).
     pub fn acquire(&mut self, index: u32, class: Class, read: Read) {
         let lock = self.lock(self.place(index, Call::Lock), class, read);
         self.take(lock);
     }
 
-    /// Takes a lock without waiting for it: `lock_acquire()` with `trylock`. It may have waited for nothing, so no
-    /// dependency leads to it; but whatever is taken under it depends on it.
+    /// Takes a lock without waiting for it (`lock_acquire()` with `trylock`).
+    ///
+    /// As it waits for nothing, no dependency leads to it; but what is taken with it held depends on it.
     pub fn try_acquire(&mut self, index: u32, class: Class, read: Read) {
         let lock = self.lock(self.place(index, Call::Trylock), class, read);
         self.take(Held { trylock: true, through: true, ..lock });
     }
 
-    /// Releases a lock: `lock_release()`.
+    /// Releases a lock (`lock_release()`); reports one that is not held.
     pub fn release(&mut self, index: u32, class: Class) {
         if self.put(class).is_none() {
             let place = self.place(index, Call::Unlock);
@@ -220,17 +241,16 @@ impl Lockdep {
         self.hold(lock);
     }
 
-    /// Puts a lock that has been examined on the stack.
+    /// Pushes a lock that has been examined.
     #[inline]
     pub(super) fn hold(&mut self, mut lock: Held) {
         let (top, wait) = (self.top, self.waits[lock.class.at()]);
         let context = self.context_mut();
         lock.strictest = stricter(context.strictest(top), wait);
-        // A stack that deep is a defect of the tenant that other oracles name; what has no room is not followed.
+        // A deeper stack is a defect of the tenant that other oracles report. Locks without room are not followed.
         context.push(lock);
     }
 
-    /// Takes a lock off the stack.
     #[inline]
     pub(super) fn put(&mut self, class: Class) -> Option<Held> {
         self.changes += 1;
@@ -238,7 +258,8 @@ impl Lockdep {
         self.contexts[self.cursor.context()].release(class, |c| waits[c.at()], top)
     }
 
-    /// Memory with a lock of this class in it is freed: `debug_check_no_locks_freed()`.
+    /// Memory with a lock of this class in it is freed; reports it if the lock is held
+    /// (`debug_check_no_locks_freed()`).
     pub fn memory_freed(&mut self, index: u32, class: Class) {
         let held = self.context().held().iter().find(|h| h.class == class).copied();
         if let Some(lock) = held {
@@ -247,7 +268,7 @@ impl Lockdep {
         }
     }
 
-    /// Interrupts come on again: what is held is held with interrupts on. `lockdep_hardirqs_on_prepare()`.
+    /// Turns interrupts on: locks held are held with interrupts enabled from here on (`lockdep_hardirqs_on_prepare()`).
     #[inline]
     pub(super) fn irqs_on(&mut self, place: Place) {
         let context = self.context_mut();
@@ -255,6 +276,7 @@ impl Lockdep {
             return;
         }
         for at in 0..self.context().held().len() {
+            // As trylocks, so that only "enabled" usages are added: taking them in an interrupt was marked before.
             let lock = Held { place, trylock: true, ..self.context().held()[at] };
             self.mark_usage(&lock, true);
         }

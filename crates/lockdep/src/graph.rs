@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Lock graphs that outlive a program: merged over a campaign, compared between trees.
+//!
+//! Classes are names here, since the numbers of classes may differ between versions that write and read a graph.
+//! Everything is sorted, so that two graphs of the same programs are equal byte for byte.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,67 +16,63 @@ use super::place::Place;
 use super::report::CallSite;
 use super::usage::Usage;
 
-/// Name of a class.
+/// Name of a class; borrowed from the table of classes unless it was read from a file.
 pub type Name = Cow<'static, str>;
 
-/// The first that made an edge. The order is the one in which they came.
+/// The program and place that made a dependency or usage first.
+///
+/// Origins are ordered as programs are, by index.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Origin {
-    /// Index of the program.
+    /// Index of the program in the campaign.
     pub program: u64,
-    /// Where in it.
     pub place: Place,
-    /// The call site when known.
+    /// The call site, on trees with debug information.
     pub site: Option<CallSite>,
 }
 
-/// A dependency: `to` was taken with `from` held.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Edge {
-    /// The lock held.
     pub from: Name,
-    /// The lock taken.
     pub to: Name,
-    /// As what they were taken.
+    /// Whether the two are taken as readers.
     pub dep: Dep,
-    /// Who made it first; nobody did when it is declared.
+    /// What made it first; None for declared dependencies.
     pub origin: Option<Origin>,
 }
 
-/// A class was used in a way that matters to interrupts.
+/// A usage of a class with regard to interrupts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Use {
-    /// The lock.
     pub class: Name,
-    /// How: taken in an interrupt, or held with it enabled.
     pub usage: Usage,
-    /// Who used it so first.
     pub origin: Origin,
 }
 
-/// What a program can contribute to a conflict.
+/// A part of a conflict that one program can contribute.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Part {
-    /// An edge: from, to, and as what they were taken.
+    /// A dependency: from, to and kind.
     Edge(Name, Name, Dep),
-    /// A usage of a class.
     Use(Name, Usage),
 }
 
 type Edges = BTreeMap<(Name, Name, Dep), Option<Origin>>;
 type Uses = BTreeMap<(Name, Usage), Origin>;
 
-/// Edges of any number of programs, and how they used the classes.
+/// The dependencies and usages of any number of programs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Flat", into = "Flat")]
 pub struct Graph {
     pub(super) edges: Edges,
     pub(super) uses: Uses,
-    /// What single programs showed.
+    /// Troubles that single programs showed.
+    ///
+    /// They were reported already and are no conflicts over programs.
     pub(super) shown: BTreeSet<Trouble>,
 }
 
-/// A graph as it is written.
+/// A graph as it is serialized: JSON has no maps with composite keys.
 #[derive(Serialize, Deserialize)]
 struct Flat {
     edges: Vec<Edge>,
@@ -100,31 +99,31 @@ impl From<Graph> for Flat {
     }
 }
 
-/// What one graph has and the other lacks.
+/// The difference of two graphs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
-    /// Edges of the second only.
     pub gained: Vec<Edge>,
-    /// Edges of the first only.
     pub lost: Vec<Edge>,
 }
 
 impl Lockdep {
-    /// The edges and usages of this program.
+    /// The graph of this program alone, with origins of index `program`.
     pub fn graph(&self, program: u64, site: &dyn Fn(u32) -> Option<CallSite>) -> Graph {
         let mut graph = Graph::default();
         self.record(&mut graph, program, site);
         graph
     }
 
-    /// Adds the edges and usages of this program to a graph; asks for call sites of those only that stay.
+    /// Adds this program to a graph.
+    ///
+    /// Looks up call sites only of origins that the graph keeps, as a look-up is slow.
     pub fn record(&self, graph: &mut Graph, program: u64, site: &dyn Fn(u32) -> Option<CallSite>) {
         let name = |c| Name::Borrowed(self.table.name(c));
         let origin = |place: Place| Origin { program, place, site: site(place.index) };
         for link in self.links.iter().filter(|l| !l.from.is_unstable() && !l.to.is_unstable()) {
             let key = (name(link.from), name(link.to), link.dep);
             let known = graph.edges.get(&key).map(|o| o.as_ref().map(|o| o.program));
-            // An edge of an earlier program stays, and so does a declared one.
+            // An earlier program stays the origin, and a declared dependency stays declared.
             if known.is_none_or(|by| by.is_some_and(|by| by >= program)) {
                 graph.insert(key, link.origin.map(origin));
             }
@@ -140,7 +139,8 @@ impl Lockdep {
 }
 
 impl Graph {
-    /// Keeps the lowest origin of an edge, so that the order of insertion does not matter.
+    /// Inserts a dependency with its origin; of two origins the lower stays, so that the order of insertion does not
+    /// matter.
     fn insert(&mut self, key: (Name, Name, Dep), origin: Option<Origin>) {
         match self.edges.entry(key) {
             std::collections::btree_map::Entry::Vacant(e) => {
@@ -158,7 +158,7 @@ impl Graph {
         self.uses.entry(key).and_modify(|old| *old = old.clone().min(origin.clone())).or_insert(origin);
     }
 
-    /// Takes in another graph.
+    /// Adds another graph. Merging is commutative and associative, so workers may finish in any order.
     pub fn merge(&mut self, other: Graph) {
         for (key, origin) in other.edges {
             self.insert(key, origin);
@@ -169,18 +169,18 @@ impl Graph {
         self.shown.extend(other.shown);
     }
 
-    /// The graph of one program, with that program's index.
+    /// The graph with `program` as the origin of everything.
     pub fn of_program(mut self, program: u64) -> Graph {
         self.edges.values_mut().flatten().for_each(|origin| origin.program = program);
         self
     }
 
-    /// All edges, by name.
+    /// All dependencies, sorted by name.
     pub fn edges(&self) -> impl Iterator<Item = Edge> {
         self.edges.iter().map(|(k, o)| edge(k, o))
     }
 
-    /// All usages, by name.
+    /// All usages, sorted by name.
     pub fn uses(&self) -> impl Iterator<Item = Use> {
         self.uses.iter().map(|((class, usage), origin)| Use {
             class: class.clone(),
@@ -189,7 +189,7 @@ impl Graph {
         })
     }
 
-    /// True when some program did this.
+    /// True if some program of the graph contributed this part.
     pub fn has(&self, part: &Part) -> bool {
         match part {
             Part::Edge(from, to, dep) => self.edges.contains_key(&(from.clone(), to.clone(), *dep)),
@@ -197,23 +197,23 @@ impl Graph {
         }
     }
 
-    /// All that is in it was done by the program of this number.
+    /// Makes `program` the origin of everything in the graph.
     pub fn attribute(&mut self, program: u64) {
         let origins = self.edges.values_mut().flatten().chain(self.uses.values_mut());
         origins.for_each(|o| o.program = program);
     }
 
-    /// Number of edges.
     pub fn len(&self) -> usize {
         self.edges.len()
     }
 
-    /// True without edges.
     pub fn is_empty(&self) -> bool {
         self.edges.is_empty()
     }
 
-    /// What `other` has gained and lost against this graph; who made an edge does not matter.
+    /// What `other` has gained and lost against this graph.
+    ///
+    /// Origins are not compared.
     pub fn difference(&self, other: &Graph) -> Difference {
         let only = |a: &Graph, b: &Graph| {
             a.edges.iter().filter(|(k, _)| !b.edges.contains_key(k)).map(|(k, o)| edge(k, o)).collect()

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Lock order: an engine that sees a run's events and says which lock order, interrupt and wait-type rules it breaks.
+//! Lock order: an engine that reads the events of a run and reports which lock-order, interrupt and wait-type rules the
+//! run breaks.
 //!
-//! It follows the rules of the kernel's lockdep (Documentation/locking/lockdep-design.rst) and prints reports of the same
-//! shape, but goes on after the first, and knows one class the kernel does not: `io_reclaim`, what an allocation with
-//! `__GFP_IO` may wait for.
+//! It follows the rules of the kernel's lockdep (Documentation/locking/lockdep-design.rst) and prints reports of the
+//! same shape, so that a kernel developer can read them without learning anything. It differs in two ways. It goes on
+//! after the first report, and it knows one class that the kernel does not have: `io_reclaim`, which stands for what an
+//! allocation with `__GFP_IO` may wait for. The kernel's `fs_reclaim` is taken for `__GFP_FS` only, so it cannot see a
+//! `GFP_NOFS` allocation that waits for IO under a lock that IO needs.
+//!
+//! A lock belongs to a *class*; rules are about classes, as in the kernel. Taking B with A held makes the *dependency*
+//! A -> B, and a cycle of dependencies is a possible deadlock even if no run ever got stuck.
 //!
 //! ```
 //! use percuss_lockdep::{Lockdep, Options};

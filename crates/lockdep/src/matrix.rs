@@ -1,85 +1,87 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The graph of dependencies as bit rows, and the search for strong paths in it.
+//! The graph of dependencies as rows of bits, and the search for strong paths in it.
 //!
-//! A reader that lets other readers in (recursive) waits for writers only, so of two neighbouring dependencies
-//! "... -> recursive reader" and "reader -> ..." nothing follows. A path without such a joint is *strong*; only strong
-//! paths can deadlock (Documentation/locking/lockdep-design.rst).
+//! A recursive reader lets other readers in and waits for writers only. So nothing follows from two neighbouring
+//! dependencies "... -> recursive reader" and "reader -> ...": the second reader does not keep the first out. A path
+//! without such a joint is *strong*, and only strong paths can deadlock (Documentation/locking/lockdep-design.rst,
+//! "Recursive read locks").
 
 use super::class::{CLASSES, Class, classes};
 
 /// How a lock is taken: `held_lock::read`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Read {
-    /// For writing, or a lock that knows no readers.
+    /// For writing, or a lock without readers.
     #[default]
     Exclusive,
-    /// For reading; a waiting writer keeps new readers out.
+    /// For reading, where a waiting writer keeps new readers out, as in an rwsem.
     Shared,
-    /// For reading; readers let each other in.
+    /// For reading, where readers always let each other in.
     Recursive,
 }
 
-/// Kind of a dependency: first lock Shared or Exclusive, second a Recursive reader or Not.
+/// The kind of a dependency: the first letter says whether the first lock is held Shared or Exclusive, the second
+/// whether the second is taken as a Recursive reader or Not.
+///
+/// The kernel writes them -(SR)-> and so on.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]
 pub enum Dep {
-    /// shared -> recursive reader
     SR,
-    /// exclusive -> recursive reader
     ER,
-    /// shared -> anything that waits for readers
     SN,
-    /// exclusive -> anything that waits for readers
     EN,
 }
 
 impl Dep {
-    /// All kinds, in the order of their rows.
+    /// All kinds, in the order of their numbers: rows of the matrix are indexed by them.
     pub const ALL: [Dep; 4] = [Dep::SR, Dep::ER, Dep::SN, Dep::EN];
 
-    /// The kind of `first -> second`.
+    /// The kind of the dependency `first -> second`.
     #[inline]
     pub fn new(first: Read, second: Read) -> Dep {
         Dep::ALL[(first == Read::Exclusive) as usize | ((second != Read::Recursive) as usize) << 1]
     }
 
-    /// Ends at a recursive reader.
+    /// True if it ends at a recursive reader.
     pub fn is_weak(self) -> bool {
         matches!(self, Dep::SR | Dep::ER)
     }
 
-    /// Begins at a reader.
+    /// True if it begins at a reader, shared or recursive.
     pub fn from_reader(self) -> bool {
         matches!(self, Dep::SR | Dep::SN)
     }
 }
 
-/// Which way to walk.
+/// The direction of a search.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Way {
-    /// To locks taken later.
     After,
-    /// To locks held before.
     Before,
 }
 
 impl Way {
-    /// Kinds that may follow a weak step, and of all kinds those that make a strong one, as row numbers.
+    /// The kinds that may follow a weak step, and the kinds that make a strong one, as row numbers.
     fn rules(self) -> ([usize; 2], [usize; 2]) {
         match self {
+            // After a recursive reader only exclusive holders block (ER, EN); strong steps end at no recursive reader
+            // (SN, EN).
             Way::After => ([1, 3], [2, 3]),
+            // Backwards the two conditions change places.
             Way::Before => ([2, 3], [1, 3]),
         }
     }
 }
 
+/// Neighbours of each class as sets, by kind of dependency.
 type Rows = [[u64; 4]; CLASSES];
 
-/// The graph.
+/// The graph: which classes follow and precede each class.
 #[derive(Clone, Debug)]
 pub(super) struct Matrix {
     after: Rows,
     before: Rows,
-    /// Classes with an edge.
+    /// Classes with a dependency, so that clearing costs no more than was used.
     touched: u64,
 }
 
@@ -88,7 +90,7 @@ impl Matrix {
         Matrix { after: [[0; 4]; CLASSES], before: [[0; 4]; CLASSES], touched: 0 }
     }
 
-    /// Forgets all edges, at the price of those there are.
+    /// Removes all dependencies.
     pub fn clear(&mut self) {
         for c in classes(self.touched) {
             self.after[c.at()] = [0; 4];
@@ -108,14 +110,19 @@ impl Matrix {
         self.touched |= from.bit() | to.bit();
     }
 
-    /// The strongest kind of the edge that can follow a weak step (`weak`) and whether the step after is weak.
+    /// The strongest kind of the dependency `from -> to` that may follow a weak (`weak`) or strong step; None if no
+    /// kind may.
     pub fn kind(&self, from: Class, to: Class, weak: bool) -> Option<Dep> {
         let order: &[Dep] = if weak { &[Dep::EN, Dep::ER] } else { &[Dep::EN, Dep::SN, Dep::ER, Dep::SR] };
         order.iter().copied().find(|d| self.has(from, to, *d))
     }
 
-    /// Breadth first from `root` over strong paths; the classes from it to the first that `wanted` wants. A step is weak
-    /// when it can only be made as a recursive reader (backwards: only from a reader); `weak` says so of the root.
+    /// Searches strong paths from `root`, breadth first; returns the classes from the root to the first that is
+    /// `wanted`.
+    ///
+    /// A step is weak if it can be made only as a recursive reader (backwards: only from a reader); `weak` says so of
+    /// the step that led to the root. A class can be worth visiting twice, since a strong last step leaves more ways
+    /// open.
     pub fn search(
         &self,
         way: Way,
@@ -135,6 +142,7 @@ impl Matrix {
         let mut queue = [(0u8, false); 2 * CLASSES];
         let (mut head, mut tail) = (0, 1);
         queue[0] = (root.0, weak);
+        // Two bits for each class: reached by a strong step, by a weak one. The queue holds each such node once.
         seen[weak as usize] |= root.bit();
         while head < tail {
             let (at, weak) = queue[head];
@@ -161,11 +169,14 @@ impl Matrix {
     }
 }
 
-/// The way back from a node the search found; the root first. Nodes are classes with how they were reached.
+/// The path to a node that the search found, from the root on.
+///
+/// Nodes are classes with the kind of their last step.
 fn trace_back(from: &[[u8; CLASSES]; 2], root: (Class, bool), end: (Class, bool)) -> Vec<Class> {
     let mut path = vec![end.0];
     let (mut here, mut weak) = end;
     while (here, weak) != root {
+        // Bit 7 says whether the step before was weak; class numbers are below 64.
         let back = from[weak as usize][here.at()];
         (here, weak) = (Class(back & 0x7f), back & 0x80 != 0);
         path.push(here);

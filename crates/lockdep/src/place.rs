@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Places in a run, for reports.
+//! Places in a run, so that reports can say where a lock was taken.
 
-/// What was called, for reports without call sites.
+/// The kernel function at a place.
+///
+/// It stands in for a call site where none is known.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, serde::Serialize, serde::Deserialize)]
 #[allow(missing_docs)] // named like the calls
 #[serde(rename_all = "snake_case")]
@@ -33,7 +35,7 @@ pub enum Call {
 }
 
 impl Call {
-    /// The kernel function.
+    /// The name of the function in the kernel.
     pub fn name(self) -> &'static str {
         match self {
             Call::Unknown => "unknown",
@@ -63,18 +65,17 @@ impl Call {
     }
 }
 
-/// A place in a run: which event, of which op, in which task, and what it called.
+/// A place in a run: an event, with the op and the context it belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Place {
-    /// Index of the event.
+    /// Index of the event in the log of the run; call sites are looked up by it.
     pub index: u32,
-    /// The op, `u32::MAX` outside of all.
+    /// The op by number, or `u32::MAX` outside of all ops, as in the balance worker.
     pub op: u32,
-    /// The task; the worker and kswapd come behind those of the program.
+    /// The context by index: a task, the balance worker or kswapd, which come after all possible tasks.
     pub task: u8,
-    /// What was called.
     pub call: Call,
 }
 
-/// Number of no op.
+/// Op number of places outside of all ops.
 pub(super) const NO_OP: u32 = u32::MAX;

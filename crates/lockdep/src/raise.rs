@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Making reports: each violation once.
+//! Makes reports, each violation once.
+//!
+//! The kernel turns lockdep off after the first report, since its state may then be wrong. Here the engine goes on, and
+//! a title that does not depend on order or place tells repetitions apart.
 
 use super::class::Class;
 use super::context::Held;
@@ -13,7 +16,7 @@ impl From<&Held> for Lock {
     }
 }
 
-/// Who runs in a context, as the kernel would print it: `comm/pid`.
+/// Name of a context as the kernel would print it, `comm/pid`; pids are made up from the context's index.
 pub(super) fn task_name(task: u8) -> String {
     use percuss_kernel::WORKER;
     match task as usize {
@@ -24,7 +27,7 @@ pub(super) fn task_name(task: u8) -> String {
 }
 
 impl Lockdep {
-    /// Keeps a report unless the same violation was reported before.
+    /// Keeps a report unless one with its title exists.
     #[cold]
     pub(super) fn report(&mut self, kind: Kind, headline: String, edges: Vec<Link>, place: Place, detail: Detail) {
         let title = self.title(kind, &headline, &edges, &detail);
@@ -35,6 +38,7 @@ impl Lockdep {
         let (hard, soft) = context.interrupts();
         let irq = IrqState { hard, soft, hard_on: !context.hard_off(), soft_on: soft == 0, preempt: context.preempt };
         let held = context.held().iter().map(Lock::from).collect();
+        // The usages as they are now: later ones would not explain this report.
         let then = Box::new(Snapshot {
             table: self.table.clone(),
             usage: self.usage,
@@ -55,7 +59,7 @@ impl Lockdep {
         });
     }
 
-    /// The headline and what tells one violation of the kind from another, whatever showed it.
+    /// The title: the headline and what tells one violation of the kind from another, whatever op or order showed it.
     fn title(&self, kind: Kind, headline: &str, edges: &[Link], detail: &Detail) -> String {
         let name = |c: Class| self.table.name(c);
         let mut names: Vec<&str> = edges.iter().map(|l| name(l.from)).collect();
@@ -90,7 +94,9 @@ impl Lockdep {
         format!("{headline}: {about}")
     }
 
-    /// The lock held that restricts most: the first of the strictest spinlocks.
+    /// The first of the strictest spinlocks held; None if none is held.
+    ///
+    /// It explains why sleeping is not allowed.
     fn strictest_held(&self) -> Option<Class> {
         let wait = |c: Class| self.waits[c.at()];
         let spin = self.context().held().iter().filter(|h| wait(h.class) != 0);
@@ -98,7 +104,7 @@ impl Lockdep {
         (wait(strictest) < super::class::Wait::Sleep.number(self.top > 4)).then_some(strictest)
     }
 
-    /// `print_lock_invalid_wait_context()`
+    /// Reports a lock that waits longer than its context allows (`print_lock_invalid_wait_context()`).
     #[cold]
     pub(super) fn report_wait(&mut self, next: &Held) {
         let context = self.context().wait_context(self.top);
@@ -106,7 +112,7 @@ impl Lockdep {
         self.report(Kind::InvalidWait, "[ BUG: Invalid wait context ]".to_owned(), Vec::new(), next.place, detail);
     }
 
-    /// `print_deadlock_bug()`
+    /// Reports a second lock of one class (`print_deadlock_bug()`).
     #[cold]
     pub(super) fn report_recursion(&mut self, next: &Held, prev: &Held) {
         let detail = Detail::Recursive { next: Lock::from(next), prev: Lock::from(prev) };
@@ -114,28 +120,28 @@ impl Lockdep {
         self.report(Kind::Recursive, headline, Vec::new(), next.place, detail);
     }
 
-    /// `print_unlock_imbalance_bug()`
+    /// Reports a release of a lock that is not held (`print_unlock_imbalance_bug()`).
     #[cold]
     pub(super) fn report_unlock(&mut self, place: Place, class: Class) {
         let headline = "WARNING: bad unlock balance detected!".to_owned();
         self.report(Kind::UnlockBalance, headline, Vec::new(), place, Detail::UnlockBalance { class });
     }
 
-    /// `print_freed_lock_bug()`
+    /// Reports freed memory with a held lock in it (`print_freed_lock_bug()`).
     #[cold]
     pub(super) fn report_freed(&mut self, place: Place, lock: &Held) {
         let detail = Detail::HeldLockFreed { lock: Lock::from(lock) };
         self.report(Kind::HeldLockFreed, "WARNING: held lock freed!".to_owned(), Vec::new(), place, detail);
     }
 
-    /// `print_held_locks_bug()`
+    /// Reports locks of the tenant that are held when an op returns (`print_held_locks_bug()`).
     #[cold]
     pub(super) fn report_held(&mut self, place: Place) {
         let headline = format!("WARNING: {} still has locks held!", task_name(place.task));
         self.report(Kind::LocksHeld, headline, Vec::new(), place, Detail::LocksHeld);
     }
 
-    /// `__might_resched()`
+    /// Reports sleeping in atomic context (`__might_resched()`).
     #[cold]
     pub(super) fn report_sleep(&mut self, place: Place, irqs_off: bool) {
         let headline = "BUG: sleeping function called from invalid context".to_owned();

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The pseudo locks of reclaim: an allocation passes them, reclaim holds them.
+//! The pseudo locks of reclaim. An allocation takes and releases them, reclaim holds them while it runs.
+//!
+//! So every allocation that may reclaim makes dependencies from the locks held to reclaim, and every lock taken inside
+//! reclaim one from reclaim; a deadlock shows as a cycle even if no memory ever ran short.
 
 use super::class::Class;
 use super::context::Held;
@@ -9,11 +12,12 @@ use super::place::{Call, Place};
 use percuss_kernel::gfp::Gfp;
 
 impl Lockdep {
-    /// `might_alloc()`: what the allocation may have to wait for.
+    /// Takes note of what an allocation may have to wait for (`might_alloc()`).
     #[inline]
     pub(super) fn might_alloc(&mut self, index: u32, call: Call, gfp: Gfp) {
         let mask = self.context().reclaim_mask(gfp, self.cursor.reclaims());
         let mask = mask & (Gfp::DIRECT_RECLAIM | Gfp::IO | Gfp::FS);
+        // The same mask in the same state was checked already; most allocations of a run end here.
         if !mask.intersects(Gfp::DIRECT_RECLAIM) || self.passed == (self.changes, mask.0) {
             return;
         }
@@ -21,7 +25,8 @@ impl Lockdep {
         self.passed = (self.changes, mask.0);
     }
 
-    /// `fs_reclaim_acquire()` and `fs_reclaim_release()`, and the same for IO.
+    /// Passes the maps that the mask allows to wait for: `fs_reclaim_acquire()` and `fs_reclaim_release()`, and the
+    /// same for IO.
     fn pass_reclaim(&mut self, place: Place, mask: Gfp) {
         if mask.intersects(Gfp::FS) {
             let fs = self.lock(place, Class::FS_RECLAIM, Read::Exclusive);
@@ -36,14 +41,16 @@ impl Lockdep {
         }
     }
 
-    /// Takes a lock and lets it go.
+    /// Takes a lock and releases it at once.
+    ///
+    /// It need not be pushed on the stack for that, the checks suffice.
     #[inline]
     fn pass(&mut self, place: Place, class: Class) {
         let lock = self.lock(place, class, Read::Exclusive);
         self.examine(&lock, true);
     }
 
-    /// Reclaim holds its maps while it runs: whatever it takes may be waited for by who allocates.
+    /// Reclaim starts: it holds its maps while it runs, since allocating tasks wait for whatever it takes.
     pub(super) fn reclaim_begin(&mut self, index: u32, gfp: Gfp, kswapd: bool) {
         let place = self.place(index, if kswapd { Call::Kswapd } else { Call::Reclaim });
         if gfp.intersects(Gfp::FS) {
@@ -55,7 +62,7 @@ impl Lockdep {
         }
         if gfp.intersects(Gfp::IO) {
             let io = self.lock(place, Class::IO_RECLAIM, Read::Exclusive);
-            // The other map lies below and is as near as this one.
+            // Both maps count as the nearest lock: what reclaim takes depends on either.
             self.take(Held { through: gfp.intersects(Gfp::FS), ..io });
         }
         self.changes += 1;

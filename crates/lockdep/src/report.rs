@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Reports: what the engine objects to, with all it takes to print it after the run.
+//! Reports: a violation with all it takes to print it after the run, when the engine has moved on.
 
 use std::collections::BTreeMap;
 
@@ -10,67 +10,60 @@ use super::matrix::{Dep, Read};
 use super::place::Place;
 use super::usage::{Usage, Usages};
 
-/// Where in the source something was called.
+/// A place in the source of the tree.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CallSite {
-    /// The function that calls.
     pub function: String,
-    /// Its file.
     pub file: String,
-    /// The line of the call.
     pub line: u32,
 }
 
-/// What kind of rule was broken, and which function of the kernel prints it.
+/// The rule that was broken.
+///
+/// Each corresponds to a report of the kernel, and its documentation names the function that prints it there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// `print_circular_bug()`
+    /// A cycle of dependencies: `print_circular_bug()`.
     Circular,
-    /// `print_deadlock_bug()`
+    /// Two locks of one class: `print_deadlock_bug()`.
     Recursive,
-    /// `print_bad_irq_dependency()`
+    /// A dependency from a lock that an interrupt takes to one held with it enabled: `print_bad_irq_dependency()`.
     IrqOrder,
-    /// `print_irq_inversion_bug()`
+    /// The same, shown by a new usage instead of a new dependency: `print_irq_inversion_bug()`.
     IrqInversion,
-    /// `print_usage_bug()`
+    /// One class both taken in an interrupt and held with it enabled: `print_usage_bug()`.
     Inconsistent,
-    /// `print_lock_invalid_wait_context()`
+    /// A lock that sleeps or may sleep where that is not allowed: `print_lock_invalid_wait_context()`.
     InvalidWait,
-    /// `print_unlock_imbalance_bug()`
+    /// A release of a lock that is not held: `print_unlock_imbalance_bug()`.
     UnlockBalance,
-    /// `print_freed_lock_bug()`
+    /// Freed memory with a held lock in it: `print_freed_lock_bug()`.
     HeldLockFreed,
-    /// `print_held_locks_bug()`
+    /// A lock held at the end of an op: `print_held_locks_bug()`.
     LocksHeld,
-    /// `__might_resched()`
+    /// A function that may sleep called in atomic context: `__might_resched()`.
     SleepInAtomic,
 }
 
-/// A lock that is held or wanted.
+/// A lock that a context holds or wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lock {
-    /// Its class.
     pub class: Class,
-    /// How it is taken.
     pub read: Read,
-    /// Where.
     pub place: Place,
 }
 
-/// A dependency in a report: `to` was taken with `from` held.
+/// A dependency: `to` was taken with `from` held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// The lock held.
     pub from: Class,
-    /// The lock taken.
     pub to: Class,
-    /// As what they were taken.
     pub dep: Dep,
-    /// Where it was made first; none when it is declared.
+    /// Where it was made first; None for declared dependencies.
     pub origin: Option<Place>,
 }
 
-/// A usage of a class, and where it was first seen.
+/// A usage of a class, and the place that showed it first.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mark {
     pub class: Class,
@@ -78,7 +71,8 @@ pub(super) struct Mark {
     pub place: Place,
 }
 
-/// State of a context with regard to interrupts, for the headers that show it.
+/// Interrupt state of a context, which some headers show: nesting of interrupts, which are enabled, and the preempt
+/// count.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct IrqState {
     pub hard: u8,
@@ -88,7 +82,7 @@ pub(super) struct IrqState {
     pub preempt: u32,
 }
 
-/// What each kind needs beyond the rest.
+/// What a report of each kind needs beyond the fields of all.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Detail {
     Circular {
@@ -99,7 +93,7 @@ pub(super) enum Detail {
         next: Lock,
         prev: Lock,
     },
-    /// The first `split` links lead from the safe lock to `prev`.
+    /// The first `split` links lead from the safe lock to `prev`, the rest from `next` to the unsafe one.
     IrqOrder {
         next: Lock,
         prev: Lock,
@@ -133,7 +127,7 @@ pub(super) enum Detail {
     },
 }
 
-/// The classes as they were when a report was made.
+/// The state of all classes when the report was made.
 #[derive(Clone, Debug)]
 pub(super) struct Snapshot {
     pub table: ClassTable,
@@ -143,20 +137,22 @@ pub(super) struct Snapshot {
     pub irq: IrqState,
 }
 
-/// One violation.
+/// One violation of a rule.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// The rule.
     pub kind: Kind,
-    /// The kernel's headline; ours begin with `percuss:`.
+    /// The kernel's headline.
+    ///
+    /// Those of rules that the kernel does not have begin with `percuss:`.
     pub headline: String,
-    /// Headline and classes in an order that does not depend on where the violation showed: the same for the same defect.
+    /// Headline and classes, in an order that does not depend on where the violation showed.
+    ///
+    /// Reports of one defect have one title, by which campaigns group findings.
     pub title: String,
-    /// Where it showed.
     pub place: Place,
-    /// Locks held there, the first taken first.
+    /// Locks held there, in the order in which they were taken.
     pub held: Vec<Lock>,
-    /// The dependencies that make it up, in order.
+    /// The dependencies that make it up, in order; empty for rules about one lock.
     pub edges: Vec<Link>,
     pub(super) detail: Detail,
     pub(super) then: Box<Snapshot>,
@@ -164,12 +160,12 @@ pub struct Report {
 }
 
 impl Report {
-    /// Name of a class in this report.
+    /// Name of a class.
     pub fn name(&self, class: Class) -> &'static str {
         self.then.table.name(class)
     }
 
-    /// Names along the edges; for a cycle in canonical rotation. Empty for what is about one lock only.
+    /// Names along the dependencies, a cycle from its smallest name on.
     pub fn chain(&self) -> Vec<&'static str> {
         let mut names: Vec<_> = self.edges.iter().map(|l| self.name(l.from)).collect();
         if self.kind == Kind::Circular {
@@ -180,7 +176,7 @@ impl Report {
         names
     }
 
-    /// Asks for the call site of every event the report refers to.
+    /// Looks up and keeps the call site of every event that the text of the report can show.
     pub(super) fn resolve(&mut self, site: &dyn Fn(u32) -> Option<CallSite>) {
         let mut places: Vec<u32> = self.held.iter().map(|l| l.place.index).collect();
         places.extend(self.edges.iter().filter_map(|l| l.origin).map(|p| p.index));
@@ -194,24 +190,27 @@ impl Report {
     }
 }
 
-/// `print_irq_inversion_bug()`
+/// Headline of `print_irq_inversion_bug()`.
 pub(super) const IRQ_INVERSION: &str = "WARNING: possible irq lock inversion dependency detected";
 
-/// `print_usage_bug()`
+/// Headline of `print_usage_bug()`.
 pub(super) const INCONSISTENT: &str = "WARNING: inconsistent lock state";
 
-/// `print_circular_bug_header()`; `ours` when the kernel has no such class.
+/// Headline of `print_circular_bug_header()`; `ours` for a cycle through a class that the kernel does not have, so that
+/// it is not taken for one that lockdep would report.
 pub(super) fn circular_headline(ours: bool) -> String {
     let whose = if ours { "percuss" } else { "WARNING" };
     format!("{whose}: possible circular locking dependency detected")
 }
 
-/// `print_bad_irq_dependency()`
+/// Headline of `print_bad_irq_dependency()`.
 pub(super) fn irq_order_headline(irq: &str) -> String {
     format!("WARNING: {irq}-safe -> {irq}-unsafe lock order detected")
 }
 
-/// Turns a cycle so that it begins with its smallest name: the same for whichever edge closed it.
+/// Rotates a cycle so that it begins with its smallest entry.
+///
+/// It is then the same whichever dependency closed it.
 pub(super) fn rotate<T: Ord>(cycle: &mut [T]) {
     if let Some(at) = (0..cycle.len()).min_by_key(|at| &cycle[*at]) {
         cycle.rotate_left(at);

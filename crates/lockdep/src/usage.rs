@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Usage of a lock class with regard to interrupts: {used in, enabled} x {hardirq, softirq} x {write, read}.
+//! How a lock class is used with regard to interrupts: {used in, enabled} x {hardirq, softirq} x {write, read}.
 //!
-//! A usage is a bit number: bit 0 is read, bit 1 is "enabled" (else "used in"), bit 2 is softirq (else hardirq).
+//! *Used in* an interrupt means that a handler takes the lock; *enabled* means that it is held while that interrupt is
+//! enabled. A class with both can deadlock: the handler may interrupt the holder and wait for it.
+//!
+//! A usage is a bit number: bit 0 is read, bit 1 is "enabled" (else "used in"), bit 2 is softirq (else hardirq). The
+//! kernel has the same bits in the same order (`enum lock_usage_bit`).
 
-/// A set of usages of one class.
+/// A set of usages of one class, bit `n` for usage `n`.
 pub(super) type Usages = u16;
 
-/// Taken in an interrupt.
+/// All usages in which an interrupt takes the lock.
 pub(super) const USED_IN: Usages = 0x33;
-/// Held with interrupts on.
+/// All usages in which the lock is held with an interrupt enabled.
 pub(super) const ENABLED: Usages = 0xcc;
-/// All by writers.
+/// All usages by writers.
 pub(super) const WRITE: Usages = 0x55;
 
-/// One usage.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Usage(pub(super) u8);
 
@@ -35,23 +38,27 @@ impl Usage {
         self.0 & 4 != 0
     }
 
-    /// The usages that conflict with this one: same interrupt, other direction, by writers and readers.
+    /// The usages that conflict with this one when the two locks differ: same interrupt, other direction, writers and
+    /// readers.
     pub(super) fn opposite(self) -> Usages {
+        // Two bits, write and read, of the other direction.
         3 << ((self.0 ^ 2) & !1)
     }
 
-    /// Those of them that conflict on one and the same lock: two readers do not.
+    /// The usages that conflict with this one on the same class.
+    ///
+    /// Two readers do not block each other.
     pub(super) fn conflicts(self) -> Usages {
         if self.read() { self.opposite() & WRITE } else { self.opposite() }
     }
 
-    /// `HARDIRQ`, `SOFTIRQ-READ` and so on: `state_name()`.
+    /// The interrupt as in headlines: `HARDIRQ`, `SOFTIRQ-READ` and so on (`state_name()`).
     pub fn irq_name(self) -> String {
         let irq = if self.soft() { "SOFTIRQ" } else { "HARDIRQ" };
         format!("{irq}{}", if self.read() { "-READ" } else { "" })
     }
 
-    /// `IN-HARDIRQ-W`, `SOFTIRQ-ON-R` and so on.
+    /// The usage as in reports: `IN-HARDIRQ-W`, `SOFTIRQ-ON-R` and so on.
     pub fn name(self) -> String {
         let irq = if self.soft() { "SOFTIRQ" } else { "HARDIRQ" };
         let rw = if self.read() { "R" } else { "W" };
@@ -59,22 +66,21 @@ impl Usage {
     }
 }
 
-/// The lowest usage of a set.
+/// The lowest usage of a set that is not empty.
 pub(super) fn first(set: Usages) -> Usage {
     Usage(set.trailing_zeros() as u8)
 }
 
-/// All usages of a set, lowest first.
 pub(super) fn each(set: Usages) -> impl Iterator<Item = Usage> {
     (0..Usages::BITS as u8).map(Usage).filter(move |u| set & u.bit() != 0)
 }
 
-/// All usages of one of the two interrupts.
+/// All usages that concern hard (false) or soft interrupts.
 pub(super) fn of_irq(soft: bool) -> Usages {
     if soft { 0xf0 } else { 0x0f }
 }
 
-/// `get_usage_chars()`: hardirq write and read, softirq write and read.
+/// The four characters after a class in reports: hardirq write and read, softirq write and read (`get_usage_chars()`).
 pub(super) fn chars(set: Usages) -> String {
     [0, 1, 4, 5]
         .into_iter()

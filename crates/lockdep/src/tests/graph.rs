@@ -46,7 +46,7 @@ fn a_cycle_that_a_program_shows_alone_is_no_news() {
 }
 
 #[test]
-fn declared_edges_are_nobodys_and_close_cycles() {
+fn declared_edges_have_no_origin_and_close_cycles() {
     let alone = |first: &str, second: &str, number| {
         let mut rig = Rig::new(&[]);
         rig.nest(&[first, second]);
@@ -194,7 +194,7 @@ proptest! {
 
     #[test]
     fn cycles_are_found_when_there_are_any(programs in prop::collection::vec((0..4usize, 0..4usize), 0..8)) {
-        // One edge a program: a cycle is nobody's own.
+        // One edge a program: no single program closes a cycle.
         let graphs: Vec<Graph> = programs.iter().enumerate().map(|(n, p)| program(n as u64, &[*p])).collect();
         let plain = DiGraphMap::<usize, ()>::from_edges(programs.iter().filter(|(a, b)| a != b));
         prop_assert_eq!(!merged(&graphs).conflicts().is_empty(), is_cyclic_directed(&plain));

@@ -45,7 +45,7 @@ fn bpf_2019() {
     rig.finds(&[&format!("{CIRCULAR}: {bucket} --> pcpu_lock --> &pool->lock --> &p->pi_lock --> &rq->__lock")]);
 }
 
-/// block, 2026: percpu memory was allocated with a queue frozen, behind a mutex under which others wait for IO.
+/// block, 2026: percpu memory was allocated with a queue frozen, under a mutex under which others wait for IO.
 #[test]
 fn block_2026() {
     let freeze = |shared| Event::LockExt { lock: Ext::Freeze, shared, attempt: false };
@@ -54,7 +54,7 @@ fn block_2026() {
     let mut rig = Rig::new(&[]);
     rig.feed(&[Event::ScopeSave { scope, old: false }, freeze(false), MUTEX, KERNEL, UNLOCK, thaw]);
     rig.feed(&[Event::ScopeRestore { scope, old: false }]);
-    // The scope covers what the caller allocates. Whoever has the mutex without it waits for IO into the frozen queue.
+    // The scope covers what the caller allocates. A holder of the mutex without the scope waits for IO into the frozen queue.
     rig.clean();
     rig.feed(&[Event::Switch { task: 1 }, MUTEX, KERNEL, UNLOCK]);
     let chain = "q_usage_counter(io) --> pcpu_alloc_mutex";
@@ -75,7 +75,7 @@ fn an_allocation_under_a_lock_of_the_file_system() {
     assert!(rig.text(0).contains("       declared: a file system's reclaim takes its own lock\n"), "{}", rig.text(0));
 }
 
-/// The work item runs without the scopes of who queued it, and a task that waits for it must not hold what it takes.
+/// The work item runs without the scopes of the task that queued it, and a task that waits for it must not hold what it takes.
 #[test]
 fn the_work_item() {
     let mut rig = Rig::new(&[]);

@@ -105,7 +105,7 @@ fn reports_go_on_and_come_once() {
 }
 
 #[test]
-fn a_trylock_waits_for_nobody() {
+fn a_trylock_waits_for_no_lock() {
     let mut rig = Rig::abcd();
     rig.nest(&["A", "B"]).lock("B").attempt("A").unlock("A").unlock("B");
     rig.clean();

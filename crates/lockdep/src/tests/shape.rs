@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Reports next to those that a kernel printed for the same deed. Expected is what a 6.12 kernel with PROVE_LOCKING
-//! printed, without addresses, call sites, stacks and the name of the task.
+//! Reports next to those that a kernel printed for the same deed.
+//!
+//! Expected is what a 6.12 kernel with PROVE_LOCKING printed, without addresses, call sites, stacks and the name of the
+//! task.
 
 use super::{CallSite, Read, Rig, SPIN};
 use percuss_kernel::event::Event;

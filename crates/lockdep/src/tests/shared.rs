@@ -6,7 +6,7 @@ use percuss_kernel::event::{Event, Ext};
 use percuss_kernel::gfp::Gfp;
 
 #[test]
-fn readers_of_a_semaphore_block_behind_a_writer() {
+fn readers_of_a_semaphore_block_after_a_waiting_writer() {
     let mut rig = Rig::abcd();
     rig.read("A", Read::Shared).lock("B").unlock("B").unlock("A");
     rig.lock("B").read("A", Read::Shared).unlock("A").unlock("B");
@@ -71,7 +71,7 @@ fn a_frozen_queue_and_reclaim_that_does_io() {
     assert!(rig.engine.reports()[0].edges[1].origin.is_some() && rig.engine.reports()[0].edges[0].origin.is_none());
 }
 
-/// A freeze waits for IO in flight and keeps new IO out: who has some in flight must not wait for more.
+/// A freeze waits for IO in flight and keeps new IO out: a task with IO in flight must not wait for more.
 #[test]
 fn io_in_flight_waits_for_no_other_io() {
     let lock = Ext::Freeze;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Cycles of several locks, and of one.
+//! The text of cycles of several classes, and of one.
 
 use super::Page;
 use crate::declared;
@@ -17,7 +17,8 @@ impl Page<'_> {
         self.line("");
         self.line("the existing dependency chain (in reverse order) is:");
         let report = self.report;
-        // The last edge is the new one; the others lead from the lock wanted to the lock held.
+        // The last edge is the new one; the others lead from the wanted lock to the held one. The kernel prints them in
+        // reverse.
         let (_, old) = report.edges.split_last().unwrap_or((&report.edges[0], &[]));
         for (depth, link) in old.iter().enumerate().rev() {
             self.chain_entry(depth + 1, link);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Locks and interrupts.
+//! The text of violations that need an interrupt.
 
 use super::Page;
 use crate::class::Class;
@@ -51,7 +51,7 @@ impl Page<'_> {
         self.line(&lock);
     }
 
-    /// One end of a bad dependency: the lock, and where it became so.
+    /// One end of a bad dependency: the lock, and where it came to be safe or unsafe.
     fn became(&mut self, heading: &str, irq: &str, what: &str, lock: (Class, Usage)) {
         let name = self.annotated(lock.0);
         self.line("");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Reports as text, in the shape the kernel prints them.
+//! Reports as text, in the shape in which the kernel prints them.
 //!
-//! Addresses are left out: a class has none. Where the kernel has a stack, a report has the function that was called, its
-//! call site when known, and the op of the program.
+//! Addresses are left out: a class has none. Where the kernel prints a stack, a report has the function that was
+//! called, its call site if known, and the op of the program.
 
 mod circular;
 mod irq;
@@ -14,11 +14,11 @@ use super::raise::task_name;
 use super::report::{Detail, Lock, Report};
 use super::usage::{self, Usage};
 
-/// Shows an op of the program by its number.
+/// Shows an op of the program, by its number.
 pub type ShowOp<'a> = &'a dyn Fn(u32) -> String;
 
 impl Report {
-    /// The whole report. `op` shows an op of the program.
+    /// The whole report, in several lines.
     pub fn text(&self, op: ShowOp<'_>) -> String {
         let mut page = Page { report: self, op, out: String::with_capacity(2048) };
         match self.detail {
@@ -37,7 +37,7 @@ impl Report {
     }
 }
 
-/// A report being written.
+/// A report that is being written.
 struct Page<'a> {
     report: &'a Report,
     op: ShowOp<'a>,
@@ -50,7 +50,8 @@ impl Page<'_> {
         self.out.push('\n');
     }
 
-    /// The box at the top: headline between rules as long as it, and who reports.
+    /// The box at the top: the headline between rules of its length, and the version of percuss in place of the
+    /// kernel's.
     fn head(&mut self) {
         let headline = self.report.headline.clone();
         let len = headline.len();
@@ -69,19 +70,19 @@ impl Page<'_> {
         task_name(self.report.place.task)
     }
 
-    /// `print_lock_name()`: ` (name){usage}-{outer:inner}`
+    /// A class as `print_lock_name()` shows it: ` (name){usage}-{outer:inner}`.
     fn annotated(&self, class: Class) -> String {
         let then = &self.report.then;
         let wait = then.waits[class.at()];
         format!(" ({}){{{}}}-{{{wait}:{wait}}}", self.name(class), usage::chars(then.usage[class.at()]))
     }
 
-    /// `print_lock()`
+    /// A lock as `print_lock()` shows it, without the address of the instance.
     fn lock(&self, lock: &Lock) -> String {
         format!("{}, at: {}", self.annotated(lock.class).trim_start(), self.site(&lock.place))
     }
 
-    /// The function an event was in: where it was called, or what was.
+    /// The call site of an event, or the function that was called if no site is known.
     fn site(&self, place: &Place) -> String {
         match self.report.sites.get(&place.index) {
             Some(s) => format!("{} ({}:{})", s.function, s.file, s.line),
@@ -89,7 +90,7 @@ impl Page<'_> {
         }
     }
 
-    /// What the kernel has a stack for: the call, its site and the op.
+    /// What stands in for a stack of the kernel: the call, its site, and the op.
     fn trace(&mut self, place: &Place, spaces: usize) {
         let pad = " ".repeat(spaces + 1);
         self.line(&format!("{pad}{}", place.call.name()));
@@ -100,7 +101,7 @@ impl Page<'_> {
         self.line(&format!("{pad}{}, event {}{op}", task_name(place.task), place.index));
     }
 
-    /// Where a class was first used like this.
+    /// The place where a class was first used like this.
     fn usage_trace(&mut self, class: Class, usage: Usage, spaces: usize) {
         let mark = self.report.then.marks.iter().find(|m| m.class == class && m.usage == usage);
         if let Some(place) = mark.map(|m| m.place) {
@@ -108,7 +109,7 @@ impl Page<'_> {
         }
     }
 
-    /// `lockdep_print_held_locks()`
+    /// The locks held, as `lockdep_print_held_locks()` shows them.
     fn held(&mut self) {
         let (report, task) = (self.report, self.task());
         match report.held.len() {
@@ -128,7 +129,7 @@ impl Page<'_> {
         self.trace(&place, 0);
     }
 
-    /// `HC0[0]:SC0[0]:HE1:SE1`
+    /// The interrupt state as `HC0[0]:SC0[0]:HE1:SE1`: in hard, in soft interrupt, hard enabled, soft enabled.
     fn irq_state(&self) -> String {
         let irq = self.report.then.irq;
         let (hc, sc) = ((irq.hard > 0) as u8, (irq.soft > 0) as u8);
@@ -142,11 +143,12 @@ impl Page<'_> {
         self.line("");
     }
 
-    /// A line of the scenario of two CPUs.
+    /// A line in the left column of the scenario of two CPUs.
     fn cpu0(&mut self, what: &str) {
         self.line(&format!("  {what};"));
     }
 
+    /// A line in its right column.
     fn cpu1(&mut self, what: &str) {
         self.line(&format!("{:31}{what};", ""));
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What is wrong with one lock by itself, or with the context.
+//! The text of violations by one lock alone, or by the context.
 
 use super::Page;
 use crate::class::Class;
@@ -55,6 +55,7 @@ impl Page<'_> {
     /// `__might_resched()`
     pub(super) fn sleep_in_atomic(&mut self, irqs_off: bool) {
         let (report, then) = (self.report, &self.report.then);
+        // Spinlocks count into the preempt count of the kernel; the number 2 is the wait type of spinlocks.
         let spinning = report.held.iter().filter(|l| matches!(then.waits[l.class.at()], 2)).count() as u32;
         let preempt = then.irq.preempt + spinning;
         let site = self.site(&report.place);
