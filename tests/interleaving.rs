@@ -80,3 +80,18 @@ schedule a:30 b:3 kswapd:4 a:9 kswapd a
 ";
     insta::assert_snapshot!(shown(text, 100));
 }
+
+#[test]
+fn interrupt_handlers_inside_an_op_and_between_two() {
+    let text = "
+task a
+  x = alloc 32768
+  free x
+handler hard
+  y = alloc 16 gfp GFP_ATOMIC
+handler soft
+  free y
+schedule a:3 !0 a !1 a
+";
+    insta::assert_snapshot!(shown(text, 80));
+}

@@ -15,10 +15,7 @@ fn events(text: &str) -> Vec<Event> {
 }
 
 fn payers(text: &str) -> Vec<u32> {
-    let charge = |e: &Event| match e {
-        Event::Charge { objcg, .. } => Some(*objcg),
-        _ => None,
-    };
+    let charge = |e: &Event| if let Event::Charge { objcg, .. } = e { Some(*objcg) } else { None };
     events(text).iter().filter_map(charge).collect()
 }
 
@@ -62,9 +59,9 @@ schedule a:4 b c b a
 
 /// How the waits for the mutex ended, in order.
 fn waits(mask: &str) -> Vec<(bool, bool)> {
-    let mutex = |e: &Event| match *e {
-        Event::MutexLock { lock: Lock::AllocMutex, killable, taken } => Some((killable, taken)),
-        _ => None,
+    let mutex = |e: &Event| {
+        let Event::MutexLock { lock: Lock::AllocMutex, killable, taken } = *e else { return None };
+        Some((killable, taken))
     };
     let events = events(&KILLED.replace("MASK", mask));
     assert!(events.contains(&Event::Wait { lock: Lock::AllocMutex }), "task b waits");
@@ -82,10 +79,10 @@ fn a_killed_task_waits_no_longer_unless_it_must_not_fail() {
 fn interrupts(text: &str) -> Vec<usize> {
     let (mut ended, mut starts) = (0, Vec::new());
     for event in events(text) {
-        match event {
-            Event::OpBegin { op } if op_is_nested(op) && op & 0xff_ffff == 0 => starts.push(ended),
-            Event::OpEnd { op, .. } if !op_is_nested(op) => ended += 1,
-            _ => {}
+        if matches!(event, Event::OpBegin { op } if op_is_nested(op) && op & 0xff_ffff == 0) {
+            starts.push(ended);
+        } else if matches!(event, Event::OpEnd { op, .. } if !op_is_nested(op)) {
+            ended += 1;
         }
     }
     starts

@@ -29,7 +29,34 @@ pub fn context_name(context: usize) -> String {
     }
 }
 
-/// Ops of shrinkers and handlers, which run inside other ops, are numbered behind those of all tasks, the drain apart.
+/// Whose op it is. The upper byte of an op's number says: those of all tasks come first, then those of shrinkers, then
+/// those of interrupt handlers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OpOwner {
+    /// A task, by index.
+    Task(usize),
+    /// A shrinker, by index: the op runs inside the reclaim of whichever context reclaims.
+    Shrinker(usize),
+    /// An interrupt handler, by index: the op runs on top of the context that it interrupts.
+    Handler(usize),
+    /// No part of the program: the drain at its end.
+    Drain,
+}
+
+/// Whose op has this number. The number of no op counts as one of a task that no program has.
+pub fn op_owner(op: u32) -> OpOwner {
+    const HANDLERS: usize = limits::TASKS + limits::SHRINKERS;
+    const END: usize = HANDLERS + limits::HANDLERS;
+    match (op >> 24) as usize {
+        _ if op == DRAIN => OpOwner::Drain,
+        at @ limits::TASKS..HANDLERS => OpOwner::Shrinker(at - limits::TASKS),
+        at @ HANDLERS..END => OpOwner::Handler(at - HANDLERS),
+        task => OpOwner::Task(task),
+    }
+}
+
+/// The op is one of a shrinker or a handler: it runs inside another op, or between two.
+#[inline]
 pub fn op_is_nested(op: u32) -> bool {
-    (limits::TASKS..limits::TASKS + limits::SHRINKERS + limits::HANDLERS).contains(&((op >> 24) as usize))
+    matches!(op_owner(op), OpOwner::Shrinker(_) | OpOwner::Handler(_))
 }

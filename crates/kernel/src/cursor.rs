@@ -163,6 +163,13 @@ impl Cursor {
         }
     }
 
+    /// Takes note of the next event, and says which context and op it belongs to: the op as [`Cursor::op`] gives it.
+    pub fn advance_to(&mut self, event: &Event) -> (usize, Option<u32>) {
+        let before = (self.context, self.op());
+        self.advance(event);
+        if matches!(event, Event::OpEnd { .. } | Event::WorkEnd) { before } else { (self.context, self.op()) }
+    }
+
     /// The context that runs: a task by index, [`WORKER`] or [`KSWAPD`].
     #[inline]
     pub fn context(&self) -> usize {

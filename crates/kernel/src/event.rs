@@ -3,6 +3,7 @@
 
 use super::gfp::Gfp;
 use super::{Addr, Diag, Irq, Lock, Pfn, Scope, TraceAlloc};
+use crate::events;
 
 /// A backing site at which an allocation can be made to fail.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
@@ -219,6 +220,37 @@ pub enum Stop {
 }
 
 const _: () = assert!(size_of::<Event>() <= 48);
+
+/// What an event does with a lock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LockMove {
+    /// Found it taken, and waits.
+    Waits,
+    /// Took it.
+    Takes,
+    /// Waited for it, and was killed.
+    GivesUp,
+    /// Released it.
+    Releases,
+}
+
+impl Event {
+    /// What the event does with a lock, and the name of the lock; None for events that are not about a lock. External
+    /// locks and the allocator's own do not share names.
+    pub fn lock(&self) -> Option<(LockMove, &'static str)> {
+        Some(match *self {
+            Event::MutexLock { lock, taken: true, .. } => (LockMove::Takes, lock.name()),
+            Event::MutexLock { lock, taken: false, .. } => (LockMove::GivesUp, lock.name()),
+            Event::SpinLock { lock, .. } => (LockMove::Takes, lock.name()),
+            Event::LockExt { lock, .. } => (LockMove::Takes, lock.name()),
+            Event::MutexUnlock { lock } | Event::SpinUnlock { lock, .. } => (LockMove::Releases, lock.name()),
+            Event::UnlockExt { lock } => (LockMove::Releases, lock.name()),
+            Event::Wait { lock } => (LockMove::Waits, lock.name()),
+            Event::WaitExt { lock, .. } => (LockMove::Waits, lock.name()),
+            events!(flow | context | requests | releases | services | reclaim | traces | defects) => return None,
+        })
+    }
+}
 
 /// A pattern: any event of the classes named, `events!(locks | traces)`.
 ///

@@ -21,7 +21,7 @@ pub mod text;
 mod var;
 
 pub use calls::{Addr, Diag, Irq, Kernel, Lock, Pfn, STATIC_OTHERS, Scope, TraceAlloc};
-pub use context::{CONTEXTS, DRAIN, KSWAPD, WORKER, context_name, op_is_nested, op_number};
+pub use context::{CONTEXTS, DRAIN, KSWAPD, OpOwner, WORKER, context_name, op_is_nested, op_number, op_owner};
 pub use cursor::Cursor;
 pub use fault::Fault;
 pub use geometry::{First, Geometry, GeometryError};

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::match_runs::{Matched, compare};
 use super::recipe::{Recipe, program};
+use super::replay::{Matched, compare};
 use crate::judge::{Batch, Examiner};
 use percuss_kernel::event::Event;
 use percuss_kernel::{DRAIN, Quirk};

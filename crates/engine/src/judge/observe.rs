@@ -49,9 +49,9 @@ impl Examiner {
         let mut order = Graph::default();
         self.record_order(&mut order, 0);
         let world = self.image_ref().shared().host.world();
-        let stopped = world.events().iter().find_map(|e| match e {
-            Event::Stopped { reason } => Some(format!("{reason:?}")),
-            _ => None,
+        let stopped = world.events().iter().find_map(|e| {
+            let Event::Stopped { reason } = e else { return None };
+            Some(format!("{reason:?}"))
         });
         Ok(Observation {
             findings: verdict?.findings,

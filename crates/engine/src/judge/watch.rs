@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use percuss_kernel::event::Event;
-use percuss_kernel::{DRAIN, Lock, Tenant, Touched};
+use percuss_kernel::{DRAIN, Lock, Tenant, Touched, events};
 use percuss_oracle::hints::{self, Below, Hint, Request};
 use percuss_program::{Op, Program, op_at};
 use percuss_run::{Shared, Watch};
@@ -47,6 +47,52 @@ pub struct HintWatch {
     program: Program,
 }
 
+/// What the events of an op say of its request.
+#[derive(Default)]
+struct Asked {
+    failed: bool,
+    /// Base of the chunk that was made last.
+    created: Option<u64>,
+    /// Something was made to fail, or others ran in between and may have made the room that there is now.
+    excused: bool,
+}
+
+impl Asked {
+    fn read(events: &[Event]) -> Asked {
+        let mut asked = Asked::default();
+        events.iter().for_each(|e| asked.note(e));
+        asked
+    }
+
+    fn note(&mut self, event: &Event) {
+        match *event {
+            Event::TraceAllocFail { .. } => self.failed = true,
+            Event::TraceCreate { base_addr } => self.created = Some(base_addr),
+            Event::Kzalloc { addr, .. } | Event::Vmalloc { addr, .. } => self.excused |= addr == 0,
+            Event::VmAreas { base, .. } => self.excused |= base == 0,
+            Event::PageAlloc { pfn, .. } => self.excused |= pfn.is_none(),
+            Event::Map { ok, .. } => self.excused |= !ok,
+            Event::Switch { .. } | Event::ReclaimBegin { .. } => self.excused = true,
+            Event::Wait { .. } | Event::Interrupt { .. } => self.excused = true,
+
+            Event::PageTable { .. } | Event::Charge { .. } => {}
+            Event::Unmap { .. } | Event::FlushCache { .. } | Event::FlushTlb { .. } => {}
+            Event::Zero { .. } | Event::ScheduleWork { .. } | Event::MemcgStat { .. } => {}
+            Event::TraceAlloc(_) | Event::TraceFree { .. } | Event::TraceDestroy { .. } | Event::Diag { .. } => {}
+            Event::Boot { .. } | Event::OpBegin { .. } | Event::OpEnd { .. } | Event::WorkBegin => {}
+            Event::WorkEnd | Event::State { .. } | Event::Stopped { .. } => {}
+            Event::MutexLock { .. } | Event::MutexUnlock { .. } | Event::SpinLock { .. } => {}
+            Event::SpinUnlock { .. } | Event::WaitExt { .. } => {}
+            Event::LockExt { .. } | Event::UnlockExt { .. } => {}
+            Event::CondResched | Event::ScopeSave { .. } | Event::ScopeRestore { .. } => {}
+            Event::Irqs { .. } | Event::Preempt { .. } => {}
+            Event::ReclaimEnd { .. } | Event::ShrinkBegin { .. } | Event::ShrinkEnd { .. } => {}
+            Event::WakeKswapd | Event::Retry { .. } | Event::OomKill { .. } | Event::NoMemory { .. } => {}
+            events!(releases | defects) => {}
+        }
+    }
+}
+
 impl HintWatch {
     /// Prepares for a program.
     pub fn start(&mut self, program: &Program) {
@@ -73,26 +119,11 @@ impl HintWatch {
 
     /// Looks for room when the op's request failed, or made a chunk, without anything having been made to fail.
     fn note_room<T: Tenant>(&mut self, shared: &Shared<T>, op: u32) {
-        let (mut failed, mut created, mut excused) = (false, None, false);
         let world = shared.host.world();
         let since = &world.events()[self.events..];
         // An interrupt between two ops is no business of the one behind it.
         let begin = since.iter().rposition(|e| *e == Event::OpBegin { op }).unwrap_or(0);
-        for e in &since[begin..] {
-            match e {
-                Event::TraceAllocFail { .. } => failed = true,
-                Event::TraceCreate { base_addr } => created = Some(*base_addr),
-                Event::Kzalloc { addr: 0, .. } | Event::Vmalloc { addr: 0, .. } | Event::VmAreas { base: 0, .. } => {
-                    excused = true
-                }
-                Event::PageAlloc { pfn: None, .. } | Event::Map { ok: false, .. } => excused = true,
-                // Others ran in between, and may have made the room that there is now.
-                Event::Switch { .. } | Event::ReclaimBegin { .. } | Event::Wait { .. } | Event::Interrupt { .. } => {
-                    excused = true
-                }
-                _ => {}
-            }
-        }
+        let Asked { failed, created, excused } = Asked::read(&since[begin..]);
         drop(world);
         let Some(Op::Alloc { size, align, reserved, gfp, .. }) = op_at(&self.program, op) else { return };
         if excused || !(failed || created.is_some()) || self.room.len() >= NOTED {

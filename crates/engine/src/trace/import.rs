@@ -52,7 +52,7 @@ impl Trace {
             freed.push(match record.event {
                 Event::Alloc { ptr, .. } => frees.remove(&ptr),
                 Event::Free(ptr) => frees.insert(ptr),
-                _ => false,
+                Event::Fail(_) | Event::Create | Event::Destroy => false,
             });
         }
         freed.reverse();
@@ -85,7 +85,7 @@ impl Trace {
             Event::Alloc { asked, bytes: Some(bytes), .. } if asked.size > 0 && bytes % asked.size == 0 => {
                 Some(bytes / asked.size)
             }
-            _ => None,
+            Event::Alloc { .. } | Event::Fail(_) | Event::Free(_) | Event::Create | Event::Destroy => None,
         })
     }
 }

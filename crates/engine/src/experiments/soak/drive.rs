@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::campaign::{Progress, crash};
-use crate::judge::match_runs::Matched;
 use crate::judge::recipe::{Recipe, program};
+use crate::judge::replay::Matched;
 use crate::judge::{Batch, Epoch};
 use crate::worker::{Lost, RETRIES, Reply, Request, SILENCE, Setup, Worker};
 

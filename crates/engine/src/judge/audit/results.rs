@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::tracker::Tracker;
-use percuss_kernel::event::Event;
+use percuss_kernel::event::{Event, LockMove};
+use percuss_kernel::{Cursor, events};
 use percuss_program::{Op, Program, op_at};
 use percuss_world::log::Log;
 
@@ -64,38 +64,48 @@ struct Seen {
     failed: bool,
 }
 
+impl Seen {
+    fn note(&mut self, event: &Event) {
+        match *event {
+            Event::NoMemory { .. } => self.pressure = true,
+            Event::Kzalloc { addr, .. } | Event::Vmalloc { addr, .. } => self.injected |= addr == 0,
+            Event::VmAreas { base, .. } => self.injected |= base == 0,
+            Event::PageAlloc { pfn, .. } => self.injected |= pfn.is_none(),
+            Event::PageTable { ok, .. } | Event::Charge { ok, .. } => self.injected |= !ok,
+            Event::TraceAllocFail { is_atomic, .. } => (self.failed, self.atomic) = (true, is_atomic),
+            Event::TraceAlloc(_) | Event::TraceFree { .. } | Event::Diag { .. } => {}
+            Event::TraceCreate { .. } | Event::TraceDestroy { .. } => {}
+            Event::ReclaimBegin { .. } | Event::ReclaimEnd { .. } | Event::WakeKswapd => {}
+            Event::ShrinkBegin { .. } | Event::ShrinkEnd { .. } => {}
+            Event::Retry { .. } | Event::OomKill { .. } => {}
+            events!(locks) => self.killed |= matches!(event.lock(), Some((LockMove::GivesUp, _))),
+            events!(flow | context | releases | services | defects) => {}
+        }
+    }
+}
+
 impl Results {
     /// Reads a log.
     pub fn of(program: &Program, log: &Log) -> Results {
         let mut out = Results::default();
-        let mut tracker = Tracker::default();
+        let mut cursor = Cursor::new();
         let mut open: BTreeMap<u32, Seen> = BTreeMap::new();
         for event in log.events() {
-            tracker.feed(event);
-            if let Event::OpEnd { op, result } = *event {
-                let seen = open.remove(&op).unwrap_or_default();
-                out.ended(program, op, result, seen);
-                continue;
-            }
-            let seen = match event {
-                Event::OpBegin { op } => open.entry(*op).or_default(),
-                _ if tracker.in_worker() => continue,
-                _ => open.entry(tracker.op()).or_default(),
-            };
+            cursor.advance(event);
             match *event {
-                Event::NoMemory { .. } => seen.pressure = true,
-                Event::Kzalloc { addr: 0, .. }
-                | Event::Vmalloc { addr: 0, .. }
-                | Event::VmAreas { base: 0, .. }
-                | Event::PageAlloc { pfn: None, .. }
-                | Event::PageTable { ok: false, .. }
-                | Event::Charge { ok: false, .. } => seen.injected = true,
-                Event::MutexLock { taken: false, .. } => seen.killed = true,
-                Event::TraceAllocFail { is_atomic, .. } => {
-                    seen.failed = true;
-                    seen.atomic = is_atomic;
+                Event::OpBegin { op } => drop(open.entry(op).or_default()),
+                Event::OpEnd { op, result } => {
+                    let seen = open.remove(&op).unwrap_or_default();
+                    out.ended(program, op, result, seen);
                 }
-                _ => {}
+                Event::Boot { .. } | Event::Switch { .. } | Event::WorkBegin | Event::WorkEnd => {}
+                Event::State { .. } | Event::Stopped { .. } => {}
+                events!(locks | context | requests | releases | services | reclaim | traces | defects) => {
+                    // What fails for the work item makes no op's allocation fail.
+                    if let Some(op) = cursor.running().filter(|_| !cursor.in_worker()) {
+                        open.entry(op).or_default().note(event);
+                    }
+                }
             }
         }
         out.never = open.into_keys().filter(|op| allocates(program, *op)).collect();

@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::tracker::Tracker;
 use percuss_kernel::event::Event;
-use percuss_kernel::{CONTEXTS, Lock, Scope};
+use percuss_kernel::{CONTEXTS, Cursor, Lock, Scope, events};
 use percuss_world::log::Log;
 
 /// A kind of call, with the place of the tree that makes it when that is known.
@@ -42,20 +41,12 @@ impl Stream {
     /// Reads a log whose call sites were recorded. What reclaim does inside a call is the World's doing.
     pub fn of(log: &Log) -> Stream {
         let mut stream = Stream { acts: Vec::new(), lanes: vec![Vec::new(); CONTEXTS] };
-        let mut tracker = Tracker::default();
+        let mut cursor = Cursor::new();
         let mut numbers: BTreeMap<Act, u16> = BTreeMap::new();
-        let mut reclaims = [0_u32; CONTEXTS];
         for (i, event) in log.events().iter().enumerate() {
-            let before = tracker.context();
-            tracker.feed(event);
-            // The end of the work item is the worker's.
-            let at = if matches!(event, Event::WorkEnd) { before } else { tracker.context() };
-            match event {
-                Event::ReclaimBegin { .. } => reclaims[at] += 1,
-                Event::ReclaimEnd { .. } => reclaims[at] = reclaims[at].saturating_sub(1),
-                _ => {}
-            }
-            let Some((kind, sited)) = kind(event).filter(|_| reclaims[at] == 0) else { continue };
+            let reclaims = cursor.reclaims();
+            let (at, _) = cursor.advance_to(event);
+            let Some((kind, sited)) = kind(event).filter(|_| !reclaims) else { continue };
             let site = log.site_of(i).filter(|_| sited).map_or_else(String::new, ToString::to_string);
             let scope = matches!(event, Event::ScopeSave { .. } | Event::ScopeRestore { .. });
             let act = Act { kind, scope, site };
@@ -136,7 +127,16 @@ fn kind(event: &Event) -> Option<(Cow<'static, str>, bool)> {
         Event::TraceCreate { .. } => ("trace a new chunk", false),
         Event::TraceDestroy { .. } => ("trace the end of a chunk", false),
         Event::Diag { .. } => ("print", false),
-        _ => return None,
+        // How many page tables a mapping needs depends on addresses.
+        Event::PageTable { .. } => return None,
+        // A wait depends on what other tasks do.
+        Event::Wait { .. } | Event::WaitExt { .. } => return None,
+        // What the program does around its calls is the same for both trees.
+        Event::LockExt { .. } | Event::UnlockExt { .. } => return None,
+        Event::Irqs { .. } | Event::Preempt { .. } | Event::Interrupt { .. } => return None,
+        Event::Boot { .. } | Event::Switch { .. } | Event::OpBegin { .. } | Event::WorkBegin => return None,
+        Event::State { .. } | Event::Stopped { .. } => return None,
+        events!(reclaim | defects) => return None,
     };
     Some((Cow::Borrowed(name), sited))
 }

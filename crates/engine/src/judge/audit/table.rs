@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::tracker::Tracker;
 use percuss_kernel::event::Event;
+use percuss_kernel::events;
 use percuss_kernel::gfp::Gfp;
 use percuss_program::Program;
 use percuss_world::log::Log;
@@ -207,6 +208,6 @@ fn asked(event: &Event) -> Option<(Backing, Gfp)> {
         Event::VmAreas { gfp, .. } => (Backing::VmAreas, gfp),
         Event::PageTable { gfp, .. } => (Backing::PageTable, gfp),
         Event::Charge { gfp, .. } => (Backing::Charge, gfp),
-        _ => return None,
+        events!(flow | locks | context | releases | services | reclaim | traces | defects) => return None,
     })
 }

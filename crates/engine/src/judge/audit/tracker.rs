@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What is in force in each context while a log is read: op, scopes, locks.
 
-use percuss_kernel::event::Event;
+use percuss_kernel::event::{Event, LockMove};
 use percuss_kernel::gfp::Gfp;
-use percuss_kernel::{CONTEXTS, Scope, WORKER};
+use percuss_kernel::{CONTEXTS, Cursor, Scope, events};
 use percuss_program::{Op, Program, op_at};
 use percuss_world::Task;
 
-/// One context.
+/// What is in force in one context.
 #[derive(Debug, Clone, Default)]
-struct State {
-    /// Ops that run, the inner ones those of shrinkers.
-    ops: Vec<u32>,
+struct InForce {
     task: Task,
     locks: Vec<&'static str>,
 }
@@ -19,65 +17,56 @@ struct State {
 /// Follows a log.
 #[derive(Debug)]
 pub struct Tracker {
-    states: Vec<State>,
-    current: usize,
-    /// Contexts to go back to when the work item ends.
-    before_work: usize,
+    cursor: Cursor,
+    contexts: Vec<InForce>,
 }
 
 impl Default for Tracker {
     fn default() -> Tracker {
-        Tracker { states: vec![State::default(); CONTEXTS], current: 0, before_work: 0 }
+        Tracker { cursor: Cursor::new(), contexts: vec![InForce::default(); CONTEXTS] }
     }
 }
 
 impl Tracker {
     /// Takes note of an event, before it is asked about or after: the two differ for events that change the state only.
     pub fn feed(&mut self, event: &Event) {
-        let now = &mut self.states[self.current];
+        self.cursor.advance(event);
+        let now = &mut self.contexts[self.cursor.context()];
+        match event.lock() {
+            Some((LockMove::Takes, name)) => now.locks.push(name),
+            Some((LockMove::Releases, name)) => release(&mut now.locks, name),
+            Some((LockMove::Waits | LockMove::GivesUp, _)) | None => {}
+        }
         match *event {
-            Event::Switch { task } => self.current = usize::from(task).min(CONTEXTS - 1),
-            Event::WorkBegin => {
-                self.before_work = self.current;
-                self.current = WORKER;
-                self.states[WORKER] = State::default();
-            }
-            Event::WorkEnd => self.current = self.before_work,
-            Event::OpBegin { op } => now.ops.push(op),
-            Event::OpEnd { .. } => drop(now.ops.pop()),
+            Event::WorkBegin => *now = InForce::default(),
             Event::ScopeSave { scope, .. } => drop(now.task.enter(scope)),
             Event::ScopeRestore { scope, old } => now.task.restore(scope, old),
             Event::ReclaimBegin { .. } => drop(now.task.enter(Scope::Memalloc)),
             Event::ReclaimEnd { .. } => now.task.restore(Scope::Memalloc, false),
-            Event::MutexLock { lock, taken: true, .. } | Event::SpinLock { lock, .. } => now.locks.push(lock.name()),
-            Event::MutexUnlock { lock } | Event::SpinUnlock { lock, .. } => release(&mut now.locks, lock.name()),
-            Event::LockExt { lock, .. } => now.locks.push(lock.name()),
-            Event::UnlockExt { lock } => release(&mut now.locks, lock.name()),
-            _ => {}
+            Event::CondResched | Event::Irqs { .. } | Event::Preempt { .. } | Event::Interrupt { .. } => {}
+            Event::ShrinkBegin { .. } | Event::ShrinkEnd { .. } | Event::WakeKswapd => {}
+            Event::Retry { .. } | Event::OomKill { .. } | Event::NoMemory { .. } => {}
+            Event::Boot { .. } | Event::Switch { .. } | Event::OpBegin { .. } | Event::OpEnd { .. } => {}
+            Event::WorkEnd | Event::State { .. } | Event::Stopped { .. } => {}
+            events!(locks | requests | releases | services | traces | defects) => {}
         }
     }
 
-    /// The context that runs.
-    pub fn context(&self) -> usize {
-        self.current
+    /// Where the log is.
+    pub fn cursor(&self) -> &Cursor {
+        &self.cursor
     }
 
-    /// The worker runs the work item.
-    pub fn in_worker(&self) -> bool {
-        self.current == WORKER
-    }
-
-    /// Number of the op that runs in the current context; `u32::MAX` outside of all.
-    pub fn op(&self) -> u32 {
-        self.states[self.current].ops.last().copied().unwrap_or(u32::MAX)
+    fn now(&self) -> &InForce {
+        &self.contexts[self.cursor.context()]
     }
 
     /// Mask that the op that runs was called with; None for the worker and for ops that allocate nothing.
     pub fn caller(&self, program: &Program) -> Option<Gfp> {
-        if self.in_worker() {
+        if self.cursor.in_worker() {
             return None;
         }
-        match op_at(program, self.op())? {
+        match op_at(program, self.cursor.running()?)? {
             Op::Alloc { gfp, .. } => Some(gfp),
             Op::SchedProbe { .. } => Some(Gfp::NOWAIT),
             _ => None,
@@ -87,14 +76,14 @@ impl Tracker {
     /// Scopes in force, by their flags' names; empty for none.
     pub fn scopes(&self) -> String {
         let names = [(Scope::Noio, "NOIO"), (Scope::Nofs, "NOFS"), (Scope::Memalloc, "MEMALLOC")];
-        let scopes = self.states[self.current].task.scopes();
+        let scopes = self.now().task.scopes();
         let on = names.iter().filter(|(s, _)| scopes >> *s as u8 & 1 == 1).map(|(_, n)| *n);
         on.collect::<Vec<_>>().join("+")
     }
 
     /// What the scopes in force leave of a mask; nothing of reclaim inside reclaim.
     pub fn effective(&self, gfp: Gfp) -> Gfp {
-        let task = &self.states[self.current].task;
+        let task = &self.now().task;
         let gfp = task.gfp_context(gfp);
         let memalloc = task.scopes() >> Scope::Memalloc as u8 & 1 == 1;
         if memalloc { gfp.without(Gfp::DIRECT_RECLAIM | Gfp::IO | Gfp::FS) } else { gfp }
@@ -102,7 +91,7 @@ impl Tracker {
 
     /// Locks held, outermost first.
     pub fn locks(&self) -> &[&'static str] {
-        &self.states[self.current].locks
+        &self.now().locks
     }
 }
 

@@ -2,70 +2,74 @@
 //! Follows the events of a run from context to context.
 
 use super::{Row, words};
-use percuss_kernel::event::Event;
-use percuss_kernel::{CONTEXTS, DRAIN, KSWAPD, WORKER, context_name};
+use percuss_kernel::event::{Event, LockMove};
+use percuss_kernel::{CONTEXTS, Cursor, DRAIN, OpOwner, context_name, events, op_owner};
 use percuss_program::{Op, Program, op_at};
 
 /// What is known of one context.
 #[derive(Default, Clone)]
 struct Lane {
-    /// Ops it is in: one, and inside it those of shrinkers.
-    ops: Vec<u32>,
     /// The row it is at.
     row: Option<usize>,
     /// The row at which it was stopped; the event it goes on with says where that was.
     stopped: Option<usize>,
     last: Option<Event>,
+    /// Locks it holds.
     held: Vec<&'static str>,
 }
 
+/// Makes the rows of an interleaving, event by event.
 pub(super) struct Follow<'p> {
     program: &'p Program,
+    cursor: Cursor,
     rows: Vec<Row>,
-    current: usize,
     lanes: [Lane; CONTEXTS],
-    /// Whose op runs the work item.
-    task: usize,
+    /// The drain has begun. It is one row: from there on only the end of the program is of interest.
     draining: bool,
 }
 
 impl<'p> Follow<'p> {
     pub fn new(program: &'p Program) -> Follow<'p> {
         let lanes = std::array::from_fn(|_| Lane::default());
-        Follow { program, rows: Vec::new(), current: 0, lanes, task: 0, draining: false }
+        Follow { program, cursor: Cursor::new(), rows: Vec::new(), lanes, draining: false }
     }
 
     pub fn event(&mut self, e: Event) {
         match e {
             Event::Stopped { reason } => {
-                let row = self.lanes[self.current].row.unwrap_or_else(|| self.begin(String::new()));
+                let row = self.lane().row.unwrap_or_else(|| self.begin(String::new()));
                 self.say_wait(row);
                 self.rows[row].notes.push(format!("the program ends here: {}", words::end(reason)));
             }
             _ if self.draining => {}
-            Event::Switch { task } => {
+            Event::Switch { .. } => {
                 self.leave();
-                self.current = usize::from(task);
+                self.cursor.advance(&e);
                 return;
             }
             Event::WorkBegin => {
-                self.task = std::mem::replace(&mut self.current, WORKER);
-                self.lanes[self.task].row = None;
-                self.lanes[WORKER] = Lane { ops: self.lanes[self.task].ops.clone(), ..Lane::default() };
+                self.lane().row = None;
+                self.cursor.advance(&e);
+                *self.lane() = Lane::default();
                 self.begin("runs the work item".to_owned());
             }
             Event::WorkEnd => {
                 self.goes_on(e);
-                self.lanes[WORKER] = Lane::default();
-                self.current = self.task;
+                *self.lane() = Lane::default();
+                self.cursor.advance(&e);
             }
-            Event::OpBegin { op } => self.op_begins(op),
-            Event::OpEnd { op, result } => self.op_ends(op, result),
-            // Digests of the state between ops are nobody's.
-            _ if self.lanes[self.current].ops.is_empty() && self.current != KSWAPD => {}
-            _ => self.within(e),
+            Event::OpBegin { op } => {
+                self.cursor.advance(&e);
+                self.op_begins(op);
+            }
+            Event::OpEnd { op, result } => {
+                self.op_ends(op, result);
+                self.cursor.advance(&e);
+            }
+            Event::Boot { .. } | Event::State { .. } => self.within(e),
+            events!(locks | context | requests | releases | services | reclaim | traces | defects) => self.within(e),
         }
-        self.lanes[self.current].last = Some(e);
+        self.lane().last = Some(e);
     }
 
     /// The rows, with what is known of those that never went on.
@@ -76,31 +80,36 @@ impl<'p> Follow<'p> {
         self.rows
     }
 
+    fn lane(&mut self) -> &mut Lane {
+        &mut self.lanes[self.cursor.context()]
+    }
+
     /// A new row of the running context.
     fn begin(&mut self, what: String) -> usize {
-        let lane = &mut self.lanes[self.current];
-        let op = lane.ops.last().copied().unwrap_or(DRAIN);
-        self.rows.push(Row { context: self.current, op, what, notes: Vec::new() });
-        *lane.row.insert(self.rows.len() - 1)
+        let (context, op) = (self.cursor.context(), self.cursor.running().unwrap_or(DRAIN));
+        self.rows.push(Row { context, op, what, notes: Vec::new() });
+        *self.lanes[context].row.insert(self.rows.len() - 1)
     }
 
     /// The row of the running context, a new one when it was stopped before; `e` is what it goes on with.
     fn goes_on(&mut self, e: Event) -> usize {
-        self.say_where(self.current, Some(e));
-        match self.lanes[self.current].row {
+        self.say_where(self.cursor.context(), Some(e));
+        match self.lane().row {
             Some(row) => row,
             None => self.begin("goes on".to_owned()),
         }
     }
 
     fn op_begins(&mut self, op: u32) {
-        let shrinks = !self.lanes[self.current].ops.is_empty();
-        self.lanes[self.current].ops.push(op);
-        let text = match op_at(self.program, op) {
-            _ if op == DRAIN => "drain: what is left is freed".to_owned(),
-            Some(op) if shrinks => format!("shrinker: {op}"),
-            Some(op) => op.to_string(),
-            None => "an op".to_owned(),
+        let text = op_at(self.program, op).map_or_else(|| "an op".to_owned(), |op| op.to_string());
+        let text = match op_owner(op) {
+            OpOwner::Task(_) => text,
+            OpOwner::Shrinker(_) => format!("shrinker: {text}"),
+            OpOwner::Handler(handler) => {
+                let hard = self.program.handlers.get(handler).is_some_and(|h| h.hard);
+                format!("{} interrupt: {text}", if hard { "hard" } else { "soft" })
+            }
+            OpOwner::Drain => "drain: what is left is freed".to_owned(),
         };
         self.begin(text);
         self.draining = op == DRAIN;
@@ -110,56 +119,54 @@ impl<'p> Follow<'p> {
         let null = result == 0 && matches!(op_at(self.program, op), Some(Op::Alloc { .. } | Op::SchedProbe { .. }));
         let e = Event::OpEnd { op, result };
         // The work item that it ran says all about it.
-        let silent = self.lanes[self.current].last == Some(Event::WorkEnd);
+        let silent = self.lane().last == Some(Event::WorkEnd);
         if null || !silent {
             let row = self.goes_on(e);
             if null {
                 self.rows[row].notes.push("gives NULL".to_owned());
             }
         }
-        let lane = &mut self.lanes[self.current];
-        lane.ops.pop();
-        lane.row = None;
+        self.lane().row = None;
     }
 
     fn within(&mut self, e: Event) {
-        let row = match e {
-            Event::ReclaimBegin { kswapd: true, .. } => self.begin("frees memory".to_owned()),
-            _ => self.goes_on(e),
-        };
-        let lane = &mut self.lanes[self.current];
-        match words::lock(e) {
-            Some((name, true)) => lane.held.push(name),
-            Some((name, false)) => {
+        // What happens between two ops, such as the digest of the state, is no task's. kswapd is in no op when it frees.
+        if self.cursor.running().is_none() && !self.cursor.in_kswapd() {
+            return;
+        }
+        let wakes = matches!(e, Event::ReclaimBegin { kswapd: true, .. });
+        let row = if wakes { self.begin("frees memory".to_owned()) } else { self.goes_on(e) };
+        let lane = self.lane();
+        match e.lock() {
+            Some((LockMove::Takes, name)) => lane.held.push(name),
+            Some((LockMove::Releases, name)) => {
                 if let Some(i) = lane.held.iter().rposition(|held| *held == name) {
                     lane.held.remove(i);
                 }
             }
-            None => {}
+            Some((LockMove::Waits | LockMove::GivesUp, _)) | None => {}
         }
         if let Some(note) = words::note(e) {
             self.rows[row].notes.push(note);
         }
-        if let Event::ReclaimEnd { .. } = e
-            && self.current == KSWAPD
-        {
-            self.lanes[KSWAPD].row = None;
+        if matches!(e, Event::ReclaimEnd { .. }) && self.cursor.in_kswapd() {
+            self.lane().row = None;
         }
     }
 
     /// Another context goes on: whoever ran is stopped, unless it was between two ops.
     fn leave(&mut self) {
-        let lane = &mut self.lanes[self.current];
+        let lane = self.lane();
         let Some(row) = lane.row.take() else { return };
         if matches!(lane.last, Some(Event::Retry { .. })) || self.say_wait(row) {
             return;
         }
-        self.lanes[self.current].stopped = Some(row);
+        self.lane().stopped = Some(row);
     }
 
     /// Says what the running context waits for, if it does.
     fn say_wait(&mut self, row: usize) -> bool {
-        let Some(lock) = self.lanes[self.current].last.and_then(words::wait) else { return false };
+        let Some(lock) = self.lane().last.and_then(words::wait) else { return false };
         let owner = (0..CONTEXTS).find(|c| self.lanes[*c].held.contains(&lock));
         let owner = owner.map_or(String::new(), |c| format!(" of {}", context_name(c)));
         self.rows[row].notes.push(format!("waits for {lock}{owner}"));

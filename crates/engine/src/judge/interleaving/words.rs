@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Events in the words of somebody who asks where a task was stopped.
 
-use percuss_kernel::Diag;
-use percuss_kernel::event::{Event, Stop};
+use percuss_kernel::event::{Event, LockMove, Stop};
+use percuss_kernel::{Diag, context_name, events};
 
 /// The place between two events of a task.
 pub(super) fn place(last: Option<Event>, next: Option<Event>) -> String {
@@ -13,84 +13,91 @@ pub(super) fn place(last: Option<Event>, next: Option<Event>) -> String {
     }
 }
 
-/// Events that have their scheduling point behind them.
+/// The place after an event that is followed by its scheduling point; None for those that have it before them.
 fn after(e: Event) -> Option<String> {
-    Some(match e {
-        Event::MutexUnlock { .. } | Event::SpinUnlock { .. } | Event::UnlockExt { .. } => {
-            format!("after unlock of {}", lock(e)?.0)
-        }
-        Event::CondResched => "after cond_resched()".to_owned(),
-        Event::ScheduleWork { .. } => "after schedule_work()".to_owned(),
-        Event::Diag { .. } => "after a message".to_owned(),
-        Event::Irqs { off: false } => "after interrupts came on".to_owned(),
-        _ => return None,
-    })
+    if let Some((LockMove::Releases, lock)) = e.lock() {
+        return Some(format!("after unlock of {lock}"));
+    }
+    let place = match e {
+        Event::CondResched => "after cond_resched()",
+        Event::ScheduleWork { .. } => "after schedule_work()",
+        Event::Diag { .. } => "after a message",
+        Event::Irqs { off: false } => "after interrupts came on",
+        Event::Irqs { off: true } | Event::ScopeSave { .. } | Event::ScopeRestore { .. } => return None,
+        Event::Preempt { .. } | Event::Interrupt { .. } => return None,
+        Event::Map { .. } | Event::Unmap { .. } | Event::FlushCache { .. } | Event::FlushTlb { .. } => return None,
+        Event::Zero { .. } | Event::MemcgStat { .. } => return None,
+        Event::TraceAlloc(_) | Event::TraceAllocFail { .. } | Event::TraceFree { .. } => return None,
+        Event::TraceCreate { .. } | Event::TraceDestroy { .. } => return None,
+        events!(flow | locks | requests | releases | reclaim | defects) => return None,
+    };
+    Some(place.to_owned())
 }
 
 /// What a task was about to do.
 fn before(e: Event) -> String {
-    match e {
-        Event::MutexLock { .. } => format!("mutex {}", lock_name(e)),
-        Event::SpinLock { .. } | Event::LockExt { .. } | Event::Wait { .. } | Event::WaitExt { .. } => {
-            format!("lock of {}", lock_name(e))
-        }
-        Event::OpEnd { .. } | Event::WorkEnd => "its end".to_owned(),
-        other => name(other),
-    }
-}
-
-fn lock_name(e: Event) -> &'static str {
-    match e {
-        Event::MutexLock { lock, .. } | Event::MutexUnlock { lock } | Event::Wait { lock } => lock.name(),
-        Event::SpinLock { lock, .. } | Event::SpinUnlock { lock, .. } => lock.name(),
-        Event::LockExt { lock, .. } | Event::UnlockExt { lock } | Event::WaitExt { lock, .. } => lock.name(),
-        _ => "no lock",
+    let lock = e.lock().filter(|(does, _)| *does != LockMove::Releases);
+    match lock {
+        Some((_, name)) if matches!(e, Event::MutexLock { .. }) => format!("mutex {name}"),
+        Some((_, name)) => format!("lock of {name}"),
+        None if matches!(e, Event::OpEnd { .. } | Event::WorkEnd) => "its end".to_owned(),
+        None => name(e),
     }
 }
 
 fn name(e: Event) -> String {
-    match e {
-        Event::OpBegin { .. } => "its beginning".to_owned(),
-        Event::Kzalloc { .. } => "kzalloc()".to_owned(),
-        Event::Vmalloc { .. } => "__vmalloc()".to_owned(),
-        Event::PageAlloc { .. } => "the allocation of a page".to_owned(),
-        Event::VmAreas { .. } => "pcpu_get_vm_areas()".to_owned(),
-        Event::Map { .. } | Event::PageTable { .. } => "mapping pages".to_owned(),
-        Event::Charge { .. } => "the charge to a cgroup".to_owned(),
-        Event::ReclaimBegin { .. } => "reclaim".to_owned(),
-        // The name of the event, which is the first word of its debug form.
-        other => format!("{other:?}").split([' ', '(']).next().unwrap_or_default().to_owned(),
-    }
+    let name = match e {
+        Event::OpBegin { .. } => "its beginning",
+        Event::Kzalloc { .. } => "kzalloc()",
+        Event::Vmalloc { .. } => "__vmalloc()",
+        Event::PageAlloc { .. } => "the allocation of a page",
+        Event::VmAreas { .. } => "pcpu_get_vm_areas()",
+        Event::Map { .. } | Event::PageTable { .. } => "mapping pages",
+        Event::Charge { .. } => "the charge to a cgroup",
+        Event::ReclaimBegin { .. } => "reclaim",
+        Event::Boot { .. } | Event::Switch { .. } | Event::OpEnd { .. } | Event::WorkBegin => return variant(e),
+        Event::WorkEnd | Event::State { .. } | Event::Stopped { .. } => return variant(e),
+        Event::Unmap { .. } | Event::FlushCache { .. } | Event::FlushTlb { .. } | Event::Zero { .. } => {
+            return variant(e);
+        }
+        Event::ScheduleWork { .. } | Event::MemcgStat { .. } => return variant(e),
+        Event::ReclaimEnd { .. } | Event::ShrinkBegin { .. } | Event::ShrinkEnd { .. } => return variant(e),
+        Event::WakeKswapd | Event::Retry { .. } | Event::OomKill { .. } | Event::NoMemory { .. } => return variant(e),
+        events!(locks | context | releases | traces | defects) => return variant(e),
+    };
+    name.to_owned()
 }
 
-/// A lock that was taken (true) or released.
-pub(super) fn lock(e: Event) -> Option<(&'static str, bool)> {
-    match e {
-        Event::MutexLock { taken: true, .. } | Event::SpinLock { .. } | Event::LockExt { .. } => {
-            Some((lock_name(e), true))
-        }
-        Event::MutexUnlock { .. } | Event::SpinUnlock { .. } | Event::UnlockExt { .. } => Some((lock_name(e), false)),
-        _ => None,
-    }
+/// The name of the event itself, which is the first word of its debug form.
+fn variant(e: Event) -> String {
+    format!("{e:?}").split([' ', '(']).next().unwrap_or_default().to_owned()
 }
 
 /// The lock that a task waits for from this event on.
 pub(super) fn wait(e: Event) -> Option<&'static str> {
-    matches!(e, Event::Wait { .. } | Event::WaitExt { .. }).then(|| lock_name(e))
+    e.lock().filter(|(does, _)| *does == LockMove::Waits).map(|(_, name)| name)
 }
 
 /// What is worth a line of its own.
 pub(super) fn note(e: Event) -> Option<String> {
-    Some(match e {
-        Event::MutexLock { taken: false, .. } => format!("is killed while it waits for {}", lock_name(e)),
-        Event::ReclaimBegin { kswapd: false, .. } => "reclaims memory".to_owned(),
-        Event::Retry { .. } => "looks for memory again".to_owned(),
-        Event::OomKill { victim: Some(task) } => format!("kills task {}", char::from(b'a' + task)),
-        Event::OomKill { victim: None } => "kills another process".to_owned(),
-        Event::Diag { kind: Diag::Warn, .. } => "WARN".to_owned(),
-        Event::Diag { kind: Diag::Bug, .. } => "BUG".to_owned(),
-        _ => return None,
-    })
+    let note = match e {
+        Event::ReclaimBegin { kswapd: false, .. } => "reclaims memory",
+        Event::Retry { .. } => "looks for memory again",
+        Event::OomKill { victim: Some(task) } => return Some(format!("kills {}", context_name(usize::from(task)))),
+        Event::OomKill { victim: None } => "kills another process",
+        Event::Diag { kind: Diag::Warn, .. } => "WARN",
+        Event::Diag { kind: Diag::Bug, .. } => "BUG",
+        events!(locks) => {
+            let (_, lock) = e.lock().filter(|(does, _)| *does == LockMove::GivesUp)?;
+            return Some(format!("is killed while it waits for {lock}"));
+        }
+        Event::ReclaimBegin { kswapd: true, .. } | Event::ReclaimEnd { .. } | Event::WakeKswapd => return None,
+        Event::ShrinkBegin { .. } | Event::ShrinkEnd { .. } | Event::NoMemory { .. } => return None,
+        Event::Diag { .. } | Event::TraceAlloc(_) | Event::TraceAllocFail { .. } => return None,
+        Event::TraceFree { .. } | Event::TraceCreate { .. } | Event::TraceDestroy { .. } => return None,
+        events!(flow | context | requests | releases | services | defects) => return None,
+    };
+    Some(note.to_owned())
 }
 
 /// Why a program ended early.

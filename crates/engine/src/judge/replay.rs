@@ -2,7 +2,7 @@
 //! A free run and its replay, event for event.
 
 use percuss_kernel::event::Event;
-use percuss_kernel::{CONTEXTS, Lock, WORKER};
+use percuss_kernel::{CONTEXTS, Cursor, Lock, WORKER, events};
 
 /// An event with who made it and in which op.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -92,30 +92,27 @@ fn looks_for_chunk(last: Option<Event>, x: By, y: By) -> bool {
     matches!(last, Some(Event::SpinUnlock { lock: Lock::Pcpu, .. })) && (again(x) && makes(y) || makes(x) && again(y))
 }
 
-/// Events with who made them. Who runs is compared with each event, so that turns in which nothing happened do not
-/// count; digests of the whole state are the replay's alone.
+/// Events with the context and op they belong to. The context is compared with each event, so that turns in which
+/// nothing happened do not count; digests of the whole state are left out, since only the replay has them.
 fn by(events: &[Event]) -> impl Iterator<Item = By> + '_ {
-    let (mut context, mut before_work) = (0, 0);
-    let mut ops = [0; CONTEXTS];
+    let mut cursor = Cursor::new();
     events.iter().filter_map(move |event| {
+        let (context, op) = cursor.advance_to(event);
         match *event {
-            Event::Switch { task } => {
-                context = usize::from(task);
-                return None;
+            Event::Switch { .. } | Event::State { .. } => None,
+            // It ends the program. Which task waited last is chance.
+            Event::Stopped { .. } => Some(By { context: 0, op: 0, event: *event }),
+            Event::OpBegin { .. }
+            | Event::OpEnd { .. }
+            | Event::WorkBegin
+            | Event::WorkEnd
+            | Event::Boot { .. }
+            | events!(locks | context | requests | releases | services | reclaim | traces | defects) => {
+                // The work item is the same for whichever op it runs.
+                let op = op.filter(|_| context != WORKER).unwrap_or(0);
+                Some(By { context, op, event: *event })
             }
-            Event::State { .. } => return None,
-            // Who was the last to wait is no event of his.
-            Event::Stopped { .. } => return Some(By { context: 0, op: 0, event: *event }),
-            Event::OpBegin { op } => ops[context] = op,
-            Event::WorkBegin => before_work = std::mem::replace(&mut context, WORKER),
-            Event::WorkEnd => {
-                let ended = By { context, op: ops[context], event: *event };
-                context = before_work;
-                return Some(ended);
-            }
-            _ => {}
         }
-        Some(By { context, op: ops[context], event: *event })
     })
 }
 
