@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! External locks: those that callers hold around calls, and that reclaim or the scheduler take.
+
+use crate::host::Host;
+use crate::state::locks::Take;
+use crate::tasks::fiber::Pause;
+use crate::world::World;
+use percuss_kernel::event::{Event, Ext};
+
+impl World {
+    /// One attempt at an external lock.
+    pub(crate) fn try_ext(&mut self, lock: Ext, shared: bool, attempt: bool) -> Take {
+        let (me, i) = (self.run.current, lock as usize);
+        let others = self.run.ext.shared[i] & !(1 << me);
+        let mine = self.run.ext.exclusive[i] == Some(me as u8) || self.run.ext.shared[i] >> me & 1 == 1;
+        let open = if shared { self.run.ext.wanted[i] & !(1 << me) == 0 } else { others == 0 };
+        let free = self.run.ext.exclusive[i].is_none() && open && !mine;
+        if !free {
+            return if mine { Take::Recursive } else { Take::Wait };
+        }
+        if shared {
+            self.run.ext.shared[i] |= 1 << me;
+        } else {
+            self.run.ext.exclusive[i] = Some(me as u8);
+        }
+        let task = self.task();
+        if lock.spins() {
+            task.ext_spinning += 1;
+        }
+        if lock.irqs_off() {
+            task.irqs_before.set(lock, task.irqs_off);
+            task.irqs_off = true;
+        }
+        self.emit(Event::LockExt { lock, shared, attempt });
+        Take::Taken
+    }
+
+    /// The running task waits for an external lock from here on, or no longer.
+    pub(crate) fn waits_for_ext(&mut self, lock: Ext, shared: bool, waits: bool) {
+        let me = self.run.current;
+        self.run.waits_ext[me] = waits.then_some(lock);
+        self.run.ext.wanted[lock as usize] &= !(1 << me);
+        self.run.ext.wanted[lock as usize] |= u32::from(waits && !shared) << me;
+    }
+
+    /// Releases an external lock; nothing happens when the running task does not hold it; false then.
+    pub(crate) fn release_ext(&mut self, lock: Ext) -> bool {
+        let (me, i) = (self.run.current, lock as usize);
+        if self.run.ext.exclusive[i] == Some(me as u8) {
+            self.run.ext.exclusive[i] = None;
+        } else if self.run.ext.shared[i] >> me & 1 == 1 {
+            self.run.ext.shared[i] &= !(1 << me);
+        } else {
+            return false;
+        }
+        let task = self.task();
+        if lock.spins() {
+            task.ext_spinning -= 1;
+        }
+        if lock.irqs_off() {
+            task.irqs_off = task.irqs_before.get(lock);
+        }
+        self.run.released = true;
+        self.emit(Event::UnlockExt { lock });
+        true
+    }
+}
+
+impl Host {
+    /// Takes an external lock, waiting for it.
+    pub fn lock_ext(&self, lock: Ext, shared: bool) {
+        self.point();
+        let mut waited = false;
+        loop {
+            let take = self.world_mut().try_ext(lock, shared, false);
+            match take {
+                Take::Taken => return,
+                _ if !waited => {
+                    waited = true;
+                    self.world_mut().push_event(Event::WaitExt { lock, shared });
+                }
+                _ => {}
+            }
+            self.world_mut().waits_for_ext(lock, shared, true);
+            self.pause(Pause::Blocked);
+            self.world_mut().waits_for_ext(lock, shared, false);
+        }
+    }
+
+    /// Releases an external lock; nothing happens when the running task does not hold it.
+    pub fn unlock_ext(&self, lock: Ext) {
+        let released = self.world_mut().release_ext(lock);
+        if released {
+            self.point();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_to_write_keeps_new_readers_out() {
+        let mut world = World::new(0).unwrap();
+        let lock = Ext::Freeze;
+        assert_eq!(world.try_ext(lock, true, false), Take::Taken);
+        world.switch_to(1);
+        assert_eq!(world.try_ext(lock, true, false), Take::Taken, "readers let each other in");
+        world.release_ext(lock);
+        assert_eq!(world.try_ext(lock, false, false), Take::Wait);
+        world.waits_for_ext(lock, false, true);
+        world.switch_to(2);
+        assert_eq!(world.try_ext(lock, true, false), Take::Wait, "as long as no freeze has begun");
+        world.waits_for_ext(lock, true, true);
+        world.switch_to(1);
+        world.waits_for_ext(lock, false, false);
+        world.switch_to(2);
+        world.waits_for_ext(lock, true, false);
+        assert_eq!(world.try_ext(lock, true, false), Take::Taken, "a reader that waits keeps nobody out");
+    }
+}

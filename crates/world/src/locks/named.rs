@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Locks in allocated memory: each has a number from its first use until its memory is freed.
+
+use crate::state::locks::{NUMBERS, NamedLocks};
+use crate::world::World;
+use percuss_kernel::event::Event;
+use percuss_kernel::{Addr, Lock, STATIC_OTHERS};
+
+impl World {
+    /// The number of the lock at `addr` among those in allocated memory.
+    pub fn name_lock(&mut self, addr: Addr) -> u8 {
+        let names = &mut self.run.named.0;
+        let known = names.iter().position(|a| *a == addr);
+        let number = known.or_else(|| names.iter().position(|a| *a == 0)).unwrap_or(NUMBERS - 1);
+        names[number] = addr;
+        number as u8
+    }
+
+    /// Memory is about to be freed: `debug_check_no_locks_freed()`.
+    pub(crate) fn locks_freed(&mut self, start: Addr, len: u64) {
+        for number in 0..NUMBERS {
+            if !(start..start + len).contains(&self.run.named.0[number]) {
+                continue;
+            }
+            let lock = Lock::Other(STATIC_OTHERS + number as u8);
+            let held = self.is_held(lock);
+            self.run.named.0[number] = if held { NamedLocks::GONE } else { 0 };
+            if self.owner(lock) == Some(self.run.current) {
+                self.emit(Event::LockFreed { lock });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Host;
+    use percuss_kernel::gfp::Gfp;
+    use percuss_kernel::{Irq, Kernel};
+
+    const FIRST: Lock = Lock::Other(STATIC_OTHERS);
+
+    fn freed(host: &Host) -> Vec<Lock> {
+        let lock = |e: &Event| if let Event::LockFreed { lock } = e { Some(*lock) } else { None };
+        host.world().events().iter().filter_map(lock).collect()
+    }
+
+    #[test]
+    fn a_lock_goes_with_its_memory() {
+        let host = Host::new(World::new(0).unwrap());
+        let addr = host.kzalloc(192, Gfp::KERNEL);
+        assert_eq!(host.world_mut().name_lock(addr + 64), 0);
+        assert_eq!(host.world_mut().name_lock(addr + 128), 1);
+        assert_eq!(host.world_mut().name_lock(addr + 64), 0, "initialised again it is the same lock");
+        host.mutex_lock(FIRST);
+        host.mutex_unlock(FIRST);
+        host.kvfree(addr);
+        assert_eq!(freed(&host), []);
+        assert_eq!(host.world_mut().name_lock(addr + 128), 0, "both numbers are free again");
+    }
+
+    #[test]
+    fn freeing_a_held_lock_shows_before_the_free() {
+        let host = Host::new(World::new(0).unwrap());
+        let [one, other] = [64, 64].map(|size| host.kzalloc(size, Gfp::KERNEL));
+        assert_eq!(host.world_mut().name_lock(one + 63), 0);
+        host.spin_lock(FIRST, Irq::Save);
+        host.kvfree(other);
+        assert_eq!(freed(&host), []);
+        host.kvfree(one);
+        assert_eq!(freed(&host), [FIRST]);
+        let tail = host.world().events().iter().rev().take(2).copied().collect::<Vec<_>>();
+        assert_eq!(tail, [Event::Kvfree { addr: one }, Event::LockFreed { lock: FIRST }]);
+        // Whoever comes next in that memory is another lock.
+        assert_eq!(host.world_mut().name_lock(one + 63), 1);
+    }
+
+    #[test]
+    fn a_lock_that_somebody_else_holds_is_not_the_callers_fault() {
+        let host = Host::new(World::new(0).unwrap());
+        let addr = host.kzalloc(64, Gfp::KERNEL);
+        host.world_mut().name_lock(addr);
+        host.mutex_lock(FIRST);
+        host.world_mut().switch_to(1);
+        host.kvfree(addr);
+        assert_eq!(freed(&host), []);
+    }
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Mutexes and spinlocks.
+
+use crate::state::locks::{Take, slot};
+use crate::world::World;
+use percuss_kernel::event::Event;
+use percuss_kernel::{Irq, Lock};
+
+impl World {
+    /// Notes a sleeping call in a context that must not sleep.
+    pub(crate) fn may_sleep(&mut self) {
+        if self.run.tasks[self.run.current].atomic() {
+            let irqs_off = self.run.tasks[self.run.current].irqs_off;
+            self.emit(Event::SleepInAtomic { irqs_off });
+        }
+    }
+
+    /// One attempt at a mutex.
+    pub(crate) fn try_mutex(&mut self, lock: Lock, killable: bool) -> Take {
+        match self.run.owner[slot(lock)] {
+            None => {
+                self.run.owner[slot(lock)] = Some(self.run.current as u8);
+                self.task().took(lock);
+                self.run.waits[self.run.current] = None;
+                self.run.pressure.took(self.run.current, lock);
+                self.emit(Event::MutexLock { lock, killable, taken: true });
+                Take::Taken
+            }
+            Some(o) if o as usize == self.run.current => {
+                self.emit(Event::LockMisuse { lock, unlock: false });
+                Take::Recursive
+            }
+            Some(_) if killable && self.run.tasks[self.run.current].signal => {
+                self.run.waits[self.run.current] = None;
+                self.emit(Event::MutexLock { lock, killable, taken: false });
+                Take::Killed
+            }
+            Some(_) => {
+                self.note_wait(lock);
+                Take::Wait
+            }
+        }
+    }
+
+    /// The running task has to wait; said once, however often it looks again.
+    fn note_wait(&mut self, lock: Lock) {
+        if self.run.waits[self.run.current].replace(lock) != Some(lock) {
+            self.run.pressure.waits(self.run.current, lock);
+            self.emit(Event::Wait { lock });
+        }
+    }
+
+    pub(crate) fn release_mutex(&mut self, lock: Lock) {
+        if self.task().released(lock) {
+            self.run.owner[slot(lock)] = None;
+            self.run.released = true;
+            self.run.pressure.released(lock);
+            self.emit(Event::MutexUnlock { lock });
+        } else {
+            self.emit(Event::LockMisuse { lock, unlock: true });
+        }
+    }
+
+    /// One attempt at a spinlock; `Ok` has the irq state to restore.
+    pub(crate) fn try_spin(&mut self, lock: Lock, irq: Irq) -> Result<u64, Take> {
+        match self.run.owner[slot(lock)] {
+            None => {
+                self.run.owner[slot(lock)] = Some(self.run.current as u8);
+                self.run.waits[self.run.current] = None;
+                let task = self.task();
+                task.took(lock);
+                task.spinning += 1;
+                let flags = task.irqs_off as u64;
+                task.irqs_off |= irq != Irq::Keep;
+                self.emit(Event::SpinLock { lock, irq });
+                Ok(flags)
+            }
+            Some(o) if o as usize == self.run.current => {
+                self.emit(Event::LockMisuse { lock, unlock: false });
+                Err(Take::Recursive)
+            }
+            Some(_) => {
+                self.note_wait(lock);
+                Err(Take::Wait)
+            }
+        }
+    }
+
+    pub(crate) fn release_spin(&mut self, lock: Lock, irq: Irq, flags: u64, digest: u64) {
+        let task = self.task();
+        if !task.released(lock) {
+            self.emit(Event::LockMisuse { lock, unlock: true });
+            return;
+        }
+        task.spinning -= 1;
+        match irq {
+            Irq::Keep => {}
+            Irq::Off => task.irqs_off = false,
+            Irq::Save => task.irqs_off = flags != 0,
+        }
+        self.run.owner[slot(lock)] = None;
+        self.run.released = true;
+        self.emit(Event::SpinUnlock { lock, irq, digest });
+    }
+
+    /// Whether any context holds `lock`.
+    pub fn is_held(&self, lock: Lock) -> bool {
+        self.owner(lock).is_some()
+    }
+
+    /// Index of the context that holds `lock`.
+    pub fn owner(&self, lock: Lock) -> Option<usize> {
+        self.run.owner[slot(lock)].map(usize::from)
+    }
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Who waits for whom, in words: for deadlocks and stalls.
+
+use crate::world::World;
+use percuss_kernel::event::Stop;
+use percuss_kernel::{CONTEXTS, context_name};
+
+impl World {
+    /// Notes that all that could run wait for each other; `ended` are the tasks that came to their end, as a mask.
+    pub fn deadlock(&mut self, ended: u32) {
+        let text = self.who_waits(ended);
+        self.say(&text);
+        self.end(Stop::Deadlock);
+    }
+
+    /// Says beside the next event who waits for whom.
+    pub(crate) fn note_waiters(&mut self) {
+        let text = self.who_waits(0);
+        self.say(&text);
+    }
+
+    fn say(&mut self, text: &str) {
+        self.end_zeroing();
+        self.buffers.log.text(text);
+    }
+
+    /// A chain for each context that waits: what for, who has it, and what he waits for in turn.
+    fn who_waits(&self, ended: u32) -> String {
+        let waiters = (0..CONTEXTS).filter(|c| self.wait_of(*c).is_some());
+        waiters.map(|c| self.chain(c, ended)).collect::<Vec<_>>().join("; ")
+    }
+
+    /// The lock a context waits for, and who has it.
+    fn wait_of(&self, context: usize) -> Option<(&'static str, Option<usize>)> {
+        match (self.run.waits[context], self.run.waits_ext[context]) {
+            (Some(lock), _) => Some((lock.name(), self.owner(lock))),
+            (_, Some(lock)) => Some((lock.name(), self.run.ext.holder(lock))),
+            _ => None,
+        }
+    }
+
+    fn chain(&self, first: usize, ended: u32) -> String {
+        let mut out = context_name(first);
+        let (mut at, mut seen) = (first, 0u32);
+        let mut verb = "waits";
+        while let Some((lock, holder)) = self.wait_of(at) {
+            seen |= 1 << at;
+            out += &format!(" {verb} for {lock}, held by {}", holder.map_or("nobody".to_owned(), context_name));
+            let Some(holder) = holder else { break };
+            if ended >> holder & 1 == 1 {
+                out += ", which has ended";
+            }
+            if seen >> holder & 1 == 1 {
+                break;
+            }
+            (at, verb) = (holder, "which waits");
+            if self.wait_of(at).is_some() {
+                out.push(',');
+            }
+        }
+        out
+    }
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What reclaim, kswapd and the OOM killer do to the pool.
+
+use crate::state::locks::Take;
+use crate::state::pool::{BATCH, MAX_RECLAIM_RETRIES};
+use crate::state::pressure::{Source, cost};
+use crate::world::World;
+use percuss_kernel::event::{Event, Ext};
+use percuss_kernel::gfp::Gfp;
+use percuss_kernel::{Lock, Memory, Scope};
+
+/// What the OOM killer did.
+pub(super) enum Oom {
+    /// Nothing, without `__GFP_FS`; the caller is told that there was progress.
+    Pretends,
+    /// It chose a process elsewhere, whose memory is free now.
+    Freed,
+    /// It chose the caller.
+    Us,
+}
+
+impl World {
+    /// The running task is in `PF_MEMALLOC`.
+    pub(super) fn in_memalloc(&self) -> bool {
+        self.run.tasks[self.run.current].scopes() & 1 << Scope::Memalloc as u8 != 0
+    }
+
+    pub(super) fn push_no_memory(&mut self, gfp: Gfp) {
+        self.run.pressure.no_memory += 1;
+        self.emit(Event::NoMemory { gfp });
+    }
+
+    pub(crate) fn note_retry(&mut self, rounds: u32) {
+        self.run.looking |= 1 << self.run.current;
+        if self.owner(Lock::AllocMutex) == Some(self.run.current) {
+            self.run.pressure.retries += 1;
+        }
+        self.emit(Event::Retry { rounds });
+    }
+
+    pub(crate) fn stop_looking(&mut self) {
+        self.run.looking &= !(1 << self.run.current);
+    }
+
+    /// The running context went round for memory without finding any, and goes on to.
+    pub fn is_looking(&self) -> bool {
+        self.run.looking >> self.run.current & 1 == 1
+    }
+
+    pub(super) fn note_source(&mut self) {
+        self.run.pressure.freed_by = self.run.pool.map(|p| p.source);
+    }
+
+    /// Wakes kswapd, unless it has given up.
+    pub(super) fn wake_kswapd(&mut self, gfp: Gfp) {
+        if let Some(pool) = &mut self.run.pool
+            && gfp.intersects(Gfp::KSWAPD_RECLAIM)
+            && pool.left.kswapd
+            && pool.kswapd_failures < MAX_RECLAIM_RETRIES
+            && !pool.kswapd_awake
+        {
+            pool.kswapd_awake = true;
+            self.emit(Event::WakeKswapd);
+        }
+    }
+
+    /// kswapd was woken and has not slept since.
+    pub fn kswapd_awake(&self) -> bool {
+        self.run.pool.is_some_and(|p| p.kswapd_awake)
+    }
+
+    pub(super) fn kswapd_done(&self) -> bool {
+        self.run.pool.is_none_or(|p| p.balanced())
+    }
+
+    pub(super) fn kswapd_sleeps(&mut self, failed: bool) {
+        if let Some(pool) = &mut self.run.pool {
+            pool.kswapd_failures = if failed { pool.kswapd_failures + 1 } else { 0 };
+            pool.kswapd_awake = false;
+        }
+    }
+
+    pub(super) fn oom_kill(&mut self) -> Oom {
+        self.run.pressure.oom_kills += 1;
+        let elsewhere = self.run.pool.as_mut().map_or(0, |p| std::mem::take(&mut p.left.oom));
+        if elsewhere > 0 {
+            self.emit(Event::OomKill { victim: None });
+            self.run.pressure.clock += cost::OOM;
+            self.give(elsewhere, Source::Oom);
+            return Oom::Freed;
+        }
+        let victim = self.run.current as u8;
+        if self.task().signal {
+            self.run.pressure.oom_kills -= 1; // it was chosen before
+        } else {
+            self.task().signal = true;
+            self.emit(Event::OomKill { victim: Some(victim) });
+        }
+        Oom::Us
+    }
+
+    fn give(&mut self, pages: u16, source: Source) {
+        if let Some(pool) = &mut self.run.pool {
+            pool.give(pages, source);
+        }
+    }
+
+    fn free_some(&mut self, source: Source, kswapd: bool, left: impl Fn(&mut Memory) -> &mut u16) -> u32 {
+        let Some(pool) = &mut self.run.pool else { return 0 };
+        let pages = left(&mut pool.left);
+        let freed = (*pages).min(BATCH);
+        *pages -= freed;
+        if freed > 0 {
+            pool.give(freed, if kswapd { Source::Kswapd } else { source });
+        }
+        u32::from(freed)
+    }
+
+    pub(super) fn free_clean(&mut self, kswapd: bool) -> u32 {
+        let freed = self.free_some(Source::DirectClean, kswapd, |m| &mut m.clean);
+        self.run.pressure.clock += u64::from(freed) * cost::CLEAN;
+        freed
+    }
+
+    pub(super) fn free_io(&mut self, kswapd: bool) -> u32 {
+        self.run.pressure.clock += cost::IO;
+        self.free_some(Source::DirectIo, kswapd, |m| &mut m.io)
+    }
+
+    pub(super) fn free_fs(&mut self, kswapd: bool) -> u32 {
+        self.run.pressure.clock += cost::FS;
+        self.free_some(Source::DirectFs, kswapd, |m| &mut m.fs)
+    }
+
+    pub(super) fn has_objects(&self, shrinker: usize, gfp: Gfp) -> bool {
+        let gated = self.run.gated[shrinker];
+        self.run.pool.is_some_and(|p| p.objects[shrinker] > 0) && (!gated || gfp.intersects(Gfp::FS))
+    }
+
+    /// `down_read_trylock()`: whoever registers a shrinker keeps reclaim from running any.
+    pub(super) fn try_shrinker_lock(&mut self) -> bool {
+        self.try_ext(Ext::Shrinker, true, true) == Take::Taken
+    }
+
+    pub(super) fn shrink_begin(&mut self, shrinker: usize) {
+        if let Some(pool) = &mut self.run.pool {
+            pool.objects[shrinker] -= 1;
+        }
+        self.run.pressure.clock += cost::SHRINK;
+        self.emit(Event::ShrinkBegin { shrinker: shrinker as u8 });
+    }
+
+    pub(super) fn shrink_end(&mut self, shrinker: usize, kswapd: bool) -> u32 {
+        self.give(1, if kswapd { Source::Kswapd } else { Source::DirectShrinker });
+        self.emit(Event::ShrinkEnd { shrinker: shrinker as u8 });
+        1
+    }
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Free objects of the slab allocator, under memory pressure.
+
+use crate::arena::PAGE;
+
+/// Sizes of objects, as the kernel's kmalloc caches have them, but for the smallest.
+const SIZES: [u16; 9] = [64, 96, 128, 192, 256, 512, 1024, 2048, 4096];
+
+/// Empty pages that a cache keeps, SLUB's MIN_PARTIAL.
+pub const KEPT: u16 = 5;
+
+/// Free objects in the pages of each cache. Which page an object is in does not matter here: live ones are taken to lie
+/// as close as they can.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Slabs([u16; SIZES.len()]);
+
+impl Slabs {
+    /// The cache for objects of this size; None for what has pages of its own.
+    pub fn cache(size: u64) -> Option<usize> {
+        SIZES.iter().position(|s| size <= u64::from(*s))
+    }
+
+    fn per_page(cache: usize) -> u16 {
+        (PAGE / u64::from(SIZES[cache])) as u16
+    }
+
+    /// Takes a free object; false when the cache needs a page first.
+    pub fn take(&mut self, cache: usize) -> bool {
+        let free = &mut self.0[cache];
+        let taken = *free > 0;
+        *free -= u16::from(taken);
+        taken
+    }
+
+    pub fn add_page(&mut self, cache: usize) {
+        self.0[cache] += Slabs::per_page(cache);
+    }
+
+    /// Gives an object back; true when that leaves a page too many, which goes back to the page allocator.
+    pub fn give(&mut self, cache: usize) -> bool {
+        let free = &mut self.0[cache];
+        *free += 1;
+        let per_page = Slabs::per_page(cache);
+        let too_many = *free > KEPT * per_page;
+        *free -= if too_many { per_page } else { 0 };
+        too_many
+    }
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The World: its state, its log, and what others may see of them.
+
+use crate::arena::place;
+use crate::state::areas::Areas;
+use crate::state::boot::Boot;
+use crate::state::buffers::Buffers;
+use crate::state::log::{CallSite, EVENTS_MAX, Log};
+use crate::state::memcg::Memcg;
+use crate::state::pressure::Pressure;
+use crate::state::run::Run;
+use crate::state::space::Space;
+use crate::state::task::Task;
+use percuss_kernel::event::{Event, Stop};
+use percuss_kernel::{Geometry, Layout};
+
+/// A simulated kernel. Tenants call it through a [`Host`](crate::Host); the methods here are for the runner, which sets
+/// it up and drives it, and for oracles, which look at it between ops.
+#[derive(Debug)]
+pub struct World {
+    pub(crate) space: Space,
+    pub(crate) boot: Boot,
+    pub(crate) run: Run,
+    pub(crate) buffers: Buffers,
+}
+
+impl World {
+    /// A World with nothing booted. `page_struct` is the size of the tenant's `struct page` in bytes, 0 when it has none.
+    ///
+    /// # Errors
+    /// The system refuses the address space.
+    pub fn new(page_struct: u32) -> std::io::Result<World> {
+        let space = Space::new(page_struct)?;
+        // A Model reads no memory, and a campaign has many Models: a megabyte for each would add up.
+        if space.backed() {
+            let image: Vec<u8> = (0..place::STATIC_MAX).map(static_byte).collect();
+            space.arena.write(place::STATIC, &image);
+        }
+        Ok(World { space, boot: Boot::default(), run: Run::default(), buffers: Buffers::new() })
+    }
+
+    /// Appends an event. An open zeroing ends before it, because the log has it in the place where it happened.
+    #[inline]
+    pub(crate) fn emit(&mut self, e: Event) {
+        if self.boot.booting {
+            return;
+        }
+        if self.run.zeroing.is_some() {
+            self.end_zeroing();
+        }
+        if let Some(site) = self.buffers.sites.get(self.run.current) {
+            self.buffers.log.site(site.clone());
+        }
+        self.buffers.log.push(e);
+    }
+
+    pub(crate) fn end_zeroing(&mut self) {
+        if let Some(z) = self.run.zeroing.take() {
+            self.buffers.log.push(z.event());
+        }
+    }
+
+    /// Whether the program has made more events than any program that comes to an end.
+    pub(crate) fn endless(&self) -> bool {
+        self.buffers.log.events().len() > EVENTS_MAX
+    }
+
+    /// Ends the program. The first reason counts: what follows is a consequence of it.
+    pub(crate) fn end(&mut self, reason: Stop) {
+        if self.run.stopped.is_none() {
+            self.run.stopped = Some(reason);
+            self.emit(Event::Stopped { reason });
+        }
+    }
+
+    pub(crate) fn task(&mut self) -> &mut Task {
+        &mut self.run.tasks[self.run.current]
+    }
+
+    /// The running task's context.
+    pub fn task_mut(&mut self) -> &mut Task {
+        self.task()
+    }
+
+    /// Index of the running context.
+    pub fn current(&self) -> usize {
+        self.run.current
+    }
+
+    /// What the program holds.
+    pub fn areas(&self) -> &Areas {
+        &self.buffers.areas
+    }
+
+    /// See [`World::areas`].
+    pub fn areas_mut(&mut self) -> &mut Areas {
+        &mut self.buffers.areas
+    }
+
+    /// Appends an event of the runner.
+    pub fn push_event(&mut self, e: Event) {
+        self.emit(e);
+    }
+
+    /// Completes log and figures once no task runs any more: a zeroing that is still open and waits that have not ended
+    /// count up to here.
+    pub fn settle(&mut self) {
+        self.end_zeroing();
+        self.run.pressure.settle();
+    }
+
+    /// Says where the tenant's code is from here on; None when that is not known.
+    pub fn set_site(&mut self, site: Option<CallSite>) {
+        self.buffers.sites.set(self.run.current, site);
+    }
+
+    /// What waiting for memory did.
+    pub fn pressure(&self) -> &Pressure {
+        &self.run.pressure
+    }
+
+    /// Why the program ended early; None while it has not.
+    pub fn stopped(&self) -> Option<Stop> {
+        self.run.stopped
+    }
+
+    /// Events so far.
+    pub fn events(&self) -> &[Event] {
+        self.buffers.log.events()
+    }
+
+    /// Events so far, with the texts of diagnostics and the call sites.
+    pub fn log(&self) -> &Log {
+        &self.buffers.log
+    }
+
+    pub fn geometry(&self) -> &Geometry {
+        &self.boot.geometry
+    }
+
+    pub fn layout(&self) -> &Layout {
+        &self.boot.layout
+    }
+
+    pub fn memcg(&self) -> &Memcg {
+        &self.run.memcg
+    }
+
+    /// Backing pages in use, those that boot took from memblock not counted.
+    pub fn pages_used(&self) -> u32 {
+        self.buffers.pages.used()
+    }
+
+    /// Live metadata objects, handles of vm areas included.
+    pub fn metadata_live(&self) -> u32 {
+        self.buffers.heap.count()
+    }
+
+    /// Reserved ranges of vm areas, those of boot not counted.
+    pub fn ranges_live(&self) -> usize {
+        self.buffers.vm.live_ranges()
+    }
+}
+
+/// The n-th byte of the static image. It is never 0, so that a copy cannot be taken for cleared memory.
+pub fn static_byte(n: u64) -> u8 {
+    (n.wrapping_mul(37) ^ n >> 8) as u8 | 1
+}
