@@ -75,8 +75,8 @@ pub fn verify(w: &World, area: &Area) -> Result<(), ContentError> {
     })
 }
 
-/// Checks every CPU's copy of an area that is about to be freed, and overwrites it, so that whoever gets it next without
-/// zeroing is seen. One after the other, because a copy that was just looked at is still in the cache.
+/// Checks every CPU's copy of an area that is about to be freed, and overwrites it, so that whoever gets it next
+/// without zeroing is seen. One after the other, because a copy that was just looked at is still in the cache.
 pub fn verify_and_scribble(w: &World, area: &Area) -> Result<(), ContentError> {
     let mut result = Ok(());
     wide(|| {

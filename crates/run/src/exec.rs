@@ -142,7 +142,8 @@ impl<T: Tenant> Shared<T> {
         }
     }
 
-    /// The run must be done again, all contents looked at: something is wrong, or more was cleared than areas were granted.
+    /// The run must be done again, all contents looked at: something is wrong, or more was cleared than areas were
+    /// granted.
     pub fn in_doubt(&self) -> bool {
         self.contents.get() == Contents::Sampled
             && (self.doubt.get()

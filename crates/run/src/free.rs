@@ -160,8 +160,8 @@ thread_local! {
     static RUNS: RefCell<Option<(Arc<Common>, usize)>> = const { RefCell::new(None) };
 }
 
-/// Who had the World until now in the run that this thread has a task of, and then that task to the end of its op: for a
-/// thread that dies here. None when it has no task.
+/// Who had the World until now in the run that this thread has a task of, and then that task to the end of its op: for
+/// a thread that dies here. None when it has no task.
 pub fn so_far() -> Option<Vec<Turn>> {
     RUNS.with(|runs| {
         let runs = runs.try_borrow().ok()?;

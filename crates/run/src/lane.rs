@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A lane: the fiber of a task, or of kswapd, with others for shrinkers that reclaim runs on top of it, and for interrupts.
+//! A lane: the fiber of a task, or of kswapd, with others for shrinkers that reclaim runs on top of it, and for
+//! interrupts.
 
 use std::io;
 use std::rc::Rc;

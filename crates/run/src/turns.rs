@@ -168,8 +168,8 @@ impl Turns {
         self.finished
     }
 
-    /// No other task can run but to retry, and kswapd cannot run. Then the same for once the lane releases a lock: turns
-    /// of a lane that follow each other are recorded as one, and who waits looks again at the end of it only.
+    /// No other task can run but to retry, and kswapd cannot run. Then the same for once the lane releases a lock:
+    /// turns of a lane that follow each other are recorded as one, and who waits looks again at the end of it only.
     pub fn alone(&self, lane: usize, kswapd: bool) -> [bool; 2] {
         [self.blocked, 0].map(|blocked| {
             let kswapd = if kswapd { KSWAPD & !blocked } else { 0 };
@@ -178,8 +178,8 @@ impl Turns {
         })
     }
 
-    /// Takes note of how a lane paused, and whether it released a lock or killed a task before: then whoever waits looks
-    /// again. `looking`: it goes round for memory, wherever in that it was stopped.
+    /// Takes note of how a lane paused, and whether it released a lock or killed a task before: then whoever waits
+    /// looks again. `looking`: it goes round for memory, wherever in that it was stopped.
     pub fn paused(&mut self, lane: usize, pause: Pause, released: bool, looking: bool) {
         let bit = 1 << lane;
         self.retrying = self.retrying & !bit | if looking { bit } else { 0 };

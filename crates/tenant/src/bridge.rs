@@ -11,7 +11,7 @@ use percuss_kernel::event::Stop;
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Addr, Diag, Irq, Kernel, Lock, STATIC_OTHERS, Scope, TraceAlloc};
 use percuss_world::Host as World;
-use percuss_world::arena::place;
+use percuss_world::arena::addresses;
 use percuss_world::log::CallSite;
 
 /// Translates between an image and the World.
@@ -64,12 +64,12 @@ impl Bridge {
     /// Where things are, absolute.
     pub fn arena(&self) -> shim::Arena {
         shim::Arena {
-            mem_map: self.abs(place::MEM_MAP),
-            linear: self.abs(place::LINEAR),
-            linear_end: self.abs(place::LINEAR_END),
-            vmalloc_start: self.abs(place::VMALLOC),
-            vmalloc_end: self.abs(place::VMALLOC_END),
-            static_image: self.abs(place::STATIC),
+            mem_map: self.abs(addresses::MEM_MAP),
+            linear: self.abs(addresses::LINEAR),
+            linear_end: self.abs(addresses::LINEAR_END),
+            vmalloc_start: self.abs(addresses::VMALLOC),
+            vmalloc_end: self.abs(addresses::VMALLOC_END),
+            static_image: self.abs(addresses::STATIC),
         }
     }
 }

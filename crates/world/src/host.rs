@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The [`Kernel`] interface of a World.
 //!
-//! No borrow of the World lives across a switch: a call borrows the World, does its work, ends the borrow, and only then
-//! pauses its task or ends the program.
+//! No borrow of the World lives across a switch: a call borrows the World, does its work, ends the borrow, and only
+//! then pauses its task or ends the program.
 
 mod handle;
 
 pub use handle::Host;
 
-use crate::arena::{PAGE_SHIFT, place};
+use crate::arena::{PAGE_SHIFT, addresses};
 use crate::state::locks::Take;
 use crate::state::vm;
 use crate::tasks::fiber::Pause;
@@ -17,7 +17,9 @@ use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Addr, Diag, Irq, Kernel, Lock, Pfn, Scope, TraceAlloc};
 
 fn page_of(addr: Addr) -> Option<Pfn> {
-    (place::LINEAR..place::LINEAR_END).contains(&addr).then(|| ((addr - place::LINEAR) >> PAGE_SHIFT) as Pfn)
+    (addresses::LINEAR..addresses::LINEAR_END)
+        .contains(&addr)
+        .then(|| ((addr - addresses::LINEAR) >> PAGE_SHIFT) as Pfn)
 }
 
 impl Kernel for Host {
@@ -35,7 +37,7 @@ impl Kernel for Host {
     }
 
     fn linear(&self) -> Addr {
-        place::LINEAR
+        addresses::LINEAR
     }
 
     fn is_vmalloc(&self, addr: Addr) -> bool {
@@ -43,7 +45,7 @@ impl Kernel for Host {
     }
 
     fn static_image(&self) -> Addr {
-        place::STATIC
+        addresses::STATIC
     }
 
     fn gfp_context(&self, gfp: Gfp) -> Gfp {
@@ -232,9 +234,9 @@ impl Kernel for Host {
 
     fn copy_static(&self, dst: Addr, size: u64) {
         let w = self.world();
-        // Nobody looks at the memory of a Model's World, and 64 units of it for each Model would add up.
+        // A Model reads no memory, and 64 units of it for each Model would add up.
         if w.space.backed() {
-            w.space.arena.copy(place::STATIC, dst, size);
+            w.space.arena.copy(addresses::STATIC, dst, size);
         }
     }
 

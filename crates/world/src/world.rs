@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The World: its state, its log, and what others may see of them.
 
-use crate::arena::place;
+use crate::arena::addresses;
 use crate::state::areas::Areas;
 use crate::state::boot::Boot;
 use crate::state::buffers::Buffers;
@@ -25,7 +25,8 @@ pub struct World {
 }
 
 impl World {
-    /// A World with nothing booted. `page_struct` is the size of the tenant's `struct page` in bytes, 0 when it has none.
+    /// A World with nothing booted. `page_struct` is the size of the tenant's `struct page` in bytes, 0 when it has
+    /// none.
     ///
     /// # Errors
     /// The system refuses the address space.
@@ -33,8 +34,8 @@ impl World {
         let space = Space::new(page_struct)?;
         // A Model reads no memory, and a campaign has many Models: a megabyte for each would add up.
         if space.backed() {
-            let image: Vec<u8> = (0..place::STATIC_MAX).map(static_byte).collect();
-            space.arena.write(place::STATIC, &image);
+            let image: Vec<u8> = (0..addresses::STATIC_MAX).map(static_byte).collect();
+            space.arena.write(addresses::STATIC, &image);
         }
         Ok(World { space, boot: Boot::default(), run: Run::default(), buffers: Buffers::new() })
     }

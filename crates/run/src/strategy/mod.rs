@@ -29,6 +29,7 @@ pub trait Strategy {
         true
     }
 
-    /// A lane has come to this place with its turn; `open`: a turn of points that follows for the same lane goes on with it.
+    /// A lane has come to this place with its turn; `open`: a turn of points that follows for the same lane goes on
+    /// with it.
     fn went(&mut self, _lane: usize, _place: Place, _open: bool) {}
 }

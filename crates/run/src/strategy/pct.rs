@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Probabilistic concurrency testing: the lane of highest priority runs, and at a few points of the run, chosen
-//! before, whoever runs becomes the lowest. A bug that needs `d` such changes in a run of `n` points on `k` lanes shows
-//! in at least one of `k * n^d` runs. Interrupts come at points that were chosen before, too, or at the next at which one can.
+//! Probabilistic concurrency testing: the lane of highest priority runs, and at a few points of the run, chosen before,
+//! whoever runs becomes the lowest. A bug that needs `d` such changes in a run of `n` points on `k` lanes shows in at
+//! least one of `k * n^d` runs. Interrupts come at points that were chosen before, too, or at the next at which one
+//! can.
 
 use super::Strategy;
 use crate::turns::Ready;

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Setting a World up for a program: power-on, the end of a boot, and the reset to it.
 
-use crate::arena::{PAGE, place};
+#[cfg(test)]
+mod tests;
+
+use crate::arena::{PAGE, addresses};
 use crate::state::boot::{Boot, Metadata};
 use crate::state::run::Run;
 use crate::state::sample::Contents;
@@ -11,7 +14,8 @@ use percuss_kernel::event::Event;
 use percuss_kernel::{Fault, Geometry, Layout};
 
 impl World {
-    /// Empties the World for a boot of `geometry`; boot memory is filled with garbage.
+    /// Empties the World for a boot of `geometry`. Boot memory keeps what was in it before, except for
+    /// what `memblock_alloc()` clears: a builder that relies on cleared memory from elsewhere must not pass.
     pub fn power_on(&mut self, geometry: &Geometry, faults: &[Fault]) {
         self.boot = Boot::of(geometry);
         self.run = Run::default();
@@ -22,13 +26,14 @@ impl World {
         }
     }
 
-    /// What follows the clearing of buffers, before a boot and before a program.
+    /// Sets the cleared buffers up, for a boot and for a program alike.
     fn start(&mut self, faults: &[Fault]) {
         self.buffers.pages.set_budget(self.boot.geometry.pages);
         self.buffers.faults.arm(faults);
     }
 
-    /// Boot ended: logs the Boot event and, when it went well, keeps the layout and what `reset` goes back to.
+    /// Ends the boot: logs the Boot event and, when it went well, keeps the layout and all that [`World::reset`] goes
+    /// back to. The tenant must not have run anything else since [`World::power_on`].
     pub fn booted(&mut self, result: Result<Layout, i32>) {
         self.boot.booting = false;
         if self.space.backed() {
@@ -55,15 +60,15 @@ impl World {
         }
     }
 
-    /// What the first chunk has for areas is nobody's yet.
+    /// Poisons what the first chunk has for dynamic and reserved areas: none is live yet.
     fn poison_first_chunk(&mut self) {
         let g = &self.boot.geometry;
         let (start, end) = (g.static_size as u64, (g.static_size + g.reserved + g.dyn_size) as u64);
-        // The page builder takes no dyn size: what the geometry asks for may be more than a unit has.
+        // The page builder ignores the dynamic size, so the geometry may ask for more than a unit has.
         let end = end.next_multiple_of(PAGE).min(self.boot.layout.unit_size);
         if self.space.contents == Contents::Whole {
             for cpu in self.cpus() {
-                self.fill_unit(self.copy_of(place::STATIC + start, cpu), end - start);
+                self.fill_unit(self.copy_of(addresses::STATIC + start, cpu), end - start);
             }
         }
     }
@@ -81,7 +86,7 @@ impl World {
         self.buffers.log.push(self.boot.event.expect("a booted World has a Boot event"));
     }
 
-    /// How closely contents are looked at from here on.
+    /// Sets how closely contents are looked at from here on.
     pub fn look(&mut self, contents: Contents) {
         if contents != Contents::Whole {
             self.forget_poison();
@@ -89,23 +94,25 @@ impl World {
         self.space.contents = contents;
     }
 
-    /// Memory may have been left in any state: a program ended early, or the allocator wrote where it should not.
+    /// Poisons each page again before its next use. Needed after a program that may have left memory in any state: one
+    /// that ended early, or whose allocator wrote where it should not.
     pub fn forget_poison(&mut self) {
         self.space.forget_poison();
     }
 
-    /// So much memory has been committed that the next program should boot, which gives it back.
+    /// Whether so much memory is committed that the next program should boot, which gives it back to the system.
     pub fn wants_boot(&self) -> bool {
         self.space.wants_release()
     }
 
-    /// Has the next boot give memory back already when half as much has been committed: for those to whom it matters which
-    /// boot does.
+    /// Forces the next boot to release memory at half the usual threshold; fuzz targets need a fixed release point to be
+    /// deterministic.
     pub fn give_back_early(&mut self) {
         self.space.release_early();
     }
 }
 
+/// Digest of everything in a layout that a tenant can observe, for the Boot event.
 fn layout_digest(l: &Layout) -> u64 {
     let mut h = 0x6c;
     for v in [l.base_addr, l.unit_size, l.atom_size, l.nr_units as u64, l.nr_slots as u64] {

@@ -10,48 +10,51 @@ use crate::world::World;
 use percuss_kernel::event::{Event, Stop};
 
 /// A World that tenants can call; clones are the same World.
+///
+/// Between calls, its user may borrow the World by [`Host::world`] and [`Host::world_mut`]. Such a borrow must end
+/// before anything that may switch tasks: a tenant call, [`Host::point`], [`Host::stop`]. The next task would find the
+/// World borrowed and panic.
 #[derive(Debug, Clone)]
 pub struct Host(Rc<Inner>);
 
-/// Why a World is where it is looked for.
 const THERE: &str = "the World is given away only while threads use it";
 
 #[derive(Debug)]
 struct Inner {
-    /// None while another thread has it.
+    /// None while another thread has it, or after [`Host::take_world`].
     world: RefCell<Option<Box<World>>>,
-    /// Where it comes from, when threads use it.
+    /// Where the World comes from, when threads share it.
     seat: Option<Seat>,
-    /// Scheduling points that are left of the turn of whoever runs.
+    /// Scheduling points that are left of the running task's turn.
     points: Cell<u64>,
 }
 
 impl Host {
-    /// Wraps a World.
+    /// A World of its own, used by fibers of one thread.
     pub fn new(world: World) -> Host {
         let world = RefCell::new(Some(Box::new(world)));
         Host(Rc::new(Inner { world, seat: None, points: Cell::new(Host::NO_END) }))
     }
 
-    /// A thread's way to the World that it shares. Others may run at every scheduling point.
+    /// A thread's way to the World that it shares. Other threads may run at every scheduling point.
     pub fn of_thread(seat: Seat) -> Host {
         Host(Rc::new(Inner { world: RefCell::new(None), seat: Some(seat), points: Cell::new(1) }))
     }
 
-    /// Gives the World away, until it is put back.
+    /// Takes the World out, until [`Host::put_world`]. Every other call panics meanwhile.
     ///
     /// # Panics
-    /// It is not there.
+    /// The World is out already.
     pub fn take_world(&self) -> Box<World> {
         self.0.world.take().expect(THERE)
     }
 
-    /// Puts the World back.
+    /// Puts back what [`Host::take_world`] took.
     pub fn put_world(&self, world: Box<World>) {
         self.0.world.replace(Some(world));
     }
 
-    /// Takes the World, when threads share it and this one does not have it.
+    /// Waits for the World, when threads share it and this one does not have it.
     #[inline]
     fn hold(&self) {
         if let Some(seat) = &self.0.seat
@@ -61,29 +64,29 @@ impl Host {
         }
     }
 
-    /// Points of a turn that no point ends.
+    /// Points of a turn that ends only when the task has to wait or ends its op.
     pub const NO_END: u64 = u64::MAX;
 
-    /// Looks at the World between tenant calls.
+    /// Borrows the World to look at it.
     #[inline]
     pub fn world(&self) -> Ref<'_, World> {
         self.hold();
         Ref::map(self.0.world.borrow(), |w| w.as_deref().expect(THERE))
     }
 
-    /// Changes the World between tenant calls.
+    /// Borrows the World to change it.
     #[inline]
     pub fn world_mut(&self) -> RefMut<'_, World> {
         self.hold();
         RefMut::map(self.0.world.borrow_mut(), |w| w.as_deref_mut().expect(THERE))
     }
 
-    /// Starts a turn: who runs is preempted at the `points`-th scheduling point from here.
+    /// Starts a turn: the running task is preempted at the `points`-th scheduling point from here.
     pub fn grant(&self, points: u64) {
         self.0.points.set(points);
     }
 
-    /// Points that are left of the turn.
+    /// Scheduling points that are left of the turn.
     pub fn left(&self) -> u64 {
         self.0.points.get()
     }
@@ -96,8 +99,9 @@ impl Host {
         left == 0
     }
 
-    /// A scheduling point: others may run here. There is one wherever a call lets others see what the task did, or sees
-    /// what they did; each belongs to an event, so that all tenants have the same.
+    /// A scheduling point: other tasks may run here. There is one wherever a call makes visible what the task did, or
+    /// may see what others did. Each belongs to an event, so that all tenants have the same points and a schedule means
+    /// the same for each.
     #[inline]
     pub fn point(&self) {
         if self.pass() {
@@ -116,7 +120,7 @@ impl Host {
         w.run.tasks[w.run.current].scopes()
     }
 
-    /// Ends the program.
+    /// Ends the program. The calling fiber is never resumed.
     pub fn stop(&self, reason: Stop) -> ! {
         self.world_mut().end(reason);
         loop {
@@ -124,10 +128,11 @@ impl Host {
         }
     }
 
-    /// Lets whoever drives the calling task do what `why` asks for; returns when the task goes on.
+    /// Returns control to the runner of the calling task, which does what `why` asks for; returns when the task goes
+    /// on. No borrow of the World may be alive here.
     pub(crate) fn pause(&self, why: Pause) {
         match &self.0.seat {
-            // A shrinker runs on this thread, whoever called for it.
+            // The runner of this thread's fibers also runs its shrinkers.
             Some(seat) if !matches!(why, Pause::Shrink(_)) => self.pause_thread(seat, why),
             _ => fiber::pause(why),
         }
@@ -136,22 +141,22 @@ impl Host {
     fn pause_thread(&self, seat: &Seat, why: Pause) {
         self.grant(1);
         match self.0.world.take() {
-            Some(world) => seat.let_go(world, why),
+            Some(world) => seat.yield_world(world, why),
             None => seat.pass(),
         }
     }
 
-    /// The thread's task is done.
+    /// Notes that the thread's task has ended.
     pub fn finish(&self) {
         if let Some(seat) = &self.0.seat {
             seat.finish(self.0.world.take());
         }
     }
 
-    /// A lock of the allocator was taken, which keeps others out of what it protects.
+    /// A lock of the allocator was taken. Threads that look for data races put the World back here.
     pub(crate) fn locked(&self) {
         if let Some(seat) = &self.0.seat
-            && seat.lets_go_early()
+            && seat.yields_early()
         {
             self.pause_thread(seat, Pause::Preempted);
         }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! External locks: those that callers hold around calls, and that reclaim or the scheduler take.
+//! External locks: those of other subsystems, which callers hold around calls and which reclaim or the scheduler take.
+//! They make visible what the allocator must not do while they are held.
 
 use crate::host::Host;
 use crate::state::locks::Take;
@@ -8,7 +9,7 @@ use crate::world::World;
 use percuss_kernel::event::{Event, Ext};
 
 impl World {
-    /// One attempt at an external lock.
+    /// Tries to take an external lock; `attempt` marks a trylock in the log.
     pub(crate) fn try_ext(&mut self, lock: Ext, shared: bool, attempt: bool) -> Take {
         let (me, i) = (self.run.current, lock as usize);
         let others = self.run.ext.shared[i] & !(1 << me);
@@ -35,7 +36,7 @@ impl World {
         Take::Taken
     }
 
-    /// The running task waits for an external lock from here on, or no longer.
+    /// Notes whether the running task waits for an external lock, which decides whether new readers get in.
     pub(crate) fn waits_for_ext(&mut self, lock: Ext, shared: bool, waits: bool) {
         let me = self.run.current;
         self.run.waits_ext[me] = waits.then_some(lock);
@@ -43,7 +44,7 @@ impl World {
         self.run.ext.wanted[lock as usize] |= u32::from(waits && !shared) << me;
     }
 
-    /// Releases an external lock; nothing happens when the running task does not hold it; false then.
+    /// Releases an external lock; false when the running task does not hold it, and then nothing happens.
     pub(crate) fn release_ext(&mut self, lock: Ext) -> bool {
         let (me, i) = (self.run.current, lock as usize);
         if self.run.ext.exclusive[i] == Some(me as u8) {
@@ -67,7 +68,7 @@ impl World {
 }
 
 impl Host {
-    /// Takes an external lock, waiting for it.
+    /// Takes an external lock, and waits for it if necessary.
     pub fn lock_ext(&self, lock: Ext, shared: bool) {
         self.point();
         let mut waited = false;
@@ -87,7 +88,7 @@ impl Host {
         }
     }
 
-    /// Releases an external lock; nothing happens when the running task does not hold it.
+    /// Releases an external lock, if the running task holds it.
     pub fn unlock_ext(&self, lock: Ext) {
         let released = self.world_mut().release_ext(lock);
         if released {
@@ -101,22 +102,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_waits_to_write_keeps_new_readers_out() {
+    fn a_waiting_writer_keeps_new_readers_out() {
         let mut world = World::new(0).unwrap();
         let lock = Ext::Freeze;
         assert_eq!(world.try_ext(lock, true, false), Take::Taken);
         world.switch_to(1);
-        assert_eq!(world.try_ext(lock, true, false), Take::Taken, "readers let each other in");
+        assert_eq!(world.try_ext(lock, true, false), Take::Taken, "readers share the lock");
         world.release_ext(lock);
         assert_eq!(world.try_ext(lock, false, false), Take::Wait);
         world.waits_for_ext(lock, false, true);
         world.switch_to(2);
-        assert_eq!(world.try_ext(lock, true, false), Take::Wait, "as long as no freeze has begun");
+        assert_eq!(world.try_ext(lock, true, false), Take::Wait, "a freeze has begun");
         world.waits_for_ext(lock, true, true);
         world.switch_to(1);
         world.waits_for_ext(lock, false, false);
         world.switch_to(2);
         world.waits_for_ext(lock, true, false);
-        assert_eq!(world.try_ext(lock, true, false), Take::Taken, "a reader that waits keeps nobody out");
+        assert_eq!(world.try_ext(lock, true, false), Take::Taken, "a waiting reader keeps no other reader out");
     }
 }

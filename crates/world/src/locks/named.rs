@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Locks in allocated memory: each has a number from its first use until its memory is freed.
+//! Locks in allocated memory. Each has a number from its first use until its memory is freed, so that the log names it
+//! alike for tenants that put it at different addresses.
 
 use crate::state::locks::{NUMBERS, NamedLocks};
 use crate::world::World;
@@ -7,7 +8,8 @@ use percuss_kernel::event::Event;
 use percuss_kernel::{Addr, Lock, STATIC_OTHERS};
 
 impl World {
-    /// The number of the lock at `addr` among those in allocated memory.
+    /// The number of the lock at `addr` among those in allocated memory. A lock without one gets the first that is
+    /// free.
     pub fn name_lock(&mut self, addr: Addr) -> u8 {
         let names = &mut self.run.named.0;
         let known = names.iter().position(|a| *a == addr);
@@ -16,7 +18,8 @@ impl World {
         number as u8
     }
 
-    /// Memory is about to be freed: `debug_check_no_locks_freed()`.
+    /// `debug_check_no_locks_freed()` for memory that is about to be freed: gives the numbers of its locks back, and
+    /// logs those that the running task holds.
     pub(crate) fn locks_freed(&mut self, start: Addr, len: u64) {
         for number in 0..NUMBERS {
             if !(start..start + len).contains(&self.run.named.0[number]) {
@@ -72,12 +75,12 @@ mod tests {
         assert_eq!(freed(&host), [FIRST]);
         let tail = host.world().events().iter().rev().take(2).copied().collect::<Vec<_>>();
         assert_eq!(tail, [Event::Kvfree { addr: one }, Event::LockFreed { lock: FIRST }]);
-        // Whoever comes next in that memory is another lock.
+        // The next lock in that memory is another one.
         assert_eq!(host.world_mut().name_lock(one + 63), 1);
     }
 
     #[test]
-    fn a_lock_that_somebody_else_holds_is_not_the_callers_fault() {
+    fn a_lock_that_another_task_holds_is_not_the_callers_fault() {
         let host = Host::new(World::new(0).unwrap());
         let addr = host.kzalloc(64, Gfp::KERNEL);
         host.world_mut().name_lock(addr);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Mutexes and spinlocks.
+//! Mutexes and spinlocks of the allocator.
+//!
+//! Each call here is one attempt that never waits. The Host pauses the task after a failed attempt and tries again once
+//! a lock was released.
 
 use crate::state::locks::{Take, slot};
 use crate::world::World;
@@ -7,7 +10,7 @@ use percuss_kernel::event::Event;
 use percuss_kernel::{Irq, Lock};
 
 impl World {
-    /// Notes a sleeping call in a context that must not sleep.
+    /// `might_sleep()`: logs a call that may sleep in a context where sleeping is forbidden.
     pub(crate) fn may_sleep(&mut self) {
         if self.run.tasks[self.run.current].atomic() {
             let irqs_off = self.run.tasks[self.run.current].irqs_off;
@@ -15,7 +18,7 @@ impl World {
         }
     }
 
-    /// One attempt at a mutex.
+    /// Tries to take a mutex; a killable wait also ends with a fatal signal.
     pub(crate) fn try_mutex(&mut self, lock: Lock, killable: bool) -> Take {
         match self.run.owner[slot(lock)] {
             None => {
@@ -42,7 +45,8 @@ impl World {
         }
     }
 
-    /// The running task has to wait; said once, however often it looks again.
+    /// Notes that the running task waits. It is logged once for each wait, however often the task tries again, because
+    /// the number of attempts depends on the schedule.
     fn note_wait(&mut self, lock: Lock) {
         if self.run.waits[self.run.current].replace(lock) != Some(lock) {
             self.run.pressure.waits(self.run.current, lock);
@@ -61,7 +65,7 @@ impl World {
         }
     }
 
-    /// One attempt at a spinlock; `Ok` has the irq state to restore.
+    /// Tries to take a spinlock. `Ok` has the interrupt state that the unlock restores.
     pub(crate) fn try_spin(&mut self, lock: Lock, irq: Irq) -> Result<u64, Take> {
         match self.run.owner[slot(lock)] {
             None => {
@@ -103,12 +107,11 @@ impl World {
         self.emit(Event::SpinUnlock { lock, irq, digest });
     }
 
-    /// Whether any context holds `lock`.
     pub fn is_held(&self, lock: Lock) -> bool {
         self.owner(lock).is_some()
     }
 
-    /// Index of the context that holds `lock`.
+    /// Index of the context that holds `lock`; None while it is free.
     pub fn owner(&self, lock: Lock) -> Option<usize> {
         self.run.owner[slot(lock)].map(usize::from)
     }

@@ -1,36 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Who waits for whom, in words: for deadlocks and stalls.
+//! Which context waits for which, in words, for deadlocks and stalls.
 
 use crate::world::World;
 use percuss_kernel::event::Stop;
 use percuss_kernel::{CONTEXTS, context_name};
 
 impl World {
-    /// Notes that all that could run wait for each other; `ended` are the tasks that came to their end, as a mask.
+    /// Ends the program: all contexts that have not ended wait for each other. `ended` is a mask of the tasks that
+    /// have.
     pub fn deadlock(&mut self, ended: u32) {
-        let text = self.who_waits(ended);
-        self.say(&text);
+        let text = self.chains(ended);
+        self.attach(&text);
         self.end(Stop::Deadlock);
     }
 
-    /// Says beside the next event who waits for whom.
+    /// Attaches the waits to the event that is appended next.
     pub(crate) fn note_waiters(&mut self) {
-        let text = self.who_waits(0);
-        self.say(&text);
+        let text = self.chains(0);
+        self.attach(&text);
     }
 
-    fn say(&mut self, text: &str) {
+    fn attach(&mut self, text: &str) {
         self.end_zeroing();
         self.buffers.log.text(text);
     }
 
-    /// A chain for each context that waits: what for, who has it, and what he waits for in turn.
-    fn who_waits(&self, ended: u32) -> String {
+    /// A chain for each waiting context: the lock it waits for, the holder of that, and the lock this one waits for in
+    /// turn.
+    fn chains(&self, ended: u32) -> String {
         let waiters = (0..CONTEXTS).filter(|c| self.wait_of(*c).is_some());
         waiters.map(|c| self.chain(c, ended)).collect::<Vec<_>>().join("; ")
     }
 
-    /// The lock a context waits for, and who has it.
+    /// The lock a context waits for, and its holder; None for a context that does not wait.
     fn wait_of(&self, context: usize) -> Option<(&'static str, Option<usize>)> {
         match (self.run.waits[context], self.run.waits_ext[context]) {
             (Some(lock), _) => Some((lock.name(), self.owner(lock))),

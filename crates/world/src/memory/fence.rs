@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What AddressSanitizer may see a tenant touch.
+//! What AddressSanitizer lets a tenant touch. Without the sanitizer, nothing in here does anything.
 
-use crate::arena::place;
+use crate::arena::addresses;
 use crate::world::World;
 use percuss_kernel::Addr;
 
 impl World {
-    /// An area was handed out: its copies may be touched. With AddressSanitizer, all other per-CPU memory may not.
+    /// Allows the tenant to touch the copies of an area, which was handed out. It may touch no other dynamic per-CPU
+    /// memory: the allocator's own state is elsewhere, so an access there is a bug.
     pub fn own(&self, ptr: Addr, len: u64) {
         self.each_copy(ptr, len, |addr| self.space.arena.owned(addr, len));
     }
 
-    /// An area is about to be freed: from here on nobody touches it.
+    /// Forbids the tenant to touch the copies of an area, which is about to be freed.
     pub fn disown(&self, ptr: Addr, len: u64) {
         self.each_copy(ptr, len, |addr| self.space.arena.forbidden(addr, len));
     }
@@ -22,27 +23,28 @@ impl World {
         }
     }
 
-    /// Nobody has anything of the first chunk but the static areas.
+    /// Forbids all of the first chunk but the static areas, as at the end of the boot, when no area is live.
     pub(crate) fn fence_first_chunk(&self) {
         if !cfg!(percuss_asan) || !self.space.backed() {
             return;
         }
         let taken = u64::from(self.boot.geometry.static_size).next_multiple_of(8);
         for cpu in self.cpus() {
-            let unit = self.copy_of(place::STATIC, cpu);
+            let unit = self.copy_of(addresses::STATIC, cpu);
             self.space.arena.forbidden(unit + taken, self.boot.layout.unit_size.saturating_sub(taken));
         }
-        // The ends of units that no area is in were given back, and boot may have put metadata there.
+        // The first-chunk builder gives the unused ends of units back to memblock, and the boot may have got metadata
+        // there.
         self.buffers.memblock.metadata().iter().for_each(|(addr, len)| self.space.arena.owned(*addr, *len));
     }
 
-    /// Whether the sanitizer would see accesses to what nobody has; None when there is no sanitizer. Ask when no area is
-    /// live.
+    /// Whether the sanitizer would report accesses outside of live areas, for a check that the fence works at all; None
+    /// without a sanitizer. Only valid while no area is live, after a program that had a chunk.
     pub fn is_fenced(&self) -> Option<bool> {
-        let unit = self.copy_of(place::STATIC, self.cpus().next()?);
+        let unit = self.copy_of(addresses::STATIC, self.cpus().next()?);
         let free = unit + u64::from(self.boot.geometry.static_size).next_multiple_of(8);
-        // A chunk was at the bottom of vmalloc space.
-        let [of_nobody, of_no_chunk] = [free, place::VMALLOC].map(|addr| self.space.arena.is_forbidden(addr));
-        Some(of_nobody? && of_no_chunk? && !self.space.arena.is_forbidden(unit)?)
+        // Chunks are reserved from the bottom of vmalloc space, so the program had one there.
+        let [unused, unmapped] = [free, addresses::VMALLOC].map(|addr| self.space.arena.is_forbidden(addr));
+        Some(unused? && unmapped? && !self.space.arena.is_forbidden(unit)?)
     }
 }

@@ -8,20 +8,23 @@ use percuss_kernel::event::{Event, Site};
 use percuss_kernel::gfp::Gfp;
 
 impl World {
-    /// Context of an allocation that may sleep.
+    /// `might_alloc()`: an allocation that may block must not be called where sleeping is forbidden, also when it would
+    /// succeed at once.
     pub(super) fn might_alloc(&mut self, gfp: Gfp) {
         if gfp.allows_blocking() {
             self.may_sleep();
         }
     }
 
-    /// Starts an allocation of metadata; false when the fault plan makes it fail.
+    /// Starts an allocation of metadata; false when the fault plan makes it fail. The caller then looks for memory,
+    /// which may switch tasks, and ends the allocation with [`World::metadata_alloc`] or [`World::areas_reserve`].
     pub(crate) fn metadata_asked(&mut self, site: Site, gfp: Gfp) -> bool {
         self.might_alloc(gfp);
         !self.buffers.faults.hit(site)
     }
 
-    /// Ends it: `granted` is false when it failed before.
+    /// Ends an allocation of metadata and returns its address, 0 when it failed; `granted` is false when it had failed
+    /// before.
     pub(crate) fn metadata_alloc(&mut self, site: Site, size: u64, gfp: Gfp, granted: bool) -> Addr {
         let addr = if granted { self.buffers.heap.alloc(size) } else { 0 };
         if addr != 0 && self.space.backed() {

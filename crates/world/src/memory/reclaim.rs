@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The page allocator's slow path for order 0 (`__alloc_pages_slowpath` of v6.12), direct reclaim and kswapd: what
-//! fails, what goes round again, and what each mask may free.
+//! The page allocator's slow path for order 0 (`__alloc_pages_slowpath()` of v6.12), direct reclaim, and kswapd: which
+//! allocations fail, which retry, and what each mask may free.
 //!
-//! Reclaim takes the locks of file systems and block drivers and runs shrinkers, so a call in here may wait for
-//! another task, and may call the allocator again.
+//! Reclaim takes the locks of file systems and block drivers and runs shrinkers. So a call in here may wait for another
+//! task, and may call the allocator again. No borrow of the World may be alive across such a call: each statement
+//! borrows anew.
 
 use super::relief::Oom;
 use crate::host::Host;
@@ -14,11 +15,13 @@ use percuss_kernel::event::{Event, Ext, Stop};
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Kernel, Scope, limits};
 
-/// Rounds after which a task that nobody else can help any more is given up.
+/// Rounds after which a task is given up when no other task could run to free memory. It is well above
+/// [`MAX_RECLAIM_RETRIES`], so the OOM killer has been asked several times by then.
 const HOPELESS: u32 = 64;
 
 impl Host {
-    /// Finds one page for an allocation with this mask; false when it fails for want of memory.
+    /// Finds one page for an allocation with this mask; false when there is none and the mask lets it fail. It returns
+    /// true at once without memory pressure.
     pub(crate) fn find_memory(&self, gfp: Gfp) -> bool {
         let gfp = self.gfp_context(gfp);
         if self.take(Watermark::Low) {
@@ -33,7 +36,7 @@ impl Host {
         if !gfp.allows_blocking() || memalloc {
             return self.no_memory(gfp);
         }
-        let found = self.go_round(gfp, mark);
+        let found = self.slow_path(gfp, mark);
         self.world_mut().stop_looking();
         if found {
             self.world_mut().note_source();
@@ -50,9 +53,9 @@ impl Host {
         false
     }
 
-    /// Reclaims until there is a page or it must fail.
-    fn go_round(&self, gfp: Gfp, mark: Watermark) -> bool {
-        let (mut fruitless, mut rounds) = (0, 0);
+    /// Reclaims until a page is found or the mask says that the allocation fails.
+    fn slow_path(&self, gfp: Gfp, mark: Watermark) -> bool {
+        let (mut no_progress, mut rounds) = (0, 0);
         let mut mark = mark;
         loop {
             self.world_mut().wake_kswapd(gfp);
@@ -63,9 +66,9 @@ impl Host {
             if gfp.intersects(Gfp::NORETRY) {
                 return self.despair(gfp);
             }
-            fruitless = if freed > 0 { 0 } else { fruitless + 1 };
+            no_progress = if freed > 0 { 0 } else { no_progress + 1 };
             let worth = self.world().run.pool.as_ref().is_some_and(|p| p.worth_retrying());
-            if fruitless > MAX_RECLAIM_RETRIES || !worth {
+            if no_progress > MAX_RECLAIM_RETRIES || !worth {
                 if gfp.intersects(Gfp::RETRY_MAYFAIL) {
                     return self.despair(gfp);
                 }
@@ -79,14 +82,15 @@ impl Host {
                     }
                     mark = Watermark::Half;
                 }
-                fruitless = 0;
+                no_progress = 0;
             }
             rounds += 1;
             self.retry(&mut rounds);
         }
     }
 
-    /// The allocation would fail here; one that must not uses half of the reserves, and waits for ever.
+    /// Fails the allocation, unless it has `__GFP_NOFAIL`: that may use half of the reserves and retries for ever, as
+    /// the kernel does for it.
     fn despair(&self, gfp: Gfp) -> bool {
         if !gfp.intersects(Gfp::NOFAIL) {
             return self.no_memory(gfp);
@@ -102,7 +106,8 @@ impl Host {
         }
     }
 
-    /// Lets others run before the next round; ends the program when there is nobody who could help.
+    /// Yields the World to other tasks before the next round. Ends the program as stalled when no other task could run
+    /// for [`HOPELESS`] rounds: then nothing can free memory any more.
     fn retry(&self, rounds: &mut u32) {
         let (stalled, endless) = {
             let mut w = self.world_mut();
@@ -129,7 +134,9 @@ impl Host {
         self.world_mut().oom_kill()
     }
 
-    /// Direct reclaim by the running task, or a pass of kswapd; returns pages freed.
+    /// One round of direct reclaim by the running task, or one pass of kswapd. Returns the pages freed.
+    ///
+    /// The order is that of cost: page cache that needs no IO, then IO, then file systems, then shrinkers.
     fn reclaim(&self, gfp: Gfp, kswapd: bool) -> u32 {
         let old = {
             let mut w = self.world_mut();
@@ -140,7 +147,7 @@ impl Host {
         self.point();
         let mut freed = self.world_mut().free_clean(kswapd);
         if gfp.intersects(Gfp::IO) && self.world().run.pool.is_some_and(|p| p.left.io > 0) {
-            // IO for reclaim is submitted like any: a frozen queue makes it wait.
+            // IO for reclaim enters the queue like any other, so it waits while the queue is frozen.
             self.lock_ext(Ext::Freeze, true);
             self.lock_ext(Ext::Io, false);
             freed += self.world_mut().free_io(kswapd);
@@ -159,7 +166,8 @@ impl Host {
         freed
     }
 
-    /// Runs the shrinkers that have something to free; those of file systems only for masks that allow it.
+    /// Runs the shrinkers that have something to free, those of file systems only for a mask with `__GFP_FS`. The ops
+    /// of a shrinker run in the context of the task that reclaims, on a fiber of their own.
     fn shrink(&self, gfp: Gfp, kswapd: bool) -> u32 {
         let mut freed = 0;
         for i in 0..limits::SHRINKERS {
@@ -174,7 +182,7 @@ impl Host {
         freed
     }
 
-    /// What kswapd does from when it is woken until it sleeps again. Runs on a fiber of its own.
+    /// The work of kswapd from its wakeup until it sleeps again. The runner calls it on a fiber of its own.
     pub fn kswapd(&self) {
         loop {
             let freed = self.reclaim(Gfp::KERNEL, true);

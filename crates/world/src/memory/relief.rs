@@ -9,18 +9,18 @@ use percuss_kernel::event::{Event, Ext};
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Lock, Memory, Scope};
 
-/// What the OOM killer did.
+/// The result of asking the OOM killer.
 pub(super) enum Oom {
-    /// Nothing, without `__GFP_FS`; the caller is told that there was progress.
+    /// It did nothing, since the mask has no `__GFP_FS`, but the slow path counts that as progress and retries.
     Pretends,
-    /// It chose a process elsewhere, whose memory is free now.
+    /// It chose a process that is none of the program's tasks. Its memory is free now.
     Freed,
-    /// It chose the caller.
+    /// It chose the running task, which may use reserves from now on.
     Us,
 }
 
 impl World {
-    /// The running task is in `PF_MEMALLOC`.
+    /// Whether the running task has `PF_MEMALLOC`: it is reclaiming already, and reclaim does not nest.
     pub(super) fn in_memalloc(&self) -> bool {
         self.run.tasks[self.run.current].scopes() & 1 << Scope::Memalloc as u8 != 0
     }
@@ -42,7 +42,7 @@ impl World {
         self.run.looking &= !(1 << self.run.current);
     }
 
-    /// The running context went round for memory without finding any, and goes on to.
+    /// Whether the running context has found no memory yet and will retry.
     pub fn is_looking(&self) -> bool {
         self.run.looking >> self.run.current & 1 == 1
     }
@@ -51,7 +51,7 @@ impl World {
         self.run.pressure.freed_by = self.run.pool.map(|p| p.source);
     }
 
-    /// Wakes kswapd, unless it has given up.
+    /// Wakes kswapd if the mask has `__GFP_KSWAPD_RECLAIM`, unless it has given up.
     pub(super) fn wake_kswapd(&mut self, gfp: Gfp) {
         if let Some(pool) = &mut self.run.pool
             && gfp.intersects(Gfp::KSWAPD_RECLAIM)
@@ -64,7 +64,7 @@ impl World {
         }
     }
 
-    /// kswapd was woken and has not slept since.
+    /// Whether kswapd was woken and has not gone back to sleep.
     pub fn kswapd_awake(&self) -> bool {
         self.run.pool.is_some_and(|p| p.kswapd_awake)
     }
@@ -91,7 +91,8 @@ impl World {
         }
         let victim = self.run.current as u8;
         if self.task().signal {
-            self.run.pressure.oom_kills -= 1; // it was chosen before
+            // It was chosen before, which is no new kill.
+            self.run.pressure.oom_kills -= 1;
         } else {
             self.task().signal = true;
             self.emit(Event::OomKill { victim: Some(victim) });
@@ -137,7 +138,8 @@ impl World {
         self.run.pool.is_some_and(|p| p.objects[shrinker] > 0) && (!gated || gfp.intersects(Gfp::FS))
     }
 
-    /// `down_read_trylock()`: whoever registers a shrinker keeps reclaim from running any.
+    /// `down_read_trylock()` of the shrinker lock: while a task registers a shrinker, reclaim runs none, and does not
+    /// wait.
     pub(super) fn try_shrinker_lock(&mut self) -> bool {
         self.try_ext(Ext::Shrinker, true, true) == Take::Taken
     }

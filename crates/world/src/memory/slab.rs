@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Metadata under pressure: objects share pages of the slab allocator, what is larger takes pages from vmalloc. Both
-//! take them from the pool, by the same slow path as backing pages.
+//! Metadata under memory pressure. Objects share pages of the slab allocator, and larger allocations have pages of
+//! their own from vmalloc. Both take pages from the pool, by the same slow path as backing pages.
 
 use crate::arena::PAGE;
 use crate::host::Host;
@@ -14,7 +14,7 @@ use percuss_kernel::gfp::Gfp;
 use percuss_program::Program;
 
 impl Host {
-    /// `kzalloc()` or `__vmalloc()`: its address, or 0.
+    /// `kzalloc()` or `__vmalloc()`: the address, or 0 when it fails.
     pub(crate) fn metadata(&self, site: Site, size: u64, gfp: Gfp) -> Addr {
         let asked = self.world_mut().metadata_asked(site, gfp);
         let granted = asked
@@ -25,10 +25,11 @@ impl Host {
         self.world_mut().metadata_alloc(site, size, gfp, granted)
     }
 
-    /// Memory for an object of the slab allocator, which falls back to pages of order 0 when memory is short; false when
-    /// it fails for want of memory.
+    /// Finds memory for an object of the slab allocator, which falls back to pages of order 0 when memory is short.
+    /// False when there is none.
     pub(crate) fn find_object(&self, size: u64, gfp: Gfp) -> bool {
         let Some(cache) = Slabs::cache(size) else { return self.find_area(size, gfp) };
+        // A nested op may take the object that a new page brought, hence a loop.
         while !self.world_mut().take_object(cache) {
             if !self.find_memory(gfp) {
                 return false;
@@ -38,20 +39,21 @@ impl Host {
         true
     }
 
-    /// Memory for `__vmalloc()`, page by page. What it notes about the area is left out.
+    /// Finds memory for `__vmalloc()`, page by page; false when there is too little. The kernel also allocates a
+    /// descriptor of the area, which is left out.
     fn find_area(&self, size: u64, gfp: Gfp) -> bool {
         let pages = size.div_ceil(PAGE);
         if self.world().run.pool.is_none() {
             return true;
         }
-        // Pages are had in bulk as long as that goes without waiting.
+        // vmalloc takes pages in bulk, which never waits, and the rest one by one.
         let mut bulk = true;
         for have in 0..pages {
             if bulk && self.take(Watermark::Low) {
                 continue;
             }
             bulk = false;
-            // From here on a task that is to die gives up.
+            // One by one, a task with a fatal signal gives up.
             let dying = self.world_mut().task_mut().signal && !gfp.intersects(Gfp::NOFAIL);
             let found = if dying { self.no_memory(gfp) } else { self.find_memory(gfp) };
             if !found {
@@ -64,14 +66,15 @@ impl Host {
 }
 
 impl World {
-    /// Memory gets short from here on, if the program says so: boot never runs into reclaim.
+    /// Starts the memory pressure that the program asks for. It is called after the boot, which never runs into
+    /// reclaim.
     pub fn press(&mut self, program: &Program) {
         let objects = std::array::from_fn(|i| program.shrinkers.get(i).map_or(0, |s| s.objects));
         self.run.gated = std::array::from_fn(|i| program.shrinkers.get(i).is_some_and(|s| s.gated));
         self.run.pool = program.memory.map(|m| Pool::new(m, objects));
     }
 
-    /// Takes an object of a cache; true as well when there is memory in plenty.
+    /// Takes an object of a cache, if it has a free one. True as well without memory pressure.
     fn take_object(&mut self, cache: usize) -> bool {
         self.run.pool.as_mut().is_none_or(|p| p.slabs.take(cache))
     }
@@ -88,7 +91,7 @@ impl World {
         }
     }
 
-    /// Metadata of this size was freed.
+    /// Gives the memory of freed metadata back to the pool: an object to its cache, pages at once.
     pub(crate) fn metadata_given_back(&mut self, size: u64) {
         let Some(pool) = &mut self.run.pool else { return };
         let pages = match Slabs::cache(size) {
@@ -108,7 +111,7 @@ mod tests {
     use percuss_kernel::Kernel;
     use percuss_kernel::event::Event;
 
-    /// A World with so much memory; allocations that may not sleep fail as soon as there is none.
+    /// A World with this `memory` line, where allocations that may not sleep fail as soon as no page is free.
     fn host(memory: &str) -> Host {
         let mut world = World::new(0).unwrap();
         let program: Program = format!("memory {memory}\ntask a\nnr-pages\n").parse().unwrap();
@@ -130,10 +133,10 @@ mod tests {
         let addrs: Vec<Addr> = (0..128).map(|_| host.kzalloc(40, Gfp::NOWAIT)).collect();
         assert!(addrs.iter().all(|a| *a != 0));
         assert_eq!((free(&host), no_memory(&host)), (0, 0));
-        assert_eq!(host.kzalloc(64, Gfp::NOWAIT), 0, "a third page is not there");
+        assert_eq!(host.kzalloc(64, Gfp::NOWAIT), 0, "there is no third page");
         assert_eq!(no_memory(&host), 1);
         host.kvfree(addrs[5]);
-        assert_ne!(host.kzalloc(64, Gfp::NOWAIT), 0, "what is freed is there again");
+        assert_ne!(host.kzalloc(64, Gfp::NOWAIT), 0, "a freed object is available again");
         assert_eq!(host.kzalloc(65, Gfp::NOWAIT), 0, "but for objects of its size only");
     }
 
@@ -165,7 +168,7 @@ mod tests {
         {
             let host = host("free=2 reserve=0 clean=8 kswapd=off");
             host.world_mut().task_mut().signal = signal;
-            assert_ne!(host.vmalloc(2 * PAGE, gfp), 0, "what is free is had in bulk");
+            assert_ne!(host.vmalloc(2 * PAGE, gfp), 0, "free pages are taken in bulk");
             assert_eq!(host.vmalloc(2 * PAGE, gfp) != 0, granted, "{gfp} {signal}");
             assert_eq!(no_memory(&host), usize::from(!granted));
         }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! vmalloc space: areas and mappings.
+//! vmalloc space: the areas of chunks, and the pages mapped in them.
 
 use crate::arena::PAGE;
 use crate::state::vm::{self, Mapped};
@@ -57,7 +57,7 @@ impl World {
         addr
     }
 
-    /// Page-table pages that mapping `nr` pages at `addr` takes.
+    /// New page-table pages that mapping `nr` pages at `addr` takes. Under pressure these need memory as well.
     pub(crate) fn tables_needed(&self, addr: Addr, nr: usize) -> u32 {
         let mut at = addr;
         let end = addr + nr as u64 * PAGE;
@@ -69,7 +69,8 @@ impl World {
         needed
     }
 
-    /// Maps pages, with memory for at most `tables` new page-table pages.
+    /// Maps pages, with memory for at most `tables` new page-table pages. When it fails, the pages before stay mapped
+    /// and the caller has to unmap them, as after `vmap_pages_range_noflush()`.
     pub(crate) fn map(&mut self, addr: Addr, pfns: &[Pfn], gfp: Gfp, mut tables: u32) -> bool {
         let mut ok = true;
         for (i, pfn) in pfns.iter().enumerate() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `memset()` of per-CPU memory.
 
-use crate::arena::place;
+use crate::arena::addresses;
 use crate::state::sample::{Contents, Sample};
 use crate::state::vm;
 use crate::state::zeroing::Zeroing;
@@ -10,7 +10,8 @@ use percuss_kernel::Addr;
 use percuss_kernel::event::Event;
 
 impl World {
-    /// Checks that memory may be touched; false (with an event) when not.
+    /// Checks that memory is mapped, as an access by a CPU does. When it is not, the access would fault, which is
+    /// logged, and the result is false.
     pub(crate) fn touch(&mut self, addr: Addr, len: u64) -> bool {
         if vm::is_vmalloc(addr) && vm::is_vmalloc(addr + len.max(1) - 1) {
             return match self.buffers.vm.first_hole(addr, len) {
@@ -22,14 +23,15 @@ impl World {
             };
         }
         let end = addr.saturating_add(len);
-        let linear = (place::LINEAR..place::LINEAR_END).contains(&addr) && end <= place::LINEAR_END;
+        let linear = (addresses::LINEAR..addresses::LINEAR_END).contains(&addr) && end <= addresses::LINEAR_END;
         if !linear {
             self.emit(Event::Fault { addr });
         }
         linear
     }
 
-    /// memset(addr, 0, len); consecutive calls for the CPUs of one area become one event.
+    /// `memset(addr, 0, len)`. Consecutive calls for the CPUs of one area become one event, else a program on 64 CPUs
+    /// would log little else.
     pub(crate) fn zero(&mut self, addr: Addr, len: u64) {
         if !self.touch(addr, len) {
             return;
@@ -47,8 +49,8 @@ impl World {
         }
     }
 
-    /// Takes a zeroing into the event it belongs to. For a CPU's copy of an area: the rank of the CPU, and what of the
-    /// area is looked at.
+    /// Adds a zeroing to the open event, or opens one. Returns the rank of the CPU and the sample of the area when it
+    /// was the copy expected next, and None when it was not: then all of the range has to be cleared.
     fn note_zeroing(&mut self, addr: Addr, len: u64) -> Option<(u32, Sample)> {
         if let Some(z) = &mut self.run.zeroing
             && z.len as u64 == len
@@ -74,7 +76,7 @@ impl World {
         Some((0, sample))
     }
 
-    /// What is looked at of the area cleared last, whose first copy is at `addr`.
+    /// The sample of the area cleared last, whose first copy is at `addr`.
     fn sample(&self, addr: Addr) -> Sample {
         match self.space.contents {
             Contents::Sampled => Sample::new(addr, self.run.clearings, self.boot.possible.len() as u32),
@@ -82,23 +84,25 @@ impl World {
         }
     }
 
-    /// What is looked at of an area that has just been allocated.
+    /// The sample of an area that has just been allocated, which is the one that the zeroing of it cleared.
     pub fn sample_of(&self, ptr: Addr) -> Sample {
         self.sample(self.copy_of(ptr, self.boot.possible[0] as u32))
     }
 
-    /// Zeroings so far, each of the same range on a set of CPUs.
+    /// Zeroings so far, each of the same range on a set of CPUs. A run that samples compares it with the allocations
+    /// that were granted.
     pub fn clearings(&self) -> u32 {
         self.run.clearings
     }
 
-    /// The allocation that has just ended cleared exactly this area, on every possible CPU.
+    /// Whether the allocation that has just ended cleared exactly this area on every possible CPU.
     pub fn saw_cleared(&self, ptr: Addr, size: u32) -> bool {
         let first = self.copy_of(ptr, self.boot.possible[0] as u32);
         let wanted = Event::Zero { addr: first, len: size, other: 0, cpus: self.boot.geometry.cpus };
         if let Some(z) = self.run.zeroing {
             return z.event() == wanted;
         }
+        // Between the zeroing and the return of the allocation are a few events: it is traced and memcg is charged.
         let recent = self.events().iter().rev().take(8);
         let mut recent = recent.take_while(|e| !matches!(e, Event::OpBegin { .. } | Event::Switch { .. }));
         recent.find(|e| matches!(e, Event::Zero { .. })) == Some(&wanted)

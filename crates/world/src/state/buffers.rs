@@ -11,7 +11,7 @@ use super::sites::Sites;
 use super::vm::Vm;
 
 /// State that owns memory. A reset takes less than a microsecond because it clears these instead of making new ones.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Buffers {
     pub log: Log,
     pub heap: Heap,
@@ -45,8 +45,8 @@ impl Buffers {
         self.clear();
     }
 
-    /// Goes back to the end of the last boot. The pattern names every field, so that a new one does not compile until it
-    /// says here what becomes of it.
+    /// Goes back to the end of the last boot. The pattern names every field, so that a new one does not compile until
+    /// it says here what becomes of it.
     pub fn clear(&mut self) {
         // A program frees no boot memory: memblock is as boot left it.
         let Buffers { log, heap, pages, faults, areas, sites, memblock: _, vm } = self;

@@ -1,34 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Metadata memory: `kzalloc`, `__vmalloc`, `kvfree`.
+//! Addresses of metadata: what `kzalloc()` and `__vmalloc()` return and `kvfree()` takes.
 
-use crate::arena::place::{HEAP, HEAP_END};
+use crate::arena::addresses::{HEAP, HEAP_END};
 use percuss_kernel::Addr;
 
-/// Granule of the heap in bytes: what the kernel's slab gives objects of this size at least.
+/// The heap hands out multiples of this many bytes, aligned to it. It is a cache line,
+/// and most metadata of percpu.c is larger.
 const GRANULE: u64 = 64;
 
-/// A deterministic allocator of addresses: last freed of the same size first, else from the end. What it does, and by which
-/// way through the code, depends on what was asked of it since the reset alone: a fuzzer looks at that.
+/// A deterministic allocator of addresses: the object of the same size freed last comes first, else the end of the
+/// heap. Both its results and its way through the code depend only on the calls since the last clear: a fuzzer counts
+/// new code as progress, and must not be led by what an earlier program left.
 #[derive(Debug, PartialEq)]
 pub struct Heap {
-    /// What is known of each granule that was ever handed out. No more: a World is made for each Model, with little use for
-    /// a table of all.
+    /// The granules handed out since the last clear. There is no table of all: each Model has a World, which uses few.
     granules: Vec<Granule>,
-    /// By granules of an object: the one of that size freed last.
+    /// The object freed last, by size in granules.
     freed: Vec<Link>,
     count: u32,
 }
 
-/// Of an object's first granule; 0 in the others.
+/// What is known of an object, in its first granule; the others are 0.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 struct Granule {
-    /// Bytes of the object, if it is live.
+    /// Bytes of the object; 0 when it is not live.
     live: u32,
-    /// The object of its size that was freed before it, if it is not.
+    /// The object of the same size that was freed before this one.
     before: Link,
 }
 
-/// The number of an object's first granule and 1; 0 when there is no object.
+/// 1 + the number of an object's first granule; 0 for no object.
 type Link = u32;
 
 fn address(granule: usize) -> Addr {
@@ -46,12 +47,11 @@ impl Heap {
         self.count = 0;
     }
 
-    /// Live objects.
     pub fn count(&self) -> u32 {
         self.count
     }
 
-    /// An address, or 0 when the heap is full.
+    /// The address of a new object, or 0 when the heap is full.
     pub fn alloc(&mut self, size: u64) -> Addr {
         if size > HEAP_END - HEAP {
             return 0;
@@ -78,7 +78,7 @@ impl Heap {
         address(granule)
     }
 
-    /// Bytes of the object that was at `addr`, or None when there is none.
+    /// Frees the object at `addr` and returns its bytes; None when no live object begins there.
     pub fn free(&mut self, addr: Addr) -> Option<u64> {
         if addr < HEAP || !addr.is_multiple_of(GRANULE) {
             return None;
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_forgets_all() {
+    fn clearing_forgets_all() {
         let mut heap = Heap::new();
         let ask = |heap: &mut Heap| {
             let a = heap.alloc(64);

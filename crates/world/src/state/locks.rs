@@ -4,8 +4,8 @@
 use percuss_kernel::event::Ext;
 use percuss_kernel::{Addr, Lock};
 
-/// Locks of the allocator that a World tells apart: pcpu_lock, pcpu_alloc_mutex, and sixteen others, which are
-/// [`Lock::Other`]. No percpu.c has more than a few; the ones past the last share its slot.
+/// Locks of the allocator that a World tells apart: pcpu_lock, pcpu_alloc_mutex, and sixteen [`Lock::Other`],
+/// half of them static and half in allocated memory. No percpu.c has more; those past the last would share its slot.
 pub const LOCKS: usize = 18;
 
 /// Locks in allocated memory that can have numbers at once; those that find none free share the last.

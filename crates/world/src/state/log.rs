@@ -5,20 +5,23 @@ use std::sync::Arc;
 
 use percuss_kernel::event::Event;
 
-/// Events a program may make before it is stopped as endless.
+/// Events after which a program is stopped as endless. The log takes 96 MiB then, far more than that of any
+/// program that ends.
 pub const EVENTS_MAX: usize = 1 << 21;
 
-/// Events whose memory a log keeps from one program to the next (1.5 MiB).
+/// Events for which a log keeps memory from one program to the next, 1.5 MiB. Most programs make fewer.
 const KEPT: usize = 1 << 15;
 
-/// A place in the source of a tenant.
+/// Texts that a log keeps. Reports show the first few.
+const TEXTS: usize = 64;
+
+/// A place in the source of a tenant, from which it called the World.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallSite {
-    /// Function.
     pub function: Arc<str>,
-    /// File, relative to the tree.
+    /// The file, relative to the kernel tree.
     pub file: Arc<str>,
-    /// Line, 1-based.
+    /// The line, counted from 1.
     pub line: u32,
 }
 
@@ -28,62 +31,61 @@ impl std::fmt::Display for CallSite {
     }
 }
 
-/// Events in order, with the texts of diagnostics beside them.
+/// Events in order. Texts and call sites are kept apart from them, since few events have any and events are compared by
+/// value.
 #[derive(Debug, Default, PartialEq)]
 pub struct Log {
     events: Vec<Event>,
+    /// Index of the event and text, in order of the events.
     texts: Vec<(u32, String)>,
-    /// Where events come from, when that is recorded; in order of the events.
+    /// Index of the event and where it comes from, in order of the events; empty unless that is recorded.
     sites: Vec<(u32, CallSite)>,
 }
 
 impl Log {
-    /// An empty log.
     pub fn new() -> Log {
         Log { events: Vec::with_capacity(4096), texts: Vec::new(), sites: Vec::new() }
     }
 
-    /// Forgets all events.
     pub fn clear(&mut self) {
         self.events.clear();
         self.texts.clear();
         self.sites.clear();
-        // One long program must not keep its log's memory for the rest of the campaign: there is a log for every Model.
+        // There is a log for every Model: the memory of one long program must not stay for the rest of the campaign.
         if self.events.capacity() > KEPT {
             self.events.shrink_to(4096);
         }
     }
 
-    /// Appends an event.
     #[inline]
     pub fn push(&mut self, e: Event) {
         self.events.push(e);
     }
 
-    /// Notes the text of the next event.
+    /// Attaches a text to the event that is appended next.
     pub fn text(&mut self, text: &str) {
-        if self.texts.len() < 64 {
+        // A tenant that prints without end must not fill the memory.
+        if self.texts.len() < TEXTS {
             self.texts.push((self.events.len() as u32, text.to_owned()));
         }
     }
 
-    /// Notes where the next event comes from.
+    /// Attaches a call site to the event that is appended next.
     pub fn site(&mut self, site: CallSite) {
         self.sites.push((self.events.len() as u32, site));
     }
 
-    /// Where the event at `index` comes from, when that was recorded.
+    /// Where the event at `index` comes from; None unless that was recorded.
     pub fn site_of(&self, index: usize) -> Option<&CallSite> {
         let at = self.sites.binary_search_by_key(&(index as u32), |(i, _)| *i).ok()?;
         Some(&self.sites[at].1)
     }
 
-    /// All events so far.
     pub fn events(&self) -> &[Event] {
         &self.events
     }
 
-    /// The text of the event at `index`, when it has one.
+    /// The text of the event at `index`; None when it has none.
     pub fn text_of(&self, index: usize) -> Option<&str> {
         self.texts.iter().find(|(i, _)| *i as usize == index).map(|(_, t)| t.as_str())
     }

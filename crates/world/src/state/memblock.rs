@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Boot memory: memblock, lowest address first within a node.
+//! Boot memory: memblock, which hands out the lowest free address of a node.
 
-use crate::arena::place::{LINEAR, NODE};
+use crate::arena::addresses::{LINEAR, NODE};
 use percuss_kernel::Addr;
 use percuss_kernel::digest::mix;
 
-/// A range handed out at boot.
+/// A range of addresses that was handed out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Taken {
     start: Addr,
     end: Addr,
 }
 
-/// The boot allocator: sorted list of what is taken, neighbours joined. Boot takes page after page, tens of thousands
-/// for large first chunks.
+/// The boot allocator: a sorted list of what is taken, with neighbours joined. Boot takes single pages one after the
+/// other, tens of thousands for a large first chunk; joined they are a few ranges.
 #[derive(Debug, Default, PartialEq)]
 pub struct Memblock {
     taken: Vec<Taken>,
-    /// Metadata allocations: what a tenant in C keeps state in.
+    /// Address and bytes of each live allocation of `memblock_alloc()`. A tenant in C keeps state in these, so a reset
+    /// has to restore them.
     metadata: Vec<(Addr, u64)>,
 }
 
@@ -27,11 +28,12 @@ impl Memblock {
         self.metadata.clear();
     }
 
-    /// Metadata still allocated, as (address, bytes).
+    /// Address and bytes of each metadata allocation that was not freed.
     pub fn metadata(&self) -> &[(Addr, u64)] {
         &self.metadata
     }
 
+    /// The address of `size` bytes on a node, or 0 when there is no room; `metadata` marks what a reset has to restore.
     pub fn alloc(&mut self, size: u64, align: u64, node: u32, metadata: bool) -> Addr {
         let (low, high) = (LINEAR + node as u64 * NODE, LINEAR + (node as u64 + 1) * NODE);
         let mut start = low.next_multiple_of(align.max(1));
@@ -42,7 +44,7 @@ impl Memblock {
             start = t.end.next_multiple_of(align.max(1));
             at += 1;
         }
-        // The upper half of a node belongs to the page allocator.
+        // The upper half of a node belongs to the page allocator, which hands out its pages from the top.
         if size == 0 || start + size > high - NODE / 2 {
             return 0;
         }
@@ -53,7 +55,7 @@ impl Memblock {
         start
     }
 
-    /// Inserts a range before run `at`, joined with the runs it touches.
+    /// Inserts a range before index `at` and joins it with neighbours it touches.
     fn insert(&mut self, at: usize, new: Taken) {
         let joins_left = at > 0 && self.taken[at - 1].end == new.start;
         let joins_right = self.taken.get(at).is_some_and(|t| t.start == new.end);
@@ -68,7 +70,7 @@ impl Memblock {
         }
     }
 
-    /// Gives a range back, which may be part of what was handed out.
+    /// Gives a range back, which may be a part of what was handed out: percpu.c frees the tails of its units.
     pub fn free(&mut self, addr: Addr, size: u64) {
         let end = addr + size;
         self.metadata.retain(|(a, s)| !(addr <= *a && a + s <= end));
@@ -90,12 +92,12 @@ impl Memblock {
         }
     }
 
-    /// Digest of what is taken.
+    /// A digest of the ranges taken. It is in the Boot event, so that C and Model must leave the same memory to the
+    /// kernel.
     pub fn digest(&self) -> u64 {
         self.taken.iter().fold(0x6d, |h, t| mix(mix(h, t.start), t.end))
     }
 
-    /// Bytes taken.
     pub fn bytes(&self) -> u64 {
         self.taken.iter().map(|t| t.end - t.start).sum()
     }
@@ -106,7 +108,7 @@ mod tests {
     use super::*;
     use percuss_program::rng::Rng;
 
-    /// Against one flag a granule.
+    /// Compares with a slow allocator that has one flag for each granule.
     #[test]
     fn the_lowest_free_range_is_taken() {
         const GRANULE: u64 = 64;

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! memcg: what is charged to whom.
+//! Memory cgroups: the World keeps the books, the ledger oracle compares them.
 
-/// Memory cgroups a program can switch between; 0 is none.
+/// Memory cgroups a program can switch between, index 0 included, which stands for no cgroup.
 pub const MEMCGS: usize = 4;
 
-/// Charges, statistics and references of each obj_cgroup.
+/// Charges, statistics and references of each obj_cgroup. They are signed: an uncharge too many shows as a negative
+/// balance.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 pub struct Memcg {
-    /// Bytes charged.
+    /// Bytes charged and not uncharged.
     pub charged: [i64; MEMCGS],
-    /// `MEMCG_PERCPU_B`
+    /// The counter `MEMCG_PERCPU_B` in bytes.
     pub stat: [i64; MEMCGS],
-    /// References beyond the first.
+    /// References taken and not dropped, besides the one that each starts with.
     pub refs: [i64; MEMCGS],
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Backing pages: one pool per node with a budget, handed out from the top of the node's linear map.
 
-use crate::arena::{PAGE_SHIFT, place};
+use crate::arena::{PAGE_SHIFT, addresses};
 use percuss_kernel::Pfn;
 
-const PER_NODE: u32 = (place::NODE >> PAGE_SHIFT) as u32;
+const PER_NODE: u32 = (addresses::NODE >> PAGE_SHIFT) as u32;
 
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 struct Node {
@@ -24,9 +24,9 @@ pub enum Freed {
 /// The page allocator. Which page it hands out depends only on the calls since the last clear.
 #[derive(Debug, PartialEq)]
 pub struct Pages {
-    nodes: [Node; place::NODES as usize],
+    nodes: [Node; addresses::NODES as usize],
     /// Freed frames by node, handed out again in reverse order.
-    free: [Vec<Pfn>; place::NODES as usize],
+    free: [Vec<Pfn>; addresses::NODES as usize],
     /// By frame: 0 not allocated, else 1 + number of mappings.
     state: Vec<u16>,
     /// Pages that each node may have in use at once.
@@ -38,7 +38,7 @@ impl Pages {
         Pages {
             nodes: Default::default(),
             free: std::array::from_fn(|_| Vec::with_capacity(1024)),
-            state: vec![0; (PER_NODE as u64 * place::NODES) as usize],
+            state: vec![0; (PER_NODE as u64 * addresses::NODES) as usize],
             budget: 0,
         }
     }

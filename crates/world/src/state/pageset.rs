@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A set of pages of vmalloc space.
 
-use crate::arena::{PAGE, place};
+use crate::arena::{PAGE, addresses};
 
-/// A bitmap whose clearing costs what was used of it: addresses are handed out from the bottom.
+/// A bitmap that is cleared in time proportional to the highest page in it. vmalloc space is handed out from the
+/// bottom, so that is little of its 16 GiB.
 #[derive(Debug)]
 pub struct PageSet {
     words: Vec<u64>,
-    /// Words that may be other than 0.
+    /// Words from here on are 0.
     used: usize,
     count: u32,
 }
 
 impl PageSet {
     pub fn new() -> PageSet {
-        let pages = (place::VMALLOC_END - place::VMALLOC) / PAGE;
+        let pages = (addresses::VMALLOC_END - addresses::VMALLOC) / PAGE;
         PageSet { words: vec![0; pages.div_ceil(64) as usize], used: 0, count: 0 }
     }
 
-    /// Adds a page, by index; true when it is new.
+    /// Adds a page by its index; true when it was not in the set.
     pub fn insert(&mut self, page: u32) -> bool {
         let at = (page / 64) as usize;
         let new = self.words[at] >> (page % 64) & 1 == 0;

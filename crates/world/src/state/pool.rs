@@ -6,38 +6,43 @@ use super::slabs::Slabs;
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Memory, limits};
 
-/// Pages freed at once, `SWAP_CLUSTER_MAX`.
+/// Pages that one step of reclaim frees at most, the kernel's `SWAP_CLUSTER_MAX`.
 pub const BATCH: u16 = 32;
 
-/// `MAX_RECLAIM_RETRIES`
+/// The kernel's `MAX_RECLAIM_RETRIES`: rounds of direct reclaim in a row without a freed page after which an allocation
+/// turns to the OOM killer. kswapd gives up after as many passes that freed none.
 pub const MAX_RECLAIM_RETRIES: u32 = 16;
 
-/// How low an allocation may drive free memory.
+/// How low an allocation may drive free memory. The more an allocation matters for getting memory back, or the less it
+/// may fail, the lower.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Watermark {
     /// What the fast path leaves free.
     Low,
     /// What the slow path leaves free.
     Min,
-    /// Half of that: `__GFP_HIGH`, OOM victims, `__GFP_NOFAIL` in despair.
+    /// Half of what the slow path leaves free: for `__GFP_HIGH`, for OOM victims, and for `__GFP_NOFAIL` where any
+    /// other allocation would fail.
     Half,
-    /// Nothing: `PF_MEMALLOC`, and `__GFP_NOFAIL` once the OOM killer was asked.
+    /// Nothing is left free: for `PF_MEMALLOC`, whose task is freeing memory, and for `__GFP_NOFAIL` once the OOM
+    /// killer was asked.
     None,
 }
 
-/// Pages that are free, or can be.
+/// Pages that are free or can be made free, when a program has a `memory` line. It takes the place of the page budget.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Pool {
+    /// The program's `memory` line, counted down as pages are taken and freed.
     pub left: Memory,
-    /// How often each shrinker still has something to free.
+    /// Runs in which each shrinker will still free something.
     pub objects: [u8; limits::SHRINKERS],
     /// Pages of the slab allocator for metadata.
     pub slabs: Slabs,
-    /// Who freed the page freed last.
+    /// What freed the page freed last.
     pub source: Source,
     /// kswapd was woken and has not gone back to sleep.
     pub kswapd_awake: bool,
-    /// Times in a row that it found nothing.
+    /// Passes of kswapd in a row that freed nothing.
     pub kswapd_failures: u32,
 }
 
@@ -47,7 +52,7 @@ impl Pool {
         Pool { left: memory, objects, slabs, source: Source::Start, kswapd_awake: false, kswapd_failures: 0 }
     }
 
-    /// Takes a page if that leaves enough.
+    /// Takes a page, if the watermark is still met without it.
     pub fn take(&mut self, mark: Watermark) -> bool {
         let reserve = u16::from(self.left.reserve);
         let least = match mark {
@@ -61,7 +66,8 @@ impl Pool {
         enough
     }
 
-    /// kswapd stops here.
+    /// The watermark up to which kswapd reclaims. It is above the one at which kswapd wakes, so that it does not wake
+    /// again at the next allocation.
     pub fn balanced(&self) -> bool {
         self.left.free > u16::from(self.left.reserve) + u16::from(self.left.reserve) / 2
     }
@@ -71,7 +77,7 @@ impl Pool {
         self.source = source;
     }
 
-    /// `should_reclaim_retry()`: with all that anybody could reclaim there would be enough.
+    /// `should_reclaim_retry()`: if all that can be reclaimed were free, the min watermark would be met.
     pub fn worth_retrying(&self) -> bool {
         let Memory { free, clean, io, fs, reserve, .. } = self.left;
         let objects: u32 = self.objects.iter().map(|n| u32::from(*n)).sum();
@@ -79,7 +85,7 @@ impl Pool {
     }
 }
 
-/// The mark of a mask in the slow path.
+/// The watermark that the slow path applies to a mask, `gfp_to_alloc_flags()`.
 pub fn slow_watermark(gfp: Gfp, memalloc: bool) -> Watermark {
     if memalloc {
         Watermark::None

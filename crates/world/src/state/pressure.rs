@@ -6,44 +6,42 @@ use percuss_kernel::{CONTEXTS, Lock};
 /// Virtual microseconds that things take. Orders of magnitude, not measurements: they only have to tell waiting for
 /// a disk from scanning a list.
 pub mod cost {
-    /// A round of direct reclaim, whatever it finds.
+    /// One round of direct reclaim or one pass of kswapd, also if it frees nothing.
     pub const SCAN: u64 = 100;
-    /// A page freed that needed no IO.
+    /// One page that needs no IO.
     pub const CLEAN: u64 = 1;
     /// A batch of pages written to a device.
     pub const IO: u64 = 5_000;
     /// A batch of pages that a file system cleans.
     pub const FS: u64 = 5_000;
-    /// A run of a shrinker.
+    /// One run of a shrinker.
     pub const SHRINK: u64 = 50;
-    /// A process that the OOM killer chose exits.
+    /// The exit of a process that the OOM killer chose.
     pub const OOM: u64 = 100_000;
 }
 
-/// Who made a page free.
+/// What made a page free. The stall report names it, since it decides whether a wait was for a device, for another
+/// task, or only for a list to be scanned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum Source {
-    /// It was free from the start.
     #[default]
     Start,
-    /// Direct reclaim of the task itself: page cache without IO.
+    /// The task itself, by direct reclaim of page cache that needs no IO.
     DirectClean,
-    /// Direct reclaim that did IO.
+    /// The task itself, by direct reclaim with IO.
     DirectIo,
-    /// Direct reclaim that entered a file system.
+    /// The task itself, by direct reclaim that entered a file system.
     DirectFs,
-    /// A shrinker run by direct reclaim.
+    /// A shrinker that the task's direct reclaim ran.
     DirectShrinker,
-    /// kswapd.
     Kswapd,
-    /// The OOM killer.
     Oom,
-    /// A percpu chunk gave it back, or its metadata did.
+    /// The percpu allocator, which depopulated a chunk or freed metadata.
     Percpu,
 }
 
 impl Source {
-    /// Words for reports.
+    /// As reports name it.
     pub fn name(self) -> &'static str {
         match self {
             Source::Start => "free memory",
@@ -58,28 +56,29 @@ impl Source {
     }
 }
 
-/// What waiting for memory did to others: the stall oracle's figures. Times are virtual microseconds.
+/// What waiting for memory did to other tasks: the stall oracle's figures. Times are virtual microseconds, of which
+/// only reclaim takes any. A run is deterministic, and how long the host took for it says nothing about a kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Pressure {
-    /// The clock.
+    /// The virtual time since the program began.
     pub clock: u64,
-    /// Longest time pcpu_alloc_mutex was held.
+    /// The longest time pcpu_alloc_mutex was held.
     pub longest_hold: u64,
-    /// Longest time a task waited for it.
+    /// The longest time a task waited for it.
     pub longest_wait: u64,
-    /// Most tasks that waited for it at once.
+    /// The largest number of tasks that waited for it at once.
     pub waiters: u32,
-    /// Rounds of the slow path while holding it that found nothing.
+    /// Rounds of the slow path that found no page, by a task that held it.
     pub retries: u32,
-    /// Processes the OOM killer chose.
+    /// Processes the OOM killer chose, the program's tasks and others.
     pub oom_kills: u32,
-    /// Page allocations that failed for want of memory.
+    /// Allocations that failed because memory was short; those that the fault plan failed are not counted.
     pub no_memory: u32,
-    /// Who freed the page that ended the last wait in the slow path.
+    /// What freed the page that ended the last wait in the slow path.
     pub freed_by: Option<Source>,
-    /// When the mutex was taken by who has it.
+    /// When the mutex was taken; None while it is free.
     held_since: Option<u64>,
-    /// When each context started to wait for it.
+    /// When each context began to wait for it; None for one that does not wait.
     waits_since: [Option<u64>; CONTEXTS],
 }
 
@@ -91,7 +90,7 @@ impl Pressure {
         }
     }
 
-    /// Contexts that wait for pcpu_alloc_mutex now.
+    /// Contexts that wait for pcpu_alloc_mutex.
     pub fn waiting(&self) -> impl Iterator<Item = usize> + '_ {
         self.waits_since.iter().enumerate().filter(|(_, s)| s.is_some()).map(|(i, _)| i)
     }
@@ -117,7 +116,7 @@ impl Pressure {
         }
     }
 
-    /// Counts times that have not ended.
+    /// Ends all holds and waits now, so that a program which stops in the middle of one counts it.
     pub fn settle(&mut self) {
         self.released(Lock::AllocMutex);
         let waits = self.waits_since.iter_mut().filter_map(Option::take);

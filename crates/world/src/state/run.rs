@@ -11,8 +11,8 @@ use percuss_kernel::event::{Ext, Stop};
 use percuss_kernel::{CONTEXTS, Lock, limits};
 
 /// Everything that begins anew with each program. A reset assigns it as a whole, so no field can keep something of the
-/// program before. It is `Copy`: what needs memory of its own belongs into [`Buffers`](super::buffers::Buffers), which a
-/// reset clears without an allocation.
+/// program before. It is `Copy`: what needs memory of its own belongs into [`Buffers`](super::buffers::Buffers), which
+/// a reset clears without an allocation.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Run {
     pub tasks: [Task; CONTEXTS],

@@ -1,49 +1,54 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! How much of the content of per-CPU memory is kept and looked at.
+//! How much of the content of per-CPU memory a run clears, writes and compares.
 
 use percuss_kernel::Addr;
 
-/// How closely contents are looked at.
+/// How closely a run looks at contents. To clear, write and compare every byte costs more
+/// time than the allocator itself takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Contents {
-    /// Not at all.
+    /// The run neither writes nor compares any.
     Ignored,
-    /// An area counts as cleared when the World saw exactly it cleared, on every possible CPU; of its bytes a
-    /// [`Sample`] is cleared, written and compared. Whatever this leaves open makes the run one to doubt: it is then to be
-    /// done again, [`Contents::Whole`].
+    /// An area counts as cleared when the World saw exactly its range cleared on every possible CPU. A [`Sample`] of
+    /// its bytes is cleared, written and compared. When that does not suffice to tell right from wrong, the run is in
+    /// doubt and has to be repeated with [`Contents::Whole`].
     Sampled,
-    /// Every byte of every copy, after an allocation and before a free; what nobody has is poisoned.
+    /// The run compares every byte of every copy, after an allocation and before a free, and poisons memory outside of
+    /// live areas.
     #[default]
     Whole,
 }
 
-/// One area in so many is looked at whole.
+/// One area in eight is looked at whole: a fault that only hits the middle of areas shows in some programs, too.
 const SHARE: u32 = 8;
 
-/// Bytes looked at on both ends of every copy.
+/// Bytes looked at on both ends of every copy: a cache line, which is where a wrong offset or length shows.
 const EDGE: u32 = 64;
 
-/// What of an area's copies is looked at: the ends of each, and all of it on the last CPU and on one more. Small areas,
-/// and one in `SHARE`, are looked at whole.
+/// The parts of an area's copies that are looked at: the ends of each copy, and the whole copy of the last CPU, where
+/// loops over CPUs go wrong, and of one more. Small areas, and one in `SHARE`, are looked at whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {
+    /// All of every copy.
     whole: bool,
+    /// Rank of the last possible CPU.
     last: u32,
+    /// Rank of the other CPU whose copy is looked at whole.
     more: u32,
 }
 
 impl Sample {
-    /// Everything.
+    /// Every byte of every copy.
     pub const WHOLE: Sample = Sample { whole: true, last: 0, more: 0 };
 
-    /// Of the area whose first copy is at `addr`, on so many CPUs. `nth` and the address decide: any area may be looked
-    /// at anywhere, but a program's always in the same places.
+    /// The sample of the area whose first copy is at `addr`, on `cpus` CPUs. The address and `nth`, the number of the
+    /// zeroing, decide, so samples differ between areas, yet a repeated program has the same ones.
     pub fn new(addr: Addr, nth: u32, cpus: u32) -> Sample {
         let turn = (nth.wrapping_mul(0x9e37_79b1) ^ (addr >> 2) as u32).wrapping_mul(0x85eb_ca6b) >> 12;
         Sample { whole: turn.is_multiple_of(SHARE), last: cpus - 1, more: turn / SHARE % cpus }
     }
 
-    /// The parts (first byte, bytes) of the copy for the CPU of this rank, in an area of `size` bytes.
+    /// First byte and length of each part of the copy for the CPU of this rank, in an area of `size` bytes.
     #[inline]
     pub fn parts(self, rank: u32, size: u32) -> impl Iterator<Item = (u32, u32)> {
         let all = self.whole || rank == self.last || rank == self.more || size <= 2 * EDGE;

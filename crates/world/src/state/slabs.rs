@@ -3,19 +3,20 @@
 
 use crate::arena::PAGE;
 
-/// Sizes of objects, as the kernel's kmalloc caches have them, but for the smallest.
+/// Sizes of objects in bytes: the kernel's kmalloc caches up to a page. The caches below 64 are left out, because few
+/// objects of percpu.c fall into them.
 const SIZES: [u16; 9] = [64, 96, 128, 192, 256, 512, 1024, 2048, 4096];
 
-/// Empty pages that a cache keeps, SLUB's MIN_PARTIAL.
+/// Empty pages that a cache keeps instead of giving them back, SLUB's `MIN_PARTIAL`.
 pub const KEPT: u16 = 5;
 
-/// Free objects in the pages of each cache. Which page an object is in does not matter here: live ones are taken to lie
-/// as close as they can.
+/// Free objects in the pages of each cache. The page of an object is not kept: live objects are taken to lie as close
+/// together as they can, so that a page is empty as soon as enough objects are free.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Slabs([u16; SIZES.len()]);
 
 impl Slabs {
-    /// The cache for objects of this size; None for what has pages of its own.
+    /// The cache for objects of this size; None for one so large that it has pages of its own.
     pub fn cache(size: u64) -> Option<usize> {
         SIZES.iter().position(|s| size <= u64::from(*s))
     }
@@ -36,7 +37,8 @@ impl Slabs {
         self.0[cache] += Slabs::per_page(cache);
     }
 
-    /// Gives an object back; true when that leaves a page too many, which goes back to the page allocator.
+    /// Gives an object back; true when the cache then has one empty page more than it keeps, which goes back to the
+    /// page allocator.
     pub fn give(&mut self, cache: usize) -> bool {
         let free = &mut self.0[cache];
         *free += 1;

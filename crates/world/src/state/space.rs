@@ -3,11 +3,11 @@
 
 use super::pageset::PageSet;
 use super::sample::Contents;
-use crate::arena::{Arena, PAGE, POISON, place};
+use crate::arena::{Arena, PAGE, POISON, addresses};
 use percuss_kernel::Addr;
 
-/// Pages in use from which the next program boots, so that their memory goes back to the system: 64 MiB, which keeps a
-/// process with several Worlds below a few hundred MiB, and boots seldom enough that their time does not show.
+/// Pages in use from which the next program boots, so that their memory goes back to the system: 64 MiB. Each
+/// worker process has several Worlds and there is one worker for each core, so what one may keep is bounded.
 const RELEASE_AFTER: u64 = 16_384;
 
 /// The arena and what is known of its pages. No reset of programs or machines changes it, except where it gives memory
@@ -41,16 +41,16 @@ impl Space {
         })
     }
 
-    /// Whether memory has content: the tenant is C and reads and writes it. The Model keeps its state in Rust, and what it
-    /// does to memory is all in its events.
+    /// Whether memory has content: the tenant is C and reads and writes it. The Model keeps its state in Rust, and what
+    /// it does to memory is all in its events.
     pub fn backed(&self) -> bool {
         self.page_struct != 0
     }
 
-    /// Notes that the page at `at` is about to be used. It is poisoned the first time only: from then on whoever frees an
-    /// area poisons its bytes again, so bytes outside of live areas stay poison.
+    /// Notes that the page at `at` is about to be used. It is poisoned the first time only: from then on whoever frees
+    /// an area poisons its bytes again, so bytes outside of live areas stay poison.
     pub fn commit(&mut self, at: Addr) {
-        let page = ((at - place::VMALLOC) / PAGE) as u32;
+        let page = ((at - addresses::VMALLOC) / PAGE) as u32;
         self.committed.insert(page);
         if self.contents == Contents::Whole && self.poisoned.insert(page) {
             self.arena.fill(at, PAGE, POISON);
@@ -84,9 +84,9 @@ impl Space {
 
     /// Gives all memory of programs and boots back to the system.
     pub fn release(&mut self) {
-        self.arena.release(place::VMALLOC, place::VMALLOC_END - place::VMALLOC);
-        self.arena.release(place::HEAP, place::HEAP_END - place::HEAP);
-        self.arena.release(place::LINEAR, place::LINEAR_END - place::LINEAR);
+        self.arena.release(addresses::VMALLOC, addresses::VMALLOC_END - addresses::VMALLOC);
+        self.arena.release(addresses::HEAP, addresses::HEAP_END - addresses::HEAP);
+        self.arena.release(addresses::LINEAR, addresses::LINEAR_END - addresses::LINEAR);
         self.boot_bytes = 0;
         self.committed.clear();
         self.poisoned.clear();

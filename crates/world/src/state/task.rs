@@ -5,33 +5,34 @@ use percuss_kernel::event::Ext;
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Lock, Scope};
 
-/// Locks a task can hold at once.
+/// Locks of the allocator that a task can hold at once: percpu.c nests two, and a nested op as many.
 const HELD: usize = 8;
 
-/// One task as the kernel sees it.
+/// What the kernel knows of a task: what it may do in its context, and what it holds. It counts as running on a CPU of
+/// its own.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Task {
-    /// Interrupts are off on its CPU.
     pub irqs_off: bool,
-    /// `preempt_disable()` depth, spinlocks not counted.
+    /// Nesting depth of `preempt_disable()`, spinlocks not counted.
     pub preempt: u32,
-    /// Spinlocks held.
+    /// Spinlocks of the allocator held.
     pub spinning: u32,
     /// External spinlocks held.
     pub ext_spinning: u32,
-    /// Interrupt handlers that run on top of it: bit 0 a soft one, bit 1 a hard one.
+    /// Interrupt handlers that run on top of it, as a mask: bit 0 for a soft one, bit 1 for a hard one.
     pub interrupt: u8,
-    /// Interrupt state to go back to.
+    /// What unlocking has to restore.
     pub irqs_before: IrqsBefore,
     /// A fatal signal is pending.
     pub signal: bool,
-    /// Its memcg's obj_cgroup, 0 for none: kernel threads have none.
+    /// Its memcg's obj_cgroup; 0 for none, as kernel threads have.
     pub memcg: u32,
     scopes: u8,
     held: [Option<Lock>; HELD],
 }
 
-/// Interrupt state before each external lock that turns interrupts off was taken.
+/// Whether interrupts were off before each external lock was taken, as a mask. Only locks that turn interrupts off use
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct IrqsBefore(u16);
 
@@ -50,7 +51,7 @@ fn bit(scope: Scope) -> u8 {
 }
 
 impl Task {
-    /// True when the task must not sleep.
+    /// Whether the task must not sleep.
     pub fn atomic(&self) -> bool {
         self.irqs_off || self.preempt > 0 || self.spinning > 0 || self.ext_spinning > 0 || self.interrupt != 0
     }
@@ -60,24 +61,25 @@ impl Task {
         self.scopes
     }
 
-    /// Enters a scope; true when it was in force.
+    /// Enters a scope, as `memalloc_nofs_save()` does. Returns whether it was in force, for [`Task::restore`].
     pub fn enter(&mut self, scope: Scope) -> bool {
         let old = self.scopes & bit(scope) != 0;
         self.scopes |= bit(scope);
         old
     }
 
-    /// Puts a scope back to what it was.
+    /// Leaves a scope, unless it was in force before.
     pub fn restore(&mut self, scope: Scope, old: bool) {
         self.scopes = self.scopes & !bit(scope) | if old { bit(scope) } else { 0 };
     }
 
-    /// `current_obj_cgroup()`: an interrupt is nobody's work.
+    /// The obj_cgroup that allocations are charged to, `current_obj_cgroup()`: what an interrupt handler allocates is
+    /// charged to none.
     pub fn pays(&self) -> u32 {
         if self.interrupt == 0 { self.memcg } else { 0 }
     }
 
-    /// `current_gfp_context()`
+    /// The mask as the scopes in force restrict it, `current_gfp_context()`.
     pub fn gfp_context(&self, gfp: Gfp) -> Gfp {
         if self.scopes & bit(Scope::Noio) != 0 {
             gfp.without(Gfp::IO | Gfp::FS)
@@ -88,17 +90,16 @@ impl Task {
         }
     }
 
-    /// True when the task holds `lock`.
     pub fn holds(&self, lock: Lock) -> bool {
         self.held.contains(&Some(lock))
     }
 
-    /// Locks held, in no order.
+    /// Locks of the allocator held, in no order.
     pub fn held(&self) -> impl Iterator<Item = Lock> {
         self.held.iter().flatten().copied()
     }
 
-    /// Notes a lock taken; false when there is no room.
+    /// Notes that the lock was taken; false when the task holds too many.
     pub fn took(&mut self, lock: Lock) -> bool {
         match self.held.iter_mut().find(|h| h.is_none()) {
             Some(h) => {
@@ -109,7 +110,7 @@ impl Task {
         }
     }
 
-    /// Notes a lock released; false when it was not held.
+    /// Notes that the lock was released; false when the task did not hold it.
     pub fn released(&mut self, lock: Lock) -> bool {
         match self.held.iter_mut().find(|h| **h == Some(lock)) {
             Some(h) => {

@@ -1,57 +1,61 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! vmalloc space: areas, page tables per 2 MiB, and translations that may still be cached.
 
-use crate::arena::place::{VMALLOC, VMALLOC_END};
+use crate::arena::addresses::{VMALLOC, VMALLOC_END};
 use crate::arena::{PAGE, PAGE_SHIFT};
 use percuss_kernel::{Addr, Pfn};
 
-/// Pages one page-table page covers.
+/// Pages that one page-table page maps.
 const TABLE: usize = 512;
-/// Bytes it covers.
+/// Bytes that one page-table page maps: 2 MiB.
 pub const TABLE_SPAN: u64 = TABLE as u64 * PAGE;
-/// An entry that was present and whose translation has not been flushed since.
+/// The entry was present, and its translation has not been flushed since: a CPU may still use it, and the page it led
+/// to may belong to another owner by then.
 const STALE: u32 = 1 << 31;
 
-/// Reserved ranges of one chunk.
+/// A reserved range: one group of one chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Area {
     start: Addr,
     end: Addr,
-    /// 0 for areas of the boot, which stay.
+    /// The handle with which the chunk frees it; 0 for areas of the boot, which stay.
     handle: Addr,
 }
 
-/// What mapping one page met.
+/// The outcome of mapping one page.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Mapped {
     Fine,
-    /// Fine, but an old translation may still be used.
+    /// The page is mapped, but an old translation of its address may still be used.
     OverStale,
-    /// Refused: an entry is present.
+    /// Refused, because an entry is present.
     Present,
-    /// The page table of the address does not exist.
+    /// Refused, because the page table of the address does not exist.
     NoTable,
 }
 
-/// Address space above the linear map.
+/// Reserved areas, page tables and translations of vmalloc space.
 #[derive(Debug, PartialEq)]
 pub struct Vm {
-    /// Sorted by start.
+    /// Sorted by start; they do not overlap.
     areas: Vec<Area>,
-    /// Per page: 0 not present, else frame + 1; or STALE.
+    /// By page: 0 not present, [`STALE`], or 1 + the frame.
     pte: Vec<u32>,
-    /// Page tables that exist: by index, and as a list for reset.
+    /// By page table: it exists.
     has_table: Vec<bool>,
+    /// Page tables that exist, in the order they were made. A reset clears these instead of all of `pte`.
     tables: Vec<u32>,
+    /// Pages whose entry is stale.
     stale: Vec<u32>,
-    boot: Saved,
+    saved: Saved,
 }
 
-/// What boot left, to go back to.
+/// The state at the end of the boot. Page tables are never removed, so the first `tables` of the list are its.
 #[derive(Debug, Default, PartialEq)]
 struct Saved {
     areas: Vec<Area>,
     tables: usize,
+    /// Index and value of entries that are not 0.
     ptes: Vec<(u32, u32)>,
 }
 
@@ -59,7 +63,7 @@ fn index(addr: Addr) -> usize {
     ((addr - VMALLOC) >> PAGE_SHIFT) as usize
 }
 
-/// True for addresses of vmalloc space.
+/// Whether the address is in vmalloc space, `is_vmalloc_addr()`.
 pub fn is_vmalloc(addr: Addr) -> bool {
     (VMALLOC..VMALLOC_END).contains(&addr)
 }
@@ -73,46 +77,46 @@ impl Vm {
             has_table: vec![false; pages / TABLE],
             tables: Vec::with_capacity(1024),
             stale: Vec::with_capacity(1024),
-            boot: Saved::default(),
+            saved: Saved::default(),
         }
     }
 
-    /// Nothing reserved, nothing mapped.
+    /// Forgets the boot: nothing is reserved, nothing is mapped.
     pub fn clear(&mut self) {
-        self.boot = Saved::default();
+        self.saved = Saved::default();
         self.restore();
-        self.boot = Saved::default();
+        self.saved = Saved::default();
     }
 
-    /// Remembers areas, tables and mappings as the boot made them.
+    /// Remembers areas, tables and mappings at the end of the boot.
     pub fn save(&mut self) {
-        self.boot.areas.clone_from(&self.areas);
-        self.boot.tables = self.tables.len();
-        self.boot.ptes.clear();
+        self.saved.areas.clone_from(&self.areas);
+        self.saved.tables = self.tables.len();
+        self.saved.ptes.clear();
         for t in &self.tables {
             let first = *t as usize * TABLE;
             let present = (first..first + TABLE).filter(|i| self.pte[*i] != 0).map(|i| (i as u32, self.pte[i]));
-            self.boot.ptes.extend(present);
+            self.saved.ptes.extend(present);
         }
     }
 
-    /// Back to what [`Vm::save`] saw.
+    /// Goes back to what [`Vm::save`] remembered. It costs as much as there are page tables, and nothing is allocated.
     pub fn restore(&mut self) {
         for t in &self.tables {
             let first = *t as usize * TABLE;
             self.pte[first..first + TABLE].fill(0);
         }
-        for t in self.tables.drain(self.boot.tables.min(self.tables.len())..) {
+        for t in self.tables.drain(self.saved.tables.min(self.tables.len())..) {
             self.has_table[t as usize] = false;
         }
-        for (i, v) in &self.boot.ptes {
+        for (i, v) in &self.saved.ptes {
             self.pte[*i as usize] = *v;
         }
-        self.areas.clone_from(&self.boot.areas);
+        self.areas.clone_from(&self.saved.areas);
         self.stale.clear();
     }
 
-    /// Chunk areas reserved, boot's not counted: number of ranges.
+    /// Ranges reserved by chunks, those of the boot not counted.
     pub fn live_ranges(&self) -> usize {
         self.areas.iter().filter(|a| a.handle != 0).count()
     }
@@ -127,7 +131,9 @@ impl Vm {
         self.areas.insert(i, area);
     }
 
-    /// The lowest base at which every group's range is free; ranges are reserved. 0 when there is none.
+    /// Reserves a range for each group, `sizes` bytes at `offsets` from a common base, and returns the base: the lowest
+    /// at which all of them are free, or 0 when there is none. The kernel searches from the top; from the bottom, a
+    /// program uses few pages of the World's tables.
     pub fn reserve(&mut self, offsets: &[u64], sizes: &[u64], align: u64, handle: Addr) -> Addr {
         let align = align.max(PAGE);
         let mut base = VMALLOC.next_multiple_of(align);
@@ -150,8 +156,8 @@ impl Vm {
         base
     }
 
-    /// Gives the ranges of a handle back. vmalloc flushes lazily before it reuses them, so nothing of them is stale any
-    /// more; pages still mapped there are unmapped by vmalloc and returned.
+    /// Gives the ranges of a handle back; false when it has none. vmalloc flushes before it reuses addresses, so none
+    /// of them is stale any more. It also unmaps pages that are still mapped there, which `unmapped` gets.
     pub fn release(&mut self, handle: Addr, mut unmapped: impl FnMut(Pfn)) -> bool {
         let before = self.areas.len();
         let pte = &mut self.pte;
@@ -183,12 +189,11 @@ impl Vm {
         self.areas.len() != before
     }
 
-    /// True when `addr` has a page table.
     pub fn has_table(&self, addr: Addr) -> bool {
         self.has_table[index(addr) / TABLE]
     }
 
-    /// Makes the page table of `addr`.
+    /// Makes the page table of `addr`, unless it exists.
     pub fn make_table(&mut self, addr: Addr) {
         let t = index(addr) / TABLE;
         if !std::mem::replace(&mut self.has_table[t], true) {
@@ -196,7 +201,6 @@ impl Vm {
         }
     }
 
-    /// Maps one page.
     pub fn map(&mut self, addr: Addr, pfn: Pfn) -> Mapped {
         let i = index(addr);
         if !self.has_table[i / TABLE] {
@@ -215,7 +219,8 @@ impl Vm {
         Mapped::Fine
     }
 
-    /// Unmaps one page; its translation is stale until flushed. The frame that was mapped.
+    /// Unmaps one page and returns its frame; None when no page is mapped. The translation is stale until it is
+    /// flushed.
     pub fn unmap(&mut self, addr: Addr) -> Option<Pfn> {
         let i = index(addr);
         let old = self.pte[i];
@@ -227,7 +232,7 @@ impl Vm {
         Some(old - 1)
     }
 
-    /// Flushes translations of a range.
+    /// Flushes the stale translations of a range of addresses, the end not included.
     pub fn flush(&mut self, start: Addr, end: Addr) {
         let range = index(start.clamp(VMALLOC, VMALLOC_END)) as u32..index(end.clamp(VMALLOC, VMALLOC_END)) as u32;
         let pte = &mut self.pte;
@@ -240,7 +245,6 @@ impl Vm {
         });
     }
 
-    /// The frame mapped at `addr`.
     pub fn lookup(&self, addr: Addr) -> Option<Pfn> {
         match self.pte[index(addr)] {
             0 => None,
@@ -249,7 +253,8 @@ impl Vm {
         }
     }
 
-    /// The first page of the range that is not mapped, and whether a stale translation may hide that.
+    /// The first page of the range that is not mapped, and whether its translation is stale: an access there would
+    /// succeed on a machine and touch memory of another owner.
     pub fn first_hole(&self, addr: Addr, len: u64) -> Option<(Addr, bool)> {
         let last = index(addr + len.max(1) - 1);
         (index(addr)..=last)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Fibers: every tenant call runs on one, so that a World call can switch tasks or end the program from any depth.
 //!
-//! Ending a program early *abandons* its fibers: their stacks are reused without unwinding, since C frames may lie on
-//! them. What runs on a fiber must therefore own nothing that needs a drop across a World call.
+//! Ending a program early *abandons* its fibers: their stacks are used again without unwinding, since C frames may lie
+//! on them. So what runs on a fiber must own nothing with a destructor across a World call; in particular no borrow
+//! lives across a switch, or the World would stay borrowed for ever.
 
 use std::cell::Cell;
 use std::ptr;
@@ -10,23 +11,24 @@ use std::ptr;
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
-/// Bytes of a fiber's stack: percpu.c needs less than 16 KiB; the rest is for Rust and sanitizers.
+/// Bytes of a fiber's stack. percpu.c needs less than 16 KiB; the rest is for Rust and sanitizers, and costs no memory
+/// until it is touched.
 const STACK: usize = 512 << 10;
 
-/// Why a fiber stopped running.
+/// Why a fiber paused, which tells its runner what has to happen before it is resumed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Pause {
     /// It has ended an op.
     Yielded,
     /// Its turn ended at a scheduling point.
     Preempted,
-    /// It waits for a lock.
+    /// It waits for a lock: resume it after a release.
     Blocked,
-    /// It found no memory and will look again.
+    /// It found no memory and will retry: other tasks should run first.
     Retrying,
-    /// It runs a shrinker of the program, which has to be run for it.
+    /// It reclaims, and the runner has to run this shrinker of the program before it resumes it.
     Shrink(u8),
-    /// The program is over.
+    /// The program is over. A fiber that pauses for this must not be resumed.
     Stopped,
     /// Its body returned.
     Finished,
@@ -36,14 +38,15 @@ thread_local! {
     static CURRENT: Cell<*const Yielder<(), Pause>> = const { Cell::new(ptr::null()) };
 }
 
-/// A reusable stack with, while it is used, a body running on it.
+/// A stack for one body after the other.
 pub struct Fiber {
+    /// The body, while one is started and has not returned. It owns the stack then.
     coroutine: Option<Coroutine<(), Pause, (), DefaultStack>>,
     stack: Option<DefaultStack>,
 }
 
 impl Fiber {
-    /// Makes a stack.
+    /// A fiber with nothing to run.
     ///
     /// # Errors
     /// The system has no memory for it.
@@ -76,7 +79,7 @@ impl Fiber {
         }
     }
 
-    /// Forgets what runs on the stack, without unwinding.
+    /// Forgets the body on the stack without unwinding it.
     pub fn abandon(&mut self) {
         if let Some(mut coroutine) = self.coroutine.take() {
             // SAFETY: frames on the stack are C frames or Rust frames between a World call and the fiber's body; by the
@@ -89,7 +92,8 @@ impl Fiber {
     }
 }
 
-/// Makes a stack clean for AddressSanitizer: frames that were left without returning keep their red zones poisoned.
+/// Cleans a stack for AddressSanitizer: frames that never returned keep their red zones poisoned, and the next body
+/// would be reported for using them.
 fn forget_frames(stack: &DefaultStack) {
     #[cfg(percuss_asan)]
     {
@@ -124,7 +128,8 @@ pub fn pause(why: Pause) {
     let yielder = CURRENT.get();
     assert!(!yielder.is_null(), "a World call that must wait or end the program needs a fiber");
     // SAFETY: CURRENT points to the yielder of the fiber that runs on this thread now: set when it starts and again
-    // below each time it is resumed, reset to the outer one whenever it pauses or ends. A yielder lives as long as its body.
+    // below each time it is resumed, reset to the outer one whenever it pauses or ends. A yielder lives as long as its
+    // body.
     unsafe { (*yielder).suspend(why) };
     CURRENT.set(yielder);
 }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Tasks: the fibers and threads that they run on, and the World's side of the ops they run.
 
+mod common;
 pub mod fiber;
+mod guard;
 pub mod ops;
+mod seat;
 mod switch;
 pub mod threads;

@@ -5,8 +5,8 @@ use crate::world::World;
 use percuss_kernel::event::Event;
 use percuss_kernel::op_is_nested;
 
-/// The running task's context at the start of an op, to compare with the end: an allocator that leaves interrupts off or
-/// a lock held is caught by this, whatever its callers do next.
+/// The running task's context at the start of an op, to compare with the end: an allocator that leaves interrupts off
+/// or a lock held is caught by this, whatever its callers do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Context {
     irqs_off: bool,

@@ -16,8 +16,8 @@ impl World {
         }
     }
 
-    /// Starts the work item on the worker when it is pending. [`World::work_end`] gets the result, which is the context to
-    /// go back to.
+    /// Starts the work item on the worker when it is pending. [`World::work_end`] gets the result, which is the context
+    /// to go back to.
     pub fn work_begin(&mut self) -> Option<usize> {
         // A workqueue does not run one work item twice at once: what was queued meanwhile stays queued.
         if self.run.working || !std::mem::take(&mut self.run.work_pending) {
@@ -58,23 +58,23 @@ impl World {
         self.task().memcg = id.min(MEMCGS as u32 - 1);
     }
 
-    /// Makes a fatal signal pending for a task, the running one when it is None. Waiting tasks try again, because a killable
-    /// wait ends with the signal.
+    /// Makes a fatal signal pending for a task, the running one when it is None. Waiting tasks try again, because a
+    /// killable wait ends with the signal.
     pub fn kill(&mut self, task: Option<usize>) {
         self.run.tasks[task.unwrap_or(self.run.current)].signal = true;
         self.run.released = true;
     }
 
-    /// Whether an interrupt can start on top of this context: its interrupts are on, and no handler of the same kind or a
-    /// hard one runs there.
+    /// Whether an interrupt can start on top of this context: its interrupts are on, and no handler of the same kind or
+    /// a hard one runs there.
     pub fn takes_interrupt(&self, context: usize, hard: bool) -> bool {
         let t = &self.run.tasks[context];
         let running = if hard { t.interrupt & 2 } else { t.interrupt };
         !t.irqs_off && running == 0
     }
 
-    /// Starts an interrupt on top of the running context. [`World::interrupt_end`] gets the result, the handlers that ran
-    /// there before.
+    /// Starts an interrupt on top of the running context. [`World::interrupt_end`] gets the result, the handlers that
+    /// ran there before.
     pub fn interrupt(&mut self, hard: bool) -> u8 {
         let task = self.task();
         let before = task.interrupt;
@@ -89,8 +89,8 @@ impl World {
         self.emit(Event::Interrupt { hard, enter: false });
     }
 
-    /// Prepares the drain: task 0 runs in a context that may sleep, with memory enough. The drain belongs to no op, so what
-    /// the program left behind must not make it fail.
+    /// Prepares the drain: task 0 runs in a context that may sleep, with memory enough. The drain belongs to no op, so
+    /// what the program left behind must not make it fail.
     pub fn calm(&mut self) {
         self.switch_to(0);
         *self.task() = Task::default();
@@ -98,8 +98,8 @@ impl World {
         self.run.pool = None;
     }
 
-    /// Says whether the task that runs next is the only one that could: as things are, and once it releases a lock. A task
-    /// that retries for memory while it is alone gives up, since no other task can free any.
+    /// Says whether the task that runs next is the only one that could: as things are, and once it releases a lock. A
+    /// task that retries for memory while it is alone gives up, since no other task can free any.
     pub fn set_alone(&mut self, alone: [bool; 2]) {
         self.run.alone = alone;
     }
