@@ -3,7 +3,7 @@
 #
 # Builds fuzz targets as cargo-fuzz does, without needing it; sourced. `fuzz_build [TARGET...]` builds these, or all, and
 # sets `fuzz_bin` to the directory of the binaries. SANITIZER says how:
-#     address    AddressSanitizer on the C, with per-CPU memory that nobody has poisoned (the default)
+#     address    AddressSanitizer on the C, with per-CPU memory poisoned that is not allocated (the default)
 #     undefined  the same and UndefinedBehaviorSanitizer on the C, which then ends the program
 #     none       neither; about twice as fast
 # LeakSanitizer is off everywhere: chunks hang in memory of the simulated kernel, where it sees no roots, so it would
@@ -60,7 +60,7 @@ fuzz_build() {
     local dir="$root/target/fuzz-${sanitizer/undefined/address}"
     (cd "$root/fuzz" && env "${env[@]}" CARGO_TARGET_DIR="$dir" cargo build --quiet --locked --release \
         --target x86_64-unknown-linux-gnu "${bins[@]}") || return 2
-    # shellcheck disable=SC2034 # for whoever sources this
+    # shellcheck disable=SC2034 # used by the scripts that source this
     fuzz_bin="$dir/x86_64-unknown-linux-gnu/release"
 }
 

@@ -1,14 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What README.md says is so: commands, flags, exit codes, output and lists.
+//! The documents are true: commands, flags, exit codes, output, links, lists and the files they name.
 
 mod common;
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use common::{checkout, percuss};
 
-fn readme() -> String {
-    fs::read_to_string(checkout().join("README.md")).unwrap()
+/// The page with the story of one known finding.
+const REPORTS: &str = "docs/reports.md";
+
+fn read(page: &str) -> String {
+    fs::read_to_string(checkout().join(page)).unwrap()
+}
+
+/// All pages, from the root of the repository.
+fn pages() -> Vec<String> {
+    let names = |dir: PathBuf| fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+    let mut pages: Vec<String> = names(checkout()).filter(|n| n.ends_with(".md")).collect();
+    pages.extend(names(checkout().join("docs")).map(|n| format!("docs/{n}")));
+    pages.sort();
+    pages
 }
 
 /// Blocks of one language, in order, each with its place in the text.
@@ -18,43 +31,102 @@ fn blocks<'t>(text: &'t str, language: &str) -> Vec<(usize, &'t str)> {
     found.map(|at| (at, &text[at..at + text[at..].find("```").unwrap()])).collect()
 }
 
-/// What stands between the two comments of a generated part.
+/// The text between the two comments of a generated part.
 fn part<'t>(text: &'t str, name: &str) -> &'t str {
     let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
     text.split(&begin).nth(1).unwrap().split(&end).next().unwrap()
 }
 
+/// The command of a page whose line contains this text, and the output that follows it.
+fn shown<'t>(text: &'t str, command: &str) -> (Vec<&'t str>, &'t str) {
+    let (at, line) = blocks(text, "sh").into_iter().find(|(_, block)| block.contains(command)).unwrap();
+    let output = blocks(text, "text").into_iter().find(|(place, _)| *place > at).unwrap().1;
+    (line.split_whitespace().collect(), output)
+}
+
+#[test]
+fn the_readme_is_short_and_in_order() {
+    let text = read("README.md");
+    let lines = text.lines().count();
+    assert!(lines <= 150, "README.md has {lines} lines of at most 150: move what is not for a first visit to docs/");
+    let sections: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("## ")).collect();
+    let order = [
+        "What it found",
+        "Quick start",
+        "Check your patch",
+        "Bisect",
+        "How it works",
+        "What it does not see",
+        "Documents",
+        "Contributing",
+        "Licence",
+    ];
+    assert_eq!(sections, order);
+    for page in pages().iter().filter_map(|page| page.strip_prefix("docs/")) {
+        assert!(text.contains(&format!("(docs/{page})")), "README.md does not lead to docs/{page}");
+    }
+}
+
+/// What is wrong with a command of a page, or nothing.
+fn command_is_wrong(line: &str) -> Option<String> {
+    let line = line.trim_start_matches("git bisect run ");
+    let words: Vec<&str> = line.split_whitespace().skip_while(|w| w.starts_with("PERCUSS_")).collect();
+    let exists = |file: &str| checkout().join(file).is_file();
+    match words[0] {
+        "percuss" => {
+            let help = percuss(&[words[1], "--help"]);
+            if help.code != 0 {
+                return Some(format!("no such verb: {line}"));
+            }
+            for flag in words.iter().filter(|w| w.starts_with("--")) {
+                if !help.out.split([' ', '\n', ',']).any(|w| w == *flag) {
+                    return Some(format!("`percuss {}` has no {flag}", words[1]));
+                }
+            }
+            let mut files = words.iter().filter(|w| w.contains('/') && !w.starts_with("/tmp/"));
+            files.find(|file| !exists(file)).map(|file| format!("{file} is not there"))
+        }
+        "cargo" => {
+            for pair in words.windows(2) {
+                let there = match pair[0] {
+                    "--test" => {
+                        exists(&format!("tests/{}.rs", pair[1])) || exists(&format!("tests/{}/main.rs", pair[1]))
+                    }
+                    "--bench" => exists(&format!("benches/{}.rs", pair[1])),
+                    "-p" => exists(&format!("crates/{}/Cargo.toml", pair[1].trim_start_matches("percuss-"))),
+                    _ => true,
+                };
+                if !there {
+                    return Some(format!("{} is not there", pair.join(" ")));
+                }
+            }
+            None
+        }
+        script if script.starts_with("scripts/") || script.starts_with(".ci/") => {
+            (!exists(script)).then(|| format!("{script} is not there"))
+        }
+        "echo" | "cat" => None,
+        other => Some(format!("what is {other}?")),
+    }
+}
+
 #[test]
 fn commands_exist() {
-    let text = readme();
     let mut commands = 0;
-    for line in blocks(&text, "sh").iter().flat_map(|(_, block)| block.lines()) {
-        let words: Vec<&str> = line.trim_start_matches("git bisect run ").split_whitespace().collect();
-        commands += 1;
-        match words[0] {
-            "percuss" => {
-                let help = percuss(&[words[1], "--help"]);
-                assert_eq!(help.code, 0, "README.md: no such verb: {line}");
-                for flag in words.iter().filter(|w| w.starts_with("--")) {
-                    let known = help.out.split([' ', '\n', ',']).any(|w| w == *flag);
-                    assert!(known, "README.md: `percuss {}` has no {flag}", words[1]);
-                }
-                for file in words.iter().filter(|w| w.contains('/')) {
-                    assert!(checkout().join(file).is_file(), "README.md: {file} is not there");
-                }
-            }
-            script if script.starts_with("scripts/") => {
-                assert!(checkout().join(script).is_file(), "README.md: {script} is not there");
-            }
-            other => panic!("README.md: what is {other}?"),
+    for page in pages() {
+        let text = read(&page);
+        for line in blocks(&text, "sh").iter().flat_map(|(_, block)| block.lines()) {
+            commands += 1;
+            let wrong = command_is_wrong(line);
+            assert!(wrong.is_none(), "{page}: {}", wrong.unwrap_or_default());
         }
     }
-    assert!(commands >= 10, "{commands}");
+    assert!(commands >= 50, "{commands}");
 }
 
 #[test]
 fn exit_codes() {
-    let text = readme();
+    let text = read("README.md");
     let rows = part(&text, "exit codes").lines().skip(2);
     let listed: Vec<String> = rows.map(|r| r.trim_matches(['|', ' ']).replacen(" | ", " ", 1)).collect();
     let help = percuss(&["--help"]).out;
@@ -62,30 +134,95 @@ fn exit_codes() {
     assert_eq!(listed.join(", "), said);
 }
 
+/// The default tree, if it is the version whose output the pages show.
+fn shown_tree() -> Option<percuss::tree::Tree> {
+    let tree = common::tree()?;
+    if !read(REPORTS).contains(&tree.version) {
+        eprintln!("skipped: {REPORTS} shows another version than {tree}");
+        return None;
+    }
+    Some(tree)
+}
+
 #[test]
-fn output_is_real() {
-    let Some(tree) = common::tree() else { return };
-    let text = readme();
-    let (at, command) = blocks(&text, "sh")[0];
-    let words: Vec<&str> = command.split_whitespace().collect();
-    let shown = blocks(&text, "text").into_iter().find(|(place, _)| *place > at).unwrap().1;
-    let mut run = common::command(&words[1..]);
-    run.current_dir(checkout());
-    let real = common::run(run).out;
-    if !shown.contains(&tree.version) {
-        eprintln!("skipped: README.md shows another version than {tree}");
+fn the_known_finding_is_real() {
+    let text = read(REPORTS);
+    let (words, output) = shown(&text, "percuss replay corpora/");
+    let (readme, file) = (read("README.md"), read(words[2]));
+    assert!(readme.contains(words[2]), "README.md names another program than {REPORTS}");
+    assert!(file.ends_with(blocks(&readme, "percuss")[0].1), "the program in README.md is the file's");
+    if shown_tree().is_none() {
         return;
     }
-    assert_eq!(shown, real);
-    let program = blocks(&text, "percuss")[0].1;
-    let file = fs::read_to_string(checkout().join(words[2])).unwrap();
-    assert!(file.ends_with(program), "the program in README.md is the file's");
+    let mut run = common::command(&words[1..]);
+    run.current_dir(checkout());
+    assert_eq!(output, common::run(run).out);
+}
+
+#[test]
+fn the_new_finding_is_real() {
+    if shown_tree().is_none() {
+        return;
+    }
+    let text = read("README.md");
+    let (words, output) = shown(&text, "--edit");
+    let scratch = tempfile::tempdir().unwrap();
+    let mut run = common::command(&words[1..]);
+    run.current_dir(scratch.path());
+    let real = common::run(run);
+    assert_eq!(real.code, 1, "{}", real.err);
+    assert!(real.out.contains(output), "README.md shows\n{output}\nbut the command prints\n{}", real.out);
+}
+
+/// Links of a page, relative to its folder.
+fn links(text: &str) -> Vec<&str> {
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    targets.filter(|t| !t.contains("://") && !t.starts_with('#')).map(|t| t.split('#').next().unwrap()).collect()
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let mut seen = 0;
+    for page in pages() {
+        let folder = checkout().join(&page).parent().unwrap().to_owned();
+        for link in links(&read(&page)) {
+            seen += 1;
+            assert!(folder.join(link).exists(), "{page} links to {link}, which is not there");
+        }
+    }
+    assert!(seen >= 50, "{seen}");
+}
+
+/// Paths in backquotes that begin in a folder of the repository. A name in capitals stands for any.
+fn named_files(text: &str) -> Vec<&str> {
+    let parts = ["crates/", "shim/", "src/", "tests/", "docs/", "corpora/", "bugs/", "scripts/", "fuzz/", "coverage/"];
+    let quoted = text.split('`').skip(1).step_by(2).map(|q| q.split([' ', ':']).next().unwrap());
+    let fixed = |q: &&str| !q.contains(['*', '…', '{', '\n']) && !q.contains("NAME") && !q.contains("TARGET");
+    quoted.filter(|q| parts.iter().any(|p| q.starts_with(p))).filter(fixed).collect()
+}
+
+/// What fuzzing and reports write is named, too, and only there after a run.
+const WRITTEN: [&str; 2] = ["fuzz/artifacts/", "fuzz/findings"];
+
+#[test]
+fn named_files_exist() {
+    for (page, least) in pages().iter().map(|page| (page, if page == "docs/architecture.md" { 40 } else { 0 })) {
+        let text = read(page);
+        // Backquotes of code blocks would put the others out of step.
+        let prose: String = text.split("```").step_by(2).collect();
+        let named = named_files(&prose);
+        assert!(named.len() >= least, "{page} names {} files", named.len());
+        for file in named.iter().filter(|f| !WRITTEN.iter().any(|w| f.starts_with(w))) {
+            assert!(Path::new(&checkout()).join(file).exists(), "{page} names {file}, which is not there");
+        }
+    }
 }
 
 /// `PERCUSS_BLESS=1` puts the list there.
 #[test]
 fn not_modelled_is_the_shims_list() {
-    let text = readme();
+    let page = "docs/limits.md";
+    let text = read(page);
     let mut list = String::new();
     let mut width = 0;
     for (i, name) in percuss_shim::compile::not_modelled().into_iter().enumerate() {
@@ -104,7 +241,7 @@ fn not_modelled_is_the_shims_list() {
         let begin = "<!-- not modelled -->\n";
         let at = text.find(begin).unwrap() + begin.len();
         let new = format!("{}{list}{}", &text[..at], &text[at + there.len()..]);
-        fs::write(checkout().join("README.md"), new).unwrap();
+        fs::write(checkout().join(page), new).unwrap();
         return;
     }
     assert_eq!(there, list, "run this test with PERCUSS_BLESS=1");

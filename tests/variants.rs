@@ -36,10 +36,10 @@ fn all_are_here() {
     assert_eq!(names.collect::<Vec<_>>(), VARIANTS.map(|(name, ..)| name));
 }
 
-/// README.md lists them.
+/// docs/check.md lists them.
 #[test]
-fn the_readme_lists_them() {
-    let text = std::fs::read_to_string(common::checkout().join("README.md")).unwrap();
+fn the_documentation_lists_them() {
+    let text = std::fs::read_to_string(common::checkout().join("docs/check.md")).unwrap();
     let table = text.split("<!-- variants -->").nth(1).unwrap().split("<!-- end of").next().unwrap();
     let rows = VARIANTS.map(|(name, on, off)| {
         let title = Edit::variant(name).unwrap().title;

@@ -84,7 +84,7 @@ pub struct ImageArgs {
     /// Patch to apply: a diff, `git format-patch` output or an mbox; may be given several times
     #[arg(long, value_name = "FILE")]
     pub patch: Vec<PathBuf>,
-    /// Variant of our own to apply, such as v4 (see README.md)
+    /// Variant of our own to apply, such as v4 (see docs/check.md)
     #[arg(long, value_name = "NAME")]
     pub variant: Option<String>,
     /// Take patches that are quoted, escaped for HTML or have lost their tabs

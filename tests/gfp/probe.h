@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What a probe does: it asks every helper about every mask in every scope and writes the answers as 32-bit words. The
- * helpers are the shim's or the tree's own; who includes this has them.
+ * helpers are the shim's or the tree's own; the file that includes this has them.
  */
 static unsigned int answers[1 << 18];
 static unsigned int nr_answers;
