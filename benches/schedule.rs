@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What schedules cost: a switch of fibers, a scheduling point at which nobody else goes on, and programs of several
+//! What schedules cost: a switch of fibers, a scheduling point at which no other task goes on, and programs of several
 //! tasks in lockstep. `cargo bench --bench schedule` prints divan's table, then the ratio that docs/speed.md speaks of,
 //! measured in turns so that a slow machine is slow for all of them. `-- scaling` measures campaigns with one job and two,
 //! which says something on an idle machine only.

@@ -11,9 +11,9 @@ use percuss::oracle::OracleKind;
 use percuss::program::Program;
 use percuss::worker::Setup;
 
-/// A NOFS caller under a file system's lock, who finds populated room.
+/// A NOFS caller under a file system's lock, which finds populated room.
 const UNDER_FS: &str = "task a\nlock fs\nx = alloc 64 gfp GFP_NOFS\nunlock fs\n";
-/// A caller who may reclaim, and needs a chunk.
+/// A caller that may reclaim, and needs a chunk.
 const NEEDS_A_CHUNK: &str = "boot cpus=2\ntask a\nx = alloc 32768\ny = alloc 8\nfree y\n";
 
 fn build(edits: &[&str], variant: Option<&str>) -> (Image, Setup) {
@@ -118,7 +118,7 @@ fn what_cannot_be_put_together_is_reported_in_parts() {
     let (_image, setup) = build(&[], None);
     let programs = programs(&[UNDER_FS, NEEDS_A_CHUNK]);
     let batch = listed(&setup, 0, &programs).unwrap();
-    // Somebody who does not have program 1.
+    // The reader of the report does not have program 1.
     let lost = |index: u64| if index == 0 { programs[0].clone() } else { Program::default() };
     let found = compose(&setup, &batch.order, &lost).unwrap();
     let [cycle] = &found[..] else { panic!("{found:#?}") };

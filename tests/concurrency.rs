@@ -115,7 +115,7 @@ fn the_schedule_of_b70_is_made_small() {
     assert!(one(&base, &small).unwrap().found.iter().all(|f| f.finding.quirk.is_some()), "{small}");
 }
 
-/// Who never unlocks is named, with who waits for him.
+/// The report names the task that never unlocks, and the tasks that wait for it.
 #[test]
 fn a_mutex_that_is_kept() {
     if common::tree().is_none() {

@@ -7,7 +7,6 @@ use percuss::model::{Facts, Quirks};
 use percuss::program::Program;
 use percuss::report;
 
-/// The interleaving of a program, as text of this width.
 fn shown(text: &str, width: usize) -> String {
     let program: Program = text.parse().unwrap();
     let mut run = ModelRun::new(Facts::default(), Quirks::v6_12()).unwrap();

@@ -13,7 +13,6 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-/// Two requests to workers.
 const PROGRAMS: &str = "300";
 
 fn parse(done: &Done) -> Value {
@@ -21,7 +20,6 @@ fn parse(done: &Done) -> Value {
     serde_json::from_str(&done.out).unwrap()
 }
 
-/// All but the times.
 fn timeless(done: &Done) -> Value {
     let mut value = parse(done);
     assert!(value["seconds"].as_f64().unwrap() > 0.0);
@@ -74,7 +72,7 @@ fn the_same_whatever_happens() {
     let (child, _) = with("3");
     assert_eq!(timeless(&wait(child)), one, "jobs do not matter");
 
-    // A worker that somebody kills loses nothing.
+    // A worker that is killed from outside loses nothing.
     let (child, _) = with("2");
     let mut killed = 0;
     while killed < 2

@@ -32,7 +32,6 @@ fn campaign(setup: &Setup, programs: u64) -> Batch {
     batch
 }
 
-/// Every finding has a quirk that accounts for it.
 fn nothing_new(batch: &Batch, of: &str) {
     let new: Vec<_> = batch.found.iter().filter(|f| f.finding.quirk.is_none()).collect();
     let program = new.first().map(|f| Program::decode(&f.program).to_string());
@@ -40,7 +39,6 @@ fn nothing_new(batch: &Batch, of: &str) {
     assert_eq!(batch.tally.unattributed, 0, "{of}");
 }
 
-/// Findings by the quirk that accounts for them.
 fn accounted(batch: &Batch, quirk: Quirk) -> usize {
     batch.found.iter().filter(|f| f.finding.quirk == Some(quirk)).count()
 }
@@ -219,7 +217,8 @@ fn the_order_of_programs_does_not_matter_to_the_model() {
     order_does_not_matter(|| ModelRun::new(Facts::default(), Quirks::v6_12()).unwrap().session);
 }
 
-/// When contents are looked at whole, what nobody has is poisoned: nothing beyond it may be.
+/// When contents are looked at whole, memory that is not allocated is poisoned. Poison beyond it would
+/// destroy what an owner wrote, and be reported as the tree's fault.
 #[test]
 fn poison_stays_out_of_static_areas() {
     if !common::has_trees() {
@@ -271,7 +270,7 @@ fn images_have_the_quirks_of_their_trees() {
     }
 }
 
-/// What a program left behind when the World stopped it does not reach the next one.
+/// What is left of a program that the World stopped does not reach the next one.
 #[test]
 fn a_stopped_program_leaves_nothing_behind() {
     if !common::has_trees() {

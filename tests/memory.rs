@@ -13,7 +13,6 @@ const LATE: u64 = 6000;
 /// What a heap may gain by chance.
 const SLACK: u64 = 20 << 20;
 
-/// Resident bytes of this process.
 fn resident() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
     let pages: u64 = statm.split_whitespace().nth(1).unwrap().parse().unwrap();

@@ -25,7 +25,6 @@ fn apply_text(name: &str, text: &str, overlay: &mut Overlay) -> Result<Vec<Strin
     Patch::new(name, text, false).apply(overlay).map(|applied| applied.changed)
 }
 
-/// Loads one file and applies all that is in it.
 fn apply_file(path: &Path, lenient: bool, overlay: &mut Overlay) -> Result<(Vec<Applied>, Vec<String>), PatchError> {
     let series = load(&[path.to_owned()], lenient)?;
     let applied = series.patches.iter().map(|patch| patch.apply(overlay)).collect::<Result<_, _>>()?;
@@ -39,7 +38,6 @@ fn bench() -> (TempDir, Overlay) {
     (temp, overlay)
 }
 
-/// A diff of one file with one hunk that replaces line `n`.
 fn diff(old: &str, new: &str, n: usize) -> String {
     format!(
         "--- {old}\n+++ {new}\n@@ -{},3 +{},3 @@\n line {}\n-line {n}\n+LINE {n}\n line {}\n",
@@ -155,7 +153,6 @@ fn bad_patches() {
     assert!(error.contains("larger than 64 MiB"), "{error}");
 }
 
-/// All files below a directory with their contents.
 fn everything(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut all = Vec::new();
     for entry in fs::read_dir(dir).unwrap() {

@@ -11,7 +11,6 @@ use percuss::image::{Image, ImageSpec};
 use percuss::program::{Generator, Program};
 use percuss_shim as shim;
 
-/// Two instances: of 6.12, and of 6.12 with edits.
 fn pair(edits: &[&str]) -> Option<Pair> {
     common::tree()?;
     let edits = edits.iter().map(|e| (*e).to_owned()).collect();

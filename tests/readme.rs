@@ -15,7 +15,6 @@ fn read(page: &str) -> String {
     fs::read_to_string(checkout().join(page)).unwrap()
 }
 
-/// All pages, from the root of the repository.
 fn pages() -> Vec<String> {
     let names = |dir: PathBuf| fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
     let mut pages: Vec<String> = names(checkout()).filter(|n| n.ends_with(".md")).collect();
@@ -67,7 +66,6 @@ fn the_readme_is_short_and_in_order() {
     }
 }
 
-/// What is wrong with a command of a page, or nothing.
 fn command_is_wrong(line: &str) -> Option<String> {
     let line = line.trim_start_matches("git bisect run ");
     let words: Vec<&str> = line.split_whitespace().skip_while(|w| w.starts_with("PERCUSS_")).collect();
@@ -174,7 +172,6 @@ fn the_new_finding_is_real() {
     assert!(real.out.contains(output), "README.md shows\n{output}\nbut the command prints\n{}", real.out);
 }
 
-/// Links of a page, relative to its folder.
 fn links(text: &str) -> Vec<&str> {
     let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
     targets.filter(|t| !t.contains("://") && !t.starts_with('#')).map(|t| t.split('#').next().unwrap()).collect()

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Somebody else's code: what a patched tree tries when it is compiled and when it runs.
+//! Foreign code is confined, when it is compiled and when it runs. Each test patches a tree so that it tries something that the
+//! sandbox has to refuse.
 
 mod common;
 

@@ -16,7 +16,6 @@ fn matrix() -> Matrix {
     compute(&spec, &select(&[]).unwrap(), 2).unwrap()
 }
 
-/// Text of a cell.
 fn cell<'m>(m: &'m Matrix, row: &str, column: &str) -> &'m str {
     let column = m.columns.iter().position(|c| c == column).unwrap();
     &m.rows.iter().find(|r| r.name == row).unwrap().cells[column].text
@@ -41,7 +40,8 @@ fn the_matrix_is_what_the_documentation_says() {
     established(&m);
 }
 
-/// What an argument from the source stands behind, whatever the page says.
+/// Cells that an argument from the kernel's source supports. UPDATE_DOCS=1 would write any result to the page, so these do
+/// not come from the page.
 fn established(m: &Matrix) {
     for (row, none) in [
         ("S1", &["pre-9a5b183", "v4", "v4-nofail"][..]),

@@ -22,7 +22,6 @@ fn examiner(image: &Image) -> Examiner {
     Examiner::new(session, facts, image.quirks, Oracles::default()).unwrap()
 }
 
-/// Generated programs with several tasks.
 fn several(seed: u64) -> impl Iterator<Item = (u64, Program)> {
     let mut generator = Generator::new(seed);
     (0..).map(move |i| (i, generator.program(i))).filter(|(_, p)| p.tasks.len() > 1)

@@ -18,7 +18,7 @@ const MOST: u64 = 3000;
 /// Ops of a program that a person reads.
 const SMALL: usize = 12;
 
-/// A bug, the edits of the tree it is put into, and who must object.
+/// A bug, the edits of the tree it is put into, and the oracles that must object.
 struct Case {
     name: &'static str,
     base: Vec<String>,
@@ -26,7 +26,6 @@ struct Case {
 }
 
 impl Case {
-    /// A bug of a tree with these edits.
     fn new(name: &'static str, base: &[&str], oracles: &[OracleKind]) -> Case {
         Case { name, base: base.iter().map(|e| (*e).to_owned()).collect(), oracles: oracles.to_vec() }
     }
@@ -67,7 +66,6 @@ impl Pair {
     }
 }
 
-/// New findings of these oracles.
 fn new<'b>(batch: &'b Batch, oracles: &'b [OracleKind]) -> impl Iterator<Item = &'b Found> {
     batch.found.iter().filter(|f| f.finding.quirk.is_none() && oracles.contains(&f.finding.oracle))
 }

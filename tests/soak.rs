@@ -82,7 +82,7 @@ fn a_thread_alone_replays_to_the_last_event() {
     if tree().is_none() {
         return;
     }
-    // Nobody reads the number of empty pages without the lock when there is nobody else.
+    // One thread alone has no other that reads the number of empty pages without the lock.
     let dir = tempfile::tempdir().unwrap();
     let done = run(soak("1", "4", dir.path(), &[]));
     let alone = json(&done.out);

@@ -91,7 +91,7 @@ fn unpacks_once_and_only_what_is_listed() {
 fn unpacks_again_when_the_package_or_the_tree_changed() {
     let bench = Bench::new();
     let tree = bench.resolver().resolve("6.12").unwrap();
-    put(&tree.path("mm/percpu.c"), "changed by somebody");
+    put(&tree.path("mm/percpu.c"), "changed by hand");
     let again = bench.resolver().resolve("6.12").unwrap();
     assert_eq!(again.files, tree.files);
 
@@ -330,10 +330,10 @@ fn revisions_of_a_checkout() {
         assert_eq!(fs::read_to_string(tree.path("mm/percpu.c")).unwrap(), text);
         assert!(!tree.path("net").exists() && !tree.dir.starts_with(&dir));
         assert!(matches!(&tree.origin, Origin::Git { describe, .. } if describe == text), "{}", tree.origin);
-        // A second look takes nothing out again, but for what somebody changed.
+        // A second look takes nothing out again, but for what was changed by hand.
         put(&tree.path("witness"), "");
         assert!(resolver.revision(spec, rev).unwrap().path("witness").is_file());
-        put(&tree.path("mm/percpu.c"), "changed by somebody");
+        put(&tree.path("mm/percpu.c"), "changed by hand");
         assert_eq!(resolver.revision(spec, rev).unwrap().files, tree.files);
     }
     assert_eq!(fs::read_to_string(dir.join("mm/percpu.c")).unwrap(), "not committed");

@@ -10,7 +10,6 @@ use percuss::judge::{ModelRun, Oracles, probe};
 use percuss::model::{Facts, Quirk, Quirks};
 use percuss::program::Program;
 
-/// Generated programs of each variant.
 const PROGRAMS: u64 = 300;
 
 /// Variants, with the quirks they bring and take away.
@@ -36,7 +35,6 @@ fn all_are_here() {
     assert_eq!(names.collect::<Vec<_>>(), VARIANTS.map(|(name, ..)| name));
 }
 
-/// docs/check.md lists them.
 #[test]
 fn the_documentation_lists_them() {
     let text = std::fs::read_to_string(common::checkout().join("docs/check.md")).unwrap();

@@ -19,14 +19,12 @@ use percuss_shim::{CompileRequest, Instance, compile};
 mod common;
 use common::TestHost;
 
-/// Possible CPUs measured.
 pub const CPUS: [u32; 2] = [4, 64];
 /// Ops of a program.
 pub const OPS: usize = 64;
 /// Programs taken in turn.
 pub const PROGRAMS: usize = 64;
 
-/// The tree measured.
 pub fn tree() -> Result<PathBuf, percuss::tree::TreeError> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     percuss::tree::Tree::resolve("6.12", &root).map(|t| t.dir)

@@ -70,7 +70,6 @@ fn measure(cpus: u32) -> Vec<Line> {
     ]
 }
 
-/// Measures and prints.
 pub fn print() {
     for cpus in CPUS {
         println!("\nprograms of 64 ops, {cpus} CPUs (least of {TURNS} turns)");

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-/// The export.
 #[derive(Deserialize)]
 pub struct Export {
     data: Vec<Data>,

@@ -76,7 +76,6 @@ pub fn tree() -> Option<Tree> {
     }
 }
 
-/// The named trees.
 pub const TREES: [&str; 2] = ["6.12", "6.1"];
 
 /// Whether all of them are there; a line says which is not.

@@ -69,7 +69,7 @@ fn lists_agree() {
 
 /// Continuous integration, services and plain servers take the targets that there are.
 #[test]
-fn nobody_has_a_list_of_their_own() {
+fn no_script_lists_targets_itself() {
     for script in ["scripts/test", "scripts/fuzz-all", "scripts/oss-fuzz-local", "fuzz/oss-fuzz/build.sh"] {
         let text = read(script);
         assert!(text.contains("fuzz_targets"), "{script} does not go through the targets");
@@ -104,7 +104,7 @@ fn seeds_are_programs_of_their_target() {
     }
 }
 
-/// A seed that nobody knows the reason of is dropped at the next tidying up.
+/// Each seed says in a comment what it is for: a seed without a reason is dropped at the next tidying up.
 #[test]
 fn seeds_tell_their_story() {
     for (_, path) in programs() {

@@ -166,7 +166,7 @@ fn a_kill_while_findings_are_written_leaves_whole_files() {
         let fake = if wanted == 1 { find.as_str() } else { "true" };
         let mut victim = place.session(fake).spawn().unwrap();
         let until = Instant::now() + Duration::from_secs(120);
-        // Whoever looks in between sees whole files, too.
+        // A reader that looks in between sees whole files, too.
         while noted(&place).len() < wanted && victim.try_wait().unwrap().is_none() {
             assert!(Instant::now() < until, "no findings");
         }

@@ -91,7 +91,6 @@ fn function_of(text: &str, name: &str) -> Option<String> {
     Some(body[..=end].join("\n"))
 }
 
-/// The tree's helpers, as C.
 fn helpers(tree: &Tree) -> String {
     let mut out = AROUND.to_owned();
     for (file, macros, functions) in TAKEN {
@@ -112,7 +111,6 @@ fn compiler() -> String {
     std::env::var("PERCUSS_CC").ok().into_iter().chain(names).find(works).expect("a compiler")
 }
 
-/// Compiles and runs a probe.
 fn answers(dir: &Path, source: &Path, hooks: bool, flags_of: &[String]) -> Vec<u32> {
     let list = |names: Vec<&str>| names.join(",");
     let flags = flags();
@@ -170,7 +168,6 @@ fn of_shim(tree: &Tree, header: &str, change: impl Fn(String) -> String) -> Vec<
     answers(dir.path(), &source, hooks, &flags)
 }
 
-/// What the World says, in the order of the probe.
 fn of_world() -> Vec<u32> {
     let mut out: Vec<u32> = Gfp::NAMES.iter().map(|(_, gfp)| gfp.0).collect();
     let flags = flags();
