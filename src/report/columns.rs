@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use percuss_engine::judge::interleaving::{Interleaving, Row};
+use percuss_engine::judge::interleaving::{Interleaving, Stretch};
 use percuss_kernel::context_name;
 
 /// Spaces between columns.
@@ -39,7 +39,7 @@ pub fn interleaving(all: &Interleaving, around: Option<u32>, width: usize) -> St
 }
 
 /// Rows to show, and how many there are before and behind them.
-fn window(rows: &[Row], around: Option<u32>) -> (&[Row], usize, usize) {
+fn window(rows: &[Stretch], around: Option<u32>) -> (&[Stretch], usize, usize) {
     let Some(op) = around.filter(|_| rows.len() > AROUND) else { return (rows, 0, 0) };
     // What belongs to no op, or to the drain, is at the end.
     let at = rows.iter().rposition(|r| r.op == op).unwrap_or(rows.len() - 1);
@@ -58,7 +58,7 @@ fn header(contexts: &[usize], column: usize) -> String {
 }
 
 /// The lines of a row, notes indented.
-fn lines(row: &Row, column: usize) -> Vec<String> {
+fn lines(row: &Stretch, column: usize) -> Vec<String> {
     let mut out = fill(&row.what, column, "");
     row.notes.iter().for_each(|note| out.extend(fill(note, column, "  ")));
     out

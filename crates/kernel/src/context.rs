@@ -1,26 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Contexts: who can run, and how ops are numbered.
+//! Contexts, which are what can run, and the numbers of ops in events.
 
 use crate::limits;
 
-/// Index of the worker's task context, behind those of the program.
+// Tasks are contexts by their index; the two kernel threads come after as many tasks as a program can have, so that
+// their numbers do not depend on the program.
+
 pub const WORKER: usize = limits::TASKS;
 
-/// Index of kswapd's context.
 pub const KSWAPD: usize = limits::TASKS + 1;
 
-/// Contexts there can be.
+/// The number of contexts.
 pub const CONTEXTS: usize = limits::TASKS + 2;
 
-/// Number of the ops that drain a program at its end.
+/// The number that stands for the drain: the frees and the work that the run adds after the last op, so that every
+/// program ends with nothing allocated. No op has this number, since its upper byte is no owner's.
 pub const DRAIN: u32 = u32::MAX;
 
-/// Number of an op in events: task in the upper byte.
+/// The number of an op in events. The upper byte is its [owner](OpOwner), the rest its place among the owner's ops.
 pub fn op_number(task: usize, index: usize) -> u32 {
     (task as u32) << 24 | index as u32
 }
 
-/// A context in words.
+/// The context in words, as reports name it: `task a`, `the worker`, `kswapd`.
 pub fn context_name(context: usize) -> String {
     match context {
         WORKER => "the worker".to_owned(),

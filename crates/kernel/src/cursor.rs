@@ -21,17 +21,16 @@ struct Begun {
     at: u32,
 }
 
-/// What is known of one context.
 #[derive(Clone, Copy, Debug, Default)]
 struct Lane {
     /// The op of the task's own that runs, or ran last; None before the first.
     own: Option<Begun>,
-    /// `own` has not ended.
+    // `own` has not ended.
     busy: bool,
     /// Ops of shrinkers and handlers that run on top of it, the innermost last.
     nested: [Begun; NESTED],
     depth: u8,
-    /// Reclaims that have begun and not ended.
+    // A count, though reclaim does not recurse in the kernel: a tenant's stream is read as it comes.
     reclaims: u8,
 }
 
@@ -43,7 +42,7 @@ struct Lane {
 /// [`Event::OpBegin`] and [`Event::WorkBegin`] belong to what they start, so ask after.
 #[derive(Clone, Debug)]
 pub struct Cursor {
-    /// Index of the next event, for callers that do not number events themselves.
+    // Index of the next event, for callers that do not number events themselves.
     next: u32,
     context: usize,
     /// The context that runs the work item while the worker is on. There is one work item, and it does not run twice
@@ -67,20 +66,22 @@ impl Cursor {
         Cursor { next: 0, context: 0, host: 0, working: false, booted: false, lanes }
     }
 
-    /// After all of these events.
+    /// The place after all of these events.
+    ///
+    /// For one question about a log; a caller that asks at many events keeps a cursor and advances it.
     pub fn after(events: &[Event]) -> Cursor {
         let mut cursor = Cursor::new();
         events.iter().for_each(|e| cursor.advance(e));
         cursor
     }
 
-    /// Takes note of the next event.
+    /// Takes note of the next event. To be called for every event of the log, in order.
     #[inline]
     pub fn advance(&mut self, event: &Event) {
         self.advance_at(self.next, event);
     }
 
-    /// The same for callers that number events themselves; see [`Cursor::began`].
+    /// Does the same for callers that number events themselves; [`Cursor::began`] then answers in their numbers.
     #[inline]
     pub fn advance_at(&mut self, index: u32, event: &Event) {
         self.next = index.wrapping_add(1);
@@ -90,7 +91,7 @@ impl Cursor {
             Event::OpEnd { op, .. } => self.op_ends(op),
             Event::WorkBegin => self.work_begins(),
             Event::WorkEnd => self.work_ends(),
-            Event::ReclaimBegin { .. } => self.lane_mut().reclaims += 1,
+            Event::ReclaimBegin { .. } => self.lane_mut().reclaims = self.lane().reclaims.saturating_add(1),
             Event::ReclaimEnd { .. } => self.lane_mut().reclaims = self.lane().reclaims.saturating_sub(1),
             Event::Boot { .. } | Event::State { .. } | Event::Stopped { .. } => {}
             // The ops of a shrinker say that it runs; one without ops does nothing.
@@ -129,7 +130,7 @@ impl Cursor {
         }
     }
 
-    /// The work item starts: the worker runs it for the op of the context that ran.
+    // The worker runs the work item for the op of the context that ran: what goes wrong there is reported for that op.
     fn work_begins(&mut self) {
         let (own, busy) = (self.innermost(), self.running().is_some());
         self.host = std::mem::replace(&mut self.context, WORKER);
@@ -153,7 +154,7 @@ impl Cursor {
         &mut self.lanes[self.context]
     }
 
-    /// The innermost op of the running context that can be named.
+    // The innermost op of the running context that can be named.
     #[inline]
     fn innermost(&self) -> Option<Begun> {
         let lane = self.lane();
@@ -163,7 +164,10 @@ impl Cursor {
         }
     }
 
-    /// Takes note of the next event, and says which context and op it belongs to: the op as [`Cursor::op`] gives it.
+    /// Takes note of the next event, and says which context and op it belongs to.
+    ///
+    /// That is the place before an event that ends something, else the place after it. The op is what [`Cursor::op`]
+    /// answers there.
     pub fn advance_to(&mut self, event: &Event) -> (usize, Option<u32>) {
         let before = (self.context, self.op());
         self.advance(event);
@@ -176,13 +180,12 @@ impl Cursor {
         self.context
     }
 
-    /// The running context is the worker.
+    /// The running context is the worker, or a handler that interrupts it.
     #[inline]
     pub fn in_worker(&self) -> bool {
         self.context == WORKER
     }
 
-    /// The running context is kswapd.
     #[inline]
     pub fn in_kswapd(&self) -> bool {
         self.context == KSWAPD
@@ -235,5 +238,63 @@ impl Cursor {
     #[inline]
     pub fn reclaims(&self) -> bool {
         self.lane().reclaims > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gfp::Gfp;
+    use crate::{limits, op_number};
+
+    const SHRINKER: usize = limits::TASKS;
+    const HANDLER: usize = limits::TASKS + limits::SHRINKERS;
+
+    fn begin(op: u32) -> Event {
+        Event::OpBegin { op }
+    }
+
+    fn end(op: u32) -> Event {
+        Event::OpEnd { op, result: 0 }
+    }
+
+    #[test]
+    fn nested_ops_end_in_the_one_around_them() {
+        let [own, shrinker, handler] = [0, SHRINKER, HANDLER].map(|owner| op_number(owner, 3));
+        let reclaim = Event::ReclaimBegin { gfp: Gfp::KERNEL, kswapd: false };
+        let mut cursor = Cursor::after(&[begin(own), reclaim, begin(shrinker), begin(handler)]);
+        assert_eq!((cursor.running(), cursor.began(), cursor.reclaims()), (Some(handler), 3, true));
+        assert_eq!(cursor.outer().collect::<Vec<_>>(), [shrinker, own]);
+        assert_eq!(cursor.advance_to(&end(handler)), (0, Some(handler)), "the end is its own");
+        assert_eq!((cursor.running(), cursor.began()), (Some(shrinker), 2));
+        cursor.advance(&end(shrinker));
+        assert_eq!((cursor.running(), cursor.outer().next()), (Some(own), None));
+        cursor.advance(&end(own));
+        assert_eq!((cursor.running(), cursor.op()), (None, Some(own)), "what follows is still the op's");
+        cursor.advance(&begin(handler));
+        assert_eq!((cursor.running(), cursor.outer().next()), (Some(handler), None), "between two ops it is in none");
+        cursor.advance(&end(handler));
+        assert_eq!((cursor.running(), cursor.op()), (None, Some(own)));
+    }
+
+    #[test]
+    fn the_worker_stays_on_while_others_run() {
+        let own = op_number(1, 0);
+        let mut cursor = Cursor::after(&[Event::Switch { task: 1 }, begin(own), Event::WorkBegin]);
+        assert_eq!((cursor.context(), cursor.worker_host(), cursor.running()), (WORKER, Some(1), Some(own)));
+        cursor.advance(&Event::Switch { task: 0 });
+        assert_eq!((cursor.context(), cursor.worker_host(), cursor.op()), (0, Some(1), None));
+        cursor.advance(&Event::Switch { task: WORKER as u8 });
+        assert_eq!(cursor.advance_to(&Event::WorkEnd), (WORKER, Some(own)));
+        assert_eq!((cursor.context(), cursor.worker_host(), cursor.running()), (1, None, Some(own)));
+    }
+
+    #[test]
+    fn streams_of_broken_tenants_do_no_harm() {
+        let handler = op_number(HANDLER, 0);
+        let mut cursor = Cursor::after(&[Event::Switch { task: 200 }, end(handler), Event::ReclaimEnd { freed: 0 }]);
+        assert_eq!((cursor.context(), cursor.op()), (CONTEXTS - 1, None));
+        (0..300).for_each(|_| cursor.advance(&begin(handler)));
+        assert_eq!((cursor.running(), cursor.outer().count()), (Some(handler), NESTED));
     }
 }

@@ -5,27 +5,25 @@ use super::gfp::Gfp;
 use super::{Addr, Diag, Irq, Lock, Pfn, Scope, TraceAlloc};
 use crate::events;
 
-/// A backing site at which an allocation can be made to fail.
+/// A kind of request for memory at which a program's fault plan can make the World answer that there is none. Counted
+/// per site, so that `fault pages 3` means the same in every tree.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub enum Site {
-    /// `kzalloc` of metadata up to a page
+    // Metadata: pcpu_mem_zalloc() takes slab memory up to a page and vmalloc memory above.
     Kmalloc,
-    /// `__vmalloc` of larger metadata
     Vmalloc,
-    /// backing pages
     Pages,
-    /// `pcpu_get_vm_areas`
     VmAreas,
-    /// a page-table page while mapping
+    // Page tables are made while pages are mapped, not when the address space is reserved.
     PageTables,
-    /// `obj_cgroup_charge`
+    // The charge to a memcg.
     Charge,
-    /// memblock, at boot
+    // Memory at boot, when there is no other allocator yet.
     Memblock,
 }
 
 impl Site {
-    /// All sites with their names in text programs.
+    /// All sites in the order of their declaration, with their names in text programs.
     pub const ALL: [(Site, &'static str); 7] = [
         (Site::Kmalloc, "kmalloc"),
         (Site::Vmalloc, "vmalloc"),
@@ -36,13 +34,13 @@ impl Site {
         (Site::Memblock, "memblock"),
     ];
 
-    /// The name in text programs.
     pub fn name(self) -> &'static str {
         Site::ALL[self as usize].1
     }
 }
 
-/// A lock that is not the allocator's: one its callers hold around calls, or one that reclaim or the scheduler takes.
+/// A lock that is not the allocator's: one that callers hold around their calls, or one that reclaim or the scheduler
+/// takes. A deadlock of the allocator with its surroundings needs a lock on each side, so the World has both.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub enum Ext {
     /// A queue's usage counter: exclusive while the queue is frozen, shared while IO is submitted.
@@ -65,172 +63,200 @@ pub enum Ext {
     VmapPurge,
 }
 
-/// One thing a tenant did, or had done to it. Addresses are relative to the arena.
+/// One thing a tenant did, or had done to it. Addresses are relative to the arena, so that two tenants in arenas at
+/// different places give equal events.
 ///
-/// At most 48 bytes and `Copy`: the log is a flat array that is compared as such.
+/// An event says neither which context nor which op it belongs to: that would make each larger, and the
+/// [cursor](crate::cursor::Cursor) knows it from the events before. It is `Copy`, has no pointers and at most 48 bytes:
+/// the log is a flat array, and two logs are compared as such.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs)] // the fields' names are the kernel's parameter names
 pub enum Event {
-    /// Boot ended: digest of layout and of what is left of memblock, or the error of the builder.
+    // --- flow: which context runs, in which op ---
+    /// Boot ended. The digest is one of the layout and of what is left of memblock; `error` is that of the function
+    /// that builds the first chunk, negative, or 0.
     Boot { digest: u64, error: i32 },
-    /// The task with this index runs from here on.
+    /// The context with this index runs from here on.
     Switch { task: u8 },
-    /// An op starts.
+    /// An op of a task, a shrinker or a handler starts, or the drain.
     OpBegin { op: u32 },
-    /// An op ended with this result (pointer, answer, 0).
+    /// `result` is what the op returned: a pointer, a number or an answer, 0 for ops that return nothing.
     OpEnd { op: u32, result: u64 },
-    /// The work item starts / ends on a worker.
+    /// The worker starts its work item. It is a context of its own: no [`Event::Switch`] says that it runs.
     WorkBegin,
-    /// See [`Event::WorkBegin`].
+    /// The work item ended, and the context that was left at [`Event::WorkBegin`] goes on.
     WorkEnd,
-    /// Digest of the whole allocator state.
+    /// Digest of the whole allocator state. It is taken now and then between two ops, and once after the drain, because
+    /// the digests in [`Event::SpinUnlock`] only cover what was touched.
     State { digest: u64 },
-    /// mutex taken (or not: killed while waiting)
+
+    // --- locks ---
+    /// `taken` is false when a fatal signal ended a killable wait.
     MutexLock { lock: Lock, killable: bool, taken: bool },
-    /// mutex released
+    /// `mutex_unlock()` by the running task.
     MutexUnlock { lock: Lock },
-    /// spinlock taken
+    /// A spinlock was taken; `irq` says what the call did to interrupts.
     SpinLock { lock: Lock, irq: Irq },
-    /// spinlock released; digest of what changed, for `pcpu_lock`
+    /// For `pcpu_lock`, `digest` is one of the state that changed under it; see [`digest`](crate::digest).
     SpinUnlock { lock: Lock, irq: Irq, digest: u64 },
-    /// `cond_resched()`
+
+    // --- context ---
+    /// `cond_resched()`, at which the scheduler may switch.
     CondResched,
-    /// gfp scope entered
+    /// A `memalloc_*_save()`; `old` is what it returned, whether the scope was in force.
     ScopeSave { scope: Scope, old: bool },
-    /// gfp scope left
+    /// The restore that belongs to it, with the `old` it was given.
     ScopeRestore { scope: Scope, old: bool },
-    /// `kzalloc`: address, or 0
+
+    // --- requests and releases: 0 or None for what was not granted ---
+    /// Slab memory for metadata up to a page.
     Kzalloc { size: u64, gfp: Gfp, addr: Addr },
-    /// `__vmalloc`: address, or 0
+    /// `__vmalloc()`, for metadata above a page.
     Vmalloc { size: u64, gfp: Gfp, addr: Addr },
-    /// `kvfree`
+    /// Metadata of either kind is given back.
     Kvfree { addr: Addr },
-    /// backing page
+    /// One backing page, for one CPU.
     PageAlloc { node: u32, gfp: Gfp, pfn: Option<Pfn> },
-    /// backing page given back
+    /// `__free_page()` of one backing page.
     PageFree { pfn: Pfn },
-    /// vm areas reserved: base, or 0
+    /// `pcpu_get_vm_areas()`. `base` is what the offsets of the areas count from.
     VmAreas { align: u64, gfp: Gfp, base: Addr },
-    /// vm areas given back, by handle
+    /// `pcpu_free_vm_areas()`. `handle` stands for the array of areas that the reservation returned.
     VmFree { handle: Addr },
-    /// a page-table page was needed
+    /// Mapping needed a page-table page for this address.
     PageTable { gfp: Gfp, addr: Addr, ok: bool },
-    /// pages mapped
+
+    // --- services ---
+    /// `nr` pages were mapped from `addr` on, or page tables for them were missing.
     Map { addr: Addr, nr: u32, ok: bool },
-    /// pages unmapped
+    /// `nr` pages from `addr` on are no longer mapped; the TLB may still hold them.
     Unmap { addr: Addr, nr: u32 },
+
+    // --- locks of callers, and waits ---
     /// The running task found a lock of the allocator taken, and waits for it.
     Wait { lock: Lock },
-    /// An external lock was found taken; the running task waits for it.
+    /// The same for an external lock.
     WaitExt { lock: Ext, shared: bool },
-    /// external lock taken; `attempt` when it is one that does not wait
+    /// An external lock was taken; `attempt`: by a trylock, which never waits.
     LockExt { lock: Ext, shared: bool, attempt: bool },
-    /// external lock released
+    /// An external lock was released by its holder.
     UnlockExt { lock: Ext },
-    /// `local_irq_disable()` or `local_irq_enable()` by the caller
+
+    // --- context, as callers change it ---
+    /// `local_irq_disable()` or `local_irq_enable()`.
     Irqs { off: bool },
-    /// `preempt_disable()` or `preempt_enable()` by the caller
+    /// `preempt_disable()` or `preempt_enable()`.
     Preempt { off: bool },
-    /// A hard or soft interrupt starts on top of the running task, or ends.
+    /// A hard or soft interrupt starts on top of the running context, or ends.
     Interrupt { hard: bool, enter: bool },
+
+    // --- reclaim ---
     /// Direct reclaim, or kswapd's, starts. `gfp` is what the scopes in force leave of the mask.
     ReclaimBegin { gfp: Gfp, kswapd: bool },
-    /// Reclaim ends, having freed this many pages.
+    /// `freed` counts pages.
     ReclaimEnd { freed: u32 },
-    /// A shrinker of the program starts to run.
+    /// Reclaim runs the ops of a shrinker of the program, in the context that reclaims.
     ShrinkBegin { shrinker: u8 },
-    /// See [`Event::ShrinkBegin`].
+    /// The shrinker has freed one page.
     ShrinkEnd { shrinker: u8 },
     /// kswapd was asleep and is woken.
     WakeKswapd,
-    /// The page allocator goes round again; rounds in a row that freed nothing.
+    /// The page allocator tries again after reclaim. `rounds` counts the rounds in a row that freed nothing; the kernel
+    /// stops at MAX_RECLAIM_RETRIES of them.
     Retry { rounds: u32 },
-    /// The OOM killer chose a task, or (None) a process that is none of the program's.
+    /// The OOM killer chose a task of the program, or (None) a process outside it.
     OomKill { victim: Option<u8> },
-    /// A page allocation fails for want of memory, not by the fault plan; or vmalloc asks for no more pages, because
-    /// memory is short and a fatal signal pending.
+    /// A page allocation fails because memory is short, not because the fault plan says so; or vmalloc stops asking for
+    /// pages, because memory is short and a fatal signal pending.
     NoMemory { gfp: Gfp },
-    /// cache flush before unmap (or after map)
+
+    // --- more services ---
+    /// A cache flush before an unmap, or (`unmap` is false) after a map.
     FlushCache { start: Addr, end: Addr, unmap: bool },
-    /// TLB flush
+    /// Old translations of the range can no longer be used.
     FlushTlb { start: Addr, end: Addr },
-    /// work queued (or it was pending already)
+    /// `schedule_work()`; `queued` is false when the work item was pending already.
     ScheduleWork { queued: bool },
-    /// memcg charge
+    /// `obj_cgroup_charge()`, for the copies of all CPUs.
     Charge { objcg: u32, gfp: Gfp, bytes: u64, ok: bool },
-    /// memcg uncharge
+    /// `obj_cgroup_uncharge()`, of as much as was charged.
     Uncharge { objcg: u32, bytes: u64 },
-    /// memcg statistics
+    /// Percpu statistics of the memcg change by this.
     MemcgStat { objcg: u32, delta: i64 },
-    /// zeroing of the same range on a set of CPUs; `other` counts ranges that are no CPU's copy of the first
+    /// Consecutive clearings of one area's copies, as one event: `addr` and `len` are the first copy's, `cpus` is the
+    /// mask of CPUs whose copy was cleared, and `other` counts ranges that are no CPU's copy of it.
     Zero { addr: Addr, len: u32, other: u32, cpus: u64 },
-    /// `percpu_alloc_percpu`
+
+    // --- tracepoints and messages ---
+    /// The tracepoint `percpu_alloc_percpu`, with all its fields.
     TraceAlloc(TraceAlloc),
-    /// `percpu_alloc_percpu_fail`
+    /// The tracepoint `percpu_alloc_percpu_fail`, hit when the allocation returns NULL.
     TraceAllocFail { reserved: bool, is_atomic: bool, size: u64, align: u64 },
-    /// `percpu_free_percpu`
+    /// The tracepoint `percpu_free_percpu`, with all its fields.
     TraceFree { base_addr: Addr, off: i32, ptr: Addr },
-    /// `percpu_create_chunk`
+    /// The tracepoint `percpu_create_chunk`, for a new chunk.
     TraceCreate { base_addr: Addr },
-    /// `percpu_destroy_chunk`
+    /// The tracepoint `percpu_destroy_chunk`, before the chunk's memory goes.
     TraceDestroy { base_addr: Addr },
-    /// message or failed assertion; the first three integers among its arguments
+    /// A message or a failed assertion. Its text is for display and never compared; the first three integers among its
+    /// arguments are. `nargs` counts all integers.
     Diag { kind: Diag, nargs: u8, args: [u64; 3] },
-    /// a page was freed that was not allocated
+
+    // --- defects: what the World saw go wrong, by itself a finding ---
+    /// A page was freed that is not allocated.
     BadPageFree { pfn: Pfn },
-    /// a page was freed while still mapped
+    /// A page was freed while it is still mapped.
     PageFreedMapped { pfn: Pfn },
-    /// an address was mapped or touched while an old translation may still be cached
+    /// An address was mapped or touched while an old translation may still be cached: the TLB flush is missing or late.
     StaleTranslation { addr: Addr },
-    /// a mapping was made over a present one
+    /// A mapping was made over a present one.
     MapOverPresent { addr: Addr },
-    /// memory was touched that is not mapped
+    /// Memory was touched that is not mapped, or an address was mapped that is not in the vmalloc range.
     Fault { addr: Addr },
-    /// metadata was freed that is not allocated
+    /// Metadata was freed that is not allocated.
     BadKvfree { addr: Addr },
-    /// a sleeping call in atomic context
+    /// A call that may sleep was made in atomic context.
     SleepInAtomic { irqs_off: bool },
-    /// lock misuse: recursive take, or release of what is not held
+    /// A lock was taken by the task that holds it, or (`unlock`) released by one that does not.
     LockMisuse { lock: Lock, unlock: bool },
-    /// memory is freed with a lock in it that the running task holds
+    /// Memory is freed with a lock in it that the running task holds.
     LockFreed { lock: Lock },
-    /// an op ended in another irq, preemption or lock state than it began
+    /// An op or the work item ended in another interrupt, preemption or lock state than it began in. `held` counts
+    /// locks.
     ContextLeak { irqs_off: bool, held: u32 },
-    /// the program ended here: step limit, deadlock
+    /// The program ended here, before its last op.
     Stopped { reason: Stop },
 }
 
 /// Why a program ended before its last op.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Stop {
-    /// `BUG()`
+    /// `BUG()` or a failed `BUG_ON()`.
     Bug,
-    /// `panic()`
+    /// `panic()`. During boot it is the documented answer to having no memory.
     Panic,
-    /// A path that is not modelled.
+    /// The tree took a path that the World does not model, so what follows would mean nothing.
     Loud,
-    /// All tasks wait for each other.
+    /// All tasks wait for each other, or one takes a lock that it holds.
     Deadlock,
-    /// A task retries an allocation that nobody can help.
+    /// A task retries an allocation for ever, and no other task or kswapd can free memory.
     Stall,
-    /// More World calls in one op than the limit.
+    /// More World calls in one op than the limit: the op loops.
     StepLimit,
     /// A Rust panic inside a World call: a defect of percuss.
     Internal,
 }
 
+// A larger event makes each log larger, and each comparison of two logs slower.
 const _: () = assert!(size_of::<Event>() <= 48);
 
 /// What an event does with a lock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LockMove {
-    /// Found it taken, and waits.
+    // The wait ends with one of the next two.
     Waits,
-    /// Took it.
     Takes,
-    /// Waited for it, and was killed.
+    // A fatal signal ended a killable wait: the lock is not held.
     GivesUp,
-    /// Released it.
     Releases,
 }
 

@@ -85,7 +85,7 @@ impl Lockdep {
         }
     }
 
-    /// All events of a program, after a reset.
+    /// Forgets the last program, and feeds all events of one, numbered from 0.
     pub fn run(&mut self, events: &[Event]) {
         self.reset();
         for (index, event) in events.iter().enumerate() {
@@ -145,7 +145,8 @@ impl Lockdep {
         }
     }
 
-    /// The lock was found taken. All there is to say of the order is said now: the lock may never come.
+    /// The lock was found taken. Its order is checked now, before the task has it: in a deadlock it never gets it, and
+    /// that is what the check is to report.
     fn wait(&mut self, index: u32, class: Class) {
         let mutex = self.waits[class.at()] == Wait::Sleep.number(self.top > Wait::max(false));
         let call = if mutex { Call::MutexLock } else { Call::SpinLock };
@@ -214,12 +215,13 @@ impl Lockdep {
 }
 
 /// How an external lock is taken. Readers wait for a writer that waits: a freeze that has begun keeps new IO out, also
-/// that of who has IO in flight.
+/// that of a task which has IO in flight.
 fn reader(shared: bool) -> Read {
     if shared { Read::Shared } else { Read::Exclusive }
 }
 
-/// Locks that are only ever taken with interrupts off.
+/// Locks that are only ever taken with interrupts off. Their events do not say so, since no caller takes them
+/// otherwise.
 fn keeps_irqs_off(lock: Ext) -> bool {
     matches!(lock, Ext::IrqSpin | Ext::Rq)
 }

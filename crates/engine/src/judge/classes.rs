@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::observe::Observation;
-use crate::judge::audit::{Act, Failure, Results, Row};
+use crate::judge::audit::{Act, AuditRow, Failure, Results};
 use percuss_kernel::gfp::Gfp;
 use percuss_lockdep::{Dep, Edge};
 use percuss_world::pressure::Pressure;
@@ -110,7 +110,7 @@ fn plain(function: &str) -> &str {
 const FATE: Gfp = Gfp(Gfp::KERNEL.0 | Gfp::NOFAIL.0 | Gfp::NORETRY.0 | Gfp::RETRY_MAYFAIL.0);
 
 /// Where memory is asked for: call site, by a task or the worker, with the mutex held or not.
-fn site(row: &Row) -> String {
+fn site(row: &AuditRow) -> String {
     let who = if row.caller.is_some() { "" } else { " by the worker" };
     let locked = row.locks.iter().any(|l| l == "pcpu_alloc_mutex");
     let place = if locked { "" } else { ", without pcpu_alloc_mutex" };

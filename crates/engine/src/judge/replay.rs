@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A free run and its replay, event for event.
+//!
+//! A free run leaves the order of tasks to the threads of the machine and records it as a schedule. The replay runs
+//! that schedule with one task at a time. If both do the same, the schedule reproduces what the free run found.
 
 use percuss_kernel::event::Event;
 use percuss_kernel::{CONTEXTS, Cursor, Lock, WORKER, events};
 
-/// An event with who made it and in which op.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct By {
     context: usize,
@@ -13,7 +15,7 @@ struct By {
 }
 
 impl By {
-    /// The same task goes on with the same op.
+    /// Both events are the same task's, in the same op, and not the worker's.
     fn same_task(self, other: By) -> bool {
         (self.context, self.op) == (other.context, other.op) && self.context != WORKER
     }
@@ -24,25 +26,23 @@ impl By {
 pub enum Matched {
     /// Every event is the same, and made by the same task.
     Equal,
-    /// The first difference is what a task does after a look without pcpu_lock: whether it queues balance work, since too
-    /// few empty pages are left (quirk B14), or whether it makes a chunk, since there is no empty one. Both are what the
-    /// kernel may do.
+    /// The first difference is what a task does after it has looked at the allocator's state without `pcpu_lock`. It
+    /// may queue balance work, because it saw too few empty pages (quirk B14), or make a chunk, because it saw no empty
+    /// one. What it sees depends on the moment, and the kernel may do either.
     Window,
-    /// Another difference: the place, and the two events in words.
+    /// Any other difference: a finding.
     Differs {
-        /// Number of the event among those compared.
+        /// Index of the event among those compared, not in the log.
         at: usize,
-        /// The op.
         op: u32,
-        /// What the free run did.
+        // The event of each in words, `end` for none.
         free: String,
-        /// What the replay did.
         replay: String,
     },
 }
 
 impl Matched {
-    /// The headline of a difference.
+    /// The headline of a difference, which names the kinds of the two events; None when there is nothing to report.
     pub fn title(&self) -> Option<String> {
         let word = |text: &str| text.split([' ', '(', '{']).next().unwrap_or_default().to_owned();
         match self {
@@ -54,10 +54,11 @@ impl Matched {
     }
 }
 
-/// Compares the event logs of a free run and of its replay; `window`: the tree has quirk B14.
+/// Compares the event logs of a free run and of its replay. `window` says that the tree has quirk B14, so that a
+/// difference in queued work is [`Matched::Window`].
 pub fn compare(free: &[Event], replay: &[Event], window: bool) -> Matched {
     let (mut a, mut b) = (by(free), by(replay));
-    // What each context did last.
+    // The last event of each context.
     let mut last = [None; CONTEXTS];
     for at in 0.. {
         match (a.next(), b.next()) {
@@ -78,14 +79,14 @@ pub fn compare(free: &[Event], replay: &[Event], window: bool) -> Matched {
     Matched::Equal
 }
 
-/// Only one of the two queues work.
+/// One of the two events queues work, the other does not.
 fn queues(x: By, y: By) -> bool {
     let queues = |e: By| matches!(e.event, Event::ScheduleWork { .. });
     queues(x) != queues(y)
 }
 
-/// Whoever has found no room, and let pcpu_lock go, looks whether a chunk is empty: one makes a chunk, in a scope on some
-/// trees, the other looks for room again.
+/// A task that found no room has released `pcpu_lock`, and looks whether a chunk is empty. In one run it makes a chunk,
+/// on some trees in a scope, in the other it takes the lock again to look for room.
 fn looks_for_chunk(last: Option<Event>, x: By, y: By) -> bool {
     let again = |e: By| matches!(e.event, Event::SpinLock { lock: Lock::Pcpu, .. });
     let makes = |e: By| matches!(e.event, Event::Kzalloc { .. } | Event::ScopeSave { .. });

@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 
 use crate::judge::Observation;
-use crate::judge::audit::{Failure, Row};
+use crate::judge::audit::{AuditRow, Failure};
 
 /// What a task allocates that passes a test, in order.
-fn sites(o: &Observation, test: impl Fn(&Row) -> bool) -> Vec<String> {
+fn sites(o: &Observation, test: impl Fn(&AuditRow) -> bool) -> Vec<String> {
     let asked = o.audit.rows.iter().filter(|(row, _)| row.caller.is_some() && test(row));
     let all: BTreeSet<_> = asked.map(|(row, _)| row.what).collect();
     all.into_iter().map(|what| what.name().to_owned()).collect()
@@ -24,7 +24,11 @@ pub fn fs_cycle(runs: &[&Observation]) -> String {
         return "none".to_owned();
     }
     let part = |o: &Observation| {
-        if said(&&o) { format!("circular via {}", list(&sites(o, Row::fs_under_mutex))) } else { "none".to_owned() }
+        if said(&&o) {
+            format!("circular via {}", list(&sites(o, AuditRow::fs_under_mutex)))
+        } else {
+            "none".to_owned()
+        }
     };
     let parts: Vec<String> = runs.iter().map(|o| part(o)).collect();
     match &parts[..] {
@@ -37,7 +41,7 @@ pub fn fs_cycle(runs: &[&Observation]) -> String {
 pub fn io_cycle(runs: &[&Observation]) -> String {
     let o = runs[0];
     match o.says("circular") && o.says("io_reclaim") {
-        true => format!("percuss: io_reclaim, circular via {}", list(&sites(o, Row::io_under_mutex))),
+        true => format!("percuss: io_reclaim, circular via {}", list(&sites(o, AuditRow::io_under_mutex))),
         false => "none".to_owned(),
     }
 }
@@ -100,7 +104,7 @@ pub fn waiting(runs: &[&Observation]) -> String {
 
 /// Sites at the first and at later populates.
 pub fn populates(runs: &[&Observation]) -> String {
-    let (first, later) = (sites(runs[0], Row::fs_under_mutex), sites(runs[1], Row::fs_under_mutex));
+    let (first, later) = (sites(runs[0], AuditRow::fs_under_mutex), sites(runs[1], AuditRow::fs_under_mutex));
     match first.is_empty() && later.is_empty() {
         true => "none, none".to_owned(),
         false => format!("first: {} -- later: {}", list(&first), list(&later)),
@@ -110,7 +114,7 @@ pub fn populates(runs: &[&Observation]) -> String {
 /// What the worker's allocations may enter.
 pub fn worker(runs: &[&Observation]) -> String {
     let rows = || runs[0].audit.rows.iter().map(|(row, _)| row).filter(|row| row.caller.is_none());
-    match (rows().any(Row::fs_under_mutex), rows().any(Row::io_under_mutex)) {
+    match (rows().any(AuditRow::fs_under_mutex), rows().any(AuditRow::io_under_mutex)) {
         (true, true) => "enters both".to_owned(),
         (true, false) => "enters FS".to_owned(),
         (false, true) => "enters IO".to_owned(),

@@ -9,7 +9,7 @@ mod tracker;
 
 pub use results::{Failure, Results};
 pub use stream::{Act, Parting, Stream};
-pub use table::{Audit, Backing, Place, Row};
+pub use table::{Audit, AuditRow, Backing, Populate};
 pub use tracker::Tracker;
 
 /// What allocates memory in a real kernel on these paths and is not modelled, for readers of the table.

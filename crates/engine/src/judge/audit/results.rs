@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What became of allocations, and why those that failed did: injected failures and those for want of memory apart.
+//! What became of allocations, and why those that failed did.
+//!
+//! Failures that the program injects and failures for want of memory are told apart, since only the latter say anything
+//! about how a tree does under pressure.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +18,11 @@ use percuss_world::log::Log;
 pub enum Failure {
     /// The fault plan, or a program's page budget, made a backing allocation fail.
     Injected,
-    /// There was no memory for a backing allocation.
+    /// A backing allocation found no memory.
     Pressure,
     /// The caller could sleep, but was treated as if it could not: nothing was tried.
     Early,
-    /// The caller could not sleep, and no populated room was there.
+    /// The caller could not sleep, and no populated area was free.
     NoRoom,
     /// A fatal signal ended the wait for pcpu_alloc_mutex.
     Killed,
@@ -44,17 +47,16 @@ impl Failure {
 /// Results of all allocations of a program.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Results {
-    /// Those that returned an area.
     pub ok: u64,
-    /// Those that returned NULL, by reason.
+    /// How many returned NULL, by reason.
     pub failed: BTreeMap<Failure, u64>,
-    /// Ops that returned NULL, by number.
+    /// Numbers of the ops that returned NULL, in the order of their ends.
     pub null: Vec<u32>,
-    /// Ops that began and never returned.
+    /// Numbers of the ops that began and never returned: the program ended in them.
     pub never: Vec<u32>,
 }
 
-/// What happened within an op.
+// What the events of an op say of why it fails, if it does.
 #[derive(Default, Clone, Copy)]
 struct Seen {
     injected: bool,
@@ -85,7 +87,6 @@ impl Seen {
 }
 
 impl Results {
-    /// Reads a log.
     pub fn of(program: &Program, log: &Log) -> Results {
         let mut out = Results::default();
         let mut cursor = Cursor::new();
@@ -133,7 +134,7 @@ impl Results {
         self.null.push(op);
     }
 
-    /// Allocations that failed for one reason.
+    /// The number of allocations that failed for one reason.
     pub fn count(&self, why: Failure) -> u64 {
         self.failed.get(&why).copied().unwrap_or(0)
     }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What a tenant does, one call after the other, without figures: for comparing two trees whose figures differ anyway.
+//! What a tenant does, one call after the other, without figures.
+//!
+//! Two trees of different versions never give equal events: sizes, addresses and masks differ from the first chunk on.
+//! The kinds of calls do not, so the first call that differs in kind shows where one tree does something new.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,20 +16,19 @@ use percuss_world::log::Log;
 /// A kind of call, with the place of the tree that makes it when that is known.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Act {
-    /// What is called.
     pub kind: Cow<'static, str>,
-    /// It only enters or leaves a gfp scope.
+    /// It only enters or leaves a gfp scope, which [`Stream::parts_from`] looks at last.
     pub scope: bool,
-    /// `function (file:line)`, or empty.
+    /// `function (file:line)`, or empty when it was not recorded.
     pub site: String,
 }
 
-/// Calls by context: what others do in between does not matter.
+/// The calls of a run, by context: what other contexts do in between does not matter.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Stream {
-    /// Each act once.
+    // Each act once; a run repeats a few of them thousands of times.
     acts: Vec<Act>,
-    /// Acts of each context, by number.
+    // For each context, indexes into `acts`.
     lanes: Vec<Vec<u16>>,
 }
 
@@ -38,7 +40,8 @@ pub struct Parting {
 }
 
 impl Stream {
-    /// Reads a log whose call sites were recorded. What reclaim does inside a call is the World's doing.
+    /// Reads a log whose call sites were recorded. What happens inside reclaim is left out: when the World reclaims
+    /// depends on how much memory the tree has used until then.
     pub fn of(log: &Log) -> Stream {
         let mut stream = Stream { acts: Vec::new(), lanes: vec![Vec::new(); CONTEXTS] };
         let mut cursor = Cursor::new();
@@ -81,15 +84,14 @@ impl Stream {
         })
     }
 
-    /// Acts of a context.
     fn lane(&self, context: usize, scopes: bool) -> impl Iterator<Item = &Act> {
         let numbers = self.lanes.get(context).into_iter().flatten();
         numbers.filter_map(|n| self.acts.get(usize::from(*n))).filter(move |act| scopes || !act.scope)
     }
 }
 
-/// The kind of call that an event is, and whether its place is recorded; None for what the World does by itself, or what
-/// depends on figures.
+/// The kind of call that an event is, and whether its place is recorded; None for what the World does by itself, or
+/// what depends on figures.
 fn kind(event: &Event) -> Option<(Cow<'static, str>, bool)> {
     let lock = |verb: &str, lock: Lock| Some((Cow::Owned(format!("{verb} {}", lock.name())), true));
     let scope =

@@ -13,25 +13,21 @@ use percuss_kernel::gfp::Gfp;
 use percuss_program::Program;
 use percuss_world::log::Log;
 
-/// What is asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Backing {
-    /// Metadata of a chunk, from slab or vmalloc.
+    // Of a chunk, from slab or vmalloc.
     Metadata,
-    /// The array that page frames pass through, made once.
+    /// The array that page frames pass through while they are mapped. It is made once, the first time that anything is
+    /// populated, and never freed.
     PagesArray,
-    /// A backing page.
     Page,
-    /// Address space for a chunk.
     VmAreas,
-    /// A page-table page.
     PageTable,
-    /// The charge to a memcg, which may reclaim in it.
+    // No memory by itself, but the memcg may reclaim to make room for it.
     Charge,
 }
 
 impl Backing {
-    /// Words for tables.
     pub fn name(self) -> &'static str {
         match self {
             Backing::Metadata => "chunk metadata",
@@ -44,45 +40,53 @@ impl Backing {
     }
 }
 
-/// Whether the pages array was there before.
+/// Whether anything was populated since boot before this request. The first time is apart because it makes the pages
+/// array, a request that no later one repeats.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Place {
-    /// The first time that anything is populated since boot: the pages array is made.
+pub enum Populate {
     First,
-    /// Later.
     Later,
-    /// Not part of populating.
+    // Not part of populating.
     Other,
 }
 
-/// One way in which memory is asked for.
+impl Populate {
+    fn name(self) -> &'static str {
+        match self {
+            Populate::First => "first",
+            Populate::Later => "later",
+            Populate::Other => "",
+        }
+    }
+}
+
+/// One way in which memory is asked for: requests that agree in all of this are one row. The mask that arrives at the
+/// page allocator says whether it may enter a file system or start IO while the locks are held, which is what the audit
+/// is made to find.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Row {
-    /// Function of the tree that asks.
+pub struct AuditRow {
+    /// The function of the tree that asks, `?` when call sites were not recorded.
     pub function: String,
-    /// What for.
     pub what: Backing,
-    /// First or later populate.
-    pub place: Place,
+    pub place: Populate,
     /// Mask the percpu allocator was called with; None for the worker.
     pub caller: Option<u32>,
-    /// Scopes in force, the allocator's own included.
+    /// Scopes in force by their flags' names, those that the allocator entered itself included.
     pub scopes: String,
-    /// Mask passed on.
     pub passed: u32,
-    /// What is left of it under the scopes.
+    /// What the scopes leave of `passed`.
     pub effective: u32,
     /// Locks held, outermost first.
     pub locks: Vec<String>,
 }
 
-impl Row {
-    /// It may enter file systems while pcpu_alloc_mutex is held.
+impl AuditRow {
+    /// The request may enter file systems while pcpu_alloc_mutex is held.
     pub fn fs_under_mutex(&self) -> bool {
         self.reclaims(Gfp::FS)
     }
 
-    /// It may start IO while pcpu_alloc_mutex is held.
+    /// The request may start IO while pcpu_alloc_mutex is held.
     pub fn io_under_mutex(&self) -> bool {
         self.reclaims(Gfp::IO)
     }
@@ -98,18 +102,18 @@ impl Row {
     }
 }
 
-/// Rows with how often each was seen.
+/// The table of one or more runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Audit {
-    /// Rows in order, each with its count.
-    pub rows: Vec<(Row, u64)>,
+    /// Rows in order, each with the number of requests.
+    pub rows: Vec<(AuditRow, u64)>,
 }
 
 impl Audit {
     /// Reads a log whose call sites were recorded; without them the functions are unknown.
     pub fn of(program: &Program, log: &Log) -> Audit {
         let mut tracker = Tracker::default();
-        let mut rows: BTreeMap<Row, u64> = BTreeMap::new();
+        let mut rows: BTreeMap<AuditRow, u64> = BTreeMap::new();
         let mut populated = false;
         for (i, event) in log.events().iter().enumerate() {
             tracker.feed(event);
@@ -122,12 +126,12 @@ impl Audit {
             let function = log.site_of(i).map_or_else(|| "?".to_owned(), |s| s.function.to_string());
             let populating = matches!(what, Backing::Page | Backing::PageTable | Backing::PagesArray);
             let place = match (populating, populated) {
-                (false, _) => Place::Other,
-                (true, false) => Place::First,
-                (true, true) => Place::Later,
+                (false, _) => Populate::Other,
+                (true, false) => Populate::First,
+                (true, true) => Populate::Later,
             };
             populated |= matches!(event, Event::Map { ok: true, .. });
-            let row = Row {
+            let row = AuditRow {
                 function,
                 what,
                 place,
@@ -142,20 +146,19 @@ impl Audit {
         Audit { rows: rows.into_iter().collect() }
     }
 
-    /// Adds the rows of another.
     pub fn merge(&mut self, other: Audit) {
-        let mut all: BTreeMap<Row, u64> = std::mem::take(&mut self.rows).into_iter().collect();
+        let mut all: BTreeMap<AuditRow, u64> = std::mem::take(&mut self.rows).into_iter().collect();
         other.rows.into_iter().for_each(|(row, n)| *all.entry(row).or_default() += n);
         self.rows = all.into_iter().collect();
     }
 
     /// The table as one object: masks by name, and how often each row was seen.
     pub fn json(&self, tree: &str, applied: &[String]) -> String {
-        let row = |(row, seen): &(Row, u64)| {
+        let row = |(row, seen): &(AuditRow, u64)| {
             serde_json::json!({
                 "function": row.function,
                 "what": row.what.name(),
-                "populate": match row.place { Place::First => "first", Place::Later => "later", Place::Other => "" },
+                "populate": row.place.name(),
                 "caller": row.caller.map(|g| Gfp(g).to_string()),
                 "scopes": row.scopes,
                 "passed": Gfp(row.passed).to_string(),
@@ -188,9 +191,8 @@ impl Audit {
             let caller = row.caller.map_or("worker".to_owned(), |g| Gfp(g).to_string());
             let scopes = if row.scopes.is_empty() { String::new() } else { format!(" in {}", row.scopes) };
             let place = match row.place {
-                Place::First => " first",
-                Place::Later => " later",
-                Place::Other => "",
+                Populate::Other => String::new(),
+                place @ (Populate::First | Populate::Later) => format!(" {}", place.name()),
             };
             let locks = if row.locks.is_empty() { "no lock".to_owned() } else { row.locks.join(" > ") };
             let (passed, effective) = (Gfp(row.passed), Gfp(row.effective));
@@ -200,7 +202,7 @@ impl Audit {
     }
 }
 
-/// The backing allocation that an event is.
+/// What the event asks for, and with which mask; None for events that are no request.
 fn asked(event: &Event) -> Option<(Backing, Gfp)> {
     Some(match *event {
         Event::Kzalloc { gfp, .. } | Event::Vmalloc { gfp, .. } => (Backing::Metadata, gfp),

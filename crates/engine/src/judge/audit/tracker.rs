@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What is in force in each context while a log is read: op, scopes, locks.
+//! What is in force in each context while a log is read: gfp scopes and locks. The cursor adds the op.
+//!
+//! The events carry the mask that the allocator passed. Only with the scopes of the context does it say what reaches
+//! the page allocator, which is what the audit is about.
 
 use percuss_kernel::event::{Event, LockMove};
 use percuss_kernel::gfp::Gfp;
@@ -7,14 +10,12 @@ use percuss_kernel::{CONTEXTS, Cursor, Scope, events};
 use percuss_program::{Op, Program, op_at};
 use percuss_world::Task;
 
-/// What is in force in one context.
 #[derive(Debug, Clone, Default)]
 struct InForce {
     task: Task,
     locks: Vec<&'static str>,
 }
 
-/// Follows a log.
 #[derive(Debug)]
 pub struct Tracker {
     cursor: Cursor,
@@ -28,7 +29,8 @@ impl Default for Tracker {
 }
 
 impl Tracker {
-    /// Takes note of an event, before it is asked about or after: the two differ for events that change the state only.
+    /// Takes note of the next event. Answers before and after it differ only for events that change what is in force,
+    /// and a request does not, so callers may ask after it.
     pub fn feed(&mut self, event: &Event) {
         self.cursor.advance(event);
         let now = &mut self.contexts[self.cursor.context()];
@@ -52,16 +54,12 @@ impl Tracker {
         }
     }
 
-    /// Where the log is.
-    pub fn cursor(&self) -> &Cursor {
-        &self.cursor
-    }
-
     fn now(&self) -> &InForce {
         &self.contexts[self.cursor.context()]
     }
 
-    /// Mask that the op that runs was called with; None for the worker and for ops that allocate nothing.
+    /// The mask that the running op was called with; None for the worker, which has no caller, and for ops that
+    /// allocate nothing.
     pub fn caller(&self, program: &Program) -> Option<Gfp> {
         if self.cursor.in_worker() {
             return None;
@@ -81,7 +79,7 @@ impl Tracker {
         on.collect::<Vec<_>>().join("+")
     }
 
-    /// What the scopes in force leave of a mask; nothing of reclaim inside reclaim.
+    /// What the scopes in force leave of a mask. Inside reclaim (PF_MEMALLOC) nothing reclaims again, so its flags go.
     pub fn effective(&self, gfp: Gfp) -> Gfp {
         let task = &self.now().task;
         let gfp = task.gfp_context(gfp);

@@ -1,30 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Follows the events of a run from context to context.
+//!
+//! Where a context was stopped can often be said only when it goes on: "before the lock of pcpu_lock" is known from the
+//! event it goes on with. So a row that was stopped gets its note later, when its context runs again.
 
-use super::{Row, words};
+use super::{Stretch, words};
 use percuss_kernel::event::{Event, LockMove};
 use percuss_kernel::{CONTEXTS, Cursor, DRAIN, OpOwner, context_name, events, op_owner};
 use percuss_program::{Op, Program, op_at};
 
-/// What is known of one context.
 #[derive(Default, Clone)]
 struct Lane {
-    /// The row it is at.
+    // The row it is at; None between two ops and once it was stopped.
     row: Option<usize>,
-    /// The row at which it was stopped; the event it goes on with says where that was.
+    // The row at which it was stopped, until its note is written.
     stopped: Option<usize>,
     last: Option<Event>,
-    /// Locks it holds.
     held: Vec<&'static str>,
 }
 
-/// Makes the rows of an interleaving, event by event.
+/// Makes the rows of an interleaving, event by event. Feed it all events with [`Follow::event`], then take the rows
+/// from [`Follow::finish`].
 pub(super) struct Follow<'p> {
     program: &'p Program,
     cursor: Cursor,
-    rows: Vec<Row>,
+    rows: Vec<Stretch>,
     lanes: [Lane; CONTEXTS],
-    /// The drain has begun. It is one row: from there on only the end of the program is of interest.
+    // The drain has begun. It is one row: from there on only the end of the program is of interest.
     draining: bool,
 }
 
@@ -72,8 +74,8 @@ impl<'p> Follow<'p> {
         self.lane().last = Some(e);
     }
 
-    /// The rows, with what is known of those that never went on.
-    pub fn finish(mut self) -> Vec<Row> {
+    /// The rows, with what is known of contexts that were stopped and never went on.
+    pub fn finish(mut self) -> Vec<Stretch> {
         for context in 0..CONTEXTS {
             self.say_where(context, None);
         }
@@ -84,10 +86,10 @@ impl<'p> Follow<'p> {
         &mut self.lanes[self.cursor.context()]
     }
 
-    /// A new row of the running context.
+    /// A new row of the running context, which is at it from here on.
     fn begin(&mut self, what: String) -> usize {
         let (context, op) = (self.cursor.context(), self.cursor.running().unwrap_or(DRAIN));
-        self.rows.push(Row { context, op, what, notes: Vec::new() });
+        self.rows.push(Stretch { context, op, what, notes: Vec::new() });
         *self.lanes[context].row.insert(self.rows.len() - 1)
     }
 
@@ -130,7 +132,8 @@ impl<'p> Follow<'p> {
     }
 
     fn within(&mut self, e: Event) {
-        // What happens between two ops, such as the digest of the state, is no task's. kswapd is in no op when it frees.
+        // What happens between two ops, such as the digest of the state, is no task's. kswapd is in no op when it
+        // frees.
         if self.cursor.running().is_none() && !self.cursor.in_kswapd() {
             return;
         }
@@ -154,7 +157,7 @@ impl<'p> Follow<'p> {
         }
     }
 
-    /// Another context goes on: whoever ran is stopped, unless it was between two ops.
+    /// Another context goes on: the running one is stopped, unless it was between two ops.
     fn leave(&mut self) {
         let lane = self.lane();
         let Some(row) = lane.row.take() else { return };

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Interleavings: what each task did and where it was stopped, in the order of time. Read from events alone.
+//! Interleavings: what each task did and where it was stopped, in the order of time.
+//!
+//! They are read from the events alone, so that they can be made of any log: that of an image, of the Model, of a
+//! child.
 
 mod follow;
 mod words;
@@ -9,28 +12,26 @@ use serde::{Deserialize, Serialize};
 use percuss_kernel::event::Event;
 use percuss_program::Program;
 
-/// An op, or the part of one that ran until another context went on.
+/// A row of the view: an op, or the part of one that ran until another context went on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Row {
-    /// Who: a task by index, the worker or kswapd.
+pub struct Stretch {
+    /// A task by index, the worker or kswapd.
     pub context: usize,
-    /// The op it runs, by number.
+    /// The number of its op; `DRAIN` also for what runs in no op, such as kswapd.
     pub op: u32,
-    /// What it does.
     pub what: String,
-    /// What came of it, and what stopped it.
+    /// What came of it and what stopped it, one line each.
     pub notes: Vec<String>,
 }
 
-/// A run, row by row.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interleaving {
-    /// In the order of time.
-    pub rows: Vec<Row>,
+    /// In the order in which they began.
+    pub rows: Vec<Stretch>,
 }
 
 impl Interleaving {
-    /// The interleaving of a run of this program.
+    /// The interleaving of a run of this program that has left these events.
     pub fn of(program: &Program, events: &[Event]) -> Interleaving {
         let mut follow = follow::Follow::new(program);
         events.iter().for_each(|e| follow.event(*e));

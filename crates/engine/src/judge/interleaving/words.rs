@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Events in the words of somebody who asks where a task was stopped.
+//! Events in words, for a reader who asks where a task was stopped and why.
 
 use percuss_kernel::event::{Event, LockMove, Stop};
 use percuss_kernel::{Diag, context_name, events};
 
-/// The place between two events of a task.
+/// The place between two events of a task, in words. A context is stopped at a scheduling point, and each kind of event
+/// has its point either after it or before it; the words name the event to which the point belongs.
 pub(super) fn place(last: Option<Event>, next: Option<Event>) -> String {
     match (last.and_then(after), next) {
         (Some(after), _) => after,
@@ -34,7 +35,6 @@ fn after(e: Event) -> Option<String> {
     Some(place.to_owned())
 }
 
-/// What a task was about to do.
 fn before(e: Event) -> String {
     let lock = e.lock().filter(|(does, _)| *does != LockMove::Releases);
     match lock {
@@ -73,12 +73,12 @@ fn variant(e: Event) -> String {
     format!("{e:?}").split([' ', '(']).next().unwrap_or_default().to_owned()
 }
 
-/// The lock that a task waits for from this event on.
+/// The lock that a task waits for from this event on; None when it does not wait.
 pub(super) fn wait(e: Event) -> Option<&'static str> {
     e.lock().filter(|(does, _)| *does == LockMove::Waits).map(|(_, name)| name)
 }
 
-/// What is worth a line of its own.
+/// The note that an event is worth; None for most, which happen in every op.
 pub(super) fn note(e: Event) -> Option<String> {
     let note = match e {
         Event::ReclaimBegin { kswapd: false, .. } => "reclaims memory",
@@ -100,7 +100,6 @@ pub(super) fn note(e: Event) -> Option<String> {
     Some(note.to_owned())
 }
 
-/// Why a program ended early.
 pub(super) fn end(reason: Stop) -> &'static str {
     match reason {
         Stop::Bug => "BUG",
