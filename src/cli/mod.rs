@@ -8,6 +8,7 @@ mod check;
 mod diff;
 mod each;
 mod error;
+mod exit;
 mod fuzz;
 mod input;
 mod interrupt;
@@ -26,16 +27,8 @@ use clap::Parser;
 
 use args::{Cli, Verb};
 pub use error::CliError;
+use exit::{EXIT_CLEAN, EXIT_ERROR, EXIT_FINDINGS, EXIT_NO_BUILD};
 use percuss::sandbox::{Workshop, become_confined};
-
-/// Nothing new was found.
-pub const EXIT_CLEAN: u8 = 0;
-/// New findings.
-pub const EXIT_FINDINGS: u8 = 1;
-/// Usage or environment error.
-pub const EXIT_ERROR: u8 = 2;
-/// The tree does not build: `git bisect run` skips it.
-pub const EXIT_NO_BUILD: u8 = 125;
 
 /// Runs the command; the exit code is the verdict.
 pub fn main() -> ExitCode {

@@ -11,42 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use super::check::counted;
 use super::class::{CLASSES, Class};
-use super::graph::{Edge, Graph, Name, Origin, Part, Use, edge};
+use super::graph::{Edge, Graph, Origin, Part, Use, edge};
 use super::matrix::{Matrix, Way};
-use super::report::{Detail, INCONSISTENT, IRQ_INVERSION, Report, circular_headline, irq_order_headline, rotate};
+use super::report::{INCONSISTENT, IRQ_INVERSION, circular_headline, irq_order_headline, rotate};
+use super::trouble::{Name, Trouble};
 use super::usage::{self, ENABLED, USED_IN, Usage, Usages, WRITE};
-
-/// What is wrong, independent of the program and the order of events that showed it.
-///
-/// Equal troubles are one defect.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Trouble {
-    /// A cycle: each class is taken with the one before it held, and the first with the last.
-    ///
-    /// The smallest name comes first.
-    Cycle(Vec<Name>),
-    /// With the first class held, which an interrupt takes, the others are taken one after the other, and the last is
-    /// held elsewhere with that interrupt enabled.
-    IrqOrder { soft: bool, path: Vec<Name> },
-    /// An interrupt takes the class, which is also held with that interrupt enabled.
-    State { soft: bool, class: Name },
-}
-
-impl Trouble {
-    /// The trouble that a report is about; None for rules that one program always breaks alone.
-    pub(super) fn of(report: &Report) -> Option<Trouble> {
-        let names = || report.chain().into_iter().map(Name::Borrowed).collect();
-        match report.detail {
-            Detail::Circular { .. } => Some(Trouble::Cycle(names())),
-            Detail::IrqOrder { safe, .. } => Some(Trouble::IrqOrder { soft: safe.1.soft(), path: names() }),
-            Detail::IrqInversion { other, .. } => Some(Trouble::IrqOrder { soft: other.1.soft(), path: names() }),
-            Detail::Inconsistent { lock, old, .. } => {
-                Some(Trouble::State { soft: old.soft(), class: Name::Borrowed(report.name(lock.class)) })
-            }
-            _ => None,
-        }
-    }
-}
 
 /// A conflict with the dependencies and usages that make it up, and the program that each is from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

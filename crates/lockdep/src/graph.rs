@@ -4,20 +4,16 @@
 //! Classes are names here, since the numbers of classes may differ between versions that write and read a graph.
 //! Everything is sorted, so that two graphs of the same programs are equal byte for byte.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::conflict::Trouble;
 use super::engine::Lockdep;
 use super::matrix::Dep;
 use super::place::Place;
 use super::report::CallSite;
+use super::trouble::{Name, Trouble};
 use super::usage::Usage;
-
-/// Name of a class; borrowed from the table of classes unless it was read from a file.
-pub type Name = Cow<'static, str>;
 
 /// The program and place that made a dependency or usage first.
 ///

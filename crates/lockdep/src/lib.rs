@@ -35,16 +35,18 @@ mod raise;
 mod reclaim;
 mod report;
 mod text;
+mod trouble;
 mod usage;
 
 #[cfg(test)]
 mod tests;
 
 pub use class::{CLASSES, Class, ClassDef, ClassTable, Wait};
-pub use conflict::{Conflict, Trouble};
+pub use conflict::Conflict;
 pub use engine::{Lockdep, Options};
-pub use graph::{Difference, Edge, Graph, Name, Origin, Part, Use};
+pub use graph::{Difference, Edge, Graph, Origin, Part, Use};
 pub use matrix::{Dep, Read};
 pub use place::{Call, Place};
 pub use report::{CallSite, Kind, Link, Lock, Report};
+pub use trouble::{Name, Trouble};
 pub use usage::Usage;

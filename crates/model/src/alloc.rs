@@ -2,10 +2,11 @@
 //! Allocation (`pcpu_alloc_noprof`).
 
 use super::allocator::Allocator;
+use super::bitmap::cpus;
 use super::block::{MIN_ALLOC, PAGE};
 use super::chunk::{ChunkId, NONE};
 use super::core::Core;
-use super::populate::{Pages, cpus};
+use super::populate::Pages;
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Addr, Diag, Irq, Kernel, Lock, TraceAlloc};
 use percuss_kernel::{Quirk, Quirks};

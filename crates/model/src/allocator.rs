@@ -3,10 +3,10 @@
 
 use std::cell::{Cell, RefCell};
 
+use super::bitmap::cpus;
 use super::core::{Core, Place};
 use super::facts::Facts;
 use super::felt::Felt;
-use super::populate::cpus;
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Addr, ChunkView, Geometry, Globals, Irq, Kernel, Layout, Lock, Scope, State, Tenant, Touched};
 use percuss_kernel::{Quirk, Quirks};

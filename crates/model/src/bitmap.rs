@@ -105,6 +105,15 @@ pub(super) fn zero_run(map: &[u64], size: usize, from: usize) -> Option<(usize, 
     (start < size).then(|| (start, next_set(map, size, start)))
 }
 
+/// Set bits of a mask in ascending order.
+pub(super) fn cpus(mut mask: u64) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let cpu = mask.trailing_zeros();
+        mask &= mask.wrapping_sub(1);
+        (cpu < 64).then_some(cpu)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,6 @@ use super::block::{MIN_ALLOC, PAGE};
 use super::chunk::{Chunk, ChunkId, Mark, NONE};
 use super::facts::Facts;
 use super::frames::Frames;
-use super::reset::Saved;
 use super::slots::Slots;
 use percuss_kernel::Quirks;
 use percuss_kernel::{Addr, Layout, Pfn};
@@ -183,6 +182,16 @@ pub(super) struct Core {
     /// (chunk, first bit of an area) -> objcg charged for it. Nobody goes over them all; they hash the same in every run.
     pub charged: HashMap<(ChunkId, i32), u32, BuildHasherDefault<DefaultHasher>>,
     pub saved: Saved,
+}
+
+/// What [`Core::restore`] goes back to.
+#[derive(Default, Debug)]
+pub(super) struct Saved {
+    pub count: Counters,
+    pub slots: Slots,
+    /// Live chunks with their ids.
+    pub chunks: Vec<(ChunkId, Chunk)>,
+    pub has_pages: bool,
 }
 
 impl Core {

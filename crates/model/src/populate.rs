@@ -2,6 +2,7 @@
 //! Pages behind chunks: getting, mapping, unmapping and giving them back, and what happens when that fails half way.
 
 use super::allocator::Allocator;
+use super::bitmap::cpus;
 use super::block::PAGE;
 use super::chunk::ChunkId;
 use percuss_kernel::gfp::Gfp;
@@ -29,15 +30,6 @@ impl Pages {
     fn range(self) -> std::ops::Range<i32> {
         self.start..self.end
     }
-}
-
-/// Set bits of a mask in ascending order.
-pub(super) fn cpus(mut mask: u64) -> impl Iterator<Item = u32> {
-    std::iter::from_fn(move || {
-        let cpu = mask.trailing_zeros();
-        mask &= mask.wrapping_sub(1);
-        (cpu < 64).then_some(cpu)
-    })
 }
 
 impl<K: Kernel> Allocator<K> {

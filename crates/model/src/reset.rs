@@ -4,18 +4,7 @@
 use super::bitmap;
 use super::block::BLOCK_WORDS;
 use super::chunk::{Chunk, ChunkId, Mark};
-use super::core::{Core, Counters};
-use super::slots::Slots;
-
-/// What [`Core::restore`] goes back to.
-#[derive(Default, Debug)]
-pub(super) struct Saved {
-    count: Counters,
-    slots: Slots,
-    /// Live chunks with their ids.
-    chunks: Vec<(ChunkId, Chunk)>,
-    has_pages: bool,
-}
+use super::core::{Core, Saved};
 
 impl Core {
     /// Remembers the state.

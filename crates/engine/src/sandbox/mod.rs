@@ -9,6 +9,7 @@ mod calls;
 mod files;
 mod limits;
 mod net;
+mod workshop;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use limits::MEMORY;
+pub use workshop::Workshop;
 
 /// Set to anything, nothing is confined but by resource limits.
 pub const OFF: &str = "PERCUSS_NO_SANDBOX";
@@ -77,15 +79,6 @@ pub fn after_loading(all: &mut Confinement) {
         all.note("Landlock: no files at all", files::none());
         all.note("seccomp: no file is opened for writing", calls::no_writes());
     }
-}
-
-/// What the compiler may use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Workshop {
-    /// Directories it may read, beside the system's.
-    pub read: Vec<PathBuf>,
-    /// Directories it may write.
-    pub write: Vec<PathBuf>,
 }
 
 /// The command through which `program`, which is percuss, runs a compiler in `shop`.

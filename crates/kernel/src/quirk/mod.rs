@@ -5,80 +5,19 @@
 //! for it in the Model (`self.quirks().has(Quirk::NAME)`), and write `corpora/quirks/NAME.percuss`, a program in which
 //! the Model with it and the Model without it differ. The program decides whether a tree has it.
 
+mod row;
 mod table;
 
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
+use row::Row;
 use serde::{Deserialize, Serialize};
 use table::ROWS;
 
+pub use row::{Effect, Fix};
 pub use table::Quirk;
-
-/// What a quirk changes in a run. It decides when its probe program runs and when the quirk is switched off to explain
-/// a finding.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Effect {
-    /// What a chunk and its blocks know of their free areas, hence which area an allocation gets.
-    Hints,
-    /// Which masks and scopes backing allocations use, hence what may wait for what.
-    Masks,
-    /// Which locks are held while backing memory is allocated. It explains stalls by rule: the Model without such a
-    /// quirk is no allocator that one could ship, so it is never run to explain a finding.
-    Waiting,
-    /// When balance work is queued and how warnings are counted. Which memory an allocation gets does not depend on it.
-    Bookkeeping,
-    /// What one operation does in a case of its own, as after a failure.
-    Outcome,
-}
-
-impl Effect {
-    /// Quirks of such an effect are switched off before others to explain a finding. Without another quirk a chunk may
-    /// not be made at all, and then its backing allocations are not there to be seen either.
-    pub fn explains_first(self) -> bool {
-        matches!(self, Effect::Masks | Effect::Bookkeeping)
-    }
-
-    /// Place in the order of probes. Every program allocates, so hints come first; programs that make chunks show the
-    /// masks of backing allocations, so these come before what is left.
-    fn probe_stage(self) -> u8 {
-        match self {
-            Effect::Hints => 0,
-            Effect::Masks | Effect::Waiting => 1,
-            Effect::Bookkeeping | Effect::Outcome => 2,
-        }
-    }
-}
-
-/// The change that ends a quirk. Shown as `COMMIT ("TITLE")`, or as the title alone while it has no commit.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Fix {
-    /// Title of the patch.
-    pub title: &'static str,
-    /// First 12 digits of its commit, once it is in the kernel's repository.
-    pub commit: Option<&'static str>,
-}
-
-impl fmt::Display for Fix {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.commit {
-            Some(commit) => write!(f, "{commit} (\"{}\")", self.title),
-            None => f.write_str(self.title),
-        }
-    }
-}
-
-/// A row of the table, without the variant it belongs to.
-struct Row {
-    name: &'static str,
-    summary: &'static str,
-    effect: Effect,
-    v6_12: bool,
-    v6_1: bool,
-    fix: Option<Fix>,
-    story: &'static str,
-}
 
 /// The name is no quirk's.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

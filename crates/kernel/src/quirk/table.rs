@@ -2,7 +2,7 @@
 //! The table of quirks. The order of its rows is the order in which reports list quirks and in which they are switched
 //! off to explain a finding: the first that explains it is named. A row moved is a finding named otherwise.
 
-use super::{Effect, Fix, Row};
+use super::row::{Effect, Fix, Row};
 use serde::{Deserialize, Serialize};
 
 macro_rules! quirks {

@@ -5,7 +5,6 @@ use std::fmt;
 
 use thiserror::Error;
 
-use super::{Change, Edit, Kind, names};
 use crate::tree::TreeError;
 
 /// An edit could not be loaded or applied.
@@ -96,21 +95,5 @@ impl fmt::Display for Wanted {
             Wanted::Once => write!(f, "exactly one is needed"),
             Wanted::Nth(nth) => write!(f, "number {nth} is wanted"),
         }
-    }
-}
-
-impl EditError {
-    pub(super) fn unknown(name: &str) -> EditError {
-        EditError::Unknown { name: name.to_owned(), known: names().collect::<Vec<_>>().join(", ") }
-    }
-
-    pub(super) fn unknown_variant(name: &str) -> EditError {
-        let known = Edit::all().unwrap_or_default().into_iter().filter(|edit| edit.kind == Kind::Variant);
-        let known = known.map(|edit| edit.name).collect::<Vec<_>>().join(", ");
-        EditError::UnknownVariant { name: name.to_owned(), known }
-    }
-
-    pub(super) fn no_file(edit: &Edit, change: &Change) -> EditError {
-        EditError::NoFile { edit: edit.name.clone(), file: change.file.clone(), trees: edit.trees.join(" and ") }
     }
 }

@@ -6,6 +6,7 @@
 //! code; of the kernel's text it holds anchors only, at most one statement each, by which the place is found in any tree
 //! that has it. An edit may have another as its base, which is applied before it.
 
+mod change;
 mod checkers;
 mod error;
 mod place;
@@ -15,6 +16,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+pub use change::{Action, Change, Part};
 pub use checkers::{Checkers, Sees};
 pub use error::{EditError, Wanted};
 pub use table::names;
@@ -128,75 +130,10 @@ pub enum Need {
     Reclaim,
 }
 
-/// One change in one function.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Change {
-    /// The file, relative to the tree.
-    pub file: String,
-    /// The function, or the names it has in different trees: the first that is defined counts.
-    function: Names,
-    /// Where the anchor is.
-    #[serde(default)]
-    pub part: Part,
-    /// Kernel text, or a base's, one statement at most; whitespace and comments do not matter.
-    pub anchor: String,
-    /// Which match is meant, counted from 1, when the anchor is there more than once.
-    #[serde(default)]
-    pub nth: Option<usize>,
-    /// What to do there.
-    pub action: Action,
-    /// Our own code; none for `delete`.
-    #[serde(default)]
-    pub text: String,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-enum Names {
-    One(String),
-    Several(Vec<String>),
-}
-
-/// Part of a function's definition.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Part {
-    /// Between the braces.
-    #[default]
-    Body,
-    /// Between the parentheses behind its name.
-    Parameters,
-}
-
-/// What a change does with its anchor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Action {
-    /// The text stands in its place.
-    Replace,
-    /// The text goes before it.
-    Before,
-    /// The text goes behind it.
-    After,
-    /// It goes; a whole statement leaves an empty one, so that a bare `if` keeps its body.
-    Delete,
-}
-
-impl Change {
-    /// The names the function has in different trees.
-    pub fn functions(&self) -> &[String] {
-        match &self.function {
-            Names::One(name) => std::slice::from_ref(name),
-            Names::Several(names) => names,
-        }
-    }
-}
-
 impl Edit {
     /// The edit called `name`, whatever the case.
     pub fn load(name: &str) -> Result<Edit, EditError> {
-        let (name, text) = table::find(name).ok_or_else(|| EditError::unknown(name))?;
+        let (name, text) = table::find(name).ok_or_else(|| unknown(name))?;
         Edit::parse(name, text)
     }
 
@@ -205,7 +142,7 @@ impl Edit {
     /// # Errors
     /// There is no such edit, or it is no variant.
     pub fn variant(name: &str) -> Result<Edit, EditError> {
-        let unknown = || EditError::unknown_variant(name);
+        let unknown = || unknown_variant(name);
         let edit = Edit::load(name).map_err(|_| unknown())?;
         if edit.kind == Kind::Variant { Ok(edit) } else { Err(unknown()) }
     }
@@ -261,7 +198,7 @@ impl Edit {
                     texts.push((&change.file, overlay.read(&change.file)?));
                     texts.len() - 1
                 }
-                None => return Err(EditError::no_file(self, change)),
+                None => return Err(no_file(self, change)),
             };
             texts[index].1 = place::change(&self.name, &texts[index].1, change)?;
         }
@@ -271,6 +208,20 @@ impl Edit {
         overlay.applied.push(self.label());
         Ok(())
     }
+}
+
+fn unknown(name: &str) -> EditError {
+    EditError::Unknown { name: name.to_owned(), known: names().collect::<Vec<_>>().join(", ") }
+}
+
+fn unknown_variant(name: &str) -> EditError {
+    let known = Edit::all().unwrap_or_default().into_iter().filter(|edit| edit.kind == Kind::Variant);
+    let known = known.map(|edit| edit.name).collect::<Vec<_>>().join(", ");
+    EditError::UnknownVariant { name: name.to_owned(), known }
+}
+
+fn no_file(edit: &Edit, change: &Change) -> EditError {
+    EditError::NoFile { edit: edit.name.clone(), file: change.file.clone(), trees: edit.trees.join(" and ") }
 }
 
 /// Makes an overlay of `tree` in `dir` with `edits` applied one after the other.
