@@ -11,21 +11,23 @@ fn main() {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("set by cargo"));
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
     println!("cargo:rustc-check-cfg=cfg(percuss_static)");
-    for dir in ["include", "c", "src/driver.rs", "build.rs", "linked.rs"] {
+    for dir in ["include", "c", "src/driver.rs", "build.rs", "linked.rs", "generate.rs"] {
         println!("cargo:rerun-if-changed={dir}");
     }
     linked::announce_knobs();
-    bindings(&root, &out);
-    file_table(&root, &out);
+    let generated = linked::generate::headers(&root, &out);
+    bindings(&root, &generated, &out);
+    file_table(&root, &generated, &out);
     if env::var_os("CARGO_FEATURE_STATIC_IMAGE").is_some() {
         static_image(&root, &out);
     }
 }
 
-fn bindings(root: &Path, out: &Path) {
+fn bindings(root: &Path, generated: &Path, out: &Path) {
     let header = root.join("include/percuss_abi.h");
     bindgen::Builder::default()
         .header(header.to_str().expect("the path of this crate is UTF-8"))
+        .clang_arg(format!("-I{}", generated.to_str().expect("OUT_DIR is UTF-8")))
         .allowlist_type("percuss_.*")
         .allowlist_var("PERCUSS_.*")
         .allowlist_function("percuss_image")
@@ -37,15 +39,17 @@ fn bindings(root: &Path, out: &Path) {
         .expect("OUT_DIR is writable");
 }
 
-fn file_table(root: &Path, out: &Path) {
+/// The generated headers are embedded beside the others, so that an installed binary compiles images by itself.
+fn file_table(root: &Path, generated: &Path, out: &Path) {
     let mut files = Vec::new();
     for dir in ["include", "c"] {
         list(&root.join(dir), &mut files);
     }
+    list(generated, &mut files);
     files.sort();
     let mut text = String::from("static SHIM_FILES: &[(&str, &str)] = &[\n");
     for path in &files {
-        let name = path.strip_prefix(root).expect("listed below root");
+        let name = path.strip_prefix(root).or(path.strip_prefix(out)).expect("listed below one of them");
         writeln!(text, "    ({:?}, include_str!({:?})),", name.display().to_string(), path).expect("String");
     }
     text.push_str("];\n");

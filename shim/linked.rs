@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 #[allow(dead_code)] // the library uses the rest
 pub mod driver;
 
+#[path = "generate.rs"]
+pub mod generate;
+
 /// UndefinedBehaviorSanitizer, which ends the program where it finds something. Off are:
 /// - `alignment` and `pointer-overflow`: per-CPU pointers are offsets that percpu.c computes with as pointers;
 /// - `function`: functions of the host are called through a table whose types the compiler cannot see;
@@ -88,6 +91,7 @@ pub fn object(root: &Path, out: &Path, tree: &Path, overlay: Option<&Path>, tool
         overlay,
         defines: &["-DPERCUSS_MEMCG=1"],
         shim: root,
+        generated: &generate::headers(root, out),
         scratch: &scratch,
         compiler: tool.path(),
         flags: &flags(tool),

@@ -220,31 +220,35 @@ int snprintf(char *buf, size_t size, const char *fmt, ...)
 }
 
 /* The buffer is on the stack: a host call may switch to a task that prints too. */
-static void percuss_report(uint32_t kind, int level, uint32_t line, const char *prefix, const char *fmt, va_list *ap)
+static void percuss_report(uint32_t kind, const char *prefix, const char *fmt, va_list *ap)
 {
 	char text[512];
 	struct percuss_out o = { .buf = text, .size = sizeof(text) };
-	struct percuss_diag d = { .kind = kind, .level = level, .line = line, .text = text };
-	int i;
+	struct percuss_words args = { .at = o.args };
 
 	while (prefix && *prefix)
 		percuss_put(&o, *prefix++);
 	text[o.len] = '\0';
 	if (fmt)
 		percuss_format(&o, fmt, ap);
-	d.nargs = o.nargs < PERCUSS_DIAG_ARGS ? o.nargs : PERCUSS_DIAG_ARGS;
-	for (i = 0; i < PERCUSS_DIAG_ARGS; i++)
-		d.args[i] = o.args[i];
-	PERCUSS(diag, &d);
+	args.nr = o.nargs < PERCUSS_DIAG_ARGS ? o.nargs : PERCUSS_DIAG_ARGS;
+	PERCUSS(diag, kind, args, text);
+}
+
+/* The kind of message that the character after KERN_SOH asks for: a level, or 'c' for the continuation of a line. */
+static uint32_t percuss_level(char level)
+{
+	return level == 'c' ? PERCUSS_DIAG_CONT : (uint8_t)(level - '0');
 }
 
 int _printk(const char *fmt, ...)
 {
-	int level = 4;
+	/* KERN_DEFAULT of a kernel that is configured as most are. */
+	uint32_t kind = 4;
 	va_list ap;
 
 	if (fmt[0] == KERN_SOH_ASCII && fmt[1]) {
-		level = fmt[1] == 'c' ? -1 : fmt[1] - '0';
+		kind = percuss_level(fmt[1]);
 		fmt += 2;
 	} else if (fmt[0] == '%' && fmt[1] == 's') {
 		/* printk("%s...", KERN_DEBUG, ...): the level is the first string. */
@@ -253,15 +257,14 @@ int _printk(const char *fmt, ...)
 		va_start(ap, fmt);
 		prefix = va_arg(ap, const char *);
 		if (prefix && prefix[0] == KERN_SOH_ASCII && prefix[1]) {
-			level = prefix[1] == 'c' ? -1 : prefix[1] - '0';
-			percuss_report(PERCUSS_DIAG_PRINTK, level, 0, prefix + 2, fmt + 2, &ap);
+			percuss_report(percuss_level(prefix[1]), prefix + 2, fmt + 2, &ap);
 			va_end(ap);
 			return 0;
 		}
 		va_end(ap);
 	}
 	va_start(ap, fmt);
-	percuss_report(PERCUSS_DIAG_PRINTK, level, 0, NULL, fmt, &ap);
+	percuss_report(kind, NULL, fmt, &ap);
 	va_end(ap);
 	return 0;
 }
@@ -271,7 +274,7 @@ void warn_slowpath_fmt(const char *file, const int line, unsigned int taint, con
 	va_list ap;
 
 	va_start(ap, fmt);
-	percuss_report(PERCUSS_DIAG_WARN, 4, line, fmt ? NULL : file, fmt, &ap);
+	percuss_report(PERCUSS_DIAG_WARN, fmt ? NULL : file, fmt, &ap);
 	va_end(ap);
 }
 
@@ -280,30 +283,30 @@ void panic(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	percuss_report(PERCUSS_DIAG_PANIC, 0, 0, NULL, fmt, &ap);
+	percuss_report(PERCUSS_DIAG_PANIC, NULL, fmt, &ap);
 	va_end(ap);
 	__builtin_trap();
 }
 
 void dump_stack(void)
 {
-	percuss_report(PERCUSS_DIAG_STACK, 7, 0, NULL, NULL, NULL);
+	percuss_report(PERCUSS_DIAG_STACK, NULL, NULL, NULL);
 }
 
 void percuss_loud(const char *name)
 {
-	percuss_report(PERCUSS_DIAG_LOUD, 0, 0, name, NULL, NULL);
+	percuss_report(PERCUSS_DIAG_LOUD, name, NULL, NULL);
 	__builtin_trap();
 }
 
 void percuss_bug(const char *file, int line)
 {
-	percuss_report(PERCUSS_DIAG_BUG, 0, line, file, NULL, NULL);
+	percuss_report(PERCUSS_DIAG_BUG, file, NULL, NULL);
 	__builtin_trap();
 }
 
 void percuss_assert_held(struct percuss_lock *lock, const char *file, int line)
 {
 	if (unlikely(!PERCUSS(is_held, percuss_lock_id(lock))))
-		percuss_report(PERCUSS_DIAG_WARN, 4, line, "lockdep_assert_held: ", file, NULL);
+		percuss_report(PERCUSS_DIAG_WARN, "lockdep_assert_held: ", file, NULL);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Kernel services that need more than a call to the host. */
+#include <linux/errno.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -52,20 +53,22 @@ bool percuss_schedule_work(struct work_struct *work)
 struct vm_struct **percuss_get_vm_areas(const unsigned long *offsets, const size_t *sizes, int nr, size_t align,
 					gfp_t gfp)
 {
+	struct percuss_words all_offsets = { (const uint64_t *)offsets, nr };
+	struct percuss_words all_sizes = { (const uint64_t *)sizes, nr };
 	u64 extra = nr * (sizeof(struct vm_struct *) + sizeof(struct vm_struct));
-	u64 base = 0;
+	struct percuss_areas areas;
 	struct vm_struct **vms;
 	struct vm_struct *vm;
 	int i;
 
-	vms = (void *)PERCUSS(get_vm_areas, (const uint64_t *)offsets, (const uint64_t *)sizes, nr, align,
-			      (__force u32)gfp, extra, &base);
+	areas = PERCUSS(get_vm_areas, all_offsets, all_sizes, align, (__force u32)gfp, extra);
+	vms = (void *)areas.handle;
 	if (!vms)
 		return NULL;
 	vm = (struct vm_struct *)(vms + nr);
 	for (i = 0; i < nr; i++) {
 		vms[i] = &vm[i];
-		vm[i].addr = (void *)(base + offsets[i]);
+		vm[i].addr = (void *)(areas.base + offsets[i]);
 		vm[i].size = sizes[i];
 		vm[i].flags = VM_ALLOC;
 	}
@@ -76,13 +79,14 @@ int percuss_map_pages(unsigned long addr, unsigned long end, struct page **pages
 {
 	u32 nr = (end - addr) >> PAGE_SHIFT;
 	u32 pfns[nr ?: 1];
+	struct percuss_pfns all = { pfns, nr };
 	u32 i;
 
 	if (page_shift != PAGE_SHIFT)
 		percuss_loud("mapping of huge pages");
 	for (i = 0; i < nr; i++)
 		pfns[i] = pages[i] ? percuss_pfn(pages[i]) : PERCUSS_NO_PFN;
-	return PERCUSS(map_pages, addr, pfns, nr, (__force u32)(GFP_KERNEL | __GFP_ZERO));
+	return PERCUSS(map_pages, addr, all, (__force u32)(GFP_KERNEL | __GFP_ZERO)) ? 0 : -ENOMEM;
 }
 
 /* Takes the place of the weak function in percpu.c, which walks page tables. */

@@ -166,6 +166,7 @@ __attribute__((visibility("default"))) const struct percuss_image *percuss_image
 	static struct percuss_range range;
 	static struct percuss_image image = {
 		.abi_version = PERCUSS_ABI_VERSION,
+		.services_hash = PERCUSS_SERVICES_HASH,
 		.facts = {
 			.page_shift = PAGE_SHIFT,
 			.nr_cpus = NR_CPUS,
@@ -189,19 +190,7 @@ __attribute__((visibility("default"))) const struct percuss_image *percuss_image
 			.alloc_info_size = sizeof(struct pcpu_alloc_info),
 			.group_info_size = sizeof(struct pcpu_group_info),
 			.cache_line = SMP_CACHE_BYTES,
-			.gfp_highmem = (__force u32)__GFP_HIGHMEM,
-			.gfp_high = (__force u32)__GFP_HIGH,
-			.gfp_io = (__force u32)__GFP_IO,
-			.gfp_fs = (__force u32)__GFP_FS,
-			.gfp_zero = (__force u32)__GFP_ZERO,
-			.gfp_direct_reclaim = (__force u32)__GFP_DIRECT_RECLAIM,
-			.gfp_kswapd_reclaim = (__force u32)__GFP_KSWAPD_RECLAIM,
-			.gfp_nowarn = (__force u32)__GFP_NOWARN,
-			.gfp_retry_mayfail = (__force u32)__GFP_RETRY_MAYFAIL,
-			.gfp_nofail = (__force u32)__GFP_NOFAIL,
-			.gfp_noretry = (__force u32)__GFP_NORETRY,
-			.gfp_account = (__force u32)__GFP_ACCOUNT,
-			.gfp_nolockdep = (__force u32)__GFP_NOLOCKDEP,
+			.gfp = PERCUSS_GFP_FLAGS,
 		},
 		.attach = percuss_attach,
 		.boot = percuss_boot_first,

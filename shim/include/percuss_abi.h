@@ -4,8 +4,8 @@
  * World, through shim/src). Plain C types only: the kernel side of an image never sees a libc header and the host never
  * sees a kernel header, so both include just this file. bindgen reads it.
  *
- * Addresses cross as uint64_t, absolute (pointers into the host's arena). Flags are the tree's own gfp bits.
- * Every host function gets `ctx` first. A host function may never return: the fiber that called it is then abandoned
+ * Addresses cross as uint64_t, absolute (pointers into the host's arena), 0 being NULL. Sizes are in bytes. Flags are the
+ * tree's own gfp bits. Every host function gets `ctx` first. A host function may never return: the fiber that called it is then abandoned
  * and the image's writable state is restored from a snapshot, so image code must not keep anything outside that state
  * and the arena.
  */
@@ -14,11 +14,16 @@
 
 #include <stdint.h>
 
-#define PERCUSS_ABI_VERSION 3
+/*
+ * Changes when a struct or a number below changes. The services have a number of their own, PERCUSS_SERVICES_HASH, that
+ * follows from the table; both are compared when an image is loaded.
+ */
+#define PERCUSS_ABI_VERSION 4
 
 /*
- * Locks are small numbers. Others get PERCUSS_LOCK_OTHER + index: PERCUSS_STATIC_LOCKS indexes are for static ones, by
- * their place in the image; behind them follow those in allocated memory, which the host numbers.
+ * Locks are small numbers; 0 is a lock that has none yet. Others get PERCUSS_LOCK_OTHER + index. The first
+ * PERCUSS_STATIC_LOCKS indexes are for static locks, by their place in the image, which is the same in every program; those
+ * in allocated memory follow, and the host numbers them.
  */
 #define PERCUSS_LOCK_PCPU 1        /* pcpu_lock */
 #define PERCUSS_LOCK_ALLOC_MUTEX 2 /* pcpu_alloc_mutex */
@@ -30,147 +35,91 @@
 #define PERCUSS_IRQ_OFF 1  /* spin_lock_irq / spin_unlock_irq: off, then unconditionally on */
 #define PERCUSS_IRQ_SAVE 2 /* spin_lock_irqsave / spin_unlock_irqrestore */
 
-/* Diagnostics. */
-#define PERCUSS_DIAG_PRINTK 0 /* level = kernel log level 0..7, or -1 for a continuation line */
-#define PERCUSS_DIAG_WARN 1   /* WARN, WARN_ON and their once forms */
-#define PERCUSS_DIAG_BUG 2    /* BUG, BUG_ON: does not return */
-#define PERCUSS_DIAG_PANIC 3  /* panic(): does not return */
-#define PERCUSS_DIAG_STACK 4  /* dump_stack() */
-#define PERCUSS_DIAG_LOUD 5   /* a path the shim does not model: does not return; text names it */
+/* Diagnostics: a number below PERCUSS_DIAG_CONT is a printk() at that level of the kernel log. */
+#define PERCUSS_DIAG_CONT 0x100  /* continuation of a line */
+#define PERCUSS_DIAG_WARN 0x101  /* WARN, WARN_ON and their once forms */
+#define PERCUSS_DIAG_STACK 0x102 /* dump_stack() */
+#define PERCUSS_DIAG_BUG 0x103   /* BUG, BUG_ON: does not return */
+#define PERCUSS_DIAG_PANIC 0x104 /* panic(): does not return */
+#define PERCUSS_DIAG_LOUD 0x105  /* a path the shim does not model: does not return; the text names it */
 
 /* gfp scopes (memalloc_*_save) as bits; a mask of those in force for the current task. */
 #define PERCUSS_SCOPE_NOIO 1
 #define PERCUSS_SCOPE_NOFS 2
 #define PERCUSS_SCOPE_MEMALLOC 4
 
-/* Up to this many integer arguments of a diagnostic are passed on; strings are not. */
+/* As many integer arguments of a diagnostic are passed on, which is more than any message of percpu.c has that matters. */
 #define PERCUSS_DIAG_ARGS 4
 
-struct percuss_diag {
-	uint32_t kind;
-	int32_t level;
-	uint32_t nargs;
-	uint32_t line;              /* source line, 0 when not known; for display only */
-	uint64_t args[PERCUSS_DIAG_ARGS]; /* of %d %i %u %x %o in order, %d sign-extended; widths and pointers left out */
-	const char *text;           /* formatted, NUL-terminated; for display only */
+/* No page. */
+#define PERCUSS_NO_PFN 0xffffffffu
+
+/* Numbers in memory of the caller, which live during the call. */
+struct percuss_words {
+	const uint64_t *at;
+	uint64_t nr;
 };
 
+/* Frame numbers in memory of the caller, which live during the call. */
+struct percuss_pfns {
+	const uint32_t *at;
+	uint64_t nr;
+};
+
+/* Congruent vm areas: get_vm_areas says what the addresses are. Handle 0: there are none. */
+struct percuss_areas {
+	uint64_t handle;
+	uint64_t base;
+};
+
+/* The fields of the tracepoint percpu_alloc_percpu; sizes in bytes, as the kernel rounded them. */
 struct percuss_trace_alloc {
 	uint64_t base_addr;
 	uint64_t ptr;
 	uint64_t size;
 	uint64_t align;
-	uint64_t bytes_alloc;
+	uint64_t bytes_alloc;   /* over all CPUs and the object extension */
 	uint64_t gfp;
-	int32_t off;
-	uint8_t reserved;
-	uint8_t is_atomic;
+	int32_t off;            /* bytes from base_addr */
+	uint8_t reserved;       /* 0 or 1 */
+	uint8_t is_atomic;      /* 0 or 1 */
 	uint8_t pad[2];
 };
 
-/* What the host provides. One call per kernel service; the kernel name is in the comment where it differs. */
-/* A place in the tree's source. */
+/* struct percuss_services: one function per row of crates/kernel/src/services.rs. */
+#include "percuss_services.h"
+/* PERCUSS_NR_GFP and PERCUSS_GFP_FLAGS: the rows of crates/kernel/src/gfp_flags.rs. */
+#include "percuss_gfp.h"
+
+/* A place in the tree's source; the strings are literals. */
 struct percuss_at {
 	const char *function, *file;
-	uint32_t line;
+	uint32_t line;          /* from 1 */
 };
 
+/* What the host provides. It outlives the image's calls; the host fills it before attach(). */
 struct percuss_host {
-	void *ctx;
+	void *ctx;              /* the first argument of every service */
 
 	/* Where the tree's code is that made the call now running; written by the image, for reports. */
 	const struct percuss_at *at;
 
 	/*
-	 * Several threads call the image at once. Nobody visits touched chunks then, and what was touched is only noted
-	 * from one release of pcpu_lock to the next, under it.
+	 * Not 0: several threads call the image at once. Nobody visits touched chunks then, and what was touched is only
+	 * noted from one release of pcpu_lock to the next, under it.
 	 */
 	uint32_t threads, pad;
 
-	/* task context */
-	uint32_t (*scopes)(void *ctx);                      /* PERCUSS_SCOPE_* in force: current->flags */
-	uint32_t (*scope_save)(void *ctx, uint32_t scope);  /* memalloc_*_save: returns what scope_restore gets back as old */
-	void (*scope_restore)(void *ctx, uint32_t scope, uint32_t old);
-	uint32_t (*cpu)(void *ctx);                         /* raw_smp_processor_id */
-	uint32_t (*cpu_to_node)(void *ctx, uint32_t cpu);
-	void (*cond_resched)(void *ctx);
-
-	/* locks */
-	uint32_t (*name_lock)(void *ctx, uint64_t addr);    /* a lock in allocated memory: its index among those */
-	void (*mutex_lock)(void *ctx, uint32_t lock);
-	int32_t (*mutex_lock_killable)(void *ctx, uint32_t lock); /* 0, or -4 (-EINTR) */
-	void (*mutex_unlock)(void *ctx, uint32_t lock);
-	uint64_t (*spin_lock)(void *ctx, uint32_t lock, uint32_t irq);
-	void (*spin_unlock)(void *ctx, uint32_t lock, uint32_t irq, uint64_t flags, uint64_t digest);
-	int32_t (*is_held)(void *ctx, uint32_t lock);       /* lockdep_assert_held */
-
-	/* metadata memory: zeroed, address, or 0; gfp is what percpu.c passes (vmalloc: with __GFP_ZERO), scopes not applied */
-	uint64_t (*kzalloc)(void *ctx, uint64_t size, uint32_t gfp);
-	uint64_t (*vmalloc)(void *ctx, uint64_t size, uint32_t gfp);
-	void (*kvfree)(void *ctx, uint64_t addr);
-
-	/* pages: a page frame number, or PERCUSS_NO_PFN; scopes not applied to gfp. Frame n's struct page is at mem_map + n * page_struct_size. */
-	uint32_t (*alloc_page)(void *ctx, int32_t node, uint32_t gfp);
-	void (*free_page)(void *ctx, uint32_t pfn);
-
-	/*
-	 * vm areas. get: reserves congruent areas for all groups; *base is where a group at offset 0 would stand. Returns a
-	 * handle: zeroed memory of extra bytes for the vm_struct array, or 0. free takes the handle back. gfp is GFP_KERNEL
-	 * when the tree passes none.
-	 */
-	uint64_t (*get_vm_areas)(void *ctx, const uint64_t *offsets, const uint64_t *sizes, uint32_t nr, uint64_t align,
-				 uint32_t gfp, uint64_t extra, uint64_t *base);
-	void (*free_vm_areas)(void *ctx, uint64_t handle);
-	/* vm_area_register_early: reserves size bytes of vmalloc space at boot, returns the address */
-	uint64_t (*vm_area_early)(void *ctx, uint64_t size, uint64_t align);
-
-	/* page tables; gfp of map_pages is GFP_KERNEL|__GFP_ZERO whatever the tree passes, scopes not applied */
-	int32_t (*map_pages)(void *ctx, uint64_t addr, const uint32_t *pfns, uint32_t nr, uint32_t gfp); /* 0 or -errno */
-	void (*unmap_pages)(void *ctx, uint64_t addr, uint32_t nr);
-	void (*populate_pte)(void *ctx, uint64_t addr);     /* boot: make the page table of addr */
-	uint32_t (*vmalloc_to_page)(void *ctx, uint64_t addr); /* pfn or PERCUSS_NO_PFN */
-	void (*flush_cache)(void *ctx, uint64_t start, uint64_t end, uint32_t unmap);
-	void (*flush_tlb)(void *ctx, uint64_t start, uint64_t end);
-
-	/* boot memory: zeroed, address or 0; node -1: any. kind 0: memblock_alloc (metadata), 1: the unit areas (pcpu_fc_alloc) */
-	uint64_t (*memblock_alloc)(void *ctx, uint64_t size, uint64_t align, int32_t node, uint32_t kind);
-	void (*memblock_free)(void *ctx, uint64_t addr, uint64_t size);
-
-	/* work queue: schedule_work(pcpu_balance_work) */
-	void (*schedule_work)(void *ctx);
-
-	/* memcg. An obj_cgroup is 1-based number disguised as a pointer by the image. */
-	uint32_t (*memcg_current)(void *ctx);               /* obj_cgroup of current, 0 for none */
-	void (*memcg_ref)(void *ctx, uint32_t objcg, int32_t delta);
-	int32_t (*memcg_charge)(void *ctx, uint32_t objcg, uint32_t gfp, uint64_t bytes); /* 0 or -errno */
-	void (*memcg_uncharge)(void *ctx, uint32_t objcg, uint64_t bytes);
-	void (*memcg_stat)(void *ctx, uint32_t objcg, int64_t delta); /* mod_memcg_state(MEMCG_PERCPU_B) */
-
-	/* memset(addr, 0, len) on per-CPU memory */
-	void (*zero)(void *ctx, uint64_t addr, uint64_t len);
-
-	/* tracepoints percpu:* */
-	void (*trace_alloc)(void *ctx, const struct percuss_trace_alloc *t);
-	void (*trace_alloc_fail)(void *ctx, uint32_t reserved, uint32_t is_atomic, uint64_t size, uint64_t align);
-	void (*trace_free)(void *ctx, uint64_t base_addr, int32_t off, uint64_t ptr);
-	void (*trace_create)(void *ctx, uint64_t base_addr);
-	void (*trace_destroy)(void *ctx, uint64_t base_addr);
-
-	/* BUG, PANIC and LOUD do not return */
-	void (*diag)(void *ctx, const struct percuss_diag *d);
-
-	/*
-	 * Where things are in the arena (absolute), set before boot.
-	 */
+	/* Where things are in the arena, absolute; set before boot. */
 	uint64_t mem_map;       /* struct page array, page_struct_size bytes per frame, zeroed */
 	uint64_t linear;        /* address of frame 0: page_address(pfn) = linear + pfn * 4096, __pa(x) = x - linear */
 	uint64_t linear_end;
 	uint64_t vmalloc_start;
 	uint64_t vmalloc_end;
 	uint64_t static_image;  /* __per_cpu_start == __per_cpu_load; 4K aligned */
-};
 
-#define PERCUSS_NO_PFN 0xffffffffu
+	struct percuss_services call;
+};
 
 /* Boot parameters. */
 #define PERCUSS_FIRST_EMBED 0
@@ -234,9 +183,8 @@ struct percuss_facts {
 	uint32_t map_takes_gfp;     /* its vmap_pages_range_noflush() has one */
 	uint32_t has_gfp_scope;     /* it uses memalloc_apply_gfp_scope() */
 	uint32_t chunk_in_private;  /* a page's chunk is noted in page->private, not page->index */
-	/* the tree's gfp bits, to prove that they are the World's */
-	uint32_t gfp_highmem, gfp_high, gfp_io, gfp_fs, gfp_zero, gfp_direct_reclaim, gfp_kswapd_reclaim, gfp_nowarn,
-		gfp_retry_mayfail, gfp_nofail, gfp_noretry, gfp_account, gfp_nolockdep;
+	/* The tree's value of each of PERCUSS_GFP_FLAGS, to prove that it is the World's. */
+	uint32_t gfp[PERCUSS_NR_GFP];
 };
 
 /* One chunk as the image sees it, while the callback runs. */
@@ -279,7 +227,8 @@ struct percuss_range {
 
 /* What an image provides. */
 struct percuss_image {
-	uint32_t abi_version;
+	uint32_t abi_version;   /* PERCUSS_ABI_VERSION */
+	uint32_t services_hash; /* PERCUSS_SERVICES_HASH */
 	struct percuss_facts facts;
 
 	/* Called once, before anything else; the host table stays owned by the caller and may be changed between programs. */

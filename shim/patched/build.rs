@@ -18,7 +18,7 @@ fn main() {
     let shim = here.parent().expect("a directory of the shim");
     println!("cargo:rustc-check-cfg=cfg(percuss_static)");
     println!("cargo:rerun-if-env-changed=PERCUSS_PATCHED");
-    for file in ["include", "c", "src/driver.rs", "linked.rs", "patched/build.rs"] {
+    for file in ["include", "c", "src/driver.rs", "linked.rs", "generate.rs", "patched/build.rs"] {
         println!("cargo:rerun-if-changed={}", shim.join(file).display());
     }
     linked::announce_knobs();

@@ -83,7 +83,7 @@ pub struct Compiled {
 pub fn compile(req: &CompileRequest) -> Result<Compiled, CompileError> {
     let compiler = find_compiler()?;
     let shim = req.scratch.join("shim");
-    write_shim(&shim)?;
+    write_headers(&shim)?;
     let tree = absolute(&req.tree)?;
     let overlay = req.overlay.as_deref().map(absolute).transpose()?;
     let job = Job {
@@ -91,6 +91,7 @@ pub fn compile(req: &CompileRequest) -> Result<Compiled, CompileError> {
         overlay: overlay.as_deref(),
         defines: req.config.defines(),
         shim: &shim,
+        generated: &shim.join("generated"),
         scratch: &req.scratch,
         compiler: &compiler,
         flags: &req.flags,
@@ -106,7 +107,8 @@ fn absolute(path: &Path) -> Result<PathBuf, CompileError> {
     std::path::absolute(path).map_err(io_error("resolving", path))
 }
 
-fn write_shim(dir: &Path) -> Result<(), CompileError> {
+/// Writes the C sources and headers that an image is compiled with: `include/`, `c/` and `generated/` below `dir`.
+pub fn write_headers(dir: &Path) -> Result<(), CompileError> {
     for (name, text) in SHIM_FILES {
         let path = dir.join(name);
         let parent = path.parent().unwrap_or(dir);

@@ -65,7 +65,9 @@ pub(crate) struct Job<'a> {
     pub defines: &'static [&'static str],
     /// Holds `include/` and `c/` of the shim.
     pub shim: &'a Path,
-    /// For objects and generated headers.
+    /// Holds the headers that shim/generate.rs writes.
+    pub generated: &'a Path,
+    /// For objects and headers that depend on the tree.
     pub scratch: &'a Path,
     pub compiler: &'a Path,
     /// The caller's flags: last, so that they win.
@@ -217,6 +219,7 @@ fn common_flags(job: &Job<'_>) -> Vec<OsString> {
     for dir in ["include/stub", "include/custom", "include", "c"] {
         pair("-I", job.shim.join(dir).as_os_str());
     }
+    pair("-I", job.generated.as_os_str());
     pair("-I", job.scratch.join("generic").as_os_str());
     let roots: Vec<&Path> = job.overlay.into_iter().chain([job.tree]).collect();
     for root in &roots {

@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use percuss_kernel::gfp::Gfp;
+
 use crate::abi::{self, percuss_image};
 
 /// Facts of the tree and configuration an image was compiled from; documented in percuss_abi.h.
@@ -37,6 +39,9 @@ pub enum LoadError {
         /// Version of this program.
         needed: u32,
     },
+    /// Made by a percuss whose images call other kernel services.
+    #[error("the image was compiled for another list of kernel services; compile it again")]
+    Services,
     /// The tree numbers its gfp flags differently from the World.
     #[error("the tree's {name} is {found:#x}, the simulated kernel's is {needed:#x}")]
     Gfp {
@@ -130,6 +135,9 @@ impl Image {
         if raw.abi_version != abi::PERCUSS_ABI_VERSION {
             return Err(LoadError::Version { found: raw.abi_version, needed: abi::PERCUSS_ABI_VERSION });
         }
+        if raw.services_hash != abi::PERCUSS_SERVICES_HASH {
+            return Err(LoadError::Services);
+        }
         check_gfp(&raw.facts)?;
         // SAFETY: the image says how many there are.
         let ranges = unsafe { std::slice::from_raw_parts(raw.ranges, raw.nr_ranges as usize) }.to_vec();
@@ -216,26 +224,19 @@ unsafe fn copy(src: *const u8, dst: *mut u8, len: usize) {
     }
 }
 
-fn check_gfp(f: &Facts) -> Result<(), LoadError> {
-    let flags = [
-        ("__GFP_HIGHMEM", f.gfp_highmem, 1 << 1),
-        ("__GFP_HIGH", f.gfp_high, 1 << 5),
-        ("__GFP_IO", f.gfp_io, 1 << 6),
-        ("__GFP_FS", f.gfp_fs, 1 << 7),
-        ("__GFP_ZERO", f.gfp_zero, 1 << 8),
-        ("__GFP_DIRECT_RECLAIM", f.gfp_direct_reclaim, 1 << 10),
-        ("__GFP_KSWAPD_RECLAIM", f.gfp_kswapd_reclaim, 1 << 11),
-        ("__GFP_NOWARN", f.gfp_nowarn, 1 << 13),
-        ("__GFP_RETRY_MAYFAIL", f.gfp_retry_mayfail, 1 << 14),
-        ("__GFP_NOFAIL", f.gfp_nofail, 1 << 15),
-        ("__GFP_NORETRY", f.gfp_noretry, 1 << 16),
-        ("__GFP_ACCOUNT", f.gfp_account, 1 << 22),
-    ];
-    match flags.into_iter().find(|(_, found, needed)| found != needed) {
-        Some((name, found, needed)) => Err(LoadError::Gfp { name, found, needed }),
-        None => Ok(()),
+/// Compares the tree's bits with the World's. A flag that the tree's configuration lacks is 0 in the tree; of those that
+/// percuss knows only __GFP_NOLOCKDEP may be missing, because images are compiled without CONFIG_LOCKDEP.
+fn check_gfp(facts: &Facts) -> Result<(), LoadError> {
+    for ((name, flag), found) in Gfp::FLAGS.iter().copied().zip(facts.gfp) {
+        let missing = flag == Gfp::NOLOCKDEP && found == 0;
+        if found != flag.0 && !missing {
+            return Err(LoadError::Gfp { name, found, needed: flag.0 });
+        }
     }
+    Ok(())
 }
+
+const _: () = assert!(Gfp::FLAGS.len() == abi::PERCUSS_NR_GFP as usize);
 
 /// The one instance of a linked image.
 struct LinkedGuard(&'static AtomicBool);

@@ -18,8 +18,6 @@ pub type Boot = abi::percuss_boot;
 pub type Layout = abi::percuss_layout;
 /// State outside chunks; documented in percuss_abi.h.
 pub type Globals = abi::percuss_globals;
-/// The tracepoint of an allocation; documented in percuss_abi.h.
-pub type TraceAlloc = abi::percuss_trace_alloc;
 
 /// Where things are in the host's memory. All memory named must stay mapped as long as the instance is called.
 #[derive(Clone, Copy, Debug, Default)]

@@ -10,11 +10,13 @@ mod driver;
 mod host;
 mod image;
 mod instance;
+mod kinds;
 mod sancov;
 mod trampoline;
 
 pub use compile::{CompileError, CompileRequest, Compiled, Config, compile};
-pub use host::{Diag, Host, VmAreas};
+pub use host::Host;
 pub use image::{Facts, Image, LoadError};
-pub use instance::{Arena, Boot, CallSite, Chunk, Globals, Instance, Layout, Seat, TraceAlloc};
+pub use instance::{Arena, Boot, CallSite, Chunk, Globals, Instance, Layout, Seat};
+pub use kinds::{absolute, relative};
 pub use sancov::{Counters, Coverage, on_sanitizer_report};

@@ -4,6 +4,7 @@
 mod common;
 
 use common::*;
+use percuss_kernel::Diag;
 use percuss_shim::abi::*;
 use percuss_shim::{Config, Image};
 
@@ -47,9 +48,9 @@ fn boots_and_serves_with_every_builder() {
                 let g = i.globals();
                 assert_eq!((g.nr_cur_alloc, g.nr_alloc), (0, g.nr_dealloc));
                 assert!(g.nr_alloc > 5_000 && g.nr_chunks >= start.nr_chunks);
-                assert_eq!((i.host().charged.get(), i.host().refs.get(), i.host().held.get()), (0, 0, 0));
+                assert_eq!((i.host().charged.get(), i.host().refs.get(), i.host().held.borrow().len()), (0, 0, 0));
                 let diags = i.host().diags.borrow();
-                let warnings: Vec<_> = diags[before..].iter().filter(|d| d.0 == PERCUSS_DIAG_WARN).collect();
+                let warnings: Vec<_> = diags[before..].iter().filter(|d| d.0 == Diag::Warn).collect();
                 assert!(warnings.is_empty(), "{version} {cpus} {first}: {warnings:?}");
                 let mut chunks = 0;
                 i.visit_all(|c| {
@@ -131,20 +132,20 @@ fn messages_are_formatted() {
     let Some(tree) = tree("6.12") else { return };
     let path = build(&tree, Config::Smp);
     let (i, _) = boot(Image::load(&path).expect("loads"), &params(4, PERCUSS_FIRST_EMBED));
-    let texts: Vec<String> = i.host().diags.borrow().iter().map(|d| d.3.clone()).collect();
+    let texts: Vec<String> = i.host().diags.borrow().iter().map(|d| d.2.clone()).collect();
     assert!(texts.iter().any(|t| t.starts_with("percpu: Embedded 10 pages/cpu s8190 r8196")), "{texts:?}");
     i.host().diags.borrow_mut().clear();
     assert_eq!(i.alloc(0, 8, false, GFP_KERNEL), 0);
     let diags = i.host().diags.borrow().clone();
     assert_eq!(diags.len(), 1);
-    assert_eq!((diags[0].0, diags[0].2.as_slice()), (PERCUSS_DIAG_WARN, &[0, 8][..]));
-    assert_eq!(diags[0].3, "illegal size (0) or align (8) for percpu allocation\n");
+    assert_eq!((diags[0].0, diags[0].1.as_slice()), (Diag::Warn, &[0, 8][..]));
+    assert_eq!(diags[0].2, "illegal size (0) or align (8) for percpu allocation\n");
     i.host().diags.borrow_mut().clear();
     i.host().fail_pages_after.set(0);
     while i.alloc(4096, 8, false, GFP_KERNEL) != 0 {}
     let diags = i.host().diags.borrow().clone();
-    assert_eq!(diags[0].3, "percpu: allocation failed, size=4096 align=8 atomic=0, failed to populate\n");
-    assert_eq!((diags[0].1, diags[0].2.as_slice(), diags[1].0), (4, &[4096, 8, 0][..], PERCUSS_DIAG_STACK));
+    assert_eq!(diags[0].2, "percpu: allocation failed, size=4096 align=8 atomic=0, failed to populate\n");
+    assert_eq!((diags[0].0, diags[0].1.as_slice(), diags[1].0), (Diag::Printk(4), &[4096, 8, 0][..], Diag::Stack));
 }
 
 fn mix(h: u64, v: u64) -> u64 {

@@ -4,6 +4,7 @@
 mod common;
 
 use common::*;
+use percuss_kernel::Diag;
 use percuss_shim::abi::*;
 use percuss_shim::{Config, Image};
 
@@ -133,12 +134,12 @@ fn statics_and_once_flags_are_in_the_state() {
     }
     let (i, _) = boot(Image::load(&path).expect("loads"), &params(4, PERCUSS_FIRST_EMBED));
     i.save();
-    let warns = || i.host().diags.borrow().iter().filter(|d| d.0 == PERCUSS_DIAG_WARN).count();
+    let warns = || i.host().diags.borrow().iter().filter(|d| d.0 == Diag::Warn).count();
     assert_eq!((i.nr_pages(), i.nr_pages(), warns()), (4, 5, 1), "a once flag warns once");
-    let text = i.host().diags.borrow().last().expect("a warning").3.clone();
+    let text = i.host().diags.borrow().last().expect("a warning").2.clone();
     assert_eq!(text, "mm/percpu.c", "files are named as in the kernel");
     i.restore();
-    let warns = || i.host().diags.borrow().iter().filter(|d| d.0 == PERCUSS_DIAG_WARN).count();
+    let warns = || i.host().diags.borrow().iter().filter(|d| d.0 == Diag::Warn).count();
     assert_eq!((i.nr_pages(), warns()), (4, 2), "restored: it warns again");
 }
 

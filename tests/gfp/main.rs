@@ -146,8 +146,8 @@ fn of_tree(tree: &Tree, change: impl Fn(String) -> String) -> Vec<u32> {
 fn of_shim(tree: &Tree, header: &str, change: impl Fn(String) -> String) -> Vec<u32> {
     let dir = tempfile::tempdir().unwrap();
     let shim = dir.path().join("shim");
-    common::copy(&common::checkout().join("shim/include"), &shim);
-    let header = shim.join("custom/linux").join(header);
+    percuss_shim::compile::write_headers(&shim).unwrap();
+    let header = shim.join("include/custom/linux").join(header);
     fs::write(&header, change(fs::read_to_string(&header).unwrap())).unwrap();
     // Of asm/ the shim has what differs; the rest is the tree's generic one.
     let generic = dir.path().join("generic/asm");
@@ -160,9 +160,10 @@ fn of_shim(tree: &Tree, header: &str, change: impl Fn(String) -> String) -> Vec<
     let source = dir.path().join("shim.c");
     fs::copy(common::checkout().join("tests/gfp/shim.c"), &source).unwrap();
     let mut flags: Vec<String> = ["-nostdinc", "-D__KERNEL__", "-D__MM_INTERNAL_H=1"].map(str::to_owned).to_vec();
-    let ours = [shim.join("stub"), shim.join("custom"), shim.clone(), dir.path().join("generic")];
+    let below = ["include/stub", "include/custom", "include", "generated"].map(|part| shim.join(part));
+    let ours = below.into_iter().chain([dir.path().join("generic")]);
     let theirs = [tree.path("include"), tree.path("include/uapi")];
-    flags.extend(ours.iter().chain(&theirs).map(|dir| format!("-I{}", dir.display())));
+    flags.extend(ours.chain(theirs).map(|dir| format!("-I{}", dir.display())));
     flags.extend(["-include", "linux/kconfig.h", "-include", "linux/compiler_types.h"].map(str::to_owned));
     let hooks = tree.path("include/linux/alloc_tag.h").exists();
     answers(dir.path(), &source, hooks, &flags)

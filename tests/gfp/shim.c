@@ -25,9 +25,11 @@ static void host_restore(void *ctx, u32 scope, u32 old)
 }
 
 static struct percuss_host host = {
-	.scopes = host_scopes,
-	.scope_save = host_save,
-	.scope_restore = host_restore,
+	.call = {
+		.scopes = host_scopes,
+		.scope_save = host_save,
+		.scope_restore = host_restore,
+	},
 };
 struct percuss_host *percuss_h = &host;
 

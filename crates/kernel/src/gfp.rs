@@ -3,69 +3,52 @@
 
 use std::fmt;
 
-/// A `gfp_t`: allocation flags, in the bit numbering of v6.12 (an image with other numbers is refused at load).
+/// A `gfp_t`: allocation flags in the bit numbering of v6.12. An image whose tree numbers them otherwise is refused when
+/// it is loaded, because masks cross between tenants as plain numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, PartialOrd, Ord)]
 pub struct Gfp(pub u32);
 
 macro_rules! flags {
-    ($($(#[$doc:meta])* $name:ident = $text:literal, $bits:expr;)*) => {
+    (named { $($(#[doc = $doc:literal])* $name:ident = $text:ident, $bit:literal;)* }
+     hidden { $($(#[doc = $hidden_doc:literal])* $hidden:ident = $hidden_text:ident, $hidden_bit:literal;)* }) => {
         impl Gfp {
-            $($(#[$doc])* pub const $name: Gfp = Gfp($bits);)*
-            /// Single-bit and compound names, widest first: the order in which [`fmt::Display`] takes them out.
-            pub const NAMES: &'static [(&'static str, Gfp)] = &[$(($text, Gfp($bits)),)*];
+            $($(#[doc = $doc])* pub const $name: Gfp = Gfp(1 << $bit);)*
+            $($(#[doc = $hidden_doc])* pub const $hidden: Gfp = Gfp(1 << $hidden_bit);)*
+
+            /// Every flag with its name in C, in the order of `percuss_facts.gfp`.
+            pub const FLAGS: &'static [(&'static str, Gfp)] =
+                &[$((stringify!($text), Gfp::$name),)* $((stringify!($hidden_text), Gfp::$hidden),)*];
+
+            /// Names that programs may use, widest mask first: the order in which [`fmt::Display`] takes them out.
+            pub const NAMES: &'static [(&'static str, Gfp)] = &[
+                ("GFP_KERNEL_ACCOUNT", Gfp::KERNEL_ACCOUNT),
+                ("GFP_KERNEL", Gfp::KERNEL),
+                ("GFP_NOFS", Gfp::NOFS),
+                ("GFP_NOIO", Gfp::NOIO),
+                ("GFP_ATOMIC", Gfp::ATOMIC),
+                ("GFP_NOWAIT", Gfp::NOWAIT),
+                $((stringify!($text), Gfp::$name),)*
+            ];
         }
     };
 }
 
-const IO: u32 = 1 << 6;
-const FS: u32 = 1 << 7;
-const DIRECT: u32 = 1 << 10;
-const KSWAPD: u32 = 1 << 11;
-
-flags! {
-    /// Kernel allocation with full reclaim, charged to the current memcg.
-    KERNEL_ACCOUNT = "GFP_KERNEL_ACCOUNT", DIRECT | KSWAPD | IO | FS | 1 << 22;
-    /// Full reclaim, may sleep.
-    KERNEL = "GFP_KERNEL", DIRECT | KSWAPD | IO | FS;
-    /// May sleep, must not enter a file system.
-    NOFS = "GFP_NOFS", DIRECT | KSWAPD | IO;
-    /// May sleep, must not start IO.
-    NOIO = "GFP_NOIO", DIRECT | KSWAPD;
-    /// Must not sleep, may use reserves.
-    ATOMIC = "GFP_ATOMIC", 1 << 5 | KSWAPD;
-    /// Must not sleep, fails quietly.
-    NOWAIT = "GFP_NOWAIT", KSWAPD | 1 << 13;
-    /// High memory is welcome.
-    HIGHMEM = "__GFP_HIGHMEM", 1 << 1;
-    /// High priority.
-    HIGH = "__GFP_HIGH", 1 << 5;
-    /// Reclaim may start IO.
-    IO = "__GFP_IO", IO;
-    /// Reclaim may enter file systems.
-    FS = "__GFP_FS", FS;
-    /// Zeroed memory.
-    ZERO = "__GFP_ZERO", 1 << 8;
-    /// The caller may sleep in reclaim.
-    DIRECT_RECLAIM = "__GFP_DIRECT_RECLAIM", DIRECT;
-    /// Wake kswapd when low.
-    KSWAPD_RECLAIM = "__GFP_KSWAPD_RECLAIM", KSWAPD;
-    /// Fail quietly.
-    NOWARN = "__GFP_NOWARN", 1 << 13;
-    /// Try hard, may fail.
-    RETRY_MAYFAIL = "__GFP_RETRY_MAYFAIL", 1 << 14;
-    /// Must not fail.
-    NOFAIL = "__GFP_NOFAIL", 1 << 15;
-    /// One light attempt.
-    NORETRY = "__GFP_NORETRY", 1 << 16;
-    /// Charge to the current memcg.
-    ACCOUNT = "__GFP_ACCOUNT", 1 << 22;
-}
+crate::for_each_gfp_flag!(flags);
 
 impl Gfp {
-    /// No flag at all.
     pub const NONE: Gfp = Gfp(0);
-    /// `__GFP_NOLOCKDEP` of a kernel with lockdep: the allocation makes no dependency. Not for programs to use.
-    pub const NOLOCKDEP: Gfp = Gfp(1 << 24);
+    /// Must not sleep, may use reserves.
+    pub const ATOMIC: Gfp = Gfp::HIGH.with(Gfp::KSWAPD_RECLAIM);
+    /// Must not sleep, fails quietly; in 6.1 it lacks __GFP_NOWARN.
+    pub const NOWAIT: Gfp = Gfp::KSWAPD_RECLAIM.with(Gfp::NOWARN);
+    /// May sleep, must not start IO.
+    pub const NOIO: Gfp = Gfp::DIRECT_RECLAIM.with(Gfp::KSWAPD_RECLAIM);
+    /// May sleep, must not enter a file system.
+    pub const NOFS: Gfp = Gfp::NOIO.with(Gfp::IO);
+    /// Full reclaim, may sleep.
+    pub const KERNEL: Gfp = Gfp::NOFS.with(Gfp::FS);
+    /// Full reclaim, charged to the current memcg.
+    pub const KERNEL_ACCOUNT: Gfp = Gfp::KERNEL.with(Gfp::ACCOUNT);
 
     /// True when every bit of `other` is set.
     #[inline]

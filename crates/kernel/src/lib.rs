@@ -2,6 +2,11 @@
 //! The vocabulary that everybody speaks: what a percpu allocator may ask of a kernel, what it is seen to do, and the
 //! machine it runs on; and the one reader of what it was seen to do. No behaviour.
 
+#[macro_use]
+mod gfp_flags;
+#[macro_use]
+mod services;
+
 pub mod calls;
 mod context;
 pub mod cursor;
@@ -20,7 +25,7 @@ mod tenant;
 pub mod text;
 mod var;
 
-pub use calls::{Addr, Diag, Irq, Kernel, Lock, Pfn, STATIC_OTHERS, Scope, TraceAlloc};
+pub use calls::{Addr, Diag, Irq, Kernel, Lock, Pfn, STATIC_OTHERS, Scope, TestKernel, TraceAlloc};
 pub use context::{CONTEXTS, DRAIN, KSWAPD, OpOwner, WORKER, context_name, op_is_nested, op_number, op_owner};
 pub use cursor::Cursor;
 pub use fault::Fault;

@@ -4,9 +4,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 
-use percuss_kernel::Geometry;
-use percuss_kernel::calls::*;
 use percuss_kernel::gfp::Gfp;
+use percuss_kernel::{Addr, Diag, Geometry, Irq, Lock, Pfn, TestKernel, TraceAlloc};
 
 /// Where things are.
 pub const STATIC_IMAGE: Addr = 0x10_000;
@@ -130,7 +129,7 @@ impl Mock {
     }
 }
 
-impl Kernel for Mock {
+impl TestKernel for Mock {
     fn possible(&self) -> u64 {
         self.geometry.cpus
     }
@@ -149,13 +148,6 @@ impl Kernel for Mock {
     fn static_image(&self) -> Addr {
         STATIC_IMAGE
     }
-    fn gfp_context(&self, gfp: Gfp) -> Gfp {
-        gfp
-    }
-    fn scope_save(&self, _: Scope) -> bool {
-        false
-    }
-    fn scope_restore(&self, _: Scope, _: bool) {}
     fn cond_resched(&self) {
         self.sleeps();
         self.note(1, 0);
@@ -255,7 +247,6 @@ impl Kernel for Mock {
             self.mapped.borrow_mut().remove(&(addr + page * 4096));
         }
     }
-    fn populate_pte(&self, _: Addr) {}
     fn vmalloc_to_page(&self, addr: Addr) -> Option<Pfn> {
         self.mapped.borrow().get(&(addr & !4095)).copied()
     }
@@ -301,7 +292,6 @@ impl Kernel for Mock {
     fn memcg_uncharge(&self, _: u32, bytes: u64) {
         self.charged.set(self.charged.get() - bytes as i64);
     }
-    fn memcg_stat(&self, _: u32, _: i64) {}
     fn zero(&self, addr: Addr, len: u64) {
         self.note(17, addr);
         // Whatever is cleared must be backed: areas of dynamic chunks are mapped.
@@ -320,8 +310,6 @@ impl Kernel for Mock {
     fn trace_free(&self, _: Addr, off: i32, _: Addr) {
         self.note(20, off as u64);
     }
-    fn trace_create(&self, _: Addr) {}
-    fn trace_destroy(&self, _: Addr) {}
     fn diag(&self, kind: Diag, args: &[u64], _: &str) {
         self.note(21, args.iter().sum());
         self.diags.set(self.diags.get() + 1);

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `KernelC`: the percpu allocator of a tree, compiled into an image.
 
-use std::cell::RefCell;
 use std::fmt;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 
-use percuss_shim as shim;
-use shim::abi;
-
-use super::bridge::Bridge;
 use percuss_kernel::gfp::Gfp;
-use percuss_kernel::{Addr, Block, ChunkState, ChunkView, First, Geometry, Globals, Layout, State, Tenant, Touched};
+use percuss_kernel::{Addr, ChunkState, ChunkView, Geometry, Globals, Layout, State, Tenant, Touched};
+use percuss_shim as shim;
 use percuss_world::Host;
+use shim::Host as _;
+
+use super::bridge::{Bridge, Judge, ReleaseHook};
+use super::records::{self, boot_params};
 
 type Instance = shim::Instance<Bridge>;
 
@@ -42,33 +42,6 @@ impl fmt::Debug for Opened {
     }
 }
 
-/// Looks at a chunk that was touched since the last release of pcpu_lock.
-pub type Judge = dyn Fn(&Globals, &ChunkView<'_>);
-
-/// Shows the chunks touched since the last release to a judge, with pcpu_lock still held.
-pub struct ReleaseHook {
-    instance: Weak<Instance>,
-    judge: RefCell<Option<Rc<Judge>>>,
-    head: RefCell<ChunkState>,
-}
-
-impl fmt::Debug for ReleaseHook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ReleaseHook")
-    }
-}
-
-impl ReleaseHook {
-    /// Shows them.
-    pub fn run(&self) {
-        let judge = self.judge.borrow();
-        let (Some(instance), Some(judge)) = (self.instance.upgrade(), judge.as_ref()) else { return };
-        let g = globals(&instance.globals());
-        let mut head = self.head.borrow_mut();
-        instance.visit_touched(|c| judge(&g, &view(instance.host(), &c, &mut head)));
-    }
-}
-
 impl KernelC {
     /// Ties an image to a World.
     pub fn new(image: shim::Image, world: Host, name: String) -> KernelC {
@@ -81,9 +54,8 @@ impl KernelC {
 
     fn of(name: String, instance: Instance) -> KernelC {
         let instance = Rc::new(instance);
-        let hook =
-            ReleaseHook { instance: Rc::downgrade(&instance), judge: RefCell::default(), head: RefCell::default() };
-        KernelC { name, instance, hook: Rc::new(hook) }
+        let hook = Rc::new(ReleaseHook::new(Rc::downgrade(&instance)));
+        KernelC { name, instance, hook }
     }
 
     /// Lets other threads call the image too, until [`KernelC::close`].
@@ -108,14 +80,14 @@ impl KernelC {
     /// Shows touched chunks to `judge` at every release of pcpu_lock from now on; None: no longer.
     pub fn watch_releases(&self, judge: Option<Rc<Judge>>) {
         let hook = judge.is_some().then(|| self.hook.clone());
-        *self.hook.judge.borrow_mut() = judge;
-        self.instance.host().before_release.set(hook);
+        self.hook.set_judge(judge);
+        self.bridge().hook.set(hook);
     }
 
     /// Records where events come from, from now on or no longer.
     pub fn record_sites(&self, on: bool) {
-        *self.instance.host().sites.borrow_mut() = on.then(|| Rc::downgrade(&self.instance));
-        self.instance.host().world.world_mut().set_site(None);
+        *self.bridge().sites.borrow_mut() = on.then(|| Rc::downgrade(&self.instance));
+        self.bridge().world.world_mut().set_site(None);
     }
 
     /// What libFuzzer sees of the image.
@@ -125,72 +97,6 @@ impl KernelC {
 
     fn bridge(&self) -> &Bridge {
         self.instance.host()
-    }
-}
-
-/// A geometry as an image takes it.
-pub fn boot_params(geometry: &Geometry) -> shim::Boot {
-    shim::Boot {
-        possible: geometry.cpus,
-        static_size: geometry.static_size as u64,
-        reserved_size: geometry.reserved as u64,
-        dyn_size: geometry.dyn_size as u64,
-        atom_size: geometry.atom as u64,
-        unit_size: geometry.unit as u64,
-        first: match geometry.first {
-            First::Embed => abi::PERCUSS_FIRST_EMBED,
-            First::Page => abi::PERCUSS_FIRST_PAGE,
-            First::Info => abi::PERCUSS_FIRST_INFO,
-        },
-        kmem: geometry.kmem as u32,
-    }
-}
-
-fn globals(g: &abi::percuss_globals) -> Globals {
-    Globals {
-        nr_empty_pop_pages: g.nr_empty_pop_pages,
-        atomic_alloc_failed: g.atomic_alloc_failed != 0,
-        nr_populated: g.nr_populated,
-        nr_chunks: g.nr_chunks,
-        nr_max_chunks: g.nr_max_chunks,
-        nr_alloc: g.nr_alloc,
-        nr_dealloc: g.nr_dealloc,
-        nr_cur_alloc: g.nr_cur_alloc,
-        nr_max_alloc: g.nr_max_alloc,
-        min_alloc_size: g.min_alloc_size,
-        max_alloc_size: g.max_alloc_size,
-        nr_slots: g.nr_slots,
-        free_slot: g.free_slot,
-        sidelined_slot: g.sidelined_slot,
-        to_depopulate_slot: g.to_depopulate_slot,
-    }
-}
-
-/// A chunk of an image as a view; `head` lends the memory of its plain fields.
-fn view<'a>(bridge: &Bridge, c: &shim::Chunk<'a>, head: &'a mut ChunkState) -> ChunkView<'a> {
-    head.base_addr = bridge.rel(c.base_addr);
-    head.slot = c.slot;
-    head.position = c.position;
-    head.free_bytes = c.free_bytes;
-    head.nr_pages = c.nr_pages;
-    head.nr_populated = c.nr_populated;
-    head.nr_empty_pop_pages = c.nr_empty_pop_pages;
-    head.start_offset = c.start_offset;
-    head.end_offset = c.end_offset;
-    head.nr_alloc = c.nr_alloc;
-    head.max_alloc_size = c.max_alloc_size;
-    head.immutable = c.immutable != 0;
-    head.isolated = c.isolated != 0;
-    head.is_first = c.is_first != 0;
-    head.is_reserved = c.is_reserved != 0;
-    head.md = bytemuck::cast(c.md);
-    head.touched = (c.touched_lo, c.touched_hi);
-    ChunkView {
-        head,
-        blocks: bytemuck::cast_slice::<[i32; 8], Block>(c.blocks()),
-        alloc_map: c.alloc_map(),
-        bound_map: c.bound_map(),
-        populated: c.populated(),
     }
 }
 
@@ -248,7 +154,7 @@ impl Tenant for KernelC {
 
     fn state(&self, which: Touched, out: &mut State) {
         out.used = 0;
-        out.globals = globals(&self.instance.globals());
+        out.globals = records::globals(&self.instance.globals());
         self.visit(which, &mut |_, c| {
             let to = out.next_chunk();
             let ChunkState { blocks, alloc_map, bound_map, populated, .. } = to;
@@ -263,9 +169,9 @@ impl Tenant for KernelC {
     }
 
     fn visit(&self, which: Touched, see: &mut dyn FnMut(&Globals, &ChunkView<'_>)) {
-        let g = globals(&self.instance.globals());
+        let g = records::globals(&self.instance.globals());
         let mut head = ChunkState::default();
-        let one = |c: shim::Chunk<'_>| see(&g, &view(self.bridge(), &c, &mut head));
+        let one = |c: shim::Chunk<'_>| see(&g, &records::view(self.bridge().base(), &c, &mut head));
         match which {
             Touched::All => self.instance.visit_all(one),
             Touched::Recent => self.instance.visit_touched(one),

@@ -3,5 +3,8 @@
 
 mod bridge;
 mod kernel_c;
+mod records;
 
-pub use kernel_c::{Judge, KernelC, Opened, ReleaseHook, boot_params};
+pub use bridge::{Judge, ReleaseHook};
+pub use kernel_c::{KernelC, Opened};
+pub use records::boot_params;

@@ -53,6 +53,11 @@ impl Kernel for Host {
         w.run.tasks[w.run.current].gfp_context(gfp)
     }
 
+    fn scopes(&self) -> u32 {
+        let w = self.world();
+        w.run.tasks[w.run.current].scopes().into()
+    }
+
     fn scope_save(&self, scope: Scope) -> bool {
         let mut w = self.world_mut();
         let old = w.task().enter(scope);
@@ -70,6 +75,14 @@ impl Kernel for Host {
         self.world_mut().may_sleep();
         self.emit(Event::CondResched);
         self.point();
+    }
+
+    fn name_lock(&self, addr: Addr) -> u32 {
+        self.world_mut().name_lock(addr).into()
+    }
+
+    fn is_held(&self, lock: Lock) -> bool {
+        self.world().is_held(lock)
     }
 
     fn mutex_lock(&self, lock: Lock) {

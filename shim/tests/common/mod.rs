@@ -4,16 +4,18 @@
 
 use std::alloc::{Layout as MemLayout, alloc_zeroed, dealloc};
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use percuss_kernel::gfp::Gfp;
+use percuss_kernel::{Addr, Diag, Irq, Lock, Pfn, Scope, TestKernel, TraceAlloc};
 use percuss_shim::abi::*;
-use percuss_shim::{Arena, Boot, CompileRequest, Config, Diag, Host, Image, Instance, TraceAlloc, VmAreas, compile};
+use percuss_shim::{Arena, Boot, CompileRequest, Config, Host, Image, Instance, compile};
 
-pub const GFP_KERNEL: u32 = 0xcc0;
-pub const GFP_ATOMIC: u32 = 0x820;
-pub const GFP_ACCOUNT: u32 = 1 << 22;
+pub const GFP_KERNEL: u32 = Gfp::KERNEL.0;
+pub const GFP_ATOMIC: u32 = Gfp::ATOMIC.0;
+pub const GFP_ACCOUNT: u32 = Gfp::ACCOUNT.0;
 
 const FRAMES: u64 = 128 << 10;
 const VMALLOC: u64 = 4 << 30;
@@ -77,7 +79,7 @@ pub struct TestHost {
     areas: RefCell<HashMap<u64, (u64, u64)>>,
     free_areas: RefCell<Vec<(u64, u64)>>,
     table: RefCell<Vec<u32>>,
-    pub held: Cell<u64>,
+    pub held: RefCell<BTreeSet<Lock>>,
     scope: Cell<u32>,
     pub work: Cell<bool>,
     pub digests: RefCell<Vec<u64>>,
@@ -90,8 +92,8 @@ pub struct TestHost {
     pub fail_pages_after: Cell<u64>,
 }
 
-/// Kind, level, integers and text of a diagnostic.
-pub type Message = (u32, i32, Vec<u64>, String);
+/// Kind, integers and text of a diagnostic.
+pub type Message = (Diag, Vec<u64>, String);
 
 pub struct Snapshot {
     meta: Vec<u8>,
@@ -136,7 +138,7 @@ impl TestHost {
             areas: RefCell::default(),
             free_areas: RefCell::default(),
             table: RefCell::new(vec![PERCUSS_NO_PFN; (VMALLOC >> 12) as usize]),
-            held: Cell::new(0),
+            held: RefCell::default(),
             scope: Cell::new(0),
             work: Cell::new(false),
             digests: RefCell::default(),
@@ -200,10 +202,6 @@ impl TestHost {
     fn page_index(&self, addr: u64) -> usize {
         ((addr - self.arena.vmalloc_start) >> 12) as usize
     }
-
-    fn bit(lock: u32) -> u64 {
-        1 << (lock & 63)
-    }
 }
 
 impl Drop for TestHost {
@@ -214,55 +212,69 @@ impl Drop for TestHost {
 }
 
 impl Host for TestHost {
+    type Kernel = TestHost;
+
+    fn kernel(&self) -> &TestHost {
+        self
+    }
+
+    /// The kernel's addresses are absolute.
+    fn base(&self) -> u64 {
+        0
+    }
+
+    fn internal_panic(&self, message: &str) -> ! {
+        eprintln!("host call panicked: {message}");
+        std::process::abort()
+    }
+}
+
+/// The flags that [`TestHost`] gives for a lock taken with interrupts saved, and wants back.
+const FLAGS: u64 = 7;
+
+impl TestKernel for TestHost {
     fn scopes(&self) -> u32 {
         self.scope.get()
     }
-    fn scope_save(&self, scope: u32) -> u32 {
-        let old = self.scope.get() & scope;
-        self.scope.set(self.scope.get() | scope);
-        old
+    fn scope_save(&self, scope: Scope) -> bool {
+        let old = self.scope.get();
+        self.scope.set(old | 1 << scope as u32);
+        old & 1 << scope as u32 != 0
     }
-    fn scope_restore(&self, scope: u32, old: u32) {
-        self.scope.set(self.scope.get() & !scope | old);
-    }
-    fn cpu(&self) -> u32 {
-        0
+    fn scope_restore(&self, scope: Scope, old: bool) {
+        self.scope.set(self.scope.get() & !(1 << scope as u32) | (old as u32) << scope as u32);
     }
     fn cpu_to_node(&self, cpu: u32) -> u32 {
         cpu / self.cpus_per_node
     }
-    fn cond_resched(&self) {}
-    fn name_lock(&self, _addr: u64) -> u32 {
-        0
+    fn mutex_lock(&self, lock: Lock) {
+        assert!(self.held.borrow_mut().insert(lock), "{lock:?} is held already");
     }
-    fn mutex_lock(&self, lock: u32) {
-        assert_eq!(self.held.replace(self.held.get() | Self::bit(lock)) & Self::bit(lock), 0);
-    }
-    fn mutex_lock_killable(&self, lock: u32) -> bool {
+    fn mutex_lock_killable(&self, lock: Lock) -> bool {
         self.mutex_lock(lock);
         true
     }
-    fn mutex_unlock(&self, lock: u32) {
-        assert_ne!(self.held.replace(self.held.get() & !Self::bit(lock)) & Self::bit(lock), 0);
+    fn mutex_unlock(&self, lock: Lock) {
+        assert!(self.held.borrow_mut().remove(&lock), "{lock:?} is not held");
     }
-    fn spin_lock(&self, lock: u32, _irq: u32) -> u64 {
+    fn spin_lock(&self, lock: Lock, _: Irq) -> u64 {
         self.mutex_lock(lock);
-        7
+        FLAGS
     }
-    fn spin_unlock(&self, lock: u32, irq: u32, flags: u64, digest: u64) {
-        assert_eq!(flags, if irq == PERCUSS_IRQ_SAVE { 7 } else { 0 });
+    fn spin_unlock(&self, lock: Lock, irq: Irq, flags: u64, digest: u64) {
+        assert_eq!(flags, if irq == Irq::Save { FLAGS } else { 0 });
         self.mutex_unlock(lock);
         if self.keep_digests.get() {
             self.digests.borrow_mut().push(digest);
         }
     }
-    fn is_held(&self, lock: u32) -> bool {
-        self.held.get() & Self::bit(lock) != 0
+    fn is_held(&self, lock: Lock) -> bool {
+        self.held.borrow().contains(&lock)
     }
-    fn kzalloc(&self, size: u64, _gfp: u32) -> u64 {
+    fn kzalloc(&self, size: u64, _: Gfp) -> Addr {
         self.metadata(size)
     }
-    fn vmalloc(&self, size: u64, _gfp: u32) -> u64 {
+    fn vmalloc(&self, size: u64, _: Gfp) -> Addr {
         self.metadata(size)
     }
     fn kvfree(&self, addr: u64) {
@@ -271,7 +283,7 @@ impl Host for TestHost {
             self.free_blocks.borrow_mut().entry(size).or_default().push(addr);
         }
     }
-    fn alloc_page(&self, _node: i32, _gfp: u32) -> Option<u32> {
+    fn alloc_page(&self, _: u32, _: Gfp) -> Option<Pfn> {
         let left = self.fail_pages_after.get();
         if left == 0 {
             return None;
@@ -287,8 +299,8 @@ impl Host for TestHost {
     fn free_page(&self, pfn: u32) {
         self.free_frames.borrow_mut().push(pfn);
     }
-    fn get_vm_areas(&self, offsets: &[u64], sizes: &[u64], align: u64, gfp: u32, extra: u64) -> Option<VmAreas> {
-        assert_eq!(gfp, GFP_KERNEL);
+    fn get_vm_areas(&self, offsets: &[u64], sizes: &[u64], align: u64, gfp: Gfp, extra: u64) -> Option<(Addr, Addr)> {
+        assert_eq!(gfp, Gfp::KERNEL);
         let span = offsets.iter().zip(sizes).map(|(o, s)| o + s).max()?;
         let reused = self.free_areas.borrow_mut().pop();
         let (base, _) = reused.unwrap_or_else(|| {
@@ -299,7 +311,7 @@ impl Host for TestHost {
         });
         let handle = self.metadata(extra);
         self.areas.borrow_mut().insert(handle, (base, span));
-        Some(VmAreas { handle, base })
+        Some((handle, base))
     }
     fn free_vm_areas(&self, handle: u64) {
         let area = self.areas.borrow_mut().remove(&handle).expect("an area");
@@ -311,27 +323,26 @@ impl Host for TestHost {
         self.next_vmalloc.set(base + size);
         base
     }
-    fn map_pages(&self, addr: u64, pfns: &[u32], gfp: u32) -> Result<(), i32> {
-        assert_eq!(gfp, GFP_KERNEL | 1 << 8);
+    fn map_pages(&self, addr: Addr, pfns: &[Pfn], gfp: Gfp) -> bool {
+        assert_eq!(gfp, Gfp::KERNEL | Gfp::ZERO);
         let at = self.page_index(addr);
         self.table.borrow_mut()[at..at + pfns.len()].copy_from_slice(pfns);
-        Ok(())
+        true
     }
     fn unmap_pages(&self, addr: u64, nr: u32) {
         let at = self.page_index(addr);
         self.table.borrow_mut()[at..at + nr as usize].fill(PERCUSS_NO_PFN);
     }
-    fn populate_pte(&self, _addr: u64) {}
     fn vmalloc_to_page(&self, addr: u64) -> Option<u32> {
         let pfn = self.table.borrow()[self.page_index(addr)];
         (pfn != PERCUSS_NO_PFN).then_some(pfn)
     }
-    fn flush_cache(&self, _start: u64, _end: u64, _unmap: bool) {}
-    fn flush_tlb(&self, _start: u64, _end: u64) {}
-    fn memblock_alloc(&self, size: u64, align: u64, _node: Option<u32>, _unit_area: bool) -> u64 {
+    fn memblock_alloc(&self, size: u64, align: u64) -> Addr {
         self.carve(size, align)
     }
-    fn memblock_free(&self, _addr: u64, _size: u64) {}
+    fn memblock_alloc_node(&self, size: u64, align: u64, _: u32) -> Addr {
+        self.carve(size, align)
+    }
     fn schedule_work(&self) {
         self.work.set(true);
     }
@@ -342,7 +353,7 @@ impl Host for TestHost {
         assert_eq!(objcg, 3);
         self.refs.set(self.refs.get() + delta as i64);
     }
-    fn memcg_charge(&self, objcg: u32, _gfp: u32, bytes: u64) -> bool {
+    fn memcg_charge(&self, objcg: u32, _: Gfp, bytes: u64) -> bool {
         assert_eq!(objcg, 3);
         self.charged.set(self.charged.get() + bytes as i64);
         true
@@ -361,23 +372,15 @@ impl Host for TestHost {
             unsafe { std::ptr::write_bytes(addr as *mut u8, 0, len as usize) };
         }
     }
-    fn trace_alloc(&self, t: &TraceAlloc) {
+    fn trace_alloc(&self, t: TraceAlloc) {
         assert!(t.bytes_alloc >= t.size);
     }
-    fn trace_alloc_fail(&self, _reserved: bool, _is_atomic: bool, _size: u64, _align: u64) {}
-    fn trace_free(&self, _base_addr: u64, _off: i32, _ptr: u64) {}
-    fn trace_create(&self, _base_addr: u64) {}
-    fn trace_destroy(&self, _base_addr: u64) {}
-    fn diag(&self, d: &Diag<'_>) {
-        self.diags.borrow_mut().push((d.kind, d.level, d.args.to_vec(), d.text.to_owned()));
-        if matches!(d.kind, PERCUSS_DIAG_BUG | PERCUSS_DIAG_PANIC | PERCUSS_DIAG_LOUD) {
-            eprintln!("{} (line {})", d.text, d.line);
+    fn diag(&self, kind: Diag, args: &[u64], text: &str) {
+        self.diags.borrow_mut().push((kind, args.to_vec(), text.to_owned()));
+        if matches!(kind, Diag::Bug | Diag::Panic | Diag::Loud) {
+            eprintln!("{text}");
             std::process::abort();
         }
-    }
-    fn internal_panic(&self, message: &str) -> ! {
-        eprintln!("host call panicked: {message}");
-        std::process::abort()
     }
 }
 

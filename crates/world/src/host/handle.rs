@@ -114,12 +114,6 @@ impl Host {
         self.world().space.arena.base()
     }
 
-    /// Scopes in force, as a mask in the order of [`Scope`].
-    pub fn scopes(&self) -> u8 {
-        let w = self.world();
-        w.run.tasks[w.run.current].scopes()
-    }
-
     /// Ends the program. The calling fiber is never resumed.
     pub fn stop(&self, reason: Stop) -> ! {
         self.world_mut().end(reason);

@@ -3,6 +3,7 @@
 #ifndef PERCUSS_LINUX_MEMBLOCK_H
 #define PERCUSS_LINUX_MEMBLOCK_H
 #include <linux/mm.h>
+#include <linux/numa.h>
 #include <asm/cache.h>
 
 #define MEMBLOCK_ALLOC_ACCESSIBLE 0
@@ -10,16 +11,16 @@
 
 static inline void *memblock_alloc(phys_addr_t size, phys_addr_t align)
 {
-	return (void *)PERCUSS(memblock_alloc, size, align, -1, 0);
+	return (void *)PERCUSS(memblock_alloc, size, align);
 }
 static inline void *memblock_alloc_from(phys_addr_t size, phys_addr_t align, phys_addr_t min_addr)
 {
-	return (void *)PERCUSS(memblock_alloc, size, align, -1, 1);
+	return (void *)PERCUSS(memblock_alloc_node, size, align, NUMA_NO_NODE);
 }
 static inline void *memblock_alloc_try_nid(phys_addr_t size, phys_addr_t align, phys_addr_t min_addr,
 					   phys_addr_t max_addr, int nid)
 {
-	return (void *)PERCUSS(memblock_alloc, size, align, nid, 1);
+	return (void *)PERCUSS(memblock_alloc_node, size, align, nid);
 }
 static inline void memblock_free(void *ptr, size_t size)
 {

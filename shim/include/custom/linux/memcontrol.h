@@ -2,6 +2,7 @@
 /* custom: memory control groups are numbers of the host, carried as pointers */
 #ifndef PERCUSS_LINUX_MEMCONTROL_H
 #define PERCUSS_LINUX_MEMCONTROL_H
+#include <linux/errno.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
@@ -38,7 +39,7 @@ static inline struct obj_cgroup *get_obj_cgroup_from_current(void)
 }
 static inline int obj_cgroup_charge(struct obj_cgroup *objcg, gfp_t gfp, size_t size)
 {
-	return PERCUSS(memcg_charge, PERCUSS_OBJCG(objcg), (__force u32)gfp, size);
+	return PERCUSS(memcg_charge, PERCUSS_OBJCG(objcg), (__force u32)gfp, size) ? 0 : -ENOMEM;
 }
 static inline void obj_cgroup_uncharge(struct obj_cgroup *objcg, size_t size)
 {

@@ -3,6 +3,7 @@
 #ifndef PERCUSS_LINUX_MUTEX_H
 #define PERCUSS_LINUX_MUTEX_H
 #include <linux/cleanup.h>
+#include <linux/errno.h>
 #include <linux/lockdep.h>
 
 struct mutex {
@@ -18,7 +19,7 @@ static __always_inline void mutex_lock(struct mutex *l)
 }
 static __always_inline int __must_check mutex_lock_killable(struct mutex *l)
 {
-	return PERCUSS(mutex_lock_killable, percuss_lock_id(&l->lock));
+	return PERCUSS(mutex_lock_killable, percuss_lock_id(&l->lock)) ? 0 : -EINTR;
 }
 static __always_inline void mutex_unlock(struct mutex *l)
 {

@@ -13,7 +13,7 @@ extern unsigned long percuss_static_size;
 extern bool percuss_kmem;
 
 /* PERCUSS(call, args...) calls one service of the host. */
-#define PERCUSS(fn, ...) (percuss_h->fn(percuss_h->ctx, ##__VA_ARGS__))
+#define PERCUSS(fn, ...) (percuss_h->call.fn(percuss_h->ctx, ##__VA_ARGS__))
 
 /* A path that is not modelled: ends the program and names itself. */
 void percuss_loud(const char *name) __attribute__((noreturn, cold));
