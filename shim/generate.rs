@@ -93,7 +93,8 @@ fn c_type(kind: &str) -> &'static str {
     }
 }
 
-/// `struct percuss_services`, and the number that tells one table from another.
+/// `struct percuss_services`, and a number that follows from its text: two tables with the same number have the same
+/// functions at the same places.
 fn services() -> String {
     let mut members = String::new();
     for row in ROWS {

@@ -23,7 +23,7 @@ const UBSAN: [&str; 3] = [
     "-fno-sanitize-recover=undefined",
 ];
 
-/// Tells cargo what of the environment an image depends on.
+/// Has cargo run the build script again when a variable of the environment changes that an image depends on.
 pub fn announce_knobs() {
     for knob in ["PERCUSS_TREE", "PERCUSS_CC", "PERCUSS_LD", "PERCUSS_UBSAN"] {
         println!("cargo:rerun-if-env-changed={knob}");
@@ -54,7 +54,7 @@ pub fn compiler() -> cc::Tool {
     build.get_compiler()
 }
 
-/// True when accesses that the kernel marks (READ_ONCE and the like) are told to ThreadSanitizer as such; see c/marked.c.
+/// True when accesses that the kernel marks (READ_ONCE and the like) are marked for ThreadSanitizer too; see c/marked.c.
 pub fn tells_marked_apart(tool: &cc::Tool) -> bool {
     let sanitize = env::var("CARGO_CFG_SANITIZE").unwrap_or_default();
     tool.is_like_clang() && sanitize.split(',').any(|s| s == "thread")

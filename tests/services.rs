@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Kernel services that newer trees call in another way: changes of our own to the 6.12 tree, not anybody's patch.
+//! Kernel services that newer trees call in another way: each test changes the 6.12 tree in a way of
+//! our own, so that no patch of others is copied here.
 
 mod common;
 

@@ -79,12 +79,12 @@ void percuss_place(size_t i, char *to, size_t size)
 		snprintf(to, size, "%#zx", (size_t)pc);
 }
 
-static void (*percuss_told)(const char *kind);
+static void (*percuss_reported)(const char *kind);
 
-/* Who is told of a sanitizer's report before it ends the process. */
-void percuss_on_report(void (*told)(const char *kind))
+/* Sets the function that gets a sanitizer's report before the sanitizer ends the process. */
+void percuss_on_report(void (*report)(const char *kind))
 {
-	percuss_told = told;
+	percuss_reported = report;
 }
 
 /* The sanitizer's own; missing when there is none. */
@@ -98,13 +98,13 @@ void __asan_on_error(void)
 {
 	char where[128] = "", kind[256];
 
-	if (!percuss_told || !__asan_get_report_description)
+	if (!percuss_reported || !__asan_get_report_description)
 		return;
 	if (__sanitizer_symbolize_pc && __asan_get_report_pc)
 		__sanitizer_symbolize_pc(__asan_get_report_pc(), "%f", where, sizeof(where));
 	snprintf(kind, sizeof(kind), "AddressSanitizer: %s%s%s", __asan_get_report_description(), where[0] ? " in " : "",
 		 where);
-	percuss_told(kind);
+	percuss_reported(kind);
 }
 
 /* Likewise. */
@@ -114,11 +114,11 @@ void __ubsan_on_report(void)
 	unsigned line = 0, column = 0;
 	char *addr = NULL, kind[256];
 
-	if (!percuss_told || !__ubsan_get_current_report_data)
+	if (!percuss_reported || !__ubsan_get_current_report_data)
 		return;
 	__ubsan_get_current_report_data(&what, &message, &file, &line, &column, &addr);
 	/* As the kernel names files, wherever the tree is. */
 	mm = file ? strstr(file, "/mm/") : NULL;
 	snprintf(kind, sizeof(kind), "UBSAN: %s in %s:%u", what, mm ? mm + 1 : file, line);
-	percuss_told(kind);
+	percuss_reported(kind);
 }

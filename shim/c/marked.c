@@ -20,8 +20,8 @@ uint32_t __tsan_atomic32_fetch_add(volatile uint32_t *at, uint32_t n, int order)
 uint64_t __tsan_atomic64_fetch_add(volatile uint64_t *at, uint64_t n, int order);
 
 /*
- * Called before the access itself, which is not instrumented. A write of nothing is enough to be noted, and harms nobody:
- * it adds 0.
+ * Called before the access itself, which is not instrumented. A write is noted as one that adds 0, which
+ * changes nothing.
  */
 #define PERCUSS_MARKED(bytes, bits)                                                                                    \
 	void __tsan_volatile_read##bytes(void *at)                                                                     \

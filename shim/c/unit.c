@@ -73,7 +73,7 @@ struct pcpu_alloc_info pcpu_stats_ai;
 
 /*
  * A fuzzer learns nothing from the code that looks at the allocator, nor does AddressSanitizer: what it looks at is memory
- * of the arena. It also looks at what percpu.c changes without a lock; races are to be told of percpu.c alone.
+ * of the arena. It also looks at what percpu.c changes without a lock; ThreadSanitizer is to report races of percpu.c alone.
  */
 #ifdef __clang__
 #pragma clang attribute push(__attribute__((no_sanitize("address", "thread", "coverage"))), apply_to = function)

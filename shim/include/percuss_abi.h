@@ -105,7 +105,7 @@ struct percuss_host {
 	const struct percuss_at *at;
 
 	/*
-	 * Not 0: several threads call the image at once. Nobody visits touched chunks then, and what was touched is only
+	 * Not 0: several threads call the image at once. Touched chunks are not visited then, and what was touched is only
 	 * noted from one release of pcpu_lock to the next, under it.
 	 */
 	uint32_t threads, pad;
@@ -128,7 +128,7 @@ struct percuss_host {
  * pcpu_setup_first_chunk() with a hand-made pcpu_alloc_info: one group per node, in order of its lowest CPU, one unit per
  * CPU; dyn_size raised to PERCPU_DYNAMIC_EARLY_SIZE; unit_size 0: max(PCPU_MIN_UNIT_SIZE, the sum in whole pages). Memory
  * is asked for in this order: the alloc_info (kind 0), each group's area (kind 1, its node, atom_size aligned), first
- * chunk; then the alloc_info is freed. -ENOMEM when an area cannot be had, the others freed last to first.
+ * chunk; then the alloc_info is freed. -ENOMEM when there is no memory for an area; the others are freed then, last to first.
  */
 #define PERCUSS_FIRST_INFO 2
 

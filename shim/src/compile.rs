@@ -21,10 +21,8 @@ pub enum Config {
 }
 
 impl Config {
-    /// All configurations.
     pub const ALL: [Config; 2] = [Config::Smp, Config::SmpNomemcg];
 
-    /// The name used on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Config::Smp => "smp",
@@ -49,14 +47,12 @@ impl std::str::FromStr for Config {
     }
 }
 
-/// What to compile.
 #[derive(Clone, Debug)]
 pub struct CompileRequest {
     /// Kernel source tree: mm/, include/ and lib/ are read.
     pub tree: PathBuf,
     /// A directory laid out like a tree (patched copies of some files) that stands in front of it.
     pub overlay: Option<PathBuf>,
-    /// Configuration.
     pub config: Config,
     /// The shared object to make.
     pub output: PathBuf,
@@ -64,11 +60,11 @@ pub struct CompileRequest {
     pub scratch: PathBuf,
     /// More compiler flags, such as `-fsanitize=undefined`.
     pub flags: Vec<OsString>,
-    /// A command that runs the command behind it, such as one that confines it; empty: none.
+    /// A command that is put before those of the compiler and the linker, such as one that confines them to the tree,
+    /// because a tree to check need not be trusted. Empty for none.
     pub launcher: Vec<OsString>,
 }
 
-/// A compiled image.
 #[derive(Clone, Debug)]
 pub struct Compiled {
     /// The shared object, for [`Image::load`](crate::Image::load).
@@ -79,7 +75,10 @@ pub struct Compiled {
     pub read: Vec<String>,
 }
 
-/// Compiles an image.
+/// Compiles an image of a tree. Nothing outside of `req.scratch` and `req.output` is written.
+///
+/// # Errors
+/// The tree lacks a file, no compiler is found, or the compiler or the linker fails; the error has what they printed.
 pub fn compile(req: &CompileRequest) -> Result<Compiled, CompileError> {
     let compiler = find_compiler()?;
     let shim = req.scratch.join("shim");
@@ -118,7 +117,7 @@ pub fn write_headers(dir: &Path) -> Result<(), CompileError> {
     Ok(())
 }
 
-/// What [`may_read`] says, in words.
+/// What [`may_read`] says, in words for messages.
 pub const COMPILED: &str = "mm/percpu*, the headers these include, and the parts of lib/ they call";
 
 /// Whether `file`, a path below a tree, can be part of an image. Which headers really are, only the compiler knows:
@@ -144,7 +143,8 @@ pub fn shadow_headers() -> impl Iterator<Item = (&'static str, &'static str, &'s
     })
 }
 
-/// Names of the kernel services that are not modelled: a call ends the program with its name.
+/// Names of the kernel services that are not modelled, sorted: a call ends the program and reports the name, so that a
+/// tree is never judged by an answer that was made up.
 pub fn not_modelled() -> Vec<&'static str> {
     let mut names: Vec<&str> = SHIM_FILES
         .iter()

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Drives the C compiler and the linker. Shared by the library (images at run time) and build.rs (the static image).
+//! Drives the C compiler and the linker. The library compiles images at run time with it, and build scripts the images that
+//! are linked in; both must give the same image of the same tree.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -12,45 +13,36 @@ pub enum CompileError {
     /// The directory is no kernel tree.
     #[error("{} has no {missing}; a kernel source tree with mm/, include/ and lib/ is needed", tree.display())]
     NotATree {
-        /// The directory given.
         tree: PathBuf,
         /// The first file that is missing.
         missing: &'static str,
     },
-    /// No such configuration.
     #[error("there is no configuration `{0}`; there are smp and smp-nomemcg")]
     UnknownConfig(String),
-    /// No C compiler.
     #[error("no C compiler found (tried {tried}); install clang-19 and lld-19, or set PERCUSS_CC")]
     NoCompiler {
-        /// The names tried.
         tried: String,
     },
     /// The tree does not build: what the compiler said.
     #[error("{} does not compile:\n{stderr}", source_file.display())]
     Compile {
-        /// The file.
         source_file: PathBuf,
-        /// The compiler's messages.
         stderr: String,
     },
-    /// The objects do not link.
     #[error("linking the image failed:\n{0}")]
     Link(String),
     /// A file could not be read or written, or a program not be started.
     #[error("{what}: {error}")]
     Io {
-        /// What was tried.
         what: String,
-        /// Why it failed.
         error: std::io::Error,
     },
 }
 
-/// The exit code of a launcher that could not start the compiler.
+/// The exit code of a launcher that could not start the compiler; shells and env(1) use the same.
 pub const NOT_STARTED: i32 = 127;
 
-/// Architecture headers for which the tree's asm-generic one serves unchanged.
+/// Architecture headers for which the tree's asm-generic one serves unchanged. The kernel's build makes such wrappers too.
 const GENERIC: [&str; 8] = ["div64", "errno", "ioctl", "percpu_types", "posix_types", "rwonce", "swab", "types"];
 
 /// Files of the tree's lib/ that percpu.c needs, where the tree has them.
@@ -70,7 +62,7 @@ pub(crate) struct Job<'a> {
     /// For objects and headers that depend on the tree.
     pub scratch: &'a Path,
     pub compiler: &'a Path,
-    /// The caller's flags: last, so that they win.
+    /// The caller's flags. They come last on the command line, where the compiler prefers them to ours.
     pub flags: &'a [OsString],
     /// What the compiler and the linker are run through; may be empty.
     pub launcher: &'a [OsString],
@@ -115,7 +107,7 @@ pub(crate) fn program_of(compiler: &Path, name: &str) -> Option<PathBuf> {
     path.filter(|p| p.is_absolute() && p.exists())
 }
 
-/// Compiles everything and merges it into one object whose writable state is one section.
+/// Compiles everything and merges it into one object whose writable state is one section, so that a snapshot is one copy.
 pub(crate) fn build_object(job: &Job<'_>) -> Result<PathBuf, CompileError> {
     for missing in ["mm/percpu.c", "include/linux/percpu.h", "lib/find_bit.c"] {
         if !job.tree.join(missing).exists() {

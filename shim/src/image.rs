@@ -15,54 +15,45 @@ pub type Facts = abi::percuss_facts;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// The private copy could not be made.
+    /// The private copy could not be made; the dynamic linker needs one per instance.
     #[error("copying the image {}: {error}", path.display())]
     Copy {
-        /// The image.
         path: PathBuf,
-        /// Why.
         error: std::io::Error,
     },
     /// The dynamic linker refused it.
     #[error("loading the image {}: {error}", path.display())]
     Link {
-        /// The image.
         path: PathBuf,
-        /// Why.
         error: libloading::Error,
     },
-    /// Made by another version of percuss.
+    /// The image was made by a percuss with other structs, which this one would read wrongly.
     #[error("the image has ABI version {found}, this program needs {needed}; compile it again")]
     Version {
-        /// Version of the image.
         found: u32,
-        /// Version of this program.
         needed: u32,
     },
-    /// Made by a percuss whose images call other kernel services.
+    /// The image was made by a percuss with another table of services: it would call one function for another.
     #[error("the image was compiled for another list of kernel services; compile it again")]
     Services,
-    /// The tree numbers its gfp flags differently from the World.
+    /// The tree gives a gfp flag another bit than the World. Masks cross as plain numbers, so each would be misread.
     #[error("the tree's {name} is {found:#x}, the simulated kernel's is {needed:#x}")]
     Gfp {
-        /// The flag.
         name: &'static str,
-        /// Value in the tree.
         found: u32,
-        /// Value in the World.
         needed: u32,
     },
-    /// No image is linked in.
+    /// The program was built without the feature, or without a tree to compile.
     #[error("no image is linked into this program; build with a kernel tree (PERCUSS_TREE) and feature static-image")]
     NotLinked,
-    /// The linked image has one set of statics.
+    /// The linked image has one set of statics, so a second instance would share its state with the first.
     #[error("the linked image is in use; it has only one instance")]
     InUse,
 }
 
 /// An image with statics of its own.
 pub struct Image {
-    /// A copy: the original lies in the writable state.
+    /// A copy, because the original lies in the writable state, which is overwritten at each restore.
     raw: percuss_image,
     ranges: Vec<abi::percuss_range>,
     /// Writable state as it was before anything ran.
@@ -110,7 +101,7 @@ impl Image {
         #[cfg(percuss_static)]
         {
             static TAKEN: AtomicBool = AtomicBool::new(false);
-            // SAFETY: the entry of the image that this crate links, of which nobody else makes instances.
+            // SAFETY: the entry of the image that this crate links, of which only this function makes instances.
             unsafe { Image::linked_at(abi::percuss_image, &TAKEN) }
         }
         #[cfg(not(percuss_static))]
@@ -148,17 +139,15 @@ impl Image {
         Ok(image)
     }
 
-    /// Facts of the tree and configuration.
     pub fn facts(&self) -> &Facts {
         &self.raw.facts
     }
 
-    /// The functions of the image.
     pub(crate) fn raw(&self) -> &percuss_image {
         &self.raw
     }
 
-    /// The writable ranges: address and length.
+    /// The writable ranges, address and length in bytes: all memory outside the arena that the image ever changes.
     pub fn ranges(&self) -> Vec<(usize, usize)> {
         self.ranges.iter().map(|r| (r.start as usize, r.len as usize)).collect()
     }
@@ -188,7 +177,6 @@ impl Image {
         }
     }
 
-    /// Back to the state before anything ran.
     pub(crate) fn restore_pristine(&self) {
         self.restore(&self.pristine);
     }

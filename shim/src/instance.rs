@@ -12,25 +12,21 @@ use crate::host::Host;
 use crate::image::{Facts, Image};
 use crate::trampoline;
 
-/// Boot parameters; documented in percuss_abi.h.
+// The records of the ABI, under the names that the calls below give them. The header documents their fields.
 pub type Boot = abi::percuss_boot;
-/// What boot made; documented in percuss_abi.h.
 pub type Layout = abi::percuss_layout;
-/// State outside chunks; documented in percuss_abi.h.
 pub type Globals = abi::percuss_globals;
 
-/// Where things are in the host's memory. All memory named must stay mapped as long as the instance is called.
+/// Where things are in the host's memory, as absolute addresses. All memory named must stay mapped as long as the instance
+/// is called: the image reaches into it without asking.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Arena {
     /// Array of struct page, [`Facts::page_struct_size`] bytes per frame, zeroed.
     pub mem_map: u64,
-    /// Address of frame 0.
+    /// Address of frame 0, where the directly mapped memory starts.
     pub linear: u64,
-    /// End of the directly mapped memory.
     pub linear_end: u64,
-    /// Start of vmalloc space.
     pub vmalloc_start: u64,
-    /// End of vmalloc space.
     pub vmalloc_end: u64,
     /// The static per-CPU image, 4 KiB aligned.
     pub static_image: u64,
@@ -39,7 +35,6 @@ pub struct Arena {
 /// A place in the tree's source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallSite<'a> {
-    /// Function.
     pub function: &'a str,
     /// File, as the compiler was given it.
     pub file: &'a str,
@@ -47,7 +42,7 @@ pub struct CallSite<'a> {
     pub line: u32,
 }
 
-/// One chunk while a visitor looks at it.
+/// One chunk while a visitor looks at it; its arrays are the image's own and change when the image runs again.
 #[derive(Clone, Copy)]
 pub struct Chunk<'a>(&'a percuss_chunk);
 
@@ -67,7 +62,6 @@ impl<'a> Chunk<'a> {
         unsafe { std::slice::from_raw_parts(self.0.blocks.cast(), self.0.nr_blocks as usize) }
     }
 
-    /// Allocation map.
     pub fn alloc_map(&self) -> &'a [u64] {
         self.words(self.0.alloc_map, self.0.alloc_map_bits)
     }
@@ -77,7 +71,6 @@ impl<'a> Chunk<'a> {
         self.words(self.0.bound_map, self.0.alloc_map_bits + 1)
     }
 
-    /// Populated pages.
     pub fn populated(&self) -> &'a [u64] {
         self.words(self.0.populated, self.0.nr_pages as u32)
     }
@@ -109,7 +102,7 @@ unsafe impl Send for Table {}
 // SAFETY: as above.
 unsafe impl Sync for Table {}
 
-/// What a thread needs to join those that call an image.
+/// What a thread needs to join those that call an image; [`Instance::open`] makes it and [`Instance::join`] takes it.
 pub struct Seat<H: Host> {
     table: Arc<Table>,
     image: Arc<Image>,
@@ -153,7 +146,7 @@ impl<H: Host> Instance<H> {
     /// for this thread is [`Instance::host`].
     pub fn open(&self) -> Seat<H> {
         trampoline::set_mine(self.host.cast());
-        // SAFETY: nobody else calls the image yet.
+        // SAFETY: no other thread calls the image yet.
         let table = unsafe { &mut *self.table.0.get() };
         table.ctx = std::ptr::null_mut();
         table.threads = 1;
@@ -163,7 +156,7 @@ impl<H: Host> Instance<H> {
     /// Ends [`Instance::open`]: members make no calls any more, and stacks suspended inside the image are not resumed.
     pub fn close(&self) {
         trampoline::set_mine(std::ptr::null_mut());
-        // SAFETY: nobody else calls the image any more.
+        // SAFETY: no other thread calls the image any more.
         let table = unsafe { &mut *self.table.0.get() };
         table.ctx = self.host.cast();
         table.threads = 0;
@@ -208,18 +201,15 @@ impl<H: Host> Instance<H> {
         }
     }
 
-    /// The host.
     pub fn host(&self) -> &H {
         // SAFETY: made by Box::into_raw, freed in drop, only ever borrowed shared.
         unsafe { &*self.host }
     }
 
-    /// Facts of the image.
     pub fn facts(&self) -> &Facts {
         self.image.facts()
     }
 
-    /// The image.
     pub fn image(&self) -> &Image {
         &self.image
     }
@@ -246,7 +236,7 @@ impl<H: Host> Instance<H> {
         unsafe { function!(self.free)(ptr) }
     }
 
-    /// The body of the balance work item.
+    /// The body of the balance work item, which the host runs after the service schedule_work.
     pub fn balance(&self) {
         // SAFETY: attached.
         unsafe { function!(self.balance)() }
@@ -260,19 +250,16 @@ impl<H: Host> Instance<H> {
         (is != 0).then_some(can)
     }
 
-    /// `per_cpu_ptr_to_phys`
     pub fn to_phys(&self, addr: u64) -> u64 {
         // SAFETY: attached; an address of no chunk does what it does in the kernel.
         unsafe { function!(self.to_phys)(addr) }
     }
 
-    /// `pcpu_nr_pages`
     pub fn nr_pages(&self) -> u64 {
         // SAFETY: attached.
         unsafe { function!(self.nr_pages)() }
     }
 
-    /// State outside chunks.
     pub fn globals(&self) -> Globals {
         let mut out = Globals::default();
         // SAFETY: attached; `out` lives during the call.
@@ -314,7 +301,8 @@ impl<H: Host> Instance<H> {
         self.image.restore(&self.saved.borrow());
     }
 
-    /// Back to the unbooted state.
+    /// Back to the unbooted state, with the host attached. [`Instance::boot`] has to be next, and suspended stacks must not
+    /// be resumed.
     pub fn reset(&self) {
         self.image.restore_pristine();
         self.attach();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Whether libFuzzer sees the C: C that the compiler did not instrument fuzzes blindly and says nothing about it.
+//! What libFuzzer's tables say of the C. A fuzz target whose C was not instrumented would run blindly without a word, so it
+//! checks here; and what should not count as coverage is taken back here.
 
 use crate::image::Image;
 
@@ -45,7 +46,6 @@ impl Image {
         out
     }
 
-    /// Looks the image's functions up in libFuzzer's tables.
     #[cfg(not(percuss_static))]
     pub fn coverage(&self) -> Coverage {
         Coverage::default()
@@ -66,12 +66,13 @@ impl Image {
     }
 }
 
-/// What instrumented code has counted, C and Rust: noted, to be put back when something has run that is not to count.
+/// What instrumented code has counted, C and Rust. A fuzz target notes it before work of its own (a reset, a second tenant)
+/// and puts it back afterwards, so that libFuzzer takes only the program under test for new coverage.
 #[derive(Debug, Default)]
 pub struct Counters(Vec<u8>);
 
 impl Counters {
-    /// Notes them.
+    /// Copies all counters, for [`Counters::put_back`].
     pub fn note(&mut self) {
         #[cfg(percuss_static)]
         {
@@ -123,25 +124,26 @@ impl Counters {
     }
 }
 
-/// Has `tell` called, with the kind of report, when a sanitizer finds something in a program with a linked image: before
-/// the sanitizer prints its report and ends the process. It may be called in the middle of anything.
-pub fn on_sanitizer_report(tell: fn(&str)) {
+/// Has `report` called with the kind of report when a sanitizer finds something in a program with a linked image, before
+/// the sanitizer prints its report and ends the process. `report` may be called in the middle of anything, so it should
+/// only note the kind and write what it has.
+pub fn on_sanitizer_report(report: fn(&str)) {
     #[cfg(percuss_static)]
     {
-        static TELL: std::sync::OnceLock<fn(&str)> = std::sync::OnceLock::new();
-        unsafe extern "C" fn told(kind: *const std::ffi::c_char) {
+        static REPORT: std::sync::OnceLock<fn(&str)> = std::sync::OnceLock::new();
+        unsafe extern "C" fn on_report(kind: *const std::ffi::c_char) {
             // SAFETY: the sanitizer's own string, or a literal of ours.
             let kind = unsafe { std::ffi::CStr::from_ptr(kind) };
-            if let Some(tell) = TELL.get() {
-                tell(&kind.to_string_lossy());
+            if let Some(report) = REPORT.get() {
+                report(&kind.to_string_lossy());
             }
         }
         unsafe extern "C" {
-            fn percuss_on_report(told: unsafe extern "C" fn(*const std::ffi::c_char));
+            fn percuss_on_report(report: unsafe extern "C" fn(*const std::ffi::c_char));
         }
-        let _ = TELL.set(tell);
+        let _ = REPORT.set(report);
         // SAFETY: stores the address of a function that lives as long as the program.
-        unsafe { percuss_on_report(told) };
+        unsafe { percuss_on_report(on_report) };
     }
-    let _ = tell;
+    let _ = report;
 }

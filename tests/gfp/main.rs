@@ -16,7 +16,7 @@ use percuss::world::Task;
 
 const SCOPES: [Scope; 3] = [Scope::Noio, Scope::Nofs, Scope::Memalloc];
 
-/// Functions of the tree's headers that answer for it, and the macros they need.
+/// By header: the macros and functions that are taken from the tree. The functions answer for it; they need the macros.
 const TAKEN: [(&str, &[&str], &[&str]); 4] = [
     ("include/linux/sched.h", &["PF_MEMALLOC", "PF_MEMALLOC_NOIO", "PF_MEMALLOC_NOFS", "PF_MEMALLOC_PIN"], &[]),
     ("include/linux/gfp.h", &[], &["gfpflags_allow_blocking"]),
@@ -38,10 +38,10 @@ const TAKEN: [(&str, &[&str], &[&str]); 4] = [
     ("include/linux/alloc_tag.h", &["alloc_hooks_tag", "alloc_hooks"], &[]),
 ];
 
-/// Not every tree has these.
+/// Those that only newer trees have.
 const OPTIONAL: [&str; 4] = ["memalloc_flags_save", "memalloc_flags_restore", "alloc_hooks_tag", "alloc_hooks"];
 
-/// What the tree's words need around them: the rest of their headers is about other things.
+/// Declarations that the tree's functions need. Its own headers have them too, but do not compile outside of a kernel.
 const AROUND: &str = "\
 typedef unsigned int gfp_t;
 typedef _Bool bool;
@@ -60,7 +60,7 @@ static struct task_struct task;
 #include <linux/gfp_types.h>
 ";
 
-/// Flags that programs may use, one bit each.
+/// Flags that programs may use, one bit each: the probe goes through all masks of them.
 fn flags() -> Vec<(&'static str, Gfp)> {
     Gfp::NAMES.iter().copied().filter(|(_, g)| g.0.is_power_of_two()).collect()
 }
@@ -128,7 +128,7 @@ fn answers(dir: &Path, source: &Path, hooks: bool, flags_of: &[String]) -> Vec<u
     run.stdout.chunks_exact(4).map(|b| u32::from_le_bytes(b.try_into().unwrap())).collect()
 }
 
-/// What the tree's helpers say, after `change`.
+/// What the tree's helpers answer, after `change` to their text.
 fn of_tree(tree: &Tree, change: impl Fn(String) -> String) -> Vec<u32> {
     let dir = tempfile::tempdir().unwrap();
     let text = change(helpers(tree));
@@ -142,7 +142,7 @@ fn of_tree(tree: &Tree, change: impl Fn(String) -> String) -> Vec<u32> {
     answers(dir.path(), &source, hooks, &[format!("-I{}", dir.path().display())])
 }
 
-/// What the shim's helpers say in an image of the tree, after `change` to one of the shim's headers.
+/// What the shim's helpers answer, compiled as for an image of the tree after `change` to one of the shim's headers.
 fn of_shim(tree: &Tree, header: &str, change: impl Fn(String) -> String) -> Vec<u32> {
     let dir = tempfile::tempdir().unwrap();
     let shim = dir.path().join("shim");
@@ -202,7 +202,7 @@ fn same(text: String) -> String {
     text
 }
 
-/// Where two lists of answers part, leaving out values of names that differ by what is said of the tree.
+/// The first answer that differs. `named` has the values of names that differ in this tree for a known reason.
 fn first_difference(ours: &[u32], theirs: &[u32], named: &[(&str, u32)]) -> Option<String> {
     assert_eq!(ours.len(), theirs.len());
     let names = Gfp::NAMES.iter().map(|(name, _)| Some(*name)).chain(std::iter::repeat(None));
@@ -241,7 +241,7 @@ fn helpers_agree_with_6_1() {
     agree("6.1");
 }
 
-/// Each helper, done wrong in the shim or another in the tree, is seen.
+/// The comparison notices each helper that is wrong in the shim, or different in the tree.
 #[test]
 fn a_wrong_helper_is_seen() {
     let Some(tree) = common::tree() else { return };

@@ -6,54 +6,53 @@
 use super::gfp::Gfp;
 
 /// Address relative to the arena of the instance; 0 is NULL.
+///
+/// Absolute addresses differ between two instances and between two processes, so nothing that is compared may hold one.
 pub type Addr = u64;
 
-/// Page frame number.
+/// Page frame number, from 0 at the start of the linear mapping.
 pub type Pfn = u32;
 
-/// A lock a tenant may take.
+/// A lock that a tenant takes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub enum Lock {
-    /// `pcpu_lock`
     Pcpu,
-    /// `pcpu_alloc_mutex`
     AllocMutex,
-    /// Any other. Static ones come first, numbered in an order of the image's own that is the same in every program;
-    /// from [`STATIC_OTHERS`] on follow those in allocated memory, numbered in order of first use.
+    /// A lock that a patch adds. Static ones come first, in an order of the image's own that is the same in every
+    /// program; from [`STATIC_OTHERS`] on follow those in allocated memory, in order of first use.
     Other(u8),
 }
 
-/// Numbers of static locks.
+/// Numbers of [`Lock::Other`] that are for static locks. A static lock beyond them shares the last number: lock order
+/// reports name it wrongly then, but no run differs from another.
 pub const STATIC_OTHERS: u8 = 8;
 
 /// How a spinlock call treats interrupts.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Irq {
-    /// `spin_lock`
+    /// `spin_lock`: as they are.
     Keep,
     /// `spin_lock_irq`: off, and unconditionally on at unlock.
     Off,
-    /// `spin_lock_irqsave`
+    /// `spin_lock_irqsave`: off, and as they were at unlock.
     Save,
 }
 
-/// A gfp scope of `memalloc_*_save`.
+/// A gfp scope of `memalloc_*_save`, in the order of the bits of `PERCUSS_SCOPE_*`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub enum Scope {
-    /// `PF_MEMALLOC_NOIO`
     Noio,
-    /// `PF_MEMALLOC_NOFS`
     Nofs,
-    /// `PF_MEMALLOC`
     Memalloc,
 }
 
-/// A message to the kernel log or a failed assertion; texts are for display and never compared.
+/// What kind of message it is. Kind and integers are compared between tenants; texts are for display, because the Model
+/// has words of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Diag {
-    /// printk at a level 0..=7
+    /// `printk()` at a level of the kernel log, 0 (emergency) to 7 (debug).
     Printk(u8),
-    /// Continuation of a line.
+    /// `pr_cont()`: the continuation of a line.
     Cont,
     /// `WARN`, `WARN_ON` and their once forms.
     Warn,
@@ -63,18 +62,22 @@ pub enum Diag {
     Bug,
     /// `panic()`; does not return.
     Panic,
-    /// A path that is not modelled; does not return.
+    /// A service or a form of one that the shim does not model. It ends the program by name, because going on would
+    /// report differences that are ours. Does not return.
     Loud,
 }
 
-/// The fields of `percpu_alloc_percpu`, call site left out.
+/// The fields of the tracepoint `percpu_alloc_percpu`. The call site is left out: it is an address of code, and tenants
+/// have none in common.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TraceAlloc {
-    /// From the reserved chunk.
+    /// The area is from the reserved chunk.
     pub reserved: bool,
-    /// The allocator took the caller for atomic.
+    /// The mask forbids the allocator to sleep (`!gfpflags_allow_blocking()`).
     pub is_atomic: bool,
-    /// log2 of the alignment in bytes, after rounding.
+    /// log2 of the alignment in bytes, after rounding. Alignments are powers of two, and a byte keeps [`Event`] small.
+    ///
+    /// [`Event`]: crate::event::Event
     pub align_shift: u8,
     /// Bytes, after rounding.
     pub size: u32,
@@ -82,11 +85,11 @@ pub struct TraceAlloc {
     pub off: i32,
     /// `pcpu_obj_full_size()`: bytes over all CPUs and the object extension.
     pub bytes_alloc: u32,
-    /// Base of the chunk.
+    /// `base_addr` of the chunk.
     pub base_addr: Addr,
-    /// The per-CPU pointer returned.
+    /// The per-CPU pointer that the caller gets.
     pub ptr: Addr,
-    /// The mask in force.
+    /// The caller's mask after `current_gfp_context()`.
     pub gfp: Gfp,
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! gfp masks: the kernel's bits, names and the two rules every tenant needs.
+//! gfp masks: the kernel's bits and names, and how masks are read and printed.
 
 use std::fmt;
 
@@ -15,11 +15,13 @@ macro_rules! flags {
             $($(#[doc = $doc])* pub const $name: Gfp = Gfp(1 << $bit);)*
             $($(#[doc = $hidden_doc])* pub const $hidden: Gfp = Gfp(1 << $hidden_bit);)*
 
-            /// Every flag with its name in C, in the order of `percuss_facts.gfp`.
+            /// Every flag with its name in C, in the order of `percuss_facts.gfp`: an image says there what its tree
+            /// has for each.
             pub const FLAGS: &'static [(&'static str, Gfp)] =
                 &[$((stringify!($text), Gfp::$name),)* $((stringify!($hidden_text), Gfp::$hidden),)*];
 
-            /// Names that programs may use, widest mask first: the order in which [`fmt::Display`] takes them out.
+            /// Names that programs may use. Wider masks come first, because [`fmt::Display`] takes the names out of a
+            /// mask in this order and would else never print the name of a compound one.
             pub const NAMES: &'static [(&'static str, Gfp)] = &[
                 ("GFP_KERNEL_ACCOUNT", Gfp::KERNEL_ACCOUNT),
                 ("GFP_KERNEL", Gfp::KERNEL),
@@ -50,31 +52,27 @@ impl Gfp {
     /// Full reclaim, charged to the current memcg.
     pub const KERNEL_ACCOUNT: Gfp = Gfp::KERNEL.with(Gfp::ACCOUNT);
 
-    /// True when every bit of `other` is set.
     #[inline]
     pub const fn contains(self, other: Gfp) -> bool {
         self.0 & other.0 == other.0
     }
 
-    /// True when any bit of `other` is set.
     #[inline]
     pub const fn intersects(self, other: Gfp) -> bool {
         self.0 & other.0 != 0
     }
 
-    /// `gfpflags_allow_blocking`: the caller may sleep.
+    /// `gfpflags_allow_blocking()`: the caller may sleep.
     #[inline]
     pub const fn allows_blocking(self) -> bool {
         self.intersects(Gfp::DIRECT_RECLAIM)
     }
 
-    /// `self` with the bits of `other`.
     #[inline]
     pub const fn with(self, other: Gfp) -> Gfp {
         Gfp(self.0 | other.0)
     }
 
-    /// `self` without the bits of `other`.
     #[inline]
     pub const fn without(self, other: Gfp) -> Gfp {
         Gfp(self.0 & !other.0)
@@ -124,7 +122,7 @@ impl fmt::Debug for Gfp {
     }
 }
 
-/// The word that is neither a gfp name nor a number.
+/// A word of a mask in a program that is neither a name of [`Gfp::NAMES`] nor a number.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("`{0}` is not a gfp flag; use names such as GFP_KERNEL|__GFP_NOWARN or a hexadecimal mask")]
 pub struct UnknownGfp(pub String);

@@ -1,38 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Names of locks, and what is known of each.
+//! Names of locks, and the context that each needs.
 
 use crate::Lock;
 use crate::event::Ext;
 
 impl Ext {
-    /// A spinlock: whoever holds it must not sleep.
+    pub const ALL: [Ext; 9] =
+        [Ext::Freeze, Ext::Blkcg, Ext::Shrinker, Ext::Fs, Ext::Io, Ext::Spin, Ext::IrqSpin, Ext::Rq, Ext::VmapPurge];
+
+    /// The task that holds a spinlock must not sleep, so it may not call anything that does.
     pub fn spins(self) -> bool {
         matches!(self, Ext::Spin | Ext::IrqSpin | Ext::Rq)
     }
 
-    /// Taken with interrupts off.
+    /// The lock is taken with interrupts off, so that no handler on that CPU interrupts the task that holds it.
     pub fn irqs_off(self) -> bool {
         matches!(self, Ext::IrqSpin | Ext::Rq)
     }
 
-    /// Every lock.
-    pub const ALL: [Ext; 9] =
-        [Ext::Freeze, Ext::Blkcg, Ext::Shrinker, Ext::Fs, Ext::Io, Ext::Spin, Ext::IrqSpin, Ext::Rq, Ext::VmapPurge];
-}
-
-impl Lock {
-    /// The name in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Lock::Pcpu => "pcpu_lock",
-            Lock::AllocMutex => "pcpu_alloc_mutex",
-            Lock::Other(_) => "another lock",
-        }
-    }
-}
-
-impl Ext {
-    /// The name in reports: what programs call it.
+    /// The name in programs and in reports, so that a report can be read beside its program.
     pub fn name(self) -> &'static str {
         match self {
             Ext::Freeze => "freeze",
@@ -44,6 +30,17 @@ impl Ext {
             Ext::IrqSpin => "irq-spin",
             Ext::Rq => "rq",
             Ext::VmapPurge => "vmap_purge_lock",
+        }
+    }
+}
+
+impl Lock {
+    /// The name in reports. Locks that a patch adds have no name in an image, only a number.
+    pub fn name(self) -> &'static str {
+        match self {
+            Lock::Pcpu => "pcpu_lock",
+            Lock::AllocMutex => "pcpu_alloc_mutex",
+            Lock::Other(_) => "another lock",
         }
     }
 }

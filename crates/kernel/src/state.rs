@@ -1,103 +1,91 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A copy of an allocator's state: what oracles judge and reports print.
+//! An allocator's state in plain data, the same for every tenant: what oracles judge and reports print. Names are those of
+//! the kernel's structs and variables where there is one.
 
 use crate::Addr;
 
-/// Which chunks to copy.
+/// Which chunks to show. Showing all after every op would take most of the time of a run, so oracles look at those that
+/// an op touched.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Touched {
     /// Every chunk that can be reached, list by list, then the reserved chunk.
     All,
-    /// Chunks touched since the last copy of touched chunks, with the range of blocks.
+    /// Chunks touched since touched chunks were last shown, with the range of blocks; they are forgotten by that.
     Recent,
 }
 
-/// Metadata of a block or of a whole chunk (`struct pcpu_block_md`); all in allocation units (bits).
+/// Metadata of a block or of a whole chunk (`struct pcpu_block_md`). Sizes and positions are in bits of the allocation map,
+/// each of which stands for PCPU_MIN_ALLOC_SIZE bytes. The layout is that of the records in `struct percuss_chunk`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub struct Block {
-    /// Largest known area before the contig hint.
+    /// Largest known free area before the contig hint; 0 for none.
     pub scan_hint: i32,
-    /// Where it starts; meaningless when it is 0, but compared.
+    /// Where the scan hint starts. It means nothing while that is 0, but tenants compare it: stale values are behaviour.
     pub scan_hint_start: i32,
-    /// Largest known area.
+    /// Largest known free area.
     pub contig_hint: i32,
-    /// Where it starts.
     pub contig_hint_start: i32,
-    /// Free bits at the left edge.
     pub left_free: i32,
-    /// Free bits at the right edge.
     pub right_free: i32,
-    /// First free bit.
     pub first_free: i32,
-    /// Bits covered.
     pub nr_bits: i32,
 }
 
-/// One chunk.
+/// One chunk. Page counts are those of one unit, byte counts those of the chunk's region in one unit.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ChunkState {
-    /// `base_addr`
     pub base_addr: Addr,
-    /// List it is on; -1 for the reserved chunk, -2 for none that can be reached.
+    /// The list that the chunk is on; -1 for the reserved chunk, which is on none, and -2 for a chunk on a list of the
+    /// function that is emptying it.
     pub slot: i32,
-    /// Position on the list from the head.
+    /// From the head of the list, which is 0: chunks are tried in this order.
     pub position: i32,
-    /// Free bytes.
     pub free_bytes: i32,
-    /// Pages of one unit.
     pub nr_pages: i32,
-    /// Populated pages of one unit.
     pub nr_populated: i32,
-    /// Populated pages without a single allocation.
+    /// Populated pages on which no area lies.
     pub nr_empty_pop_pages: i32,
-    /// Bytes hidden before and after the region served.
+    /// Bytes at the start that the chunk does not serve, because its region does not start on a page.
     pub start_offset: i32,
-    /// See `start_offset`.
+    /// Bytes at the end, for the same reason.
     pub end_offset: i32,
-    /// Live areas.
     pub nr_alloc: i32,
-    /// Largest area ever served, bytes.
+    /// Largest area that the chunk ever served, in bytes.
     pub max_alloc_size: u64,
-    /// Part of the first chunk.
+    /// The chunk is one of the first chunk's and is never depopulated or destroyed.
     pub immutable: bool,
-    /// On the sidelined or to-depopulate list.
+    /// The chunk is on the sidelined or the to-depopulate list, and serves nothing from there.
     pub isolated: bool,
-    /// Serves the dynamic part of the first chunk.
+    /// The chunk is pcpu_first_chunk, which serves the dynamic part of the first chunk.
     pub is_first: bool,
-    /// Serves the reserved part.
+    /// The chunk is pcpu_reserved_chunk.
     pub is_reserved: bool,
-    /// Metadata of the whole chunk.
     pub md: Block,
-    /// Metadata of each block.
     pub blocks: Vec<Block>,
-    /// Blocks touched, inclusive; empty when low > high.
+    /// First and last block touched; the header alone was touched when the first is above the last.
     pub touched: (u32, u32),
-    /// Allocation map, 64 bits a word.
+    /// A set bit is allocated; 64 bits to a word, the lowest first, as in all maps.
     pub alloc_map: Vec<u64>,
-    /// Boundary map, one bit more.
+    /// A set bit starts an area. The map has one bit more than the allocation map, for the end of the last one.
     pub bound_map: Vec<u64>,
-    /// Populated pages.
+    /// A set bit is a page that is backed in every unit.
     pub populated: Vec<u64>,
 }
 
-/// One chunk, looked at in place.
+/// One chunk, looked at in place: the maps are the tenant's own, which saves copying them at each release.
 #[derive(Clone, Copy, Debug)]
 pub struct ChunkView<'a> {
-    /// Everything but the vectors, which are empty here.
+    /// Everything but the vectors, which the fields below replace.
     pub head: &'a ChunkState,
-    /// Metadata of each block.
     pub blocks: &'a [Block],
-    /// Allocation map, 64 bits a word.
     pub alloc_map: &'a [u64],
-    /// Boundary map, one bit more.
     pub bound_map: &'a [u64],
-    /// Populated pages.
     pub populated: &'a [u64],
 }
 
 impl ChunkState {
-    /// Takes over everything but the vectors.
+    /// Takes over everything but the vectors, whose memory is kept.
     pub fn copy_head(&mut self, from: &ChunkState) {
         let vectors = ChunkState {
             blocks: std::mem::take(&mut self.blocks),
@@ -109,7 +97,6 @@ impl ChunkState {
         *self = vectors;
     }
 
-    /// The chunk as a view.
     pub fn view(&self) -> ChunkView<'_> {
         ChunkView {
             head: self,
@@ -121,59 +108,45 @@ impl ChunkState {
     }
 }
 
-/// State outside chunks.
+/// State outside chunks: variables of percpu.c, `pcpu_stats` from `nr_chunks` to `max_alloc_size`, and the indexes of the
+/// lists that are not for a size. Sizes are in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Globals {
-    /// `pcpu_nr_empty_pop_pages`
     pub nr_empty_pop_pages: i32,
-    /// `pcpu_atomic_alloc_failed`
     pub atomic_alloc_failed: bool,
-    /// `pcpu_nr_populated`
     pub nr_populated: u64,
-    /// pcpu_stats
     pub nr_chunks: u32,
-    /// pcpu_stats
     pub nr_max_chunks: u32,
-    /// pcpu_stats
     pub nr_alloc: u64,
-    /// pcpu_stats
     pub nr_dealloc: u64,
-    /// pcpu_stats
     pub nr_cur_alloc: u64,
-    /// pcpu_stats
     pub nr_max_alloc: u64,
-    /// pcpu_stats, bytes
     pub min_alloc_size: u64,
-    /// pcpu_stats, bytes
     pub max_alloc_size: u64,
-    /// Number of lists.
     pub nr_slots: i32,
-    /// List of fully free chunks.
+    /// The list of chunks that are wholly free.
     pub free_slot: i32,
-    /// List of isolated, depopulated chunks.
+    /// The list of isolated chunks whose pages were given back.
     pub sidelined_slot: i32,
-    /// List of isolated chunks waiting for the worker.
+    /// The list of isolated chunks whose pages the balance work will give back.
     pub to_depopulate_slot: i32,
 }
 
-/// Globals and chunks. `chunks[..used]` is valid; the rest is kept for its memory.
+/// Globals and chunks. Only `chunks[..used]` is valid; the rest keeps its vectors, so that a copy allocates nothing once the
+/// state has been large.
 #[derive(Clone, Debug, Default)]
 pub struct State {
-    /// State outside chunks.
     pub globals: Globals,
-    /// Chunks, see `used`.
     pub chunks: Vec<ChunkState>,
-    /// How many of `chunks` are valid.
     pub used: usize,
 }
 
 impl State {
-    /// The valid chunks.
     pub fn chunks(&self) -> &[ChunkState] {
         &self.chunks[..self.used]
     }
 
-    /// The next chunk to fill, its old memory kept.
+    /// The next chunk to fill. It holds old values, which the caller overwrites.
     pub fn next_chunk(&mut self) -> &mut ChunkState {
         if self.used == self.chunks.len() {
             self.chunks.push(ChunkState::default());

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A small kernel for tests: everything is there, everything can be made to fail, and every misuse panics.
+//! A small kernel for tests of the Model: every backing is there and can be made to fail, and a misuse that the kernel
+//! would not survive (a sleeping call under pcpu_lock, a double free, a page mapped twice) panics.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
@@ -7,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Addr, Diag, Geometry, Irq, Lock, Pfn, TestKernel, TraceAlloc};
 
-/// Where things are.
+// The ranges lie far apart, so that an address says in a failing test what it is of.
 pub const STATIC_IMAGE: Addr = 0x10_000;
 const LINEAR: Addr = 0x1000_0000;
 const VMALLOC: Addr = 0x10_0000_0000;
@@ -15,7 +16,7 @@ const METADATA: Addr = 0x80_0000_0000;
 const FIRST_FREE_PFN: Pfn = 1 << 18;
 const OBJCG: u32 = 1;
 
-/// Backing that a test can make fail.
+/// Backing that a test can make fail: `Mock::fail` holds which one, and at which call from now on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fail {
     Metadata,
@@ -45,13 +46,14 @@ pub struct Mock {
     pub charged: Cell<i64>,
     pub refs: Cell<i32>,
     pub work: Cell<bool>,
-    /// Digest of all calls; two runs are the same when it is.
+    /// Digest of the calls that change something, with their arguments: two runs with the same digest did the same.
     pub calls: Cell<u64>,
     pub diags: Cell<u32>,
     pub warnings: RefCell<Vec<(Diag, Vec<u64>)>>,
-    /// Where the static area was copied to.
+    /// Addresses of the units that the static image was copied to, in order.
     pub copied: RefCell<Vec<Addr>>,
-    /// A BUG is a diagnostic like others; it ends the test unless this is set.
+    /// A BUG or an unmodelled path panics unless this is set. The World does not return from one; a test of what led to
+    /// it may go on.
     pub survives: Cell<bool>,
 }
 
@@ -123,7 +125,7 @@ impl Mock {
         assert!(!self.locked.get(), "sleeping call under pcpu_lock");
     }
 
-    /// Nothing is held between ops.
+    /// Panics when a lock is held: between ops none may be.
     pub fn at_rest(&self) {
         assert!(!self.locked.get() && !self.mutex.get(), "lock held between ops");
     }

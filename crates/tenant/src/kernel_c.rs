@@ -15,7 +15,8 @@ use super::records::{self, boot_params};
 
 type Instance = shim::Instance<Bridge>;
 
-/// An image on a World.
+/// An image on a World. All that is known of the tree's allocator passes through here: its calls reach the World through
+/// the bridge, and its state is shown as the vocabulary of percuss-kernel has it.
 pub struct KernelC {
     name: String,
     instance: Rc<Instance>,
@@ -43,7 +44,7 @@ impl fmt::Debug for Opened {
 }
 
 impl KernelC {
-    /// Ties an image to a World.
+    /// Ties an image to a World. It stays unbooted until [`Tenant::boot`].
     pub fn new(image: shim::Image, world: Host, name: String) -> KernelC {
         let bridge = Bridge::new(world);
         let arena = bridge.arena();
@@ -63,7 +64,7 @@ impl KernelC {
         Opened { name: self.name.clone(), base: self.bridge().base(), seat: self.instance.open() }
     }
 
-    /// Ends [`KernelC::open`]: those that joined make no calls any more.
+    /// Ends [`KernelC::open`]. The threads that joined must make no call from here on.
     pub fn close(&self) {
         self.instance.close();
     }
@@ -71,26 +72,28 @@ impl KernelC {
     /// The image as a thread that joins sees it; `world` is its way to the World of the image.
     pub fn join(opened: &Opened, world: Host) -> KernelC {
         let bridge = Bridge::at_base(opened.base, world);
-        // SAFETY: the arena is the opening instance's; a thread has the World while it is in a call that touches what
-        // threads share, and the World keeps out of a lock who does not hold it. Who joins is run by run_free(), which
-        // closes the instance when all threads are done, and resumes no fiber of theirs after that.
+        // SAFETY: the arena is the opening instance's. A thread has the World while it is in a call that touches what
+        // threads share, and the World lets one thread at a time through a lock. Threads that join are run by run_free(),
+        // which closes the instance when all of them are done, and resumes no fiber of theirs after that.
         KernelC::of(opened.name.clone(), unsafe { Instance::join(opened.seat.clone(), bridge) })
     }
 
-    /// Shows touched chunks to `judge` at every release of pcpu_lock from now on; None: no longer.
+    /// Shows touched chunks to `judge` at every release of pcpu_lock from now on, or no longer (None). At a release the
+    /// state is whole, however deep in an op it is; by the end of the op a fault may be repaired again.
     pub fn watch_releases(&self, judge: Option<Rc<Judge>>) {
         let hook = judge.is_some().then(|| self.hook.clone());
         self.hook.set_judge(judge);
         self.bridge().hook.set(hook);
     }
 
-    /// Records where events come from, from now on or no longer.
+    /// Records which line of the tree each event comes from, or no longer. Off as a rule, because it takes longer than
+    /// most of the calls themselves.
     pub fn record_sites(&self, on: bool) {
         *self.bridge().sites.borrow_mut() = on.then(|| Rc::downgrade(&self.instance));
         self.bridge().world.world_mut().set_site(None);
     }
 
-    /// What libFuzzer sees of the image.
+    /// Which parts of the image libFuzzer sees, to notice one that was compiled without instrumentation.
     pub fn coverage(&self) -> shim::Coverage {
         self.instance.image().coverage()
     }

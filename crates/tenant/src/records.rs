@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The records of the ABI and what they are in the vocabulary of percuss-kernel.
+//! The records of the ABI and what they are in the vocabulary of percuss-kernel. Both sides are plain data.
 
 use percuss_kernel::{Block, ChunkState, ChunkView, First, Geometry, Globals};
 use percuss_shim as shim;
 use shim::abi;
 
-/// A geometry as an image takes it.
+/// A geometry as an image takes it. A unit of 0 bytes leaves its size to the builder.
 pub fn boot_params(geometry: &Geometry) -> shim::Boot {
     shim::Boot {
         possible: geometry.cpus,

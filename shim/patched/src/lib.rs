@@ -17,7 +17,7 @@ pub fn image() -> Result<Image, LoadError> {
             fn percuss_image_patched() -> *const percuss_shim::abi::percuss_image;
         }
         static TAKEN: AtomicBool = AtomicBool::new(false);
-        // SAFETY: the entry of an image under another name, of which nobody else makes instances.
+        // SAFETY: the entry of an image under another name, of which only this function makes instances.
         unsafe { Image::linked_at(percuss_image_patched, &TAKEN) }
     }
     #[cfg(not(percuss_static))]

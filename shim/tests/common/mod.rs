@@ -51,7 +51,6 @@ pub fn build(tree: &Path, config: Config) -> PathBuf {
     image.clone()
 }
 
-/// Compiles an image.
 pub fn build_in(dir: &Path, tree: &Path, config: Config, overlay: Option<&Path>, flags: &[&str]) -> PathBuf {
     let req = CompileRequest {
         tree: tree.into(),
@@ -384,7 +383,6 @@ impl TestKernel for TestHost {
     }
 }
 
-/// A booted instance.
 pub fn boot(image: Image, boot: &Boot) -> (Instance<TestHost>, percuss_shim::Layout) {
     let host = TestHost::new(image.facts().page_struct_size, boot.possible.count_ones().div_ceil(2));
     let arena = host.arena;

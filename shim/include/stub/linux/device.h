@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* stub: only lib/bitmap.c asks for it, for helpers nobody calls */
+/* stub: only lib/bitmap.c asks for it, for helpers that are never called */
 #ifndef PERCUSS_LINUX_DEVICE_H
 #define PERCUSS_LINUX_DEVICE_H
 #include <percuss/host.h>

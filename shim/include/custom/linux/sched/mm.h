@@ -38,7 +38,7 @@ static inline unsigned int percuss_apply_gfp_scope(gfp_t gfp)
 {
 	u32 scope = 0;
 
-	/* Who may fail is not to cause OOM kills either. A mask with FS and without IO is nobody's. */
+	/* An allocation that may fail must not cause OOM kills either. No caller has a mask with FS and without IO. */
 	if (!(gfp & __GFP_DIRECT_RECLAIM) || (gfp & (__GFP_RETRY_MAYFAIL | __GFP_NORETRY)))
 		scope = PERCUSS_SCOPE_MEMALLOC;
 	else if (!(gfp & (__GFP_IO | __GFP_FS)))
