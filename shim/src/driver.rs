@@ -20,23 +20,15 @@ pub enum CompileError {
     #[error("there is no configuration `{0}`; there are smp and smp-nomemcg")]
     UnknownConfig(String),
     #[error("no C compiler found (tried {tried}); install clang-19 and lld-19, or set PERCUSS_CC")]
-    NoCompiler {
-        tried: String,
-    },
+    NoCompiler { tried: String },
     /// The tree does not build: what the compiler said.
     #[error("{} does not compile:\n{stderr}", source_file.display())]
-    Compile {
-        source_file: PathBuf,
-        stderr: String,
-    },
+    Compile { source_file: PathBuf, stderr: String },
     #[error("linking the image failed:\n{0}")]
     Link(String),
     /// A file could not be read or written, or a program not be started.
     #[error("{what}: {error}")]
-    Io {
-        what: String,
-        error: std::io::Error,
-    },
+    Io { what: String, error: std::io::Error },
 }
 
 /// The exit code of a launcher that could not start the compiler; shells and env(1) use the same.

@@ -17,32 +17,19 @@ pub type Facts = abi::percuss_facts;
 pub enum LoadError {
     /// The private copy could not be made; the dynamic linker needs one per instance.
     #[error("copying the image {}: {error}", path.display())]
-    Copy {
-        path: PathBuf,
-        error: std::io::Error,
-    },
+    Copy { path: PathBuf, error: std::io::Error },
     /// The dynamic linker refused it.
     #[error("loading the image {}: {error}", path.display())]
-    Link {
-        path: PathBuf,
-        error: libloading::Error,
-    },
+    Link { path: PathBuf, error: libloading::Error },
     /// The image was made by a percuss with other structs, which this one would read wrongly.
     #[error("the image has ABI version {found}, this program needs {needed}; compile it again")]
-    Version {
-        found: u32,
-        needed: u32,
-    },
+    Version { found: u32, needed: u32 },
     /// The image was made by a percuss with another table of services: it would call one function for another.
     #[error("the image was compiled for another list of kernel services; compile it again")]
     Services,
     /// The tree gives a gfp flag another bit than the World. Masks cross as plain numbers, so each would be misread.
     #[error("the tree's {name} is {found:#x}, the simulated kernel's is {needed:#x}")]
-    Gfp {
-        name: &'static str,
-        found: u32,
-        needed: u32,
-    },
+    Gfp { name: &'static str, found: u32, needed: u32 },
     /// The program was built without the feature, or without a tree to compile.
     #[error("no image is linked into this program; build with a kernel tree (PERCUSS_TREE) and feature static-image")]
     NotLinked,

@@ -6,6 +6,9 @@
 //! call sites, the macros that record them. This file is also a module of the shim's build scripts, which write the C
 //! headers from it; so it holds the macro and nothing else.
 //!
+//! To add a service, add its row here, implement it for the World in `crates/world/src/host.rs`, and give it a header below
+//! `shim/include/custom` in which the kernel's name for it calls `PERCUSS(name, arguments)`.
+//!
 //! `machine` rows are what the image reads from its boot parameters or computes itself; only Rust tenants call them.
 //! `services` rows cross to C. Their form:
 //!
@@ -21,7 +24,8 @@
 //!
 //! `= value` is what a [`TestKernel`](crate::TestKernel) answers that does not care. The World has to implement every row.
 //!
-//! Kinds of arguments and results. `shim/src/kinds.rs` has the one conversion of each, `shim/generate.rs` its C type:
+//! Kinds of arguments and results. `shim/src/kinds.rs` has the one conversion of each, `shim/generate.rs` its C type, and
+//! `rust_type!` in `calls.rs` its Rust type where that has another name:
 //!
 //! | kind | Rust | C | meaning |
 //! |---|---|---|---|
