@@ -1,11 +1,85 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Hints below the truth, and what comes of them: requests that fail, or make a chunk, although there is room.
+//! Hints: none that is about one block is below the longest free run there is.
 //!
-//! percpu.c documents that a hint inside one block is accurate. Unmodified kernels break that in known ways, so the
-//! Model carries each as a quirk and these objections are expected to be accounted for by one.
+//! percpu.c documents that such a hint is accurate. Unmodified kernels break that in known ways, so the Model carries
+//! each as a quirk, and what this oracle sees is expected to be accounted for by one.
 
-use super::bits;
-use percuss_kernel::{Addr, ChunkView};
+use std::collections::BTreeSet;
+
+use percuss_kernel::{Addr, ChunkView, Lock, Touched};
+
+use crate::{Finding, Oracle, OracleKind, Scene, bits};
+
+/// Occurrences noted per program. A program that fragments on purpose makes thousands, and each is looked for in a run of
+/// the Model for every quirk.
+pub(crate) const NOTED: usize = 256;
+
+/// A hint below the truth, with the op after which it was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeenBelow {
+    /// Number of the op.
+    pub op: u32,
+    /// What was seen.
+    pub below: Below,
+}
+
+impl SeenBelow {
+    /// The same hint of the same block, after the same op.
+    pub fn is_at(&self, other: &SeenBelow) -> bool {
+        let place = |s: &SeenBelow| (s.op, s.below.which, s.below.chunk, s.below.block);
+        place(self) == place(other)
+    }
+
+    /// The occurrence as a finding.
+    pub fn finding(&self) -> Finding {
+        let Below { which, chunk, block, hint, truth } = self.below;
+        let title = match which {
+            Hint::Block => "percuss: hint of a block below the truth",
+            Hint::RightEdge => "percuss: right edge of a block below the truth",
+            Hint::Chunk => "percuss: hint of a chunk below the truth",
+        };
+        let at = block.map_or(String::new(), |n| format!(" block {n}"));
+        let detail = format!("chunk {chunk:#x}{at}: hint {hint} units, truth {truth}");
+        Finding::new(OracleKind::Hints, self.op, title, detail)
+    }
+}
+
+/// Looks at the hints of a tenant after every op, and notes each when it comes about.
+///
+/// Occurrences are noted, not reported: a quirk accounts for them one by one, and those who ask the Model without it
+/// compare what it [`seen`](Hints::seen).
+#[derive(Debug, Default)]
+pub struct Hints {
+    /// Hints below the truth, first occurrences in order.
+    pub seen: Vec<SeenBelow>,
+    /// Hints below the truth right now, so that each is noted once.
+    standing: BTreeSet<(u64, Option<u32>, Hint)>,
+}
+
+impl Oracle for Hints {
+    fn start(&mut self) {
+        self.seen.clear();
+        self.standing.clear();
+    }
+
+    fn op_ended(&mut self, scene: &Scene<'_>, op: u32) {
+        // Another task may be changing the state.
+        if scene.host.world().is_held(Lock::Pcpu) {
+            return;
+        }
+        let (seen, standing) = (&mut self.seen, &mut self.standing);
+        scene.tenant.visit(Touched::Recent, &mut |_, c| {
+            let base = c.head.base_addr;
+            let (lo, hi) = c.head.touched;
+            standing.retain(|(chunk, block, _)| *chunk != base || block.is_some_and(|b| b < lo || b > hi));
+            below(c, false, |b| {
+                if standing.insert((b.chunk, b.block, b.which)) && seen.len() < NOTED {
+                    seen.push(SeenBelow { op, below: b });
+                }
+            });
+        });
+    }
+}
 
 /// Which hint it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,33 +137,4 @@ pub fn below(c: &ChunkView<'_>, all: bool, mut see: impl FnMut(Below)) {
             truth: most,
         });
     }
-}
-
-/// A request, in allocation units.
-#[derive(Debug, Clone, Copy)]
-pub struct Request {
-    /// Units asked for.
-    pub bits: u32,
-    /// Alignment in units.
-    pub align: u32,
-    /// Only populated pages count.
-    pub atomic: bool,
-    /// From the reserved chunk.
-    pub reserved: bool,
-}
-
-/// The block of a chunk in which the request fits wherever the run starts, by the map alone.
-pub fn room(c: &ChunkView<'_>, free_slot: i32, sidelined_slot: i32, r: Request) -> Option<u32> {
-    let h = c.head;
-    let searched = if r.reserved { h.is_reserved } else { (0..=free_slot).contains(&h.slot) };
-    // The allocator puts chunks that failed a small request on list 0 on purpose; they are not searched.
-    let parked = h.slot == 0 && h.md.contig_hint != 0 && h.slot != sidelined_slot;
-    if !searched || (parked && !r.reserved) {
-        return None;
-    }
-    let need = r.bits + r.align - 1;
-    (0..c.blocks.len() as u32).find(|i| {
-        let populated = c.populated[(i / 64) as usize] >> (i % 64) & 1 == 1;
-        (populated || !r.atomic) && bits::free_runs(c.alloc_map, i * 1024, (i + 1) * 1024).longest >= need
-    })
 }

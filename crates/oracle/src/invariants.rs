@@ -6,9 +6,149 @@
 
 use std::fmt;
 
-use super::bits::{self, Free};
-use percuss_kernel::{Addr, Block, ChunkView, Globals};
+use percuss_kernel::event::Event;
+use percuss_kernel::{Addr, Block, ChunkView, DRAIN, Diag, Globals, Lock, Touched, events};
+use percuss_world::Host;
 use percuss_world::arena::wide;
+
+use crate::bits::{self, Free};
+use crate::{Finding, Moment, Oracle, OracleKind, Scene};
+
+/// Ops between two looks at all of the state, which take as long as some ten ops.
+const DEEP: u64 = 64;
+
+/// Ops between two looks at the sums over all chunks.
+const SUMS: u64 = 8;
+
+/// Warnings of failed allocations after which percpu.c says that it writes no more.
+const WARNINGS: u32 = 10;
+
+/// Judges chunks when pcpu_lock is released and the whole state now and then, and counts warnings. Of what is broken it
+/// keeps the first of each kind of look: what follows has the same cause.
+#[derive(Debug, Default)]
+pub struct Invariants {
+    /// Broken at a release of pcpu_lock, with the op.
+    at_release: Option<(u32, Violation)>,
+    /// Broken after an op.
+    after_op: Option<(u32, Violation)>,
+    /// Ops that ended, the drain apart.
+    ops: u64,
+    /// Events before the op.
+    events: usize,
+    /// Chunks that were sidelined before the op.
+    sidelined: Vec<Addr>,
+    /// Warnings of failed allocations so far.
+    warnings: u32,
+}
+
+impl Oracle for Invariants {
+    fn start(&mut self) {
+        *self = Invariants::default();
+    }
+
+    #[inline]
+    fn released(&mut self, host: &Host, globals: &Globals, c: &ChunkView<'_>) {
+        if self.at_release.is_none()
+            && let Err(v) = chunk(globals, c, false)
+        {
+            self.at_release = Some((host.world().current_op(), v));
+        }
+    }
+
+    fn op_ended(&mut self, scene: &Scene<'_>, op: u32) {
+        self.ops += (op != DRAIN) as u64;
+        // While another task is changing the state there is nothing to judge.
+        if self.after_op.is_none() && !scene.host.world().is_held(Lock::Pcpu) {
+            self.after_op = self.judge(scene, op).err().map(|v| (op, v));
+        }
+    }
+
+    #[inline]
+    fn event(&mut self, at: &Moment<'_>, event: &Event, found: &mut Vec<Finding>) {
+        match event {
+            Event::Diag { kind, nargs, .. } => {
+                // The message with three numbers, at the level of warnings, is that of a failed allocation.
+                if *kind == Diag::Printk(4) && *nargs == 3 {
+                    self.warnings += 1;
+                    if self.warnings == WARNINGS + 1 {
+                        let title = "percuss: more warnings of failed allocations than the limit";
+                        found.push(at.finding(OracleKind::Invariants, event, title));
+                    }
+                }
+            }
+            Event::TraceAlloc(_) | Event::TraceAllocFail { .. } | Event::TraceFree { .. } => {}
+            Event::TraceCreate { .. } | Event::TraceDestroy { .. } => {}
+            events!(flow | locks | context | requests | releases | services | reclaim | defects) => {}
+        }
+    }
+
+    fn run_ended(&mut self, _: &Scene<'_>, found: &mut Vec<Finding>) {
+        for (op, v) in self.at_release.take().into_iter().chain(self.after_op.take()) {
+            found.push(Finding::new(OracleKind::Invariants, op, format!("percuss: {}", v.rule), v.to_string()));
+        }
+    }
+}
+
+impl Invariants {
+    /// Looks at what the worker left, and at the whole state when it is time for it.
+    fn judge(&mut self, scene: &Scene<'_>, op: u32) -> Result<(), Violation> {
+        if !scene.host.world().working() {
+            let events = std::mem::replace(&mut self.events, scene.host.world().events().len());
+            self.judge_worker(scene, events)?;
+        }
+        let all = self.ops.is_multiple_of(DEEP) || op == DRAIN;
+        if !all && !self.ops.is_multiple_of(SUMS) {
+            return Ok(());
+        }
+        let mut totals = Totals::default();
+        let mut result = Ok(());
+        let mut globals = None;
+        scene.tenant.visit(Touched::All, &mut |g, c| {
+            totals.add(c);
+            globals = Some(*g);
+            if all && result.is_ok() {
+                result = chunk(g, c, true);
+            }
+        });
+        match globals {
+            Some(g) => result.and_then(|()| totals.judge(&g, scene.first_pages)),
+            None => result,
+        }
+    }
+
+    /// A chunk that the worker has just sidelined keeps an empty page only if it was populated again in the same run, or
+    /// an area of it was freed since the run began: the worker drops pcpu_lock while it gives pages back.
+    fn judge_worker(&mut self, scene: &Scene<'_>, from: usize) -> Result<(), Violation> {
+        let world = scene.host.world();
+        let events = &world.events()[from..];
+        if !events.contains(&Event::WorkEnd) {
+            return Ok(());
+        }
+        let began = events.iter().position(|e| *e == Event::WorkBegin).unwrap_or(0);
+        let unit = world.layout().unit_size;
+        let first = world.cpus().next().unwrap_or(0) as usize;
+        let first = world.layout().unit_offsets[first];
+        let (before, mut now) = (std::mem::take(&mut self.sidelined), Vec::new());
+        let mut result = Ok(());
+        scene.tenant.visit(Touched::All, &mut |g, c| {
+            let (base, empty) = (c.head.base_addr, c.head.nr_empty_pop_pages);
+            if c.head.slot != g.sidelined_slot {
+                return;
+            }
+            now.push(base);
+            let start = base.wrapping_add(first);
+            let mapped = |e: &Event| matches!(e, Event::Map { addr, .. } if (start..start + unit).contains(addr));
+            let freed = |e: &Event| matches!(e, Event::TraceFree { base_addr, .. } if *base_addr == base);
+            let excused = events.iter().any(mapped) || events[began..].iter().any(freed);
+            if empty > 0 && !before.contains(&base) && !excused {
+                let rule = "the worker sidelines a chunk with empty populated pages";
+                result = Err(Violation { rule, chunk: base, block: None, found: empty as i64, expected: 0 });
+            }
+        });
+        self.sidelined = now;
+        result
+    }
+}
 
 /// Chunks with at most this many blocks are recounted in whole whenever they are touched.
 const WHOLE: usize = 16;

@@ -1,21 +1,56 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The ledger: after a program is drained, what the allocator still holds is what its chunks account for.
 
-use crate::{Finding, OracleKind};
-use percuss_kernel::{DRAIN, State};
+use percuss_kernel::event::Event;
+use percuss_kernel::{DRAIN, State, Touched, events};
 use percuss_world::World;
+
+use crate::{Finding, Moment, Oracle, OracleKind, Scene};
+
+/// Metadata objects of every chunk: its structure, two maps and the blocks.
+const METADATA: u32 = 4;
+
+/// Reports what is not given back, or given back twice.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// Kept for its memory.
+    state: State,
+}
+
+impl Oracle for Ledger {
+    #[inline]
+    fn event(&mut self, at: &Moment<'_>, event: &Event, found: &mut Vec<Finding>) {
+        let what = match event {
+            Event::BadPageFree { .. } => "free of a page that is not allocated",
+            Event::BadKvfree { .. } => "kvfree of memory not allocated",
+            Event::StaleTranslation { .. } | Event::PageFreedMapped { .. } | Event::MapOverPresent { .. } => return,
+            Event::Fault { .. } | Event::SleepInAtomic { .. } | Event::LockMisuse { .. } => return,
+            Event::LockFreed { .. } | Event::ContextLeak { .. } => return,
+            events!(flow | locks | context | requests | releases | services | reclaim | traces) => return,
+        };
+        found.push(at.finding(OracleKind::Ledger, event, format!("percuss: {what} in {}", at.function())));
+    }
+
+    fn drained(&mut self, scene: &Scene<'_>, found: &mut Vec<Finding>) {
+        scene.tenant.state(Touched::All, &mut self.state);
+        let world = scene.host.world();
+        let objcg = if world.geometry().kmem { scene.objcg_objects } else { 0 };
+        let per = PerChunk { metadata: METADATA + objcg, ranges: world.layout().group_offsets.len() as u32 };
+        judge(&world, &self.state, per, |f| found.push(f));
+    }
+}
 
 /// Objects a chunk is made of, by the World's books.
 #[derive(Debug, Clone, Copy)]
-pub struct PerChunk {
+struct PerChunk {
     /// Metadata objects: structure, two maps, blocks, and the object extension when there is one.
-    pub metadata: u32,
+    metadata: u32,
     /// Ranges of vm areas: one a group.
-    pub ranges: u32,
+    ranges: u32,
 }
 
 /// Judges a drained program.
-pub fn judge(w: &World, s: &State, per: PerChunk, mut see: impl FnMut(Finding)) {
+fn judge(w: &World, s: &State, per: PerChunk, mut see: impl FnMut(Finding)) {
     let mut leak = |title: &str, found: i64, expected: i64| {
         see(Finding::new(OracleKind::Ledger, DRAIN, title, format!("found {found}, accounted for {expected}")));
     };

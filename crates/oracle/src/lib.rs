@@ -1,18 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Oracles: the rules that a run may break, and what breaks them.
 
+mod ask;
+mod bench;
 pub mod bits;
-pub mod finding;
+pub mod content;
+mod context;
+pub mod crash;
+mod finding;
 pub mod hints;
 pub mod invariants;
-pub mod ledger;
+mod ledger;
 pub mod lockorder;
 pub mod lockstep;
-pub mod signs;
+mod mapping;
+pub mod room;
+mod stall;
 pub mod table;
 
+pub use ask::{Moment, Oracle, Scene, function};
+pub use bench::Bench;
 pub use finding::Finding;
 pub use table::{Needs, OracleInfo, Oracles, StateOf};
+
+use percuss_kernel::event::Event;
+use percuss_kernel::{ChunkView, Globals};
+use percuss_lockdep::Report;
+use percuss_program::Program;
+use percuss_world::Host;
 
 table::oracles! {
     Lockstep in lockstep = "lockstep", off with [Lockstep], needs Model, state of Nobody:

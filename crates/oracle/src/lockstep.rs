@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Lockstep: the first differing event is the divergence.
 
-use super::signs::function;
-use crate::{Finding, OracleKind};
 use percuss_kernel::Cursor;
 use percuss_kernel::event::Event;
 use percuss_program::Program;
+
+use crate::{Finding, Oracle, OracleKind, function};
+
+/// Compares two streams, which no question about one run can: it is asked by [`compare`], and its answer decides whether
+/// the Model may be asked about the image's state at all.
+#[derive(Debug, Default)]
+pub struct Lockstep;
+
+impl Oracle for Lockstep {}
 
 /// Where two event streams part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -104,6 +104,12 @@ impl Oracles {
         Oracles(off.fold(self.0, |set, row| set & !row.kind.bit()))
     }
 
+    /// These, and one with those that are off without it.
+    pub fn and_with(self, kind: OracleKind) -> Oracles {
+        let on = OracleKind::TABLE.iter().filter(|row| row.off_with.contains(&kind));
+        on.fold(self, |set, row| set.and(row.kind))
+    }
+
     /// These and one more.
     pub(crate) fn and(self, kind: OracleKind) -> Oracles {
         Oracles(self.0 | kind.bit())
@@ -205,6 +211,56 @@ macro_rules! oracles {
                     rule: $rule,
                 },
             )+];
+        }
+
+        /// One oracle of each row. A method asks all of them in the order of the rows; there is no dispatch at run time,
+        /// and an oracle that does not answer costs nothing.
+        #[derive(Debug, Default)]
+        pub struct Each {
+            $($(#[$attribute])* #[allow(missing_docs)] pub $file: $file::$kind,)+
+        }
+
+        impl Each {
+            fn start(&mut self) {
+                $($(#[$attribute])* self.$file.start();)+
+            }
+
+            #[inline]
+            fn released(&mut self, asked: Oracles, host: &Host, globals: &Globals, chunk: &ChunkView<'_>) {
+                $($(#[$attribute])* if asked.has(OracleKind::$kind) {
+                    self.$file.released(host, globals, chunk);
+                })+
+            }
+
+            #[inline]
+            fn op_ended(&mut self, asked: Oracles, scene: &Scene<'_>, op: u32) {
+                $($(#[$attribute])* if asked.has(OracleKind::$kind) {
+                    self.$file.op_ended(scene, op);
+                })+
+            }
+
+            #[inline]
+            fn event(&mut self, at: &Moment<'_>, event: &Event, found: &mut Vec<Finding>) {
+                $($(#[$attribute])* self.$file.event(at, event, found);)+
+            }
+
+            fn lock_report(&mut self, on: Oracles, program: &Program, report: &Report, found: &mut Vec<Finding>) {
+                $($(#[$attribute])* if on.has(OracleKind::$kind) {
+                    self.$file.lock_report(program, report, found);
+                })+
+            }
+
+            fn run_ended(&mut self, asked: Oracles, scene: &Scene<'_>, found: &mut Vec<Finding>) {
+                $($(#[$attribute])* if asked.has(OracleKind::$kind) {
+                    self.$file.run_ended(scene, found);
+                })+
+            }
+
+            fn drained(&mut self, asked: Oracles, scene: &Scene<'_>, found: &mut Vec<Finding>) {
+                $($(#[$attribute])* if asked.has(OracleKind::$kind) {
+                    self.$file.drained(scene, found);
+                })+
+            }
         }
     };
 }

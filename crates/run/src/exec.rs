@@ -3,10 +3,10 @@
 
 use std::cell::{Cell, RefCell};
 
-use super::content::{self, ContentError};
 use percuss_kernel::event::{Event, Ext};
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Addr, DRAIN, Kernel, Scope, Tenant, Var, limits, op_number};
+use percuss_oracle::content::{self, ContentError};
 use percuss_program::{Handler, HeldLock, Op, Shrinker};
 use percuss_world::Host;
 use percuss_world::areas::Area;
@@ -188,16 +188,11 @@ impl<T: Tenant> Shared<T> {
 
     fn check_new(&self, number: u32, area: &Area, size: u32, align: u32) {
         let ptr = area.ptr;
-        if size == 0 || size > 32 << 10 || !align.is_power_of_two() || align > 4096 {
-            return self.wrong(number, ContentError::Granted { size, align });
-        }
-        // The static image is page aligned, so alignment of the pointer is alignment of the area.
-        if !ptr.is_multiple_of(align as u64) {
-            self.wrong(number, ContentError::Misaligned { ptr, align });
-        }
-        let other = self.host.world().areas().overlapping(ptr, area.size);
-        if let Some(other) = other {
-            return self.wrong(number, ContentError::Overlap { ptr, size: area.size, other: other.ptr });
+        let mut wrong = Vec::new();
+        let look = content::granted(&self.host.world(), area, (size, align), |e| wrong.push(e));
+        wrong.into_iter().for_each(|e| self.wrong(number, e));
+        if !look {
+            return;
         }
         if self.contents.get() == Contents::Sampled {
             match self.host.world().saw_cleared(ptr, area.size) {

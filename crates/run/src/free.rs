@@ -9,12 +9,12 @@ use std::sync::{Arc, Barrier, Mutex};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use super::content::ContentError;
 use super::exec::Shared;
 use super::lane::Lane;
 use super::session::{Ended, Session, Watch};
 use super::strategy::Recorder;
 use percuss_kernel::limits;
+use percuss_oracle::content::ContentError;
 use percuss_program::{Op, Program, Turn};
 use percuss_tenant::{KernelC, Opened};
 use percuss_world::Host;

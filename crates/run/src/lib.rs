@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Running a Program: a tenant, its World, fibers for its tasks, and the meaning of each op.
 
-mod content;
 mod exec;
 mod free;
 mod lane;
@@ -9,7 +8,6 @@ mod session;
 pub mod strategy;
 mod turns;
 
-pub use content::ContentError;
 pub use exec::Shared;
 pub use free::{Free, Threads, so_far};
 pub use percuss_world::areas::{Area, Areas, pattern};

@@ -11,7 +11,7 @@ use crate::judge::{Batch, Like, Observation};
 use crate::worker::schedule::{self, took, with_turns};
 use crate::worker::{Lost, RETRIES, Reply, Request, SILENCE, Setup, Worker, cpu_limit};
 use percuss_lockdep::Part;
-use percuss_oracle::{Finding, OracleKind};
+use percuss_oracle::{Finding, OracleKind, crash};
 use percuss_program::{Program, Turn};
 
 /// Programs of one request, at most.
@@ -263,20 +263,11 @@ pub fn as_it_runs(setup: &Setup, index: u64) -> Result<Program, Lost> {
 
 /// The finding that a lost worker is.
 pub fn crash(lost: &Lost, program: &Program) -> Finding {
-    let (title, detail) = match lost {
-        Lost::TimedOut => (
-            "percuss: the allocator does not return".to_owned(),
-            format!("the program used more than {:?} of CPU time and was ended", cpu_limit(program)),
-        ),
-        // What the sandbox does to those who try.
-        Lost::Died(how) if how == "SIGSYS" => (
-            "percuss: the allocator made a system call".to_owned(),
-            "it is one that reaches files, processes or the network, and ended the worker".to_owned(),
-        ),
-        Lost::Died(how) => (format!("percuss: the allocator crashed with {how}"), lost.to_string()),
-        _ => ("percuss: the allocator crashed".to_owned(), lost.to_string()),
-    };
-    Finding::new(OracleKind::Crash, 0, title, detail)
+    match lost {
+        Lost::TimedOut => crash::endless(cpu_limit(program)),
+        Lost::Died(how) => crash::died(how, lost.to_string()),
+        _ => crash::lost(lost.to_string()),
+    }
 }
 
 fn unexpected(reply: &Reply) -> Lost {

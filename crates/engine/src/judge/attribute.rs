@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Accounting for findings: a quirk accounts for one when the Model without that quirk does not show it.
 
-use super::watch::{HintWatch, SeenBelow, SeenRoom};
-use percuss_kernel::{Effect, Quirk, Quirks, State};
-use percuss_lockdep::{Lockdep, Options};
+use std::cell::RefCell;
+
+use super::examine::objcg_objects;
+use super::watch::{Asking, scene};
+use percuss_kernel::{Effect, Quirk, Quirks};
 use percuss_model::{Allocator, Facts, Felt};
-use percuss_oracle::hints::Hint;
-use percuss_oracle::{Finding, OracleKind};
-use percuss_oracle::{lockorder, signs};
+use percuss_oracle::hints::SeenBelow;
+use percuss_oracle::room::SeenRoom;
+use percuss_oracle::{Bench, Finding, OracleKind};
 use percuss_program::Program;
 use percuss_run::strategy::{Aligned, Replay, Strategy};
 use percuss_run::{Ended, Session, Step};
@@ -19,13 +21,11 @@ use percuss_world::{Host, World};
 pub struct ModelRun {
     /// The session.
     pub session: Session<Allocator<Host>>,
-    /// What was seen in the last program.
-    pub watch: HintWatch,
+    /// Asked about it.
+    bench: RefCell<Bench>,
     /// What the oracles said of it, when they have been asked.
     found: Option<Vec<Finding>>,
     ended: Ended,
-    state: State,
-    lockdep: Lockdep,
 }
 
 impl ModelRun {
@@ -38,14 +38,7 @@ impl ModelRun {
         let session = Session::new(host.clone(), Allocator::new(host, facts, quirks))?;
         // Its World has no content: what the Model does to memory is all in its events.
         session.shared().contents.set(Contents::Ignored);
-        Ok(ModelRun {
-            session,
-            watch: HintWatch::default(),
-            found: None,
-            ended: Ended::Whole,
-            state: State::default(),
-            lockdep: Lockdep::new(Options::default()),
-        })
+        Ok(ModelRun { session, bench: RefCell::new(Bench::of_model()), found: None, ended: Ended::Whole })
     }
 
     /// Runs a program, watched.
@@ -65,30 +58,41 @@ impl ModelRun {
     }
 
     fn run_under(&mut self, program: &Program, strategy: &mut dyn Strategy) -> std::io::Result<Ended> {
-        self.watch.start(program);
         self.found = None;
         self.session.shared().tenant.forget_felt();
-        self.ended = self.session.run_under(program, strategy, &mut self.watch)?;
+        let mut asking = Asking::start(&self.bench, program, self.objcg_objects());
+        self.ended = self.session.run_under(program, strategy, &mut asking)?;
         Ok(self.ended)
     }
 
-    /// What the oracles that need no memory say of the last program.
+    /// What the oracles say of the last program, by its events and by the state in which it left the Model.
     pub fn findings(&mut self, program: &Program) -> &[Finding] {
         if self.found.is_none() {
-            let shared = self.session.shared();
-            let mut out = signs::scan(program, shared.host.world().log());
-            out.extend(lockorder::judge(&mut self.lockdep, program, shared.host.world().log()));
-            out.extend(self.at_end());
+            let mut out = self.bench.borrow_mut().read(program, self.session.shared().host.world().log());
+            out.extend(self.at_end(program));
             self.found = Some(out);
         }
         self.found.as_deref().unwrap_or_default()
     }
 
-    /// What they say of the state in which it left the Model.
-    pub fn at_end(&mut self) -> Vec<Finding> {
-        let shared = self.session.shared();
-        let ext = (shared.tenant.facts().obj_ext_size > 0) as u32;
-        super::examine::judge_end(shared, self.ended, ext, &mut self.state)
+    /// What they say of that state.
+    pub fn at_end(&mut self, program: &Program) -> Vec<Finding> {
+        let whole = self.ended == Ended::Whole;
+        self.bench.borrow_mut().at_end(&scene(self.session.shared(), program, self.objcg_objects(), whole))
+    }
+
+    /// Hints below the truth in the last program.
+    pub fn below(&self) -> Vec<SeenBelow> {
+        self.bench.borrow().each.hints.seen.clone()
+    }
+
+    /// Needless failures and chunks in the last program.
+    pub fn room(&self) -> Vec<SeenRoom> {
+        self.bench.borrow().each.room.seen.clone()
+    }
+
+    fn objcg_objects(&self) -> u32 {
+        objcg_objects(self.session.shared().tenant.facts())
     }
 }
 
@@ -207,9 +211,8 @@ impl Variants {
     /// # Errors
     /// See [`Session::run`].
     pub fn hints(&mut self, program: &Program, model: &ModelRun, tally: &mut Tally) -> std::io::Result<Vec<Finding>> {
-        let seen = &model.watch;
-        let mut below: Vec<Accounted<SeenBelow>> = seen.below.iter().map(|b| (*b, None)).collect();
-        let mut room: Vec<Accounted<SeenRoom>> = seen.room.iter().map(|r| (*r, None)).collect();
+        let mut below: Vec<Accounted<SeenBelow>> = model.below().into_iter().map(|b| (b, None)).collect();
+        let mut room: Vec<Accounted<SeenRoom>> = model.room().into_iter().map(|r| (r, None)).collect();
         let on = self.on.clone();
         let alone = (0..on.len()).map(|i| &on[i..=i]);
         let together = (1..on.len()).map(|i| &on[..=i]);
@@ -221,7 +224,7 @@ impl Variants {
                 continue;
             }
             let run = self.without(off, program, model.session.trail())?;
-            account(&mut below, &mut room, &run.watch, off[off.len() - 1]);
+            account(&mut below, &mut room, run, off[off.len() - 1]);
         }
         Ok(findings(below, room, tally))
     }
@@ -280,16 +283,15 @@ impl Variants {
 }
 
 /// Notes `quirk` for everything that was seen but is not in `without`.
-fn account(below: &mut [Accounted<SeenBelow>], room: &mut [Accounted<SeenRoom>], without: &HintWatch, quirk: Quirk) {
+fn account(below: &mut [Accounted<SeenBelow>], room: &mut [Accounted<SeenRoom>], without: &ModelRun, quirk: Quirk) {
+    let (still_below, still_room) = (without.below(), without.room());
     for (b, by) in below.iter_mut().filter(|b| b.1.is_none()) {
-        let place = |s: &SeenBelow| (s.op, s.below.which, s.below.chunk, s.below.block);
-        let same = |o: &SeenBelow| place(o) == place(b);
-        if !without.below.iter().any(same) {
+        if !still_below.iter().any(|o| o.is_at(b)) {
             *by = Some(quirk);
         }
     }
     for (r, by) in room.iter_mut().filter(|r| r.1.is_none()) {
-        if !without.room.iter().any(|o| o.op == r.op) {
+        if !still_room.iter().any(|o| o.op == r.op) {
             *by = Some(quirk);
         }
     }
@@ -304,25 +306,8 @@ fn findings(below: Vec<Accounted<SeenBelow>>, room: Vec<Accounted<SeenRoom>>, ta
             out.push(f);
         }
     };
-    for (r, by) in room {
-        let title = if r.created {
-            "percuss: chunk created although there is room"
-        } else {
-            "percuss: allocation fails although there is room"
-        };
-        let detail = format!("block {} of the chunk at {:#x} has room", r.block, r.chunk);
-        add(Finding::new(OracleKind::Room, r.op, title, detail), by);
-    }
-    for (b, by) in below {
-        let title = match b.below.which {
-            Hint::Block => "percuss: hint of a block below the truth",
-            Hint::RightEdge => "percuss: right edge of a block below the truth",
-            Hint::Chunk => "percuss: hint of a chunk below the truth",
-        };
-        let at = b.below.block.map_or(String::new(), |n| format!(" block {n}"));
-        let detail = format!("chunk {:#x}{at}: hint {} units, truth {}", b.below.chunk, b.below.hint, b.below.truth);
-        add(Finding::new(OracleKind::Hints, b.op, title, detail), by);
-    }
+    room.into_iter().for_each(|(seen, by)| add(seen.finding(), by));
+    below.into_iter().for_each(|(seen, by)| add(seen.finding(), by));
     out
 }
 

@@ -24,4 +24,3 @@ pub use percuss_oracle::Oracles;
 pub use probe::{Api, LoadError, Probed, image_session, loaded, on_world, probe, probe_program, probe_text};
 pub use recipe::Recipe;
 pub use replay::Matched;
-pub use watch::{HintWatch, SeenBelow, SeenRoom};

@@ -7,7 +7,7 @@ use super::examine::Examiner;
 use crate::judge::audit::{Audit, Results, Stream};
 use percuss_kernel::event::Event;
 use percuss_lockdep::Graph;
-use percuss_oracle::finding::Finding;
+use percuss_oracle::Finding;
 use percuss_program::Program;
 use percuss_world::pressure::Pressure;
 

@@ -11,7 +11,7 @@ use crate::campaign::observe;
 use crate::image::{Image, ImageError, ImageSpec};
 use crate::judge::{Observation, Oracles};
 use crate::worker::Lost;
-use percuss_oracle::finding::Finding;
+use percuss_oracle::Finding;
 
 pub use rows::{ROWS, Row};
 

@@ -1,10 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Content of per-CPU memory: zero after allocation, then what the program wrote, on every possible CPU.
+//! Content: per-CPU memory is zero after an allocation, then what the program wrote, on every possible CPU; areas do not
+//! overlap, and queries about addresses are answered rightly.
+//!
+//! The runner looks at the memory, since it must do so before an area is freed; it notes what is wrong, and the oracle
+//! reports that when the program has ended.
 
-use percuss_kernel::Addr;
+use percuss_kernel::{Addr, DRAIN};
 use percuss_world::World;
 use percuss_world::areas::{Area, pattern, pattern_steps};
 use percuss_world::arena::wide;
+use percuss_world::sample::Contents;
+
+use crate::ask::illegal_arguments;
+use crate::{Finding, Oracle, OracleKind, Scene};
+
+/// Reports what is wrong in per-CPU memory.
+#[derive(Debug, Default)]
+pub struct Content;
+
+impl Oracle for Content {
+    fn run_ended(&mut self, scene: &Scene<'_>, found: &mut Vec<Finding>) {
+        for (_, op, e) in scene.wrong.borrow().iter() {
+            found.push(Finding::new(OracleKind::Content, *op, e.title(), format!("{e:x?}")));
+        }
+        if scene.whole
+            && scene.contents != Contents::Ignored
+            && let Some((cpu, at)) = scene.host.world().static_damage()
+        {
+            let title = "percuss: the static area of a CPU was overwritten";
+            found.push(Finding::new(OracleKind::Content, DRAIN, title, format!("CPU {cpu}, byte {at}")));
+        }
+    }
+}
 
 /// A wrong byte in somebody's per-CPU memory, or a pointer that cannot be right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +64,26 @@ impl ContentError {
             ContentError::Answer { .. } => "percuss: wrong answer to an address query",
         }
     }
+}
+
+/// Judges a granted area by its place alone. True when what is in it is worth a look: it is the program's alone.
+///
+/// `align` is what the allocator makes of the alignment asked for, at least its granule.
+pub fn granted(w: &World, area: &Area, (size, align): (u32, u32), mut wrong: impl FnMut(ContentError)) -> bool {
+    let ptr = area.ptr;
+    if illegal_arguments(size, align) {
+        wrong(ContentError::Granted { size, align });
+        return false;
+    }
+    // The static image is page aligned, so alignment of the pointer is alignment of the area.
+    if !ptr.is_multiple_of(align as u64) {
+        wrong(ContentError::Misaligned { ptr, align });
+    }
+    let other = w.areas().overlapping(ptr, area.size);
+    if let Some(other) = other {
+        wrong(ContentError::Overlap { ptr, size: area.size, other: other.ptr });
+    }
+    other.is_none()
 }
 
 /// Fills every CPU's copy with the pattern of `seed`, as far as it is looked at.
