@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What each op does. Runs on a fiber: nothing that needs a drop may be alive across a tenant call.
+//! What each op does.
+//!
+//! All of this runs on a fiber, which may be abandoned in any tenant call: no borrow and nothing else with a destructor
+//! may be alive across one. So each statement borrows the World anew, and results are bound before they are matched on,
+//! since the borrow in the head of a `match` or an `if let` lives to its end.
 
 use std::cell::{Cell, RefCell};
 
@@ -12,38 +16,38 @@ use percuss_world::Host;
 use percuss_world::areas::Area;
 use percuss_world::sample::Contents;
 
-/// Gfp scopes a task can nest.
+/// Scopes that a task can nest; more are ignored. Room for them is allocated in advance, because a fiber that is
+/// abandoned while it allocates would leak.
 pub const SCOPES: usize = 8;
 
-/// What the fibers of a run share.
+/// What the fibers of a run share. Each cell is borrowed only between World calls, never across one.
 #[derive(Debug)]
 pub struct Shared<T> {
-    /// The World.
     pub host: Host,
-    /// The tenant.
     pub tenant: T,
-    /// Ops of each task.
+    /// Ops of each task. They are copied here because a fiber cannot borrow the program.
     pub ops: RefCell<Vec<Vec<Op>>>,
-    /// What reclaim runs.
+    /// The shrinkers, which reclaim runs.
     pub shrinkers: RefCell<Vec<Shrinker>>,
-    /// What interrupts do.
+    /// The handlers of interrupts.
     pub handlers: RefCell<Vec<Handler>>,
-    /// Scopes each task is in.
+    /// Scopes that each task is in, the innermost last, with the flag to restore.
     pub scopes: RefCell<Vec<Vec<(Scope, bool)>>>,
-    /// Content errors with the op (task, index) at which they were seen.
+    /// Content errors: the number of events before each, the op that saw it, and the error.
     pub content: RefCell<Vec<(usize, u32, ContentError)>>,
-    /// How closely contents are looked at.
+    /// How closely the run looks at contents.
     pub contents: Cell<Contents>,
-    /// Something was seen of contents, [`Contents::Sampled`], that only looking at all of them can tell.
+    /// With [`Contents::Sampled`], something was seen that only [`Contents::Whole`] can tell right from wrong.
     pub doubt: Cell<bool>,
-    /// Areas the World saw cleared.
+    /// Allocations whose area the World saw cleared.
     pub cleared: Cell<u32>,
     /// `pcpu_nr_populated` after boot: pages of one unit of the first chunk.
     pub first_pages: Cell<u64>,
 }
 
 impl<T: Tenant> Shared<T> {
-    /// Runs one op between its OpBegin and OpEnd events.
+    /// Runs one op between its OpBegin and OpEnd events. The scheduling point lets other tasks run before an op as
+    /// well.
     pub fn execute(&self, task: usize, index: usize, op: Op) {
         let number = op_number(task, index);
         let context = self.host.world_mut().op_begin(number);
@@ -126,7 +130,7 @@ impl<T: Tenant> Shared<T> {
         0
     }
 
-    /// Starts a handler (bit 0 soft, bit 1 hard), or ends the one that runs.
+    /// Starts a handler, bit 0 for a soft one or bit 1 for a hard one, or ends with 0 the one that runs.
     fn interrupt(&self, handler: u8) -> u64 {
         let mut w = self.host.world_mut();
         let before = std::mem::replace(&mut w.task_mut().interrupt, handler);
@@ -134,7 +138,7 @@ impl<T: Tenant> Shared<T> {
         0
     }
 
-    /// Runs the ops of a shrinker in the context of whoever reclaims.
+    /// Runs the ops of a shrinker in the context of the task that reclaims.
     pub fn shrink(&self, shrinker: usize) {
         for index in 0.. {
             let Some(op) = self.shrinkers.borrow().get(shrinker).and_then(|s| s.ops.get(index).copied()) else { break };
@@ -142,8 +146,8 @@ impl<T: Tenant> Shared<T> {
         }
     }
 
-    /// The run must be done again, all contents looked at: something is wrong, or more was cleared than areas were
-    /// granted.
+    /// Whether the run must be repeated with [`Contents::Whole`]: something looks wrong, or the allocator cleared more
+    /// than the areas it granted.
     pub fn in_doubt(&self) -> bool {
         self.contents.get() == Contents::Sampled
             && (self.doubt.get()
@@ -151,7 +155,7 @@ impl<T: Tenant> Shared<T> {
                 || self.host.world().clearings() != self.cleared.get())
     }
 
-    /// Runs the ops of a handler on top of whoever is interrupted.
+    /// Runs the ops of a handler on top of the context that is interrupted.
     pub fn handle(&self, handler: usize) {
         let Some(hard) = self.handlers.borrow().get(handler).map(|h| h.hard) else { return };
         let before = self.host.world_mut().interrupt(hard);
@@ -165,6 +169,7 @@ impl<T: Tenant> Shared<T> {
     fn wrong(&self, number: u32, e: ContentError) {
         let at = self.host.world().events().len();
         let mut list = self.content.borrow_mut();
+        // One fault mostly shows at many bytes and in many ops; reports need the first.
         if list.len() < 16 {
             list.push((at, number, e));
         }
@@ -214,7 +219,8 @@ impl<T: Tenant> Shared<T> {
         0
     }
 
-    /// Frees a pointer, its content checked before, and scribbled over when all of it is looked at.
+    /// Compares the content of an area and frees it. With [`Contents::Whole`] the area is poisoned before, so that
+    /// memory handed out again without being cleared shows.
     pub fn free_ptr(&self, number: u32, ptr: Addr) {
         let area = self.host.world_mut().areas_mut().remove(ptr);
         if let Some(area) = area {
@@ -233,7 +239,7 @@ impl<T: Tenant> Shared<T> {
         self.tenant.free(ptr);
     }
 
-    /// Runs the balance work on the worker's context when it is pending; whether it ran.
+    /// Runs the balance work in the worker's context when it is pending; false when it is not.
     pub fn balance(&self) -> bool {
         let Some(task) = self.host.world_mut().work_begin() else { return false };
         self.tenant.balance();
@@ -269,7 +275,8 @@ impl<T: Tenant> Shared<T> {
         0
     }
 
-    /// Address a query asks about: a CPU's copy of a live variable, or of the static area.
+    /// The address and CPU that a query asks about: a CPU's copy of a live area, or of the static area when the
+    /// variable holds none.
     fn address(&self, var: Var, cpu: u8, delta: u16) -> (Addr, u32) {
         let ptr = self.host.world().areas().get(var);
         let w = self.host.world();
@@ -302,6 +309,7 @@ impl<T: Tenant> Shared<T> {
     }
 }
 
+/// Whether the purpose of the op is to change the context, so the context at its end may differ from that at its start.
 fn changes_context(op: Op) -> bool {
     matches!(
         op,
@@ -316,7 +324,7 @@ fn changes_context(op: Op) -> bool {
     )
 }
 
-/// Marks the drain in the log.
+/// Marks the drain in the log, so that what it does is not counted for the last op.
 pub fn drain_begin(host: &Host) {
     host.world_mut().op_begin(DRAIN);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A program's tasks on real threads, freely: nobody says whose turn it is, and what came about is a schedule.
+//! A program's tasks on real threads. No strategy says whose turn it is; what happened is recorded as a schedule.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -22,12 +22,12 @@ use percuss_world::fiber::Pause;
 use percuss_world::sample::Contents;
 use percuss_world::threads::{Common, Grain, Held, Seat};
 
-/// What came of a free run.
+/// The result of a free run.
 #[derive(Debug)]
 pub struct Free {
     /// How it ended.
     pub ended: Ended,
-    /// Who had the World, as a schedule: with it the program does the same again.
+    /// The times that tasks had the World, as a schedule with which the program does the same again.
     pub turns: Vec<Turn>,
 }
 
@@ -42,7 +42,7 @@ pub enum Threads {
 }
 
 impl Threads {
-    /// A pool of so many.
+    /// A pool of `count` threads, one at least.
     ///
     /// # Errors
     /// The system has no threads.
@@ -51,7 +51,6 @@ impl Threads {
         Ok(Threads::Pool(pool.build().map_err(io::Error::other)?))
     }
 
-    /// How many there are.
     pub fn count(&self) -> usize {
         match self {
             Threads::Pool(pool) => pool.current_num_threads(),
@@ -84,7 +83,7 @@ impl Threads {
 }
 
 /// What the threads of a run share.
-struct Run<'p> {
+struct FreeRun<'p> {
     program: &'p Program,
     opened: Opened,
     common: Arc<Common>,
@@ -121,7 +120,7 @@ impl Session<KernelC> {
         shared.host.world_mut().press(program);
         // Threads take as many tasks as there are threads at once.
         let lanes = (1 << program.tasks.len().min(threads.count())) - 1;
-        let run = Run {
+        let run = FreeRun {
             program,
             opened: shared.tenant.open(),
             common: Common::new(shared.host.take_world(), lanes, grain),
@@ -181,7 +180,7 @@ fn turns(held: &[Held]) -> Vec<Turn> {
     recorder.turns().to_vec()
 }
 
-impl Run<'_> {
+impl FreeRun<'_> {
     /// What one thread does.
     fn work(&self) {
         self.start.wait();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A lane: the fiber of a task, or of kswapd, with others for shrinkers that reclaim runs on top of it, and for
-//! interrupts.
+//! A lane: the fiber of a task or of kswapd, with one on top of it for a shrinker that reclaim runs, and one for an
+//! interrupt handler.
 
 use std::io;
 use std::rc::Rc;
@@ -9,19 +9,21 @@ use super::exec::Shared;
 use percuss_kernel::Tenant;
 use percuss_world::fiber::{Fiber, Pause};
 
-/// Where one task runs.
+/// The fibers of one task. The topmost that has something to run is the one that runs.
 #[derive(Debug)]
 pub(super) struct Lane {
     fiber: Fiber,
     /// Runs the ops of a shrinker while `fiber` waits in reclaim. One is enough: reclaim does not nest.
     shrinker: Fiber,
+    /// A shrinker is on its fiber.
     shrinking: bool,
-    /// Runs a handler on top of both.
+    /// Runs a handler on top of both. One is enough: a handler starts only where none runs.
     handler: Fiber,
+    /// A handler is on its fiber.
     handling: bool,
-    /// The handler's turn: it ends with the handler.
+    /// The turn is that of the handler, which began with it and ends with it.
     fired: bool,
-    /// The World's context to go on in: the task's own, or the worker's while it runs the work item.
+    /// The World's context in which the lane goes on: the task's own, or the worker's while it runs the work item.
     pub context: usize,
 }
 
@@ -42,25 +44,26 @@ impl Lane {
         })
     }
 
-    /// Puts a body on the lane; it starts at the first [`Lane::resume`].
+    /// Puts a body on the lane, which starts at the first [`Lane::resume`]. What was on it before is abandoned.
     pub fn start(&mut self, context: usize, body: impl FnOnce() + 'static) {
         self.abandon();
         self.context = context;
         self.fiber.start(body);
     }
 
-    /// A handler runs.
+    /// Whether a handler is on the lane.
     pub fn handles(&self) -> bool {
         self.handling
     }
 
-    /// Puts a handler on top; it starts at the next [`Lane::resume`], which returns at its end.
+    /// Puts a handler on top, which starts at the next [`Lane::resume`]. That returns at the end of the handler, so
+    /// that the interrupted task does not run within the turn.
     pub fn fire(&mut self, body: impl FnOnce() + 'static) {
         self.handler.start(body);
         (self.handling, self.fired) = (true, true);
     }
 
-    /// Runs until it pauses for another reason than to run a shrinker.
+    /// Runs the lane until it pauses. A pause to run a shrinker is dealt with here and does not show.
     pub fn resume<T: Tenant + 'static>(&mut self, shared: &Rc<Shared<T>>) -> Pause {
         loop {
             let fiber = match (self.handling, self.shrinking) {
@@ -72,7 +75,7 @@ impl Lane {
                 Pause::Shrink(_) if self.shrinking || self.handling => {}
                 Pause::Finished if self.handling => {
                     self.handling = false;
-                    // A handler that had to wait is behind its turn: the turn is that of what it interrupted.
+                    // A handler that had to wait ends within a later turn, which goes on with what it interrupted.
                     if std::mem::take(&mut self.fired) {
                         return Pause::Preempted;
                     }
@@ -91,7 +94,7 @@ impl Lane {
         }
     }
 
-    /// Forgets what runs on it.
+    /// Abandons what runs on all of its fibers.
     pub fn abandon(&mut self) {
         self.fiber.abandon();
         self.shrinker.abandon();

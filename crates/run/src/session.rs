@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A session: one tenant on one World, which runs programs one after the other.
+//!
+//! A program is loaded; the machine boots, or is reset to the end of its last boot; the tasks run under a schedule; and
+//! the drain frees what they left.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -8,9 +11,9 @@ use std::rc::Rc;
 use super::exec::{Shared, drain_begin};
 use super::lane::Lane;
 use super::strategy::{Recorder, Replay, Strategy};
-use super::turns::{Next, Place, Ready, Step, Turns};
+use super::turns::{OpPosition, TurnEnd};
 use percuss_kernel::event::{Event, Site};
-use percuss_kernel::{DRAIN, Geometry, KSWAPD, Layout, Lock, Tenant, Touched, limits};
+use percuss_kernel::{DRAIN, Geometry, Layout, Tenant, Touched, limits};
 use percuss_program::{Program, Turn};
 use percuss_world::Host;
 use percuss_world::fiber::Pause;
@@ -18,28 +21,29 @@ use percuss_world::fiber::Pause;
 /// A tenant on its World with the fibers its calls run on.
 #[derive(Debug)]
 pub struct Session<T> {
-    shared: Rc<Shared<T>>,
-    lanes: Vec<Lane>,
-    /// Geometry of the boot that can be gone back to.
+    pub(super) shared: Rc<Shared<T>>,
+    pub(super) lanes: Vec<Lane>,
+    /// The geometry of the last boot, if a reset may go back to it.
     booted: Option<Geometry>,
     boot_result: Rc<Cell<BootResult>>,
     layout: Rc<RefCell<Layout>>,
-    next: Vec<usize>,
-    recorder: Recorder,
-    /// Where each lane is.
-    places: [Place; limits::TASKS + 1],
-    /// Where turns ended.
-    trail: Vec<Step>,
-    /// kswapd is on its lane.
-    kswapd_started: bool,
-    /// Ops run, for the digests of the whole state.
-    ran: u64,
+    pub(super) next: Vec<usize>,
+    pub(super) recorder: Recorder,
+    /// How far each lane has come, kswapd last.
+    pub(super) places: [OpPosition; limits::TASKS + 1],
+    /// Where the turns of the run ended.
+    pub(super) trail: Vec<TurnEnd>,
+    /// kswapd is on its lane and has not gone back to sleep.
+    pub(super) kswapd_started: bool,
+    /// Ops run so far, which decide when the state is digested.
+    pub(super) ran: u64,
 }
 
-/// Every how many ops the log gets a digest of the whole state; one more follows the drain.
-const STATE_EVERY: u64 = 64;
+/// Ops between two digests of the whole state in the log; one more follows the drain. A digest walks all chunks and
+/// costs as much as several ops, and lockstep compares what each op changed anyway.
+pub(super) const STATE_EVERY: u64 = 64;
 
-/// Who can have ops.
+/// Owners of ops: each has scopes of its own.
 const OWNERS: usize = limits::TASKS + limits::SHRINKERS + limits::HANDLERS;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,13 +60,14 @@ pub enum Ended {
     Whole,
     /// The first-chunk builder failed with this errno: nothing ran.
     BootFailed(i32),
-    /// The World stopped it; the last event says why.
+    /// The World stopped it, for the reason in the last event.
     Stopped,
 }
 
-/// What a program did between ops, for those who watch.
+/// Watches a program between ops. A watcher is called in the order in which ops end, from the scheduler and not from a
+/// fiber, so it may borrow the World and ask the tenant for its state.
 pub trait Watch<T: Tenant> {
-    /// An op (or the drain, `op == DRAIN`) has ended; the tenant is not running.
+    /// The op has ended, or the drain when it is `DRAIN`. Other tasks may be in the middle of theirs.
     fn op_done(&mut self, shared: &Shared<T>, op: u32);
 }
 
@@ -101,7 +106,7 @@ impl<T: Tenant + 'static> Session<T> {
             layout: Rc::default(),
             next: Vec::new(),
             recorder: Recorder::default(),
-            places: [Place::default(); limits::TASKS + 1],
+            places: [OpPosition::default(); limits::TASKS + 1],
             trail: Vec::new(),
             kswapd_started: false,
             ran: 0,
@@ -109,16 +114,16 @@ impl<T: Tenant + 'static> Session<T> {
     }
 
     /// Where the turns of the last run ended.
-    pub fn trail(&self) -> &[Step] {
+    pub fn trail(&self) -> &[TurnEnd] {
         &self.trail
     }
 
-    /// What the fibers share: World and tenant.
+    /// What the fibers share, among it World and tenant.
     pub fn shared(&self) -> &Shared<T> {
         &self.shared
     }
 
-    /// Forgets the boot, so that the next program boots.
+    /// Forgets the boot, so that the next program boots. For a tenant whose state no longer matches the World.
     pub fn power_off(&mut self) {
         self.booted = None;
     }
@@ -142,7 +147,7 @@ impl<T: Tenant + 'static> Session<T> {
         watch: &mut impl Watch<T>,
     ) -> io::Result<Ended> {
         self.recorder.clear();
-        self.places.fill(Place::default());
+        self.places.fill(OpPosition::default());
         self.trail.clear();
         self.load(program)?;
         if let Some(ended) = self.boot(program) {
@@ -182,7 +187,7 @@ impl<T: Tenant + 'static> Session<T> {
         Ok(())
     }
 
-    /// Boots, or goes back to the end of the last boot; Some when nothing can run.
+    /// Boots, or goes back to the end of the last boot when that had the same geometry. Some when nothing can run.
     pub(super) fn boot(&mut self, program: &Program) -> Option<Ended> {
         let host = &self.shared.host;
         let boot_faults = program.faults.iter().any(|f| f.site == Site::Memblock);
@@ -222,156 +227,12 @@ impl<T: Tenant + 'static> Session<T> {
         }
     }
 
-    /// Runs the tasks as the strategy says, then the drain.
-    fn schedule(&mut self, program: &Program, strategy: &mut dyn Strategy, watch: &mut impl Watch<T>) -> Ended {
-        let tasks = program.tasks.len();
-        self.ran = 0;
-        self.kswapd_started = false;
-        self.next.clear();
-        self.next.resize(tasks, 0);
-        (0..tasks).for_each(|t| start_task(&mut self.lanes[t], &self.shared, t));
-        self.shared.host.world_mut().press(program);
-        let mut turns = Turns::new(tasks);
-        loop {
-            let kswapd = self.kswapd_runs(tasks);
-            let ready = match turns.next(kswapd) {
-                Next::Somebody(ready) => ready,
-                Next::Done => return self.drain(watch),
-                Next::Deadlock => {
-                    self.shared.host.world_mut().deadlock(turns.finished());
-                    return Ended::Stopped;
-                }
-            };
-            let handlers = self.shared.handlers.borrow().len();
-            let ready = ready.with_handlers((0..handlers).filter(|handler| self.can_fire(*handler, ready)));
-            let turn = self.choose(ready, strategy);
-            // An interrupt is a matter of the lane that it interrupts.
-            let lane = if turn.fires().is_some() { ready.last() } else { None }.unwrap_or(usize::from(turn.lane));
-            self.shared.host.world_mut().set_alone(turns.alone(lane, kswapd));
-            let pause = match turn.fires() {
-                Some(handler) => self.fire(handler, lane.min(tasks), tasks, watch),
-                None => self.take(turn, tasks, watch),
-            };
-            // A full schedule has its last turn: what follows is what happens when a replay has used it up.
-            if !self.recorder.is_full() {
-                self.recorder.took(turn, matches!(pause, Pause::Preempted | Pause::Yielded));
-            }
-            self.went(lane, turn.fires(), pause);
-            strategy.went(lane, self.places[lane], self.recorder.is_open());
-            if pause == Pause::Stopped {
-                return Ended::Stopped;
-            }
-            let mut world = self.shared.host.world_mut();
-            let (released, looking) = (world.take_released(), world.is_looking());
-            turns.paused(lane, pause, released, looking);
-        }
-    }
-
-    /// The next turn, of a lane that can run.
-    fn choose(&mut self, ready: Ready, strategy: &mut dyn Strategy) -> Turn {
-        // What is recorded is to fit into a program; behind it the rules for a schedule that is used up hold.
-        let over = self.recorder.is_full();
-        let kswapd = usize::from(Turn::KSWAPD);
-        if ready.has(kswapd) && (over || !strategy.schedules_kswapd()) {
-            return Turn::op(kswapd);
-        }
-        let mut wanted = if over { None } else { strategy.next(ready) };
-        // An interrupt that cannot start where its turn comes is lost.
-        while let Some(handler) = wanted.and_then(Turn::fires) {
-            if ready.handlers().any(|able| able == handler) {
-                return Turn::handler(handler);
-            }
-            wanted = strategy.next(ready);
-        }
-        let lane = ready.choose(wanted.map(|t| usize::from(t.lane)));
-        Turn { lane: lane as u8, points: wanted.map_or(0, |t| t.points) }
-    }
-
-    /// The handler can start on top of the lane whose turn was last: it can go on, and its interrupts are on.
-    fn can_fire(&self, handler: usize, ready: Ready) -> bool {
-        let tasks = self.shared.ops.borrow().len();
-        let Some(lane) = ready.last().map(|lane| &self.lanes[lane.min(tasks)]) else { return false };
-        let hard = self.shared.handlers.borrow().get(handler).map(|h| h.hard);
-        hard.is_some_and(|hard| !lane.handles() && self.shared.host.world().takes_interrupt(lane.context, hard))
-    }
-
-    /// Runs a handler on top of a lane, to its end if it need not wait.
-    fn fire(&mut self, handler: usize, lane: usize, tasks: usize, watch: &mut impl Watch<T>) -> Pause {
-        self.shared.host.grant(Host::NO_END);
-        let shared = self.shared.clone();
-        self.lanes[lane].fire(move || shared.handle(handler));
-        self.step(lane, tasks, watch)
-    }
-
-    /// Runs a lane to the end of its turn.
-    fn take(&mut self, turn: Turn, tasks: usize, watch: &mut impl Watch<T>) -> Pause {
-        let granted = if turn.preempts() { turn.points.into() } else { Host::NO_END };
-        self.shared.host.grant(granted);
-        let lane = usize::from(turn.lane);
-        let mut counted = 0;
-        loop {
-            let pause = self.step(lane.min(tasks), tasks, watch);
-            let passed = granted - self.shared.host.left();
-            let place = &mut self.places[lane];
-            *place = match pause {
-                Pause::Yielded => Place { op: place.op + 1, point: 0 },
-                _ => Place { point: place.point + (passed - counted), ..*place },
-            };
-            match pause {
-                // The end of an op is a scheduling point, too.
-                Pause::Yielded if turn.preempts() && !self.shared.host.pass() => {}
-                pause => return pause,
-            }
-            counted = granted - self.shared.host.left();
-        }
-    }
-
-    /// Notes where a turn ended.
-    fn went(&mut self, lane: usize, fires: Option<usize>, pause: Pause) {
-        let waits = !matches!(pause, Pause::Preempted | Pause::Yielded);
-        let fires = fires.map(|handler| handler as u8);
-        let step = Step { lane: lane as u8, place: self.places[lane], waits, fires };
-        match self.trail.last_mut() {
-            Some(last) if last.lane == step.lane && last.fires.is_none() && fires.is_none() => *last = step,
-            _ => self.trail.push(step),
-        }
-    }
-
-    /// kswapd is awake; puts it on its lane when it has just been woken.
-    fn kswapd_runs(&mut self, lane: usize) -> bool {
-        let awake = self.shared.host.world().kswapd_awake();
-        if awake && !std::mem::replace(&mut self.kswapd_started, true) {
-            let shared = self.shared.clone();
-            self.lanes[lane].start(KSWAPD, move || shared.host.kswapd());
-        }
-        awake || self.kswapd_started
-    }
-
-    fn step(&mut self, lane: usize, tasks: usize, watch: &mut impl Watch<T>) -> Pause {
-        let context = self.lanes[lane].context;
-        self.shared.host.world_mut().switch_to(context);
-        let pause = self.lanes[lane].resume(&self.shared);
-        self.lanes[lane].context = self.shared.host.world().current();
-        if lane == tasks {
-            self.kswapd_started = pause != Pause::Finished;
-        } else if pause == Pause::Yielded {
-            self.ran += 1;
-            // Not while another task is changing the state.
-            if self.ran.is_multiple_of(STATE_EVERY) && !self.shared.host.world().is_held(Lock::Pcpu) {
-                self.note_state();
-            }
-            watch.op_done(&self.shared, percuss_kernel::op_number(lane, self.next[lane]));
-            self.next[lane] += 1;
-        }
-        pause
-    }
-
-    fn note_state(&self) {
+    pub(super) fn note_state(&self) {
         let digest = self.shared.tenant.digest_all();
         self.shared.host.world_mut().push_event(Event::State { digest });
     }
 
-    /// Frees what is left and lets the worker finish: what remains then is the allocator's.
+    /// Frees all areas that are left and lets the worker finish. What remains then, the allocator keeps.
     pub(super) fn drain(&mut self, watch: &mut impl Watch<T>) -> Ended {
         let shared = self.shared.clone();
         self.lanes[0].start(0, move || {
@@ -392,7 +253,7 @@ impl<T: Tenant + 'static> Session<T> {
                 Ended::Whole
             }
             Pause::Stopped => Ended::Stopped,
-            // An unsafe caller ended with a lock held.
+            // An unsafe caller ended with a lock held, for which the drain waits.
             _ => {
                 self.shared.host.world_mut().deadlock(u32::MAX);
                 Ended::Stopped
@@ -415,7 +276,8 @@ impl<T: Tenant + 'static> Session<T> {
     }
 }
 
-/// Puts the ops of a task on a lane, which yields after each.
+/// Puts the ops of a task on a lane, which yields after each. An op is copied out before it runs: a borrow of the list
+/// must not live across a switch.
 pub(super) fn start_task<T: Tenant + 'static>(lane: &mut Lane, shared: &Rc<Shared<T>>, task: usize) {
     let shared = Rc::clone(shared);
     lane.start(task, move || {

@@ -1,37 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Whose turn it is: the lanes that can run, and the rule for a turn of one that cannot.
+//! Whose turn it is: which lanes can run, and which one runs when a schedule names one that cannot.
 
 use percuss_kernel::limits;
 use percuss_program::Turn;
 use percuss_world::fiber::Pause;
 
-/// How far a lane has come: ops that ended, and points passed since.
+/// How far a lane has come: the ops that ended, and the scheduling points since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Place {
+pub struct OpPosition {
     /// Ops that ended; kswapd has none.
     pub op: u32,
     /// Scheduling points passed in the op it is in.
     pub point: u64,
 }
 
-/// Where a turn ended, those of a lane that followed each other taken for one.
+/// Where a turn ended. Turns of one lane that follow each other count as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Step {
+pub struct TurnEnd {
     /// The task by index, or [`Turn::KSWAPD`].
     pub lane: u8,
-    /// Its place then.
-    pub place: Place,
-    /// It could not go on: it waits, or has ended.
+    /// How far the lane had come.
+    pub place: OpPosition,
+    /// The lane could not go on: it waits, or has ended.
     pub waits: bool,
     /// The turn was that of a handler, fired on top of the lane.
     pub fires: Option<u8>,
 }
 
-/// The turns of a run, said by op: whole ops first, then the points of the one in which a lane was preempted. An op can
-/// then go, or change, without moving where its task is stopped later.
-pub fn by_op(trail: &[Step]) -> Vec<Turn> {
-    let mut places = [Place::default(); Turn::KSWAPD as usize + 1];
-    let mut waits: [Option<Place>; Turn::KSWAPD as usize + 1] = Default::default();
+/// The turns of a run, rewritten in whole ops, then the scheduling points of the op in which the lane was preempted.
+/// With these, an op can be removed or changed without moving the point at which its task is preempted later.
+pub fn by_op(trail: &[TurnEnd]) -> Vec<Turn> {
+    let mut places = [OpPosition::default(); Turn::KSWAPD as usize + 1];
+    let mut waits: [Option<OpPosition>; Turn::KSWAPD as usize + 1] = Default::default();
     let mut turns = Vec::new();
     for step in trail {
         if let Some(handler) = step.fires {
@@ -43,7 +43,8 @@ pub fn by_op(trail: &[Step]) -> Vec<Turn> {
         let ops = step.place.op - from.op;
         turns.extend((0..ops).map(|_| Turn::op(lane)));
         let points = step.place.point - if ops > 0 { 0 } else { from.point };
-        // A task between ops has ended; one that looks again for what it waits for changes nothing.
+        // A lane that cannot go on between ops has ended, and one that tries again where it waited before changes
+        // nothing.
         if step.waits && step.place.point > 0 && waits[lane].replace(step.place) != Some(step.place) {
             // It ran to where it had to wait, which is where such a turn ends.
             turns.push(Turn::op(lane));
@@ -58,14 +59,14 @@ pub fn by_op(trail: &[Step]) -> Vec<Turn> {
     turns
 }
 
-/// Who can run.
+/// What the scheduler has to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
-    /// Somebody can.
+    /// Choose one of these lanes.
     Somebody(Ready),
     /// All tasks have finished, and kswapd sleeps.
     Done,
-    /// Whoever is left waits for another.
+    /// All lanes that are left wait for each other.
     Deadlock,
 }
 
@@ -73,9 +74,9 @@ pub(super) enum Next {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ready {
     mask: u32,
-    /// The lane that paused to look for memory again, when another can run.
+    /// The lane that paused before it retries for memory, as a mask; 0 when no other can run.
     resting: u32,
-    /// Lanes that wait for a lock.
+    /// Lanes that wait for a lock, as a mask.
     blocked: u32,
     /// The lane whose turn was last.
     last: Option<u8>,
@@ -84,19 +85,19 @@ pub struct Ready {
 }
 
 impl Ready {
-    /// The lanes to choose from. One that has just found no memory is not among them while another can run, be it
-    /// kswapd: it would go round for ever.
+    /// The lanes to choose from. A lane that has just found no memory is not among them while another one can run,
+    /// kswapd included: a strategy that always prefers it would retry for ever.
     pub fn lanes(self) -> impl DoubleEndedIterator<Item = usize> {
         let mask = self.mask & !self.resting;
         (0..=usize::from(Turn::KSWAPD)).filter(move |lane| mask >> lane & 1 == 1)
     }
 
-    /// This lane can run.
+    /// Whether this lane can run.
     pub fn has(self, lane: usize) -> bool {
         self.mask >> lane & 1 == 1
     }
 
-    /// Some lane waits for a lock, so that a release may change who can run.
+    /// Whether some lane waits for a lock, so that a release may change which lanes can run.
     pub fn somebody_waits(self) -> bool {
         self.blocked != 0
     }
@@ -116,12 +117,12 @@ impl Ready {
         (0..limits::HANDLERS).filter(move |handler| self.handlers >> handler & 1 == 1)
     }
 
-    /// With the handlers that can start.
+    /// The same lanes, with the handlers that can start.
     pub(super) fn with_handlers(self, able: impl Iterator<Item = usize>) -> Ready {
         Ready { handlers: able.fold(0, |mask, handler| mask | 1 << handler), ..self }
     }
 
-    /// Who runs when it is the turn of `wanted`: that lane if it can, else the first task that can, else kswapd.
+    /// If the named task cannot run, the first runnable task runs instead, or kswapd if there is none.
     pub(super) fn choose(self, wanted: Option<usize>) -> usize {
         let first = self.mask.trailing_zeros() as usize;
         wanted.filter(|lane| self.has(*lane)).unwrap_or(first)
@@ -130,14 +131,14 @@ impl Ready {
 
 const KSWAPD: u32 = 1 << Turn::KSWAPD;
 
-/// State of the lanes, as masks.
+/// What each lane does, as masks with the bit of each lane.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
     tasks: u32,
     finished: u32,
     blocked: u32,
     retrying: u32,
-    /// The lane that paused to look for memory again lets the others go first.
+    /// The lane that paused last, if it will retry for memory: others go first.
     resting: u32,
     last: Option<u8>,
 }
@@ -147,10 +148,10 @@ impl Turns {
         Turns { tasks: (1 << tasks) - 1, ..Turns::default() }
     }
 
-    /// Who can run, with kswapd when it is awake.
+    /// The lanes that can run; `kswapd` says whether it is awake.
     pub fn next(&self, kswapd: bool) -> Next {
         let able = (self.tasks | if kswapd { KSWAPD } else { 0 }) & !self.finished & !self.blocked;
-        // Whoever rests comes when no other task can run.
+        // A resting lane has its turn when no other task can run.
         let tasks = able & self.tasks;
         let fresh = if tasks & !self.resting == 0 { able } else { able & !self.resting };
         match fresh {
@@ -163,13 +164,14 @@ impl Turns {
         }
     }
 
-    /// Tasks that came to their end, as a mask.
+    /// Tasks that have ended, as a mask.
     pub fn finished(&self) -> u32 {
         self.finished
     }
 
-    /// No other task can run but to retry, and kswapd cannot run. Then the same for once the lane releases a lock:
-    /// turns of a lane that follow each other are recorded as one, and who waits looks again at the end of it only.
+    /// Whether no other lane can free memory: no other task can run except to retry, and kswapd cannot run. The second
+    /// value is for once the lane releases a lock: consecutive turns of a lane are recorded as one, and waiting tasks
+    /// try again only at its end.
     pub fn alone(&self, lane: usize, kswapd: bool) -> [bool; 2] {
         [self.blocked, 0].map(|blocked| {
             let kswapd = if kswapd { KSWAPD & !blocked } else { 0 };
@@ -178,8 +180,8 @@ impl Turns {
         })
     }
 
-    /// Takes note of how a lane paused, and whether it released a lock or killed a task before: then whoever waits
-    /// looks again. `looking`: it goes round for memory, wherever in that it was stopped.
+    /// Notes how a lane paused. `released`: it released a lock or killed a task before, so waiting tasks try again.
+    /// `looking`: it retries for memory, wherever in a round it paused.
     pub fn paused(&mut self, lane: usize, pause: Pause, released: bool, looking: bool) {
         let bit = 1 << lane;
         self.retrying = self.retrying & !bit | if looking { bit } else { 0 };
@@ -217,13 +219,13 @@ mod tests {
         turns.paused(2, Pause::Blocked, false, false);
         assert_eq!(choose(&turns, Some(2), false), Some(0));
         turns.paused(0, Pause::Yielded, true, false);
-        assert_eq!(choose(&turns, Some(2), false), Some(2), "it looks again once a lock was released");
+        assert_eq!(choose(&turns, Some(2), false), Some(2), "it tries again once a lock was released");
         turns.paused(2, Pause::Preempted, false, false);
-        assert_eq!(choose(&turns, Some(2), false), Some(2), "who is preempted can go on");
+        assert_eq!(choose(&turns, Some(2), false), Some(2), "a preempted lane can go on");
     }
 
     #[test]
-    fn kswapd_is_chosen_when_it_is_named_or_nobody_else_can_run() {
+    fn kswapd_is_chosen_when_it_is_named_or_no_task_can_run() {
         let mut turns = Turns::new(2);
         assert_eq!(choose(&turns, Some(KSWAPD), true), Some(KSWAPD));
         assert_eq!(choose(&turns, Some(KSWAPD), false), Some(0), "it sleeps");
@@ -233,14 +235,14 @@ mod tests {
     }
 
     #[test]
-    fn who_found_no_memory_lets_kswapd_go_first_unless_a_schedule_says_otherwise() {
+    fn kswapd_goes_before_a_retry_unless_a_schedule_names_the_task() {
         let mut turns = Turns::new(1);
         turns.paused(0, Pause::Retrying, false, true);
         let Next::Somebody(ready) = turns.next(true) else { panic!("both can run") };
         assert_eq!(ready.lanes().collect::<Vec<_>>(), [KSWAPD]);
         assert_eq!((ready.goes_on(), ready.choose(Some(0))), (None, 0));
         let Next::Somebody(ready) = turns.next(false) else { panic!("it can run") };
-        assert_eq!((ready.lanes().collect::<Vec<_>>(), ready.goes_on()), (vec![0], Some(0)), "nobody else can");
+        assert_eq!((ready.lanes().collect::<Vec<_>>(), ready.goes_on()), (vec![0], Some(0)), "no other lane can");
     }
 
     #[test]
@@ -252,12 +254,12 @@ mod tests {
         assert_eq!(turns.next(true), Next::Deadlock);
         turns.paused(0, Pause::Finished, false, false);
         turns.paused(1, Pause::Finished, false, false);
-        assert_eq!(turns.next(true), Next::Deadlock, "kswapd waits for who is gone");
+        assert_eq!(turns.next(true), Next::Deadlock, "kswapd waits for a task that has ended");
         assert_eq!(turns.next(false), Next::Done);
     }
 
     #[test]
-    fn who_retries_is_alone_when_all_others_wait_or_retry() {
+    fn a_retrying_task_is_alone_when_all_others_wait_or_retry() {
         let mut turns = Turns::new(3);
         turns.paused(2, Pause::Finished, false, false);
         turns.paused(0, Pause::Retrying, false, true);

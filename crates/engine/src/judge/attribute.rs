@@ -12,7 +12,7 @@ use percuss_oracle::room::SeenRoom;
 use percuss_oracle::{Bench, Finding, OracleKind};
 use percuss_program::Program;
 use percuss_run::strategy::{Aligned, Replay, Strategy};
-use percuss_run::{Ended, Session, Step};
+use percuss_run::{Ended, Session, TurnEnd};
 use percuss_world::sample::Contents;
 use percuss_world::{Host, World};
 
@@ -53,7 +53,7 @@ impl ModelRun {
     ///
     /// # Errors
     /// See [`Session::run`].
-    pub fn run_aligned(&mut self, program: &Program, trail: &[Step]) -> std::io::Result<Ended> {
+    pub fn run_aligned(&mut self, program: &Program, trail: &[TurnEnd]) -> std::io::Result<Ended> {
         self.run_under(program, &mut Aligned::new(trail))
     }
 
@@ -137,7 +137,12 @@ impl Models {
     /// Runs a program on the Model with these quirks, unless that is what it ran last. `trail`, for a program as another
     /// Model ran it, is where turns ended there: counted from the beginning, points would be others here, and what takes a
     /// preemption would go or stay by chance.
-    pub fn run(&mut self, quirks: Quirks, program: &Program, trail: Option<&[Step]>) -> std::io::Result<&mut ModelRun> {
+    pub fn run(
+        &mut self,
+        quirks: Quirks,
+        program: &Program,
+        trail: Option<&[TurnEnd]>,
+    ) -> std::io::Result<&mut ModelRun> {
         let i = match self.runs.iter().position(|kept| kept.quirks == quirks) {
             Some(i) => i,
             None => {
@@ -197,7 +202,7 @@ impl Variants {
     }
 
     /// Runs the Model without these quirks.
-    fn without(&mut self, off: &[Quirk], program: &Program, trail: &[Step]) -> std::io::Result<&mut ModelRun> {
+    fn without(&mut self, off: &[Quirk], program: &Program, trail: &[TurnEnd]) -> std::io::Result<&mut ModelRun> {
         let quirks = off.iter().fold(self.quirks, |quirks, quirk| quirks.without(*quirk));
         self.models.run(quirks, program, Some(trail))
     }
@@ -251,7 +256,7 @@ impl Variants {
         program: &Program,
         findings: &mut [Finding],
         shown: &[Finding],
-        trail: &[Step],
+        trail: &[TurnEnd],
     ) -> std::io::Result<()> {
         for f in findings.iter_mut().filter(|f| f.quirk.is_none()) {
             let same = |m: &Finding| (m.oracle, &m.title, m.op) == (f.oracle, &f.title, f.op);

@@ -8,7 +8,7 @@ use super::serve::say;
 use percuss_program::rng::Rng;
 use percuss_program::{Program, Turn};
 use percuss_run::strategy::{Pct, Random, Strategy};
-use percuss_run::{Place, Ready};
+use percuss_run::{OpPosition, Ready};
 
 /// Apart from the stream the program is drawn from.
 const STREAM: u64 = 0x7363_6865_6475_6c65;
@@ -61,7 +61,7 @@ impl<W: Write> Strategy for Told<'_, W> {
         self.strategy.schedules_kswapd()
     }
 
-    fn went(&mut self, lane: usize, place: Place, open: bool) {
+    fn went(&mut self, lane: usize, place: OpPosition, open: bool) {
         self.open = open.then_some(lane as u8);
         self.strategy.went(lane, place, open);
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The turns of another run, found again by op: for a tenant that has other scheduling points than the one recorded.
+//! The turns of another run, found again by op, for a tenant that has other scheduling points than the recorded one.
 
 use std::cmp::Ordering;
 
 use super::Strategy;
-use crate::turns::{Place, Ready, Step};
+use crate::turns::{OpPosition, Ready, TurnEnd};
 use percuss_kernel::limits;
 use percuss_program::Turn;
 
@@ -12,16 +12,16 @@ use percuss_program::Turn;
 /// has other points than it had there moves what happens in it, and nothing behind it, as counting points on would.
 #[derive(Debug, Clone)]
 pub struct Aligned<'t> {
-    goals: &'t [Step],
-    places: [Place; limits::TASKS + 1],
-    /// The lane was let on from the place where it could not go on.
+    goals: &'t [TurnEnd],
+    places: [OpPosition; limits::TASKS + 1],
+    /// The lane already had one more turn at the place where it could not go on.
     tried: bool,
 }
 
 impl<'t> Aligned<'t> {
     /// Follows where the turns of a run ended.
-    pub fn new(trail: &'t [Step]) -> Aligned<'t> {
-        Aligned { goals: trail, places: [Place::default(); limits::TASKS + 1], tried: false }
+    pub fn new(trail: &'t [TurnEnd]) -> Aligned<'t> {
+        Aligned { goals: trail, places: [OpPosition::default(); limits::TASKS + 1], tried: false }
     }
 }
 
@@ -34,13 +34,13 @@ impl Strategy for Aligned<'_> {
                 return Some(Turn::handler(handler.into()));
             }
             let at = self.places[lane];
-            // One that has to wait where it did not wait then is overtaken by the others, as everywhere.
+            // Others overtake a lane that has to wait here and did not wait in the recorded run.
             if ready.has(lane) {
                 match at.cmp(&goal.place) {
                     // Point by point, for the op may end before it has as many.
                     Ordering::Less if at.op == goal.place.op => return Some(Turn::points(lane, 1)),
                     Ordering::Less => return Some(Turn::op(lane)),
-                    // The place is a scheduling point; what it waits for comes behind it.
+                    // The place is a scheduling point, and what the lane waited for comes after it.
                     Ordering::Equal if goal.waits && !std::mem::replace(&mut self.tried, true) => {
                         return Some(Turn::points(lane, 1));
                     }
@@ -58,7 +58,7 @@ impl Strategy for Aligned<'_> {
         !self.goals.is_empty()
     }
 
-    fn went(&mut self, lane: usize, place: Place, _: bool) {
+    fn went(&mut self, lane: usize, place: OpPosition, _: bool) {
         self.places[lane] = place;
     }
 }

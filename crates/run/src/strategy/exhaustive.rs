@@ -19,16 +19,18 @@ struct Branch {
 /// lane could go on, another one costs a preemption, where it could not, all lanes are tried for free.
 #[derive(Debug, Clone)]
 pub struct Exhaustive {
+    /// Preemptions that a run may have.
     most: u32,
     path: Vec<Branch>,
-    /// Place of the next choice of this run in the path.
+    /// Index in the path of this run's next choice.
     at: usize,
     preemptions: u32,
     runs: u64,
 }
 
 impl Exhaustive {
-    /// All schedules with at most so many preemptions.
+    /// All schedules with at most as many preemptions. Most concurrency bugs need one or two, and the number of
+    /// schedules grows with a power of the points for each.
     pub fn new(preemptions: u32) -> Exhaustive {
         Exhaustive { most: preemptions, path: Vec::new(), at: 0, preemptions: 0, runs: 0 }
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Strategies: who decides whose turn it is. What they choose is recorded as turns, which replay the run exactly.
+//! Strategies decide whose turn it is. What they choose is recorded as turns, which replay the run exactly.
 
 mod aligned;
 mod exhaustive;
@@ -15,21 +15,23 @@ pub use random::Random;
 pub(super) use record::Recorder;
 pub use replay::Replay;
 
-use super::turns::{Place, Ready};
+use super::turns::{OpPosition, Ready};
 use percuss_program::Turn;
 
-/// Chooses turns.
+/// Chooses turns. For each turn the scheduler calls [`Strategy::next`], runs the lane, and then calls
+/// [`Strategy::went`]. It calls `next` again at once when an interrupt cannot start, and not at all once a schedule is
+/// full.
 pub trait Strategy {
     /// Whose turn is next, and how far it goes. None, or a lane that cannot run, leaves it to the rule: the first task
     /// that can run, else kswapd; None goes to the end of the op.
     fn next(&mut self, ready: Ready) -> Option<Turn>;
 
-    /// kswapd runs when it is chosen. Else it comes first between two turns as soon as it is awake.
+    /// Whether kswapd runs only when it is chosen. If not, it comes first between two turns as soon as it is awake.
     fn schedules_kswapd(&self) -> bool {
         true
     }
 
     /// A lane has come to this place with its turn; `open`: a turn of points that follows for the same lane goes on
     /// with it.
-    fn went(&mut self, _lane: usize, _place: Place, _open: bool) {}
+    fn went(&mut self, _lane: usize, _place: OpPosition, _open: bool) {}
 }

@@ -6,10 +6,11 @@ use crate::turns::Ready;
 use percuss_program::Turn;
 use percuss_program::rng::Rng;
 
-/// One turn of so many is an interrupt, where one can start.
+/// One turn in four is an interrupt, where one can start.
 const INTERRUPTS: u32 = 4;
 
-/// Interrupts of a run, at most: each wakes who waits, so that a task that looks for memory would never be given up.
+/// The most interrupts of a run. Each makes waiting tasks try again, so with more of them a task that retries for
+/// memory would never be given up.
 const MOST: u32 = 64;
 
 /// Chooses evenly among those that can run, for 1 to 32 points, short turns more often.

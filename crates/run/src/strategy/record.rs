@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Turns as they were taken.
+//! Records turns as they were taken.
 
 use percuss_kernel::limits;
 use percuss_program::Turn;
 
-/// Writes turns down; consecutive ones of a lane become one.
+/// Records turns. Consecutive ones of a lane become one, so that a schedule stays short enough for a program.
 #[derive(Debug, Default)]
 pub struct Recorder {
     turns: Vec<Turn>,
@@ -13,7 +13,6 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Forgets what was recorded.
     pub fn clear(&mut self) {
         self.turns.clear();
         self.open = false;
@@ -46,7 +45,6 @@ impl Recorder {
         }
     }
 
-    /// What was recorded.
     pub fn turns(&self) -> &[Turn] {
         &self.turns
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Turns that are there already: a program's own, or recorded ones.
+//! Replays given turns: a program's own schedule, or a recorded one.
 
 use super::Strategy;
 use crate::turns::Ready;
