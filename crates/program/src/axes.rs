@@ -98,6 +98,7 @@ pub const AXES: &[Axis] = &[
 pub fn axes(g: &Geometry) -> [(&'static str, &'static str); 13] {
     let nr = g.nr_cpus();
     let cpus = match nr {
+        // A mask of the first CPUs is one less than a power of two.
         _ if g.cpus & g.cpus.wrapping_add(1) != 0 => "sparse",
         1 => "1",
         2 => "2",
@@ -175,6 +176,7 @@ impl AxisShares {
     /// Every value as axis, value, count and least share, the latter 0 for "other".
     pub fn rows(&self) -> impl Iterator<Item = (&'static str, &'static str, u64, u32)> + '_ {
         AXES.iter().enumerate().flat_map(move |(i, axis)| {
+            // Values that occurred without being listed come last, so that the table shows them too.
             let listed = axis.values.iter().copied();
             let others = self.counts.keys().filter(move |k| k.0 == i && axis.values.iter().all(|v| v.0 != k.1));
             listed.chain(others.map(|k| (k.1, 0))).map(move |(value, least)| {
@@ -185,6 +187,7 @@ impl AxisShares {
 
     /// Values below their least share, as axis and value; empty for a sound campaign.
     pub fn missing(&self) -> Vec<(&'static str, &'static str)> {
+        // In integers, to be exact at the limit.
         let short = |count: u64, least: u32| count * 1000 < u64::from(least) * self.programs;
         self.rows().filter(|&(.., count, least)| short(count, least)).map(|(axis, value, ..)| (axis, value)).collect()
     }

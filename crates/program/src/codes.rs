@@ -36,9 +36,11 @@ impl Sizes {
         if let Some(i) = COMMON_SIZES.iter().position(|&s| s == size) {
             return Some(i as u16);
         }
+        // Small sizes have a code each, so that a mutation of the lower bits is a step of a few bytes.
         if size < 0x4000 {
             return Some(0x4000 | size as u16);
         }
+        // Within 32 bytes of a limit on both sides: off-by-one errors of sizes and of alignment both show there.
         let i = EDGE_SIZES.iter().position(|&edge| (edge - 32..edge + 32).contains(&size))?;
         Some(0x8000 | (i as u16) << 6 | (size + 32 - EDGE_SIZES[i]) as u16)
     }
@@ -120,6 +122,7 @@ impl Short {
     /// Takes the next operand of `n` bytes (1 or 2).
     pub fn get(&mut self, n: usize) -> u16 {
         self.at += n;
+        // Little endian, as all of the byte form.
         let at = &self.bytes[self.at - n..self.at];
         at.iter().rev().fold(0, |code, &b| code << 8 | u16::from(b))
     }

@@ -5,8 +5,8 @@
 //! finding is always the tree's. The documentation, [`Program::repair`] and the names of caller errors all come from
 //! the one table [`RULES`].
 //!
-//! [`ContractState`] follows one task through its ops: ask [`ContractState::check`] before an op, then tell it about
-//! the op with [`ContractState::apply`], and ask [`ContractState::check_end`] after the last.
+//! [`ContractState`] follows one task through its ops: ask [`ContractState::check`] before an op, report the
+//! op with [`ContractState::apply`], and ask [`ContractState::check_end`] after the last.
 
 use super::Program;
 use super::op::{HeldLock, LOCKS, Op};
@@ -142,6 +142,7 @@ pub const RULES: &[Rule] = &[
 /// The rule of a number.
 ///
 /// Evaluated at compile time, so that a number out of order does not build.
+// The index is the number less one only as long as no rule is removed; the assertion says so.
 const fn rule(number: u8) -> &'static Rule {
     let found = &RULES[number as usize - 1];
     assert!(found.number == number);
@@ -247,6 +248,7 @@ impl ContractState {
     /// The rule that the task would break by running `op` now.
     pub fn check(&self, op: &Op) -> Result<(), &'static Rule> {
         let keep = |ok: bool, rule| if ok { Ok(()) } else { Err(rule) };
+        // What the kind of context forbids comes first: its rule explains more than the general one.
         if let Role::Shrinker { gated } = self.role {
             keep(shrinker_may(op, gated), SHRINKER)?;
         }
@@ -256,17 +258,21 @@ impl ContractState {
         match *op {
             Op::Alloc { gfp, .. } => {
                 keep(KNOWN_FLAGS.contains(gfp), MASK)?;
+                // Preemption is tested before interrupts, so that an op that breaks both always names the same rule.
                 keep(!gfp.allows_blocking() || self.atomic == 0 && !self.spins(), SLEEP_ATOMIC)?;
                 keep(!gfp.allows_blocking() || !self.irqs_off && self.interrupt.is_none(), SLEEP_IRQ)?;
+                // The page allocator cannot honour it without reclaim.
                 keep(!gfp.intersects(Gfp::NOFAIL) || gfp.allows_blocking(), NOFAIL)?;
                 // With PF_MEMALLOC the page allocator does not reclaim, so no lock of file systems or IO is taken.
                 let reclaims = gfp.allows_blocking() && !self.in_scope(Scope::Memalloc);
+                // IO first: a lock that forbids IO forbids FS too, and rule 13 is the stronger one.
                 keep(!reclaims || !self.forbidden().intersects(self.in_context(gfp) & Gfp::IO), UNDER_IO)?;
                 keep(!reclaims || !self.forbidden().intersects(self.in_context(gfp) & Gfp::FS), UNDER_FS)
             }
             Op::Balance => keep(self.may_sleep(), BALANCE),
             Op::Enter { .. } => {
                 keep(self.interrupt.is_none(), INTERRUPT)?;
+                // Scopes fill the array from the front, so the last slot is free if any is.
                 keep(self.scopes[limits::DEPTH - 1].is_none(), SCOPES)
             }
             Op::Leave => {
@@ -278,6 +284,7 @@ impl ContractState {
             Op::IrqOff => keep(!self.irqs_off && self.interrupt.is_none() && !self.holds(Ext::IrqSpin), IRQS),
             Op::IrqOn => keep(self.irqs_off && self.interrupt.is_none(), IRQS),
             Op::IsStatic { cpu, .. } | Op::Phys { cpu, .. } => {
+                // An unsafe program may name CPU 64 and above, for which a plain shift would overflow.
                 keep(self.possible.checked_shr(u32::from(cpu)).is_some_and(|m| m & 1 == 1), CPU)
             }
             Op::Lock { lock } => self.check_lock(lock),
@@ -306,6 +313,7 @@ impl ContractState {
     pub fn apply(&mut self, op: &Op) {
         match *op {
             Op::Enter { scope } => {
+                // A scope too deep is ignored; an unsafe program may enter more than there is room for.
                 if let Some(free) = self.scopes.iter_mut().find(|s| s.is_none()) {
                     *free = Some(scope);
                 }
@@ -458,6 +466,8 @@ impl Program {
         let numbered = (0..).zip(tasks).chain((limits::TASKS..).zip(shrinkers));
         let numbered = numbered.chain((limits::TASKS + limits::SHRINKERS..).zip(handlers));
         for (task, (ops, mut state)) in numbered {
+            // Each violation is reported once and then taken as done, so that one missing op does not flag all that
+            // follow.
             for (i, op) in ops.iter().enumerate() {
                 if let Err(rule) = state.check(op) {
                     found.push(Violation { rule, task, op: i });

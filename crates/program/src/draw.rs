@@ -72,6 +72,7 @@ impl<'r> Draw<'r> {
             Op::Free { var } => (var, false),
             _ => return,
         };
+        // An area that is allocated over is lost: its variable moves to the end as the youngest.
         if std::mem::replace(&mut self.is_live[usize::from(var.0)], live) {
             self.live.retain(|&v| v != var);
         }
@@ -88,6 +89,7 @@ impl<'r> Draw<'r> {
         if self.live.len() == self.slots || self.rng.chance(1, 200) {
             return random;
         }
+        // From a random slot on, so that variables are not used from `v0` on only.
         let free = (0..self.slots).map(|i| (usize::from(random.0) + i) % self.slots).find(|&i| !self.is_live[i]);
         free.map_or(random, |i| Var(i as u8))
     }
@@ -100,6 +102,7 @@ impl<'r> Draw<'r> {
         if n == 0 || self.rng.chance(1, 50) {
             return Var(self.rng.below(self.slots as u32) as u8);
         }
+        // One third of the draws are among the four youngest.
         let at = if self.rng.chance(1, 3) { n - 1 - self.rng.below(n.min(4)) } else { self.rng.below(n) };
         self.live[at as usize]
     }
@@ -129,6 +132,7 @@ impl<'r> Draw<'r> {
                     1 => PAGE / 2,
                     _ => rng.pick(&EDGE_SIZES),
                 };
+                // Above and below the limit by up to a bitmap word; clamped to what the allocator accepts.
                 (edge + rng.pick(&[0, 0, 0, 4, 8])).saturating_sub(rng.pick(&[0, 0, 4, 8, 256])).clamp(1, 32 << 10)
             }
             Sizes::Large => rng.range(PAGE / 2, 4 * PAGE) & !7,
@@ -154,6 +158,7 @@ impl<'r> Draw<'r> {
             550..700 => 4,
             700..780 => 16,
             780..900 => 64,
+            // As for a cache-aligned structure: its size rounded up to a power of two.
             900..960 => self.last_size.clamp(4, PAGE).next_power_of_two().min(PAGE),
             _ => 4 << rng.below(11),
         }
@@ -171,6 +176,7 @@ impl<'r> Draw<'r> {
     pub fn gfp(&mut self) -> Gfp {
         let rng = &mut *self.rng;
         let base = match rng.below(100) {
+            // Masks without direct reclaim, as rules 1 and 2 ask for here.
             _ if !self.context.may_sleep() => {
                 rng.pick(&[Gfp::NOWAIT, Gfp::NOWAIT, Gfp::ATOMIC, Gfp::KSWAPD_RECLAIM, Gfp::NONE])
             }
@@ -190,6 +196,7 @@ impl<'r> Draw<'r> {
             [Gfp::NOWARN, Gfp::NOWARN, Gfp::ACCOUNT, Gfp::NORETRY, Gfp::RETRY_MAYFAIL, Gfp::ZERO, Gfp::HIGH];
         match rng.below(20) {
             0..3 => base | rng.pick(&modifiers),
+            // `__GFP_NOFAIL` without reclaim would break rule 4.
             3 if base.allows_blocking() => base | Gfp::NOFAIL,
             _ => base,
         }

@@ -55,6 +55,7 @@ pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
         .into_iter()
         .map(|c| (distance(&word, &c.to_lowercase()), c))
         .min_by_key(|&(d, _)| d)
+        // One edit up to three letters, two up to seven.
         .filter(|&(d, c)| d <= 1 + c.len().min(word.len()) / 4)
         .map(|(_, c)| c)
 }
@@ -62,6 +63,7 @@ pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
 /// The Levenshtein distance in characters, computed in one row of the table.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
+    // `row[j]` is the distance between the prefix of `a` so far and the first `j` characters of `b`.
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, ca) in a.chars().enumerate() {
         let mut diagonal = row[0];

@@ -48,10 +48,12 @@ pub(super) fn interrupts(rng: &mut Rng, program: &mut Program) {
         let at = rng.below(turns.len() as u32) as usize;
         if turns[at].lane < Turn::KSWAPD && !turns[at].preempts() && rng.chance(2, 3) {
             // The interrupted op goes on after the handler, to its end.
+            // The turn is cut in two around the handler.
             let turn = turns[at];
             turns[at] = Turn::points(usize::from(turn.lane), rng.range(1, POINTS));
             turns.insert(at + 1, turn);
         }
+        // After the turn: a handler fires on top of the lane that ran last.
         turns.insert(at + 1, Turn::handler(rng.below(program.handlers.len() as u32) as usize));
     }
     turns.truncate(limits::SCHEDULE);
@@ -64,6 +66,7 @@ pub(super) fn interrupts(rng: &mut Rng, program: &mut Program) {
 fn handler(rng: &mut Rng) -> Handler {
     let mut ops = Vec::new();
     for _ in 0..rng.range(1, 4) {
+        // Low numbers, which tasks use, spread like Fibonacci numbers; and some that are the handlers' own.
         let var = Var(rng.pick(&[0, 1, 2, 3, 5, 8, 13, 21, 34, 55, 250, 251, 252, 253]));
         let gfp = rng.pick(&[Gfp::NOWAIT, Gfp::ATOMIC, Gfp::ATOMIC | Gfp::ACCOUNT, Gfp::ATOMIC | Gfp::NOWARN]);
         let size = 8 * rng.log_range(1, 512);

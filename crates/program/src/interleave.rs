@@ -40,12 +40,14 @@ fn few(rng: &mut Rng, program: &mut Program, tasks: usize) {
     for _ in 0..rng.range(1, 4) {
         let at = rng.below(turns.len() as u32) as usize;
         let task = usize::from(turns[at].lane);
+        // A second preemption in one place, or one of kswapd, would not be the kind this makes.
         if turns[at].preempts() || task >= tasks {
             continue;
         }
         turns[at] = Turn::points(task, rng.log_range(1, 32));
         // Any task but this one, all equally likely.
         let other = (task + 1 + rng.below(tasks as u32 - 1) as usize) % tasks;
+        // Half of the time whole ops: most races need another op to complete while the first is stopped.
         let meanwhile = match rng.below(4) {
             0 => vec![Turn::points(other, rng.log_range(1, 32))],
             1 => vec![Turn::points(other, TO_THE_END)],
@@ -66,6 +68,7 @@ fn throughout(rng: &mut Rng, program: &mut Program, tasks: usize) {
     program.schedule.clear();
     while left > 0 && program.schedule.len() < limits::SCHEDULE {
         let lane = match rng.below(8) {
+            // kswapd runs in one of eight turns, as it mostly sleeps.
             0 if kswapd => usize::from(Turn::KSWAPD),
             _ => rng.below(tasks as u32) as usize,
         };

@@ -82,6 +82,8 @@ impl OpInfo {
 
 macro_rules! ops {
     ($(
+        // One row of the table: documentation, variant with its operands as `field: type as kind`, name in text, byte
+        // codes and weight. The kind is a type of `operand` that knows all forms of the value.
         $(#[doc = $doc:literal])+
         $variant:ident $({ $($field:ident: $ty:ty as $kind:ident),+ })? = $name:literal, codes $low:literal..=$high:literal,
         weight $weight:literal;
@@ -106,6 +108,7 @@ macro_rules! ops {
         #[derive(Clone, Copy)]
         enum Row { $($variant),+ }
 
+        // `TABLE` and `ROWS` have the same order, so a row number picks the variant to construct.
         const ROWS: &[Row] = &[$(Row::$variant),+];
 
         impl Op {
@@ -124,6 +127,8 @@ macro_rules! ops {
             /// Appends the op in its canonical text form.
             pub(super) fn print(&self, out: &mut String) {
                 match *self { $(Op::$variant $({ $($field),+ })? => {
+                    // An operand that leads (`x =`) is printed before the name although it stands among the others in
+                    // the table.
                     $($(if $kind::LEADS { $kind::print($field, out); })+)?
                     out.push_str($name);
                     $($(if !$kind::LEADS { $kind::print($field, out); })+)?
@@ -135,6 +140,7 @@ macro_rules! ops {
             /// After false, `out` holds some of the operands and is of no use.
             pub(super) fn put_short(&self, out: &mut Short) -> bool {
                 match *self { $(Op::$variant $({ $($field),+ })? => {
+                    // Ops without operands leave the parameter unused.
                     let _ = &out;
                     true $($(&& out.put($kind::SHORT, $kind::short($field)))+)?
                 })+ }

@@ -56,6 +56,7 @@ pub(super) trait Operand {
 }
 
 /// Operands that are small numbers: both byte forms are the number itself.
+// The two closures differ between kinds; the rest is the same for all numbers that are their own code.
 macro_rules! number {
     ($(#[$doc:meta])* $kind:ident: $ty:ty, $bytes:literal, $syntax:literal, parse $parse:expr, print $print:expr, draw $draw:expr) => {
         $(#[$doc])*
@@ -76,6 +77,7 @@ macro_rules! number {
             fn short(value: $ty) -> Option<u16> {
                 Some(u16::from(value))
             }
+            // A code may be larger than the kind allows. Repair brings it into range, since only it knows the program.
             fn from_short(code: u16) -> $ty {
                 code as $ty
             }
@@ -325,6 +327,7 @@ macro_rules! choice {
             }
         }
         impl $kind {
+            // Every value is in the table, so the default is never taken.
             fn index(value: $ty) -> u16 {
                 $table.iter().position(|(v, _)| *v == value).unwrap_or(0) as u16
             }

@@ -5,10 +5,14 @@ use std::fmt;
 
 use super::{Op, Program, Turn};
 
-/// Entries on one line of a schedule; a run of equal turns is one. Keeps lines short enough for a mail.
+/// Entries on one line of a schedule; a run of equal turns is one.
+///
+/// Keeps lines short enough for a mail.
 const PER_LINE: usize = 32;
 
-/// The canonical name of a task: `a` for the first. There are at most 16, so a letter suffices.
+/// The canonical name of a task: `a` for the first.
+///
+/// There are at most 16, so a letter suffices.
 pub fn task_name(task: u8) -> char {
     char::from(b'a' + task)
 }

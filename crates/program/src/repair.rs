@@ -21,6 +21,7 @@ impl Program {
         if self.tasks.is_empty() {
             self.tasks.push(Vec::new());
         }
+        // Copied, as the lists are borrowed below.
         let (boot, unsafe_caller, tasks) = (self.boot, self.unsafe_caller, self.tasks.len() as u8);
         // What is left of the limit on ops; tasks are served first.
         let mut left = limits::OPS;
@@ -58,6 +59,7 @@ impl Program {
         }
         self.faults.truncate(limits::FAULTS);
         for fault in &mut self.faults {
+            // Counts start at 1; 0 would be a fault that never fires, of which there are many spellings.
             fault.nth = fault.nth.max(1);
             fault.times = fault.times.max(1);
         }
@@ -90,6 +92,7 @@ fn in_range(op: &mut Op, tasks: u8) {
 fn keep_contract(ops: &mut Vec<Op>, boot: &Geometry, mut state: ContractState, room: usize) {
     let mut kept = 0;
     for i in 0..ops.len() {
+        // An op that cannot be made legal is dropped, and the state stays as before it.
         let Some(op) = legal(ops[i], &state, boot) else { continue };
         let mut after = state;
         after.apply(&op);
@@ -101,6 +104,7 @@ fn keep_contract(ops: &mut Vec<Op>, boot: &Geometry, mut state: ContractState, r
         kept += 1;
         state = after;
     }
+    // What is still open at the end is ended by the ops that the room was kept for.
     ops.truncate(kept);
     ops.extend(state.closers());
 }
@@ -110,6 +114,7 @@ fn legal(mut op: Op, state: &ContractState, boot: &Geometry) -> Option<Op> {
     match &mut op {
         Op::Alloc { dst, size, align, reserved, gfp } => {
             *gfp = *gfp & KNOWN_FLAGS;
+            // First the flags that no lock could allow, then those of locks, then what depends on reclaim being left.
             if !state.may_sleep() || state.never_sleeps() {
                 *gfp = gfp.without(Gfp::DIRECT_RECLAIM);
             }
@@ -126,6 +131,7 @@ fn legal(mut op: Op, state: &ContractState, boot: &Geometry) -> Option<Op> {
             }
         }
         Op::IsStatic { cpu, .. } | Op::Phys { cpu, .. } if boot.cpus >> *cpu & 1 == 0 => {
+            // Spread over the possible CPUs, where taking the first would make most random CPUs the same.
             let nth = usize::from(*cpu) % boot.nr_cpus() as usize;
             *cpu = boot.possible().nth(nth).expect("below the number of possible CPUs") as u8;
         }

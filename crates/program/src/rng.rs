@@ -8,6 +8,7 @@
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
 
+// The finalizer of SplitMix64: every input bit changes about half of the output bits.
 fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -19,6 +20,8 @@ impl Rng {
     ///
     /// Streams of different indices are unrelated, so each program can be made alone.
     pub fn new(seed: u64, index: u64) -> Rng {
+        // Mixed twice, so that neighbouring indices or seeds start far apart. The constant is the golden ratio, 2^64 /
+        // phi.
         Rng(mix(seed ^ mix(index.wrapping_add(0x9e37_79b9_7f4a_7c15))))
     }
 
@@ -73,6 +76,7 @@ impl Rng {
     /// For lengths and sizes: small values stay common, large ones occur.
     pub fn log_range(&mut self, low: u32, high: u32) -> u32 {
         // Integer arithmetic only: floating point need not be the same everywhere.
+        // A power of two is drawn first, then a number up to the next one.
         let octaves = (high / low).ilog2();
         let base = low << self.below(octaves + 1);
         self.range(base, high.min(base.saturating_mul(2) - 1))

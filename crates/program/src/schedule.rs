@@ -56,6 +56,7 @@ impl Turn {
     /// A turn that fires a handler needs at least one handler; [`Program::repair`](super::Program::repair) drops it
     /// otherwise.
     pub(super) fn repair(&mut self, tasks: usize, handlers: usize) {
+        // Only the handlers of the program exist, so the number is taken modulo theirs; kswapd needs no repair.
         if let Some(handler) = self.fires() {
             *self = Turn::handler(handler % handlers);
         } else if self.lane != Turn::KSWAPD {

@@ -41,6 +41,7 @@ impl<'t> Names<'t> {
         if let Some(var) = numbered(name).or_else(|| self.by_name.get(name).copied()) {
             return Some(var);
         }
+        // None when 256 names are in use; the caller then reports the name that is one too many.
         let free = self.taken.iter().position(|t| !t)?;
         self.taken[free] = true;
         self.by_name.insert(name.to_owned(), Var(free as u8));
@@ -56,6 +57,7 @@ fn tasks(text: &str) -> Vec<&str> {
         if words.next() == Some("task")
             && let Some(name) = words.next().filter(|name| tasks.len() < limits::TASKS && !tasks.contains(name))
         {
+            // `task a` may occur again to continue the task: names are listed once.
             tasks.push(name);
         }
     }
@@ -88,6 +90,7 @@ pub(super) fn parse_size(word: &str) -> Option<u32> {
 fn parse_number(word: &str) -> Option<u32> {
     match word.strip_prefix("0x") {
         Some(hex) => u32::from_str_radix(hex, 16).ok(),
+        // `u32::from_str` would accept a sign.
         // No sign: `+12` is a delta.
         None => word.bytes().all(|b| b.is_ascii_digit()).then(|| word.parse().ok())?,
     }
@@ -110,6 +113,7 @@ impl<'t, 'n> Words<'t, 'n> {
     ///
     /// `line` is a range of bytes of the text.
     pub(super) fn new(text: &'t str, line: Range<usize>, names: &'n mut Names<'t>, first_cpu: u32) -> Words<'t, 'n> {
+        // A comment is cut off before splitting, so that words in it can say anything.
         let content = text[line.clone()].split('#').next().unwrap_or("").trim_end();
         let (mut rest, mut start) = (Vec::new(), None);
         for (i, c) in content.char_indices().chain([(content.len(), ' ')]) {
@@ -130,6 +134,7 @@ impl<'t, 'n> Words<'t, 'n> {
     /// The blanks are optional: `x=alloc`, `x= alloc` and `x =alloc` mean the same.
     pub(super) fn take_assignment(&mut self) {
         let Some(first) = self.rest.first().cloned() else { return };
+        // `x=alloc` is one word for the splitter; what follows the `=` becomes a word of its own.
         if let Some(at) = self.text[first.clone()].find('=') {
             self.rest.remove(0);
             let after = first.start + at + 1..first.end;
@@ -189,6 +194,7 @@ impl<'t, 'n> Words<'t, 'n> {
         if let Some(at) = self.assigned.take() {
             return Err(self.error(at, "this op returns nothing to assign".to_owned(), None));
         }
+        // The leftmost word is reported: keywords may have moved others to the end.
         match self.rest.iter().min_by_key(|w| w.start) {
             Some(at) => Err(self.unexpected(at.clone(), "the end of the line", candidates)),
             None => Ok(()),
@@ -216,6 +222,7 @@ impl<'t, 'n> Words<'t, 'n> {
 
     pub(super) fn one_of<T: Copy>(&mut self, what: &str, names: &[(T, &str)]) -> Result<T, TextError> {
         let all: Vec<&str> = names.iter().map(|n| n.1).collect();
+        // The message lists the names, as there are few.
         let what = format!("{what} ({})", all.join(", "));
         let (word, at) = self.expect(&what)?;
         names.iter().find(|n| n.1 == word).map(|n| n.0).ok_or_else(|| self.unexpected(at, &what, &all))
@@ -266,6 +273,7 @@ impl<'t, 'n> Words<'t, 'n> {
     pub(super) fn gfp(&mut self) -> Result<Gfp, TextError> {
         let (_, first) = self.expect("a gfp mask")?;
         let mut end = first.end;
+        // Words belong to the mask as long as a `|` stands at the seam.
         while let Some(next) = self.rest.first().cloned() {
             if !self.text[next.clone()].starts_with('|') && !self.text[..end].ends_with('|') {
                 break;

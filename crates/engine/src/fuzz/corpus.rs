@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Corpora on disk that several sessions and a kill in the middle do not harm.
+//! Corpora on disk that neither concurrent sessions nor a kill at any moment can damage.
 //!
-//! A session's fuzzer writes to a scratch folder of its own. When it ends, and with the corpus locked, the fuzzer's merge
-//! picks the inputs worth keeping from scratch and corpus; those are added to the corpus by renaming, and only then is
-//! what the merge left out removed. What a killed session left in its scratch folder the next one takes along.
+//! A session's fuzzer writes to a scratch folder of its own. When it ends, the fuzzer's merge, with the corpus locked,
+//! picks the inputs worth keeping from scratch and corpus. New ones are added to the corpus by renaming, and only then
+//! is what the merge left out removed. What a killed session left in its scratch folder is merged by the next one.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -12,67 +12,55 @@ use std::path::{Path, PathBuf};
 
 use percuss_source::files::{name_of, write_whole};
 
-/// A corpus folder, with lock and scratch folders beside it.
+/// A corpus folder, with the lock and scratch folders beside it.
 #[derive(Debug, Clone)]
 pub struct Corpus {
     dir: PathBuf,
-    /// Where scratch folders and lock files are: beside the corpus, so that renaming works.
+    /// The parent folder, where scratch folders and locks are: renaming works only within one file system.
     beside: PathBuf,
     name: String,
 }
 
-/// What a scratch folder is for.
+/// The purpose of a scratch folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
-    /// Inputs that a session's fuzzer keeps.
     New,
-    /// Inputs of findings.
+    /// Inputs of findings, with their reports.
     Found,
-    /// What a merge writes.
     Merged,
 }
 
-/// A folder that one session writes to. It stays until it is [discarded](Scratch::discard): what a session that failed or
-/// was killed had in it is not lost.
+/// A folder that one session writes to.
+///
+/// It stays until [`Scratch::discard`], so that nothing is lost if the session fails or is killed.
 #[derive(Debug)]
 pub struct Scratch {
     dir: PathBuf,
-    /// Locked: the session is alive.
+    /// A file that is locked while the session lives.
+    ///
+    /// The system releases the lock when the process dies, however it dies.
     _alive: File,
 }
 
-/// Why a merge is not believed, or the corpus not changed.
+/// Why a merge is not trusted, or the corpus not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum CorpusError {
-    /// A file or folder.
+    /// A file or folder cannot be read or written.
     #[error("{}: {error}", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// The merge wrote another number of inputs than it says.
+    File { path: PathBuf, error: io::Error },
+    /// The merge reported another number of inputs than it wrote.
     #[error("the fuzzer kept {said} inputs, but wrote {written}: is the disk full? The corpus is as it was")]
-    Count {
-        /// What it says.
-        said: usize,
-        /// What there is.
-        written: usize,
-    },
-    /// The merge wrote something that it did not get.
+    Count { said: usize, written: usize },
+    /// The merge wrote an input that it did not get, such as one cut short.
     #[error("the fuzzer wrote {name}, which is none of its inputs: is the disk full? The corpus is as it was")]
-    Broken {
-        /// The file.
-        name: String,
-    },
+    Broken { name: String },
 }
 
 fn at<T>(path: &Path, result: io::Result<T>) -> Result<T, CorpusError> {
     result.map_err(|error| CorpusError::File { path: path.to_owned(), error })
 }
 
-/// Regular files of a folder by path, none when it is missing.
+/// The regular files of a folder, sorted; none if it is missing.
 fn files(dir: &Path) -> Result<Vec<PathBuf>, CorpusError> {
     let mut out = Vec::new();
     let entries = match fs::read_dir(dir) {
@@ -89,7 +77,7 @@ fn files(dir: &Path) -> Result<Vec<PathBuf>, CorpusError> {
     Ok(out)
 }
 
-/// Contents of folders and the folders in them, by name of the content.
+/// The inputs in folders and their subfolders, by a hash of the content, so that an input in two places counts once.
 fn contents(dirs: &[&Path]) -> Result<BTreeMap<String, Vec<u8>>, CorpusError> {
     let mut all = BTreeMap::new();
     for dir in dirs {
@@ -102,10 +90,10 @@ fn contents(dirs: &[&Path]) -> Result<BTreeMap<String, Vec<u8>>, CorpusError> {
 }
 
 impl Corpus {
-    /// The corpus in `dir`, which is made when missing.
+    /// Opens the corpus in `dir`, which is created if missing.
     ///
     /// # Errors
-    /// It cannot be made.
+    /// The folder cannot be created.
     pub fn open(dir: &Path) -> Result<Corpus, CorpusError> {
         let dir = at(dir, std::path::absolute(dir))?;
         at(&dir, fs::create_dir_all(&dir))?;
@@ -114,12 +102,12 @@ impl Corpus {
         Ok(Corpus { dir, beside, name })
     }
 
-    /// The folder.
+    /// The corpus folder, which fuzzers read.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Inputs in it.
+    /// Number of inputs.
     ///
     /// # Errors
     /// It cannot be read.
@@ -127,7 +115,7 @@ impl Corpus {
         Ok(files(&self.dir)?.len())
     }
 
-    /// Waits until no other session merges into the corpus; none does for as long as the file is kept.
+    /// Waits until no other session merges into the corpus. None does while the returned file is open.
     ///
     /// # Errors
     /// There can be no lock.
@@ -138,7 +126,7 @@ impl Corpus {
         Ok(file)
     }
 
-    /// An empty folder of a session.
+    /// Creates an empty scratch folder, with a name that no other session uses.
     ///
     /// # Errors
     /// It cannot be made.
@@ -157,7 +145,8 @@ impl Corpus {
         unreachable!("numbers do not end")
     }
 
-    /// Scratch folders of a kind whose sessions have died or failed. Ask with the corpus locked.
+    /// Scratch folders of a kind whose sessions died or failed. Call it with the corpus locked, or two sessions take
+    /// the same one.
     ///
     /// # Errors
     /// The folder of the corpus cannot be read.
@@ -167,7 +156,8 @@ impl Corpus {
         for entry in at(&self.beside, fs::read_dir(&self.beside))? {
             let path = at(&self.beside, entry)?.path();
             let ours = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(&begin));
-            // A folder whose mark is missing is being made this moment, or its session died then: it holds nothing.
+            // A folder without its lock file is being made at this moment, or its session died then. It is empty in
+            // either case.
             let dead = || File::open(alive(&path)).is_ok_and(|file| file.try_lock().is_ok());
             if ours && path.is_dir() && dead() {
                 out.push(path);
@@ -177,11 +167,12 @@ impl Corpus {
         Ok(out)
     }
 
-    /// Makes the corpus what a merge kept of it and of `sources`. The merge wrote to `merged` and says it kept `said`.
-    /// Call with the corpus locked.
+    /// Makes the corpus what a merge kept of it and of `sources`; returns the numbers of inputs added and removed.
+    ///
+    /// The merge wrote to `merged` and reported `said` inputs. Call it with the corpus locked.
     ///
     /// # Errors
-    /// The merge is not to be believed, or an input cannot be written: then nothing has been removed.
+    /// The merge is not trustworthy, or an input cannot be written. Nothing has been removed then.
     pub fn replace(&self, merged: &Path, said: usize, sources: &[&Path]) -> Result<(usize, usize), CorpusError> {
         let old = contents(&[&self.dir])?;
         let all = contents(sources)?;
@@ -199,7 +190,7 @@ impl Corpus {
             at(&path, write_whole(merged, &path, bytes))?;
             added += 1;
         }
-        // From here on every kept input is in the corpus.
+        // All kept inputs are in the corpus from here on, so a kill in the following loop loses nothing.
         let mut removed = 0;
         for path in files(&self.dir)? {
             let name = name_of(&at(&path, fs::read(&path))?);
@@ -212,29 +203,31 @@ impl Corpus {
     }
 }
 
-/// The file beside a scratch folder that is locked as long as its session is alive.
+/// The lock file of a scratch folder.
 fn alive(dir: &Path) -> PathBuf {
     dir.with_extension("alive")
 }
 
 impl Scratch {
-    /// The folder.
+    /// The folder to write to.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Removes it: what was in it is elsewhere, or not wanted.
+    /// Removes the folder: what was in it is kept elsewhere, or of no use.
     pub fn discard(self) {
         discard(&self.dir);
     }
 }
 
-/// The file beside a scratch folder with what its fuzzer printed.
+/// The file with what the fuzzer of a scratch folder printed.
 pub fn log_of(scratch: &Path) -> PathBuf {
     scratch.with_extension("log")
 }
 
-/// Removes a scratch folder with its log and its mark. What cannot be removed is an orphan of the next session.
+/// Removes a scratch folder with its log and lock.
+///
+/// One that cannot be removed is an orphan of the next session.
 pub fn discard(scratch: &Path) {
     if fs::remove_dir_all(scratch).is_ok() {
         let _ = fs::remove_file(log_of(scratch));
@@ -242,7 +235,7 @@ pub fn discard(scratch: &Path) {
     }
 }
 
-/// Files of a folder and of the folders in it, by path.
+/// The files of a folder and its subfolders, sorted.
 ///
 /// # Errors
 /// One cannot be read.
@@ -329,10 +322,10 @@ mod tests {
     fn sessions_side_by_side_lose_nothing() -> Result<(), CorpusError> {
         let home = tempfile::tempdir().expect("a directory");
         let corpus = Corpus::open(&home.path().join("t"))?;
-        let session = |who: u32| {
+        let session = |number: u32| {
             for round in 0..20 {
                 let (scratch, merged) = (corpus.scratch(Use::New)?, corpus.scratch(Use::Merged)?);
-                let mine = format!("{who}-{round}");
+                let mine = format!("{number}-{round}");
                 put(scratch.dir(), &[&mine, "useless"])?;
                 let lock = corpus.lock()?;
                 let mut keep = inputs(corpus.dir())?;
@@ -345,7 +338,7 @@ mod tests {
             Ok::<_, CorpusError>(())
         };
         std::thread::scope(|s| {
-            let all: Vec<_> = (0..4).map(|who| s.spawn(move || session(who))).collect();
+            let all: Vec<_> = (0..4).map(|number| s.spawn(move || session(number))).collect();
             all.into_iter().try_for_each(|one| one.join().expect("no panic"))
         })?;
         assert_eq!(corpus.count()?, 80);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A folder with every finding once: its report and program as text, the input, a small program, and when it was seen.
+//! A folder with every finding once: report and program as text, the input, a small program, and when it was seen.
+//!
+//! Findings are distinguished by title, which names the oracle and the place but no numbers of the run. Each has a folder
+//! of its own, in which `about.json` is written last: a folder without it was not finished and is ignored.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,43 +15,41 @@ use super::target::{Target, target};
 use percuss_program::Program;
 use percuss_source::files::{slug, write_whole};
 
-/// What is known of a finding besides its files: `about.json`, which is written last.
+/// The content of `about.json`: what is known of a finding apart from its files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
-    /// Stable headline, by which findings are told apart.
+    /// Stable headline, by which findings are distinguished.
     pub title: String,
-    /// Targets that found it.
+    /// Names of the targets that found it.
     pub targets: BTreeSet<String>,
-    /// Seconds since 1970 when it was seen first.
+    /// Time of the first sighting, in seconds since 1970.
     pub first_seen: u64,
-    /// And last.
+    /// Time of the last sighting, in seconds since 1970.
     pub last_seen: u64,
-    /// How often.
+    /// Number of sightings.
     pub count: u64,
 }
 
-/// An input that a fuzzer ended with.
+/// An input with which a fuzzer's process ended.
 #[derive(Debug, Clone)]
 pub struct Dropped {
-    /// The target that ran it.
     pub target: &'static Target,
-    /// What it shows.
+    /// Title and report.
     pub story: Story,
-    /// It.
     pub bytes: Vec<u8>,
-    /// A small program that shows the same, when the target made one.
+    /// A small program with the same finding, if the target's process made one.
     pub small: Option<Program>,
-    /// The files it was read from.
+    /// The files it was read from, which are removed once it is kept.
     pub files: Vec<PathBuf>,
 }
 
-/// The folder.
+/// The folder of all findings.
 #[derive(Debug, Clone)]
 pub struct Findings {
     dir: PathBuf,
 }
 
-/// Prefixes of the files that libFuzzer writes itself, with what they mean.
+/// Prefixes of the files that libFuzzer writes itself, with the title of a finding of each; a slow input is none.
 const ARTIFACTS: [(&str, &str); 5] = [
     ("crash-", "crash"),
     ("timeout-", "timeout: the input does not end"),
@@ -57,8 +58,8 @@ const ARTIFACTS: [(&str, &str); 5] = [
     ("slow-unit-", ""),
 ];
 
-/// Inputs that a target's fuzzer left in `dir`, whole ones only. `log` is what it printed: it names what it did not tell
-/// of in time.
+/// Reads the inputs that a target's fuzzer left in `dir`. `log` is what the fuzzer printed, which names crashes that
+/// ended the process before it could report them.
 ///
 /// # Errors
 /// The folder cannot be read.
@@ -68,9 +69,10 @@ pub fn collect(target: &'static Target, dir: &Path, log: &str) -> io::Result<Vec
         files.push(entry?.path());
     }
     files.sort();
-    let mut told = Vec::new();
+    let mut dropped = Vec::new();
     for input in files.iter().filter(|p| p.extension().is_some_and(|e| e == "input")) {
-        // The text comes last: without it the process was killed in between, and the fuzzer's own file is there.
+        // The report is written last. Without it the process was killed in between, and the fuzzer's own file is read
+        // below.
         let texts = ["percuss", "txt"].map(|e| input.with_extension(e));
         let Some(path) = texts.into_iter().find(|p| p.exists()) else { continue };
         let text = fs::read_to_string(&path)?;
@@ -86,31 +88,32 @@ pub fn collect(target: &'static Target, dir: &Path, log: &str) -> io::Result<Vec
             found.small = fs::read_to_string(&small)?.parse().ok();
             found.files.push(small);
         }
-        told.push(found);
+        dropped.push(found);
     }
     for path in &files {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let Some((_, what)) = ARTIFACTS.iter().find(|(prefix, _)| name.starts_with(prefix)) else { continue };
         let bytes = fs::read(path)?;
-        // What threads did is noted in an input of our own, in addition.
+        // A finding of threads has an input of our own, with the order in which they ran, besides the fuzzer's without
+        // it.
         let same = |d: &Dropped| {
             d.bytes == bytes || target.program(&bytes).is_some_and(|p| target.program(&d.bytes) == Some(p))
         };
-        match told.iter_mut().find(|d| same(d)) {
+        match dropped.iter_mut().find(|d| same(d)) {
             Some(known) => known.files.push(path.clone()),
             None if what.is_empty() => {} // slow, but nothing wrong
             None => {
                 let title = if *what == "crash" { summary(log) } else { (*what).to_owned() };
                 let report = format!("the fuzzer ended with this input ({name})");
                 let story = Story { title, report };
-                told.push(Dropped { target, story, bytes, small: None, files: vec![path.clone()] });
+                dropped.push(Dropped { target, story, bytes, small: None, files: vec![path.clone()] });
             }
         }
     }
-    Ok(told)
+    Ok(dropped)
 }
 
-/// The story that a text begins with.
+/// The title and report that a text begins with, as comments.
 fn story(text: &str) -> Story {
     let mut lines = text.lines().map_while(|l| l.strip_prefix('#')).map(|l| l.strip_prefix(' ').unwrap_or(l));
     let title = lines.next().unwrap_or_default().to_owned();
@@ -118,7 +121,7 @@ fn story(text: &str) -> Story {
     Story { title, report }
 }
 
-/// What the last summary in a log says, without places that change.
+/// What the last summary of a sanitizer in a log says, without the line, which differs between trees.
 fn summary(log: &str) -> String {
     let last = log.lines().rev().find_map(|line| line.split("SUMMARY: ").nth(1));
     match last {
@@ -135,21 +138,21 @@ fn summary(log: &str) -> String {
 }
 
 impl Findings {
-    /// Findings in `dir`, which is made when missing.
+    /// Opens the findings in `dir`, which is created if missing.
     ///
     /// # Errors
-    /// It cannot be made.
+    /// The folder cannot be created.
     pub fn open(dir: &Path) -> io::Result<Findings> {
         fs::create_dir_all(dir)?;
         Ok(Findings { dir: dir.to_owned() })
     }
 
-    /// The folder of a title.
+    /// The folder of the finding with this title.
     pub fn folder(&self, title: &str) -> PathBuf {
         self.dir.join(slug(title))
     }
 
-    /// All findings, by folder name. What was killed before it was whole is left out.
+    /// All findings, sorted by folder. Folders that were not finished are left out.
     ///
     /// # Errors
     /// The folder cannot be read.
@@ -167,9 +170,10 @@ impl Findings {
         Ok(out)
     }
 
-    /// Notes what was found at `now`, in seconds since 1970: a new folder, or one more of an old one, whose input is
-    /// replaced by a shorter one. `minimize` makes the program of a new finding small where its target did not; None when
-    /// it cannot. True when the finding is new.
+    /// Files what was found at `now`, in seconds since 1970; true if the finding is new.
+    ///
+    /// A new finding gets a folder; a known one is counted, and its input replaced if this one is shorter. `minimize`
+    /// makes a program small where its target did not, and returns None when it cannot.
     ///
     /// # Errors
     /// A file cannot be written; the finding is then as it was, and the fuzzer's own files are kept.
@@ -194,12 +198,13 @@ impl Findings {
         if new || shorter() {
             let shown = || found.target.shown(&found.bytes);
             let small = found.small.clone().or_else(|| shown().as_ref().and_then(minimize));
-            let text = found.story.tell(found.target, &found.bytes);
+            let text = found.story.text(found.target, &found.bytes);
             write_whole(&dir, &dir.join("report.txt"), text.as_bytes())?;
             if let Some(small) = small {
-                let text = found.story.tell(found.target, &small.encode());
+                let text = found.story.text(found.target, &small.encode());
                 write_whole(&dir, &dir.join("minimized.percuss"), text.as_bytes())?;
             }
+            // The input comes after its texts: only its length decides whether a later one is better.
             write_whole(&dir, &dir.join("input"), &found.bytes)?;
         }
         about.targets.insert(found.target.name.to_owned());
@@ -214,7 +219,7 @@ impl Findings {
     }
 }
 
-/// The target that a finding's folder was made for first.
+/// The target by which the program of a finding is read: the first by name of those that found it.
 pub fn target_of(about: &About) -> Option<&'static Target> {
     about.targets.first().and_then(|name| target(name))
 }
@@ -319,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_fuzzer_alone_tells_of_is_named_by_its_log() -> io::Result<()> {
+    fn crashes_without_a_report_are_named_by_the_log() -> io::Result<()> {
         let drops = tempfile::tempdir()?;
         for name in ["crash-1", "timeout-2", "slow-unit-3"] {
             fs::write(drops.path().join(name), name)?;

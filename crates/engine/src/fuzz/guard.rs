@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What is said and kept when a target dies: by a finding, a panic, or a sanitizer's report from the middle of the C.
+//! What is printed and kept when a target's process dies: by a finding, a panic, or the report of a sanitizer from the
+//! middle of the C.
 //!
-//! Each input is noted before it runs. Whoever ends the process calls [`blame`], which prints title, report and the input
-//! as text, and writes both forms to the directory that `PERCUSS_FINDINGS` names.
+//! A fuzzer ends its process at the first finding, so nothing can be done afterwards. Each input is therefore noted
+//! before it runs. Whatever ends the process calls [`blame`], which prints title, report and the input as text, and
+//! writes both forms to the directory that `PERCUSS_FINDINGS` names.
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -15,40 +17,49 @@ use percuss_program::Program;
 use percuss_run::so_far;
 use percuss_source::files::{name_of, write_whole};
 
-/// Names the directory to which findings are written; without it they are only printed.
+/// Environment variable with the directory that findings are written to.
+///
+/// Without it they are only printed.
 pub const FINDINGS: &str = "PERCUSS_FINDINGS";
 
-/// Ends the name of a file with a small program that shows the same.
+/// Extension of a file with a small program that has the same finding.
 pub(super) const SMALL: &str = "minimized";
 
-/// The input that runs.
+/// The input that runs at the moment.
 struct Current {
     target: &'static Target,
     bytes: Vec<u8>,
-    /// It has been blamed for something: what follows from that is not another finding.
+    /// It was blamed for something.
+    ///
+    /// What happens from then on is a consequence and no other finding.
     blamed: bool,
 }
 
+/// The input of this process.
+///
+/// Hooks of panics and sanitizers have no argument to find it by.
 static CURRENT: Mutex<Option<Current>> = Mutex::new(None);
 
-/// Why an input is kept.
+/// Why an input is kept: the finding in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Story {
-    /// Stable headline.
+    /// Stable headline, by which findings are distinguished.
     pub title: String,
-    /// What was reported, in lines.
+    /// The report, in lines.
     pub report: String,
 }
 
 impl Story {
-    /// The story and the input, as text: a program that `percuss replay` takes, the story in comments.
-    pub fn tell(&self, target: &Target, bytes: &[u8]) -> String {
+    /// The finding and its input as text: a program that `percuss replay` reads, with title and report in comments.
+    ///
+    /// Inputs of parsers are quoted instead.
+    pub fn text(&self, target: &Target, bytes: &[u8]) -> String {
         let mut out = format!("# {}\n# target {}\n", self.title, target.name);
         out.extend(self.report.trim_end().lines().map(|line| format!("# {line}").trim_end().to_owned() + "\n"));
         match target.shown(bytes) {
             Some(program) => out + &program.to_string(),
             None => {
-                // Not ours to interpret, so no line of it may look like one of the story.
+                // The input may hold anything, so every line is quoted: none may look like a line of the report.
                 let text = String::from_utf8_lossy(bytes);
                 out.extend(text.lines().map(|line| format!("| {}\n", line.escape_debug())));
                 out
@@ -56,7 +67,7 @@ impl Story {
         }
     }
 
-    /// Writes the input and then its text, each whole; the text's path.
+    /// Writes the input and then its text, each whole or not at all, and returns the path of the text.
     ///
     /// # Errors
     /// One of them cannot be written.
@@ -66,17 +77,19 @@ impl Story {
         write_whole(dir, &stem.with_extension("input"), bytes)?;
         let extension = if matches!(target.kind, Kind::Program { .. }) { "percuss" } else { "txt" };
         let path = stem.with_extension(extension);
-        write_whole(dir, &path, self.tell(target, bytes).as_bytes())?;
+        write_whole(dir, &path, self.text(target, bytes).as_bytes())?;
         Ok(path)
     }
 }
 
-/// Path of an input's files, without what follows the dot.
+/// Path of an input's files without the extension.
+///
+/// It is named by its content, so that the same input overwrites itself.
 fn stem(target: &Target, bytes: &[u8], dir: &Path) -> PathBuf {
     dir.join(format!("{}-{}", target.name, &name_of(bytes)[..16]))
 }
 
-/// From now on panics and sanitizers' reports come with their input.
+/// Installs the hooks that blame the running input for panics and for reports of sanitizers.
 pub fn install() {
     let before = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
@@ -90,13 +103,13 @@ pub fn install() {
     });
 }
 
-/// The part of a message that is the same for the same defect.
+/// The part of a panic's message that is the same for the same defect: its first line, without numbers.
 fn headline(message: &str) -> String {
     let line = message.lines().next().unwrap_or_default();
     line.chars().map(|c| if c.is_ascii_digit() { 'N' } else { c }).take(100).collect()
 }
 
-/// Notes the input that runs next.
+/// Takes note of the input that runs next.
 pub(super) fn begin(target: &'static Target, bytes: &[u8]) {
     let Ok(mut current) = CURRENT.lock() else { return };
     match current.as_mut() {
@@ -110,7 +123,7 @@ pub(super) fn begin(target: &'static Target, bytes: &[u8]) {
     }
 }
 
-/// Notes that the input runs as this program: the same with a schedule.
+/// Takes note that the input runs as this program: the same with another schedule.
 pub(super) fn note(program: &Program) {
     let Ok(mut current) = CURRENT.lock() else { return };
     if let Some(c) = current.as_mut() {
@@ -118,17 +131,17 @@ pub(super) fn note(program: &Program) {
     }
 }
 
-/// Notes that no input runs.
+/// Takes note that no input runs.
 pub(super) fn end() {
     if let Ok(mut current) = CURRENT.lock() {
         *current = None;
     }
 }
 
-/// What to do with a program that shows something.
+/// Advice on how to run a program again that shows a finding.
 fn how(kind: Kind) -> &'static str {
     match kind {
-        // What both images are is known to this program alone.
+        // Only this process has both images; the tool has one tree.
         Kind::Program { beside: Beside::Image, .. } => {
             "save it and give it to this program again; `percuss replay --events FILE` shows what one tree does"
         }
@@ -136,20 +149,21 @@ fn how(kind: Kind) -> &'static str {
     }
 }
 
-/// Prints and writes the story of the input that runs, once.
+/// Prints and writes the finding of the input that runs, once for each input.
 pub fn blame(story: &Story) {
-    // Who is called in the middle of something broken does not wait for a lock.
+    // The process may be anywhere, also within this module. Waiting for the lock could then be for ever.
     let Ok(mut current) = CURRENT.try_lock() else { return };
     let Some(c) = current.as_mut().filter(|c| !c.blamed) else { return };
     c.blamed = true;
     if let Some(mut program) = c.target.shown(&c.bytes)
+        // Threads that did not finish have an order so far, which replays up to here.
         && let Some(turns) = so_far()
     {
         program.schedule = turns;
         c.bytes = program.encode();
     }
     eprintln!("# From here on a program as text: {}.", how(c.target.kind));
-    eprint!("{}", story.tell(c.target, &c.bytes));
+    eprint!("{}", story.text(c.target, &c.bytes));
     let Some(dir) = std::env::var_os(FINDINGS) else { return };
     match story.save(c.target, &c.bytes, Path::new(&dir)) {
         Ok(path) => eprintln!("# written to {}", path.display()),
@@ -157,13 +171,13 @@ pub fn blame(story: &Story) {
     }
 }
 
-/// Prints and writes a small program with the same story, beside the input that was blamed.
+/// Prints and writes a small program with the same finding, beside the input that was blamed.
 pub(super) fn smaller(story: &Story, small: &Program) {
     let Ok(current) = CURRENT.try_lock() else { return };
     let Some(c) = current.as_ref().filter(|c| c.blamed) else { return };
     eprint!("# The same with a small program:\n{small}");
     let Some(dir) = std::env::var_os(FINDINGS) else { return };
-    let (dir, text) = (Path::new(&dir), story.tell(c.target, &small.encode()));
+    let (dir, text) = (Path::new(&dir), story.text(c.target, &small.encode()));
     let path = stem(c.target, &c.bytes, dir).with_extension(SMALL);
     match write_whole(dir, &path, text.as_bytes()) {
         Ok(()) => eprintln!("# written to {}", path.display()),
@@ -182,10 +196,10 @@ mod tests {
     }
 
     #[test]
-    fn programs_are_told_as_programs() {
+    fn programs_are_printed_as_programs() {
         let lockstep = target("lockstep").expect("a target");
         let program = Generator::new(1).program(2);
-        let text = story().tell(lockstep, &program.encode());
+        let text = story().text(lockstep, &program.encode());
         assert!(text.starts_with("# percuss: area granted twice\n# target lockstep\n# one\n#\n# two\n"), "{text}");
         assert_eq!(text.parse::<Program>().ok(), Some(program));
     }
@@ -193,7 +207,7 @@ mod tests {
     #[test]
     fn other_inputs_are_quoted() {
         let mbox = target("mbox").expect("a target");
-        let text = story().tell(mbox, b"# not ours\n\xffx\n");
+        let text = story().text(mbox, b"# not ours\n\xffx\n");
         assert!(text.ends_with("# two\n| # not ours\n| \u{fffd}x\n"), "{text}");
     }
 
@@ -203,7 +217,7 @@ mod tests {
         let (lockstep, bytes) = (target("lockstep").expect("a target"), Generator::new(1).program(4).encode());
         for _ in 0..2 {
             let path = story().save(lockstep, &bytes, dir.path())?;
-            assert_eq!(std::fs::read_to_string(&path)?, story().tell(lockstep, &bytes));
+            assert_eq!(std::fs::read_to_string(&path)?, story().text(lockstep, &bytes));
             assert_eq!(std::fs::read(path.with_extension("input"))?, bytes);
             assert_eq!(std::fs::read_dir(dir.path())?.count(), 2, "the same input is the same finding");
         }

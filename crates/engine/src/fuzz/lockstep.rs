@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Programs on the image that is linked into this program, beside the Model, judged by every oracle.
+//! Runs programs on the image that is linked into this process, beside the Model, judged by every oracle.
 
 use percuss_shim as shim;
 
@@ -12,54 +12,56 @@ use percuss_run::{Session, Threads, Unwatched};
 use percuss_tenant::KernelC;
 use percuss_world::threads::Grain;
 
-/// Bytes of all units of a first chunk together above which a program is not worth a fuzzer's time: copying and comparing
-/// them takes longer than a thousand ops. Generated programs have such machines.
+/// Bytes of all units of a first chunk together above which a program is not worth running: copying and comparing them
+/// takes longer than a thousand ops.
+///
+/// Generated programs cover such machines.
 const HEAVY: u64 = 4 << 20;
 
-/// A program that a fuzzer should run.
+/// True if a fuzzer should run the program.
 pub fn worthwhile(program: &Program) -> bool {
     let boot = &program.boot;
     u64::from(boot.least_unit()) * u64::from(boot.cpus.count_ones()) <= HEAVY
 }
 
-/// Why a fuzz target cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// There is no image in this program.
+    /// No image is linked into this process.
     #[error(transparent)]
     Image(#[from] shim::LoadError),
-    /// The image cannot be used.
+    /// The image cannot be run.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// The system refuses memory.
+    /// The system refuses memory or threads.
     #[error("cannot set up a World: {0}")]
     Io(#[from] std::io::Error),
-    /// The fuzzer would not see what the C does.
+    /// The C has no counters for the fuzzer, which would then mutate blindly and find next to nothing.
     #[error(
         "the C is not instrumented for libFuzzer: of {} functions {} have a counter and {} counted ({} counters in all). \
          It must be compiled by clang with -fsanitize=fuzzer-no-link (unset CC, or set PERCUSS_CC=clang-19)",
         .0.functions, .0.instrumented, .0.ran, .0.places
     )]
     Blind(shim::Coverage),
-    /// What one image does would change what the other remembers.
+    /// The two images share writable memory, so one would change what the other remembers.
     #[error("the two images share writable memory")]
     Shared,
-    /// AddressSanitizer is there, but does not know whose memory is whose.
-    #[error("AddressSanitizer would not see an access to per-CPU memory that nobody has")]
+    /// AddressSanitizer is linked, but the World cannot tell it which areas are allocated.
+    #[error("AddressSanitizer would not see an access to per-CPU memory that is not allocated")]
     Unfenced,
 }
 
 /// A new finding, with the program that shows it.
 #[derive(Debug, Clone)]
 pub struct Crash {
-    /// What the oracles object to, those that a quirk accounts for left out.
+    /// The findings of the oracles, without those that a quirk accounts for.
+    ///
+    /// The first gives the title.
     pub findings: Vec<Finding>,
-    /// The program.
     pub program: Program,
 }
 
 impl Crash {
-    /// Everything the oracles say, in lines.
+    /// All findings, in lines.
     pub fn report(&self) -> String {
         let mut out = String::new();
         for Finding { title, oracle, op, detail, .. } in &self.findings {
@@ -69,13 +71,13 @@ impl Crash {
     }
 }
 
-/// Findings that no quirk accounts for are new.
+/// Fails with the findings that no quirk accounts for, if there are any.
 fn judged(findings: Vec<Finding>, program: &Program) -> Result<(), Box<Crash>> {
     let findings: Vec<Finding> = findings.into_iter().filter(|f| f.quirk.is_none()).collect();
     if findings.is_empty() { Ok(()) } else { Err(Box::new(Crash { findings, program: program.clone() })) }
 }
 
-/// An image that a fuzzer can work with: on a World, seen into, its quirks found out.
+/// An image that a fuzzer can work with: loaded, visible to the fuzzer, and with known quirks.
 pub(super) struct Ready {
     pub session: Session<KernelC>,
     pub facts: Facts,
@@ -84,17 +86,18 @@ pub(super) struct Ready {
 }
 
 impl Ready {
-    /// Makes it so.
+    /// Loads an image, and checks with a small program that the fuzzer and AddressSanitizer see what it does.
     ///
     /// # Errors
     /// See [`StartError`].
     pub fn of(image: shim::Image, name: &str) -> Result<Ready, StartError> {
         let (mut session, facts) = on_world(image, name)?;
+        // Every op calls into the C, so an instrumented build has counted something afterwards.
         let text = "task a\nx = alloc 64\ny = alloc 32K\nfree x\nbalance\nphys x\nis-static x\nnr-pages\n";
         let program = text.parse::<Program>().expect("the program above is one");
         session.run(&program, &mut Unwatched)?;
         let coverage = session.shared().tenant.coverage();
-        // A build without counters anywhere is no fuzz target but a test or a coverage report.
+        // A build without any counters is no fuzz target but a test or a coverage report.
         if coverage.places > 0 && (coverage.instrumented < coverage.functions || coverage.ran == 0) {
             return Err(StartError::Blind(coverage));
         }
@@ -106,17 +109,19 @@ impl Ready {
     }
 }
 
-/// The linked image beside the Model, ready for programs. Nothing but what the reset restores lives between two of them.
+/// The linked image beside the Model, ready for programs.
+///
+/// A reset before each restores everything, so an input behaves the same at any place in a session.
 #[derive(Debug)]
 pub struct Lockstep {
     examiner: Examiner,
     coverage: shim::Coverage,
-    /// The tree has quirk B14.
+    /// The tree has quirk B14, which the replay of threads allows for.
     window: bool,
 }
 
 impl Lockstep {
-    /// Takes the linked image, checks that the fuzzer can see into it, and finds out its quirks.
+    /// Loads the linked image, checks that the fuzzer sees into it, and probes its quirks.
     ///
     /// # Errors
     /// See [`StartError`].
@@ -126,18 +131,18 @@ impl Lockstep {
         Ok(Lockstep { examiner: Examiner::new(session, facts, quirks, Oracles::default())?, coverage, window })
     }
 
-    /// What the fuzzer sees.
+    /// The counters of the C, as found at the start.
     pub fn coverage(&self) -> shim::Coverage {
         self.coverage
     }
 
-    /// Forgets the last machine, so that the next program boots.
+    /// Drops the booted machine, so that the next program boots even with the same geometry.
     pub fn power_off(&mut self) {
         self.examiner.image().power_off();
         self.examiner.model().session.power_off();
     }
 
-    /// Runs a program everywhere; findings that a quirk accounts for are known and do not count.
+    /// Runs a program on image and Model. Findings that a quirk accounts for are known, and do not fail.
     ///
     /// # Errors
     /// A new finding.
@@ -149,7 +154,8 @@ impl Lockstep {
         judged(verdict.findings, program)
     }
 
-    /// Runs the program's tasks on real threads, whose order becomes its schedule, and replays that everywhere.
+    /// Runs the tasks on real threads, records the order in which they had the World as a schedule, and replays that on
+    /// image and Model.
     ///
     /// # Errors
     /// A new finding.
@@ -159,6 +165,7 @@ impl Lockstep {
     pub(super) fn run_free(&mut self, program: &Program, threads: &Threads) -> Result<(), Box<Crash>> {
         let (free, verdict) = self.examiner.examine_free(program, threads, Grain::Points).expect("memory for stacks");
         let program = Program { schedule: free.turns, ..program.clone() };
+        // From here on a crash is blamed on the program with this order, which replays it.
         guard::note(&program);
         let log = self.examiner.image_ref().shared().host.world().events().to_vec();
         let replay = Soaker::replay(&mut self.examiner, &program, &log, self.window, verdict.findings);

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Fuzzing: what each target does with bytes, what is said and kept of a finding, and sessions on a plain machine.
+//! Fuzzing: what each target does with bytes, what is printed and kept of a finding, and sessions of hours on one
+//! machine.
 //!
-//! Targets themselves (`fuzz/fuzz_targets/`) are glue: everything here is tested without a fuzzer.
+//! The targets themselves (`fuzz/fuzz_targets/`) are glue, since they build only with a fuzzer's flags; everything that
+//! can go wrong is here and is tested without a fuzzer.
+//!
+//! A session runs a fuzzer ([`session`]), whose process starts a [`Runner`] and gives it one input after the other. The
+//! target turns bytes into a program ([`Target`]), the runner judges it ([`Lockstep`], [`Pair`]), and a finding is
+//! printed and saved before the process dies ([`guard`]). The session then files it ([`findings`]) and merges the
+//! corpus ([`corpus`]).
 
 pub mod corpus;
 pub mod findings;

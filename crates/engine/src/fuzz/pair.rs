@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Two images in the same programs, in one process: what the second does that the first does not, as `percuss diff` has it.
+//! Runs two images on the same programs in one process: what the second does that the first does not, as `percuss diff`
+//! does.
 //!
-//! The first differing event is a difference, and so is what the oracles that need no Model say of one image alone. It is
-//! accounted for where the images differ in quirks or facts and each does, event for event, what the Model with its own does.
+//! The first event that differs is a difference, and so is a finding of an oracle without the Model that one image has
+//! alone. It is accounted for if the images differ in quirks or facts, and each does, event for event, what the Model
+//! does with its quirks and facts. So a known fix between the two trees is no finding, while anything beyond it is.
 
 use std::collections::BTreeSet;
 
@@ -15,23 +17,23 @@ use percuss_oracle::{Finding, OracleKind, lockstep};
 use percuss_program::Program;
 use percuss_world::log::Log;
 
-/// How two images agree in a program.
+/// How far two images agree on a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Agreement {
-    /// They do the same, and the oracles say the same of both.
+    /// They do the same, and the oracles find the same.
     Same,
-    /// Known quirks, or sizes and limits, account for what is different.
+    /// They differ, and known quirks, sizes or limits account for it.
     Accounted,
 }
 
-/// What the images are known to differ in.
+/// What the two images are known to differ in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
-    /// Quirks of the second that the first has not.
+    /// Quirks of the second that the first does not have.
     pub gained: Quirks,
-    /// The other way round.
+    /// Quirks of the first that the second does not have.
     pub gone: Quirks,
-    /// Sizes of structures, or limits, are others.
+    /// Sizes of structures or limits differ.
     pub facts: bool,
 }
 
@@ -41,7 +43,7 @@ impl Known {
         Known { gained: after.but_not(before), gone: before.but_not(after), facts: facts[0] != facts[1] }
     }
 
-    /// Nothing.
+    /// True if no difference is known.
     pub fn is_empty(&self) -> bool {
         self.gained.is_empty() && self.gone.is_empty() && !self.facts
     }
@@ -59,7 +61,7 @@ impl std::fmt::Display for Known {
     }
 }
 
-/// The images, before and after a change, each on a World of its own.
+/// The images before and after a change, each on a World of its own.
 #[derive(Debug)]
 pub struct Pair {
     sides: [Examiner; 2],
@@ -67,13 +69,15 @@ pub struct Pair {
     coverage: shim::Coverage,
 }
 
-/// Programs tried to make one small, at most: a fuzzer's process ends with the finding, and others wait for it.
+/// Most programs that are tried to make one small.
+///
+/// The process ends with the finding, and the session waits for it.
 const TRIES: u32 = 300;
 
 const MEMORY: &str = "memory for stacks";
 
 impl Pair {
-    /// Takes both, checks that the fuzzer can see into them, and finds out their quirks.
+    /// Loads both, checks that the fuzzer sees into them, and probes their quirks.
     ///
     /// # Errors
     /// See [`StartError`].
@@ -94,17 +98,16 @@ impl Pair {
         Ok(Pair { sides: [side(a)?, side(b)?], known, coverage })
     }
 
-    /// What the fuzzer sees, of both.
+    /// The counters of both images.
     pub fn coverage(&self) -> shim::Coverage {
         self.coverage
     }
 
-    /// What the images are known to differ in.
     pub fn known(&self) -> &Known {
         &self.known
     }
 
-    /// Forgets the last machine, so that the next program boots.
+    /// Drops the booted machines, so that the next program boots even with the same geometry.
     pub fn power_off(&mut self) {
         for side in &mut self.sides {
             side.image().power_off();
@@ -115,7 +118,7 @@ impl Pair {
     /// Runs a program on both.
     ///
     /// # Errors
-    /// They differ, and nothing accounts for it.
+    /// The images differ, and nothing known accounts for it.
     ///
     /// # Panics
     /// The system has no memory for a stack.
@@ -130,7 +133,7 @@ impl Pair {
         Err(Box::new(Crash { findings: self.changes(program), program: program.clone() }))
     }
 
-    /// The smallest program found that shows what this one shows first.
+    /// The smallest program found with the same first finding.
     ///
     /// # Panics
     /// The system has no memory for a stack.
@@ -141,7 +144,7 @@ impl Pair {
         percuss_program::minimize(crash.program.clone(), keep, TRIES).program
     }
 
-    /// The first event of the last program that differs.
+    /// The first event of the last program that differs, as a finding.
     fn parting(&self, program: &Program) -> Option<Finding> {
         let [a, b] = self.sides.each_ref().map(|side| side.image_ref().shared().host.world());
         let parting = lockstep::compare(a.events(), b.events())?;
@@ -152,7 +155,7 @@ impl Pair {
         Some(finding)
     }
 
-    /// Each is as the Model with its facts and quirks, and these account for what the oracles say.
+    /// True if each image does what the Model with its facts and quirks does, and the quirks account for all findings.
     fn agree_with_models(&mut self, program: &Program) -> bool {
         self.sides.iter_mut().all(|side| {
             side.set_lockstep(true);
@@ -162,8 +165,10 @@ impl Pair {
         })
     }
 
-    /// What differs, once more with call sites: what the oracles say of the second alone, the first event, what they no
-    /// longer say, and the other classes of change.
+    /// All differences, most important first: findings of the second image alone, the first event that differs,
+    /// findings that are gone, and the other classes of change.
+    ///
+    /// Runs the program once more, with call sites, which are too slow for every input.
     fn changes(&mut self, program: &Program) -> Vec<Finding> {
         let [before, after] = self.sides.each_mut().map(|side| side.observe(program).expect(MEMORY));
         let parting = self.parting(program);
@@ -185,7 +190,7 @@ impl Pair {
     }
 }
 
-/// Whether two ranges, each an address and a length, have a byte in common.
+/// True if two ranges, each an address and a length, share a byte.
 fn overlap(a: (usize, usize), b: (usize, usize)) -> bool {
     a.0 < b.0 + b.1 && b.0 < a.0 + a.1
 }

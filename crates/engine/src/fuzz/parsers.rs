@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Targets for our own parsers: what they take comes from other people, so nothing may make them panic.
+//! Targets for our own parsers.
+//!
+//! They read what other people send, so no input may make them panic.
 
 use crate::trace::{Trace, is_trace};
 use percuss_program::Program;
 use percuss_source::patch::parse;
 
-/// Text programs and the byte form: each gives the other, and repairing is done once.
+/// Reads bytes as a program in both forms, and checks that each gives the other back.
 ///
 /// # Panics
 /// On any finding.
@@ -22,7 +24,7 @@ pub fn program_text(bytes: &[u8]) {
     }
 }
 
-/// Text and bytes of a program are two forms of it.
+/// Checks that text and bytes are two forms of the program.
 fn forms(program: &Program) {
     let text = program.to_string();
     let again = text.parse::<Program>().expect("what is printed is a program");
@@ -33,10 +35,12 @@ fn forms(program: &Program) {
     }
 }
 
-/// What patches are tried on.
+/// The file that patches are applied to.
+///
+/// Short, so that random hunks fit sometimes.
 const FILE: &str = "one\ntwo\n\tthree\n";
 
-/// Diffs, mails and threads, whole and damaged: read, put in order, and applied to a file.
+/// Reads diffs, mails and threads, whole and damaged, puts them in order and applies them to a file.
 ///
 /// # Panics
 /// On any finding.
@@ -44,7 +48,7 @@ pub fn mbox(bytes: &[u8]) {
     for lenient in [false, true] {
         let patches = parse("input", bytes, lenient).map(|series| series.patches);
         let results = patches.map(|all| all.iter().map(|patch| patch.on_text(FILE)).collect::<Vec<_>>());
-        // What is wrong is said.
+        // An error without a message would not help the user.
         let errors = match results {
             Ok(results) => results.into_iter().filter_map(Result::err).collect(),
             Err(e) => vec![e],
@@ -53,7 +57,7 @@ pub fn mbox(bytes: &[u8]) {
     }
 }
 
-/// Traces: each gives a program that is one in every form, or says in which line it is no trace.
+/// Reads a trace: the result is a program that is legal in every form, or an error names the line that is no trace.
 ///
 /// # Panics
 /// On any finding.

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Threads that a fuzzer does not notice: what is counted while they run is put back to what it was, and while the fuzzer
-//! looks they wait where nothing is counted. Else each timing of them would look like something new.
+//! Threads that a fuzzer does not notice.
+//!
+//! libFuzzer keeps an input if a counter reaches a new value, and counts everything in the process. Threads count by
+//! their timing, so each run would look new and the corpus would fill with copies. So counters are put back after
+//! threads ran, and while the fuzzer looks the threads wait where nothing is counted.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,10 +12,10 @@ use percuss_shim::Counters;
 
 use percuss_run::Threads;
 
-/// Threads of a target: as many as tasks, for `schedule` to take what they find.
+/// Number of threads: as many as tasks of a `schedule` program, so that `schedule` can mutate what they find.
 pub(super) const THREADS: usize = 4;
 
-/// The threads.
+/// The threads, at rest but while they run something.
 #[derive(Debug)]
 pub(super) struct Quiet {
     threads: Threads,
@@ -21,7 +24,7 @@ pub(super) struct Quiet {
 }
 
 impl Quiet {
-    /// Threads that stay as long as the process.
+    /// Starts the threads, which stay as long as the process.
     ///
     /// # Errors
     /// The system has none.
@@ -32,7 +35,9 @@ impl Quiet {
         Ok(quiet)
     }
 
-    /// Runs something on the threads. Nothing of it is counted, whoever runs it.
+    /// Runs something on the threads.
+    ///
+    /// Nothing that runs meanwhile is counted, on this thread or others.
     pub fn uncounted<R>(&mut self, run: impl FnOnce(&Threads) -> R) -> R {
         self.counters.note();
         self.gate.open();
@@ -42,8 +47,9 @@ impl Quiet {
         result
     }
 
-    /// Has every thread wait at the gate. One of a pool that looks for work counts, as all code but the standard library's
-    /// does.
+    /// Makes every thread wait at the gate.
+    ///
+    /// A thread of the pool that looks for work would count: all code does but that of the standard library.
     fn rest(&self) {
         let gate = Arc::clone(&self.gate);
         let shut = gate.shut();
@@ -58,21 +64,23 @@ impl Drop for Quiet {
     }
 }
 
-/// Where threads wait.
+/// A gate that threads wait at, inside the standard library.
 #[derive(Debug, Default)]
 struct Gate {
     state: Mutex<State>,
-    /// It was opened.
+    /// Signals that the gate was opened.
     opened: Condvar,
-    /// One more thread waits.
+    /// Signals that one more thread waits.
     came: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// Times it was opened.
+    /// Number of times it was opened.
+    ///
+    /// A thread waits for the number to change, so it cannot miss an opening.
     opened: u64,
-    /// Threads that wait for the next time.
+    /// Number of threads that wait for the next opening.
     waiting: usize,
 }
 
@@ -81,7 +89,7 @@ impl Gate {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets all go that wait.
+    /// Releases all waiting threads.
     fn open(&self) {
         let mut state = self.lock();
         state.opened += 1;
@@ -89,12 +97,14 @@ impl Gate {
         self.opened.notify_all();
     }
 
-    /// From here on it is shut: what [`Gate::wait`] wants to be told.
+    /// Shuts the gate; the result is for [`Gate::wait`].
     fn shut(&self) -> u64 {
         self.lock().opened
     }
 
-    /// Waits until it is opened, if it was not since it was shut.
+    /// Waits until the gate is opened after it was shut.
+    ///
+    /// Returns at once if that has happened.
     fn wait(&self, shut: u64) {
         let mut state = self.lock();
         if state.opened == shut {
@@ -106,7 +116,9 @@ impl Gate {
         }
     }
 
-    /// Waits until so many wait. They are inside the standard library then: each has let the lock go there.
+    /// Waits until this many threads wait.
+    ///
+    /// Each has then released the lock inside the standard library, where nothing is counted.
     fn wait_for(&self, threads: usize) {
         let mut state = self.lock();
         while state.waiting < threads {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What the body of a target does.
+//! The body of a fuzz target: starts what the target needs, and runs one input after the other.
 
 use std::collections::BTreeSet;
 
@@ -13,23 +13,27 @@ use super::shape;
 use super::target::{Beside, Kind, Target, target};
 use percuss_program::Program;
 
-/// Where a target has its second image from.
+/// The function from which a target gets its second image.
 pub type Second = fn() -> Result<shim::Image, shim::LoadError>;
 
-/// A target, ready for inputs.
+/// A target that is ready for inputs.
+///
+/// One for each process.
 #[derive(Debug)]
 pub struct Runner {
     target: &'static Target,
     subject: Subject,
-    /// How often each input of threads runs again, for those who want to see whether the same is counted each time.
+    /// Number of runs of each input of threads.
+    ///
+    /// More than one tests whether the same is counted each time.
     repeat: usize,
 }
 
-/// What runs the inputs.
+/// What inputs are run on.
 #[derive(Debug)]
 enum Subject {
     Lockstep(Box<Lockstep>),
-    /// The same, and then on threads.
+    /// The same, and then the tasks on real threads.
     Threads(Box<Lockstep>, Quiet),
     Pair(Box<Pair>),
     Parser,
@@ -65,18 +69,18 @@ impl Subject {
     }
 }
 
-/// Names how often each input of threads runs again.
+/// Environment variable with the number of runs of each input of threads, for tests of [`Quiet`].
 const REPEAT: &str = "PERCUSS_REPEAT";
 
-/// Runs of an input that counted otherwise than the first.
+/// The runs of an input that counted otherwise than its first.
 struct Odd {
     runs: usize,
-    /// Where they did.
+    /// Places of the C or Rust code whose counters differed.
     places: Vec<String>,
 }
 
 impl Runner {
-    /// Starts the target of a name, which has a second image or none.
+    /// Starts a target by name, with its second image if it has one.
     ///
     /// # Errors
     /// The image is not there, or the fuzzer could not see what it does.
@@ -101,7 +105,9 @@ impl Runner {
         Ok(Runner { target, subject, repeat })
     }
 
-    /// Starts a target's process, or ends it with exit code 2 and a message.
+    /// Starts a target for a fuzzer's process.
+    ///
+    /// If it cannot start, prints why and exits with code 2.
     pub fn start_or_exit(name: &str, second: Option<Second>) -> Runner {
         let runner = Runner::start(name, second).unwrap_or_else(|e| {
             eprintln!("{name}: {e}");
@@ -117,20 +123,21 @@ impl Runner {
         runner
     }
 
-    /// The target.
     pub fn target(&self) -> &'static Target {
         self.target
     }
 
-    /// Counters of the C that are set: what of it has run since the fuzzer last looked.
+    /// Counters of the C that are set: what ran since the fuzzer last cleared them.
+    ///
+    /// None for parsers.
     pub fn coverage(&self) -> Option<shim::Coverage> {
         self.subject.coverage()
     }
 
-    /// Runs an input; false when it is not worth keeping.
+    /// Runs an input. False asks the fuzzer not to keep it.
     ///
     /// # Panics
-    /// On a new finding, after its story has been told: that is how fuzzers learn of one.
+    /// On a new finding, after it was printed: fuzzers notice a finding by the death of the process.
     pub fn run(&mut self, bytes: &[u8]) -> bool {
         let keep = self.once(bytes);
         if matches!(self.subject, Subject::Threads(..)) && self.repeat > 1 {
@@ -141,10 +148,10 @@ impl Runner {
         keep
     }
 
-    /// Runs an input so many times, and compares what the first of them counted with what the others did.
+    /// Runs an input `times` times, and compares what the first run counted with the others.
     fn odd(&mut self, bytes: &[u8], times: usize) -> Odd {
         let [mut before, mut after] = [shim::Counters::default(), shim::Counters::default()];
-        // The first time they make room, which would count.
+        // The first call allocates, which would count.
         before.note();
         after.note();
         let (mut first, mut runs, mut places) = (None, 0, BTreeSet::new());
@@ -168,7 +175,8 @@ impl Runner {
             Kind::Program { boots, beside, .. } => {
                 let mut program = self.target.program(bytes).expect("this target's bytes are programs");
                 if beside == Beside::Threads {
-                    // Counted is what they do in an order that the program alone decides.
+                    // What is counted is this run, in an order that the program alone decides. The threads run
+                    // uncounted afterwards.
                     program.schedule = shape::in_turn(&program);
                     guard::note(&program);
                 }
@@ -193,7 +201,8 @@ impl Runner {
         if let Err(crash) = self.subject.run(program) {
             let story = Story { title: crash.findings[0].title.clone(), report: crash.report() };
             guard::blame(&story);
-            // Nobody else has both images. Programs of the others are made small by who keeps their findings.
+            // No other process has both images, so the program is made small here. Programs of other targets are made
+            // small when their findings are filed.
             if let Subject::Pair(pair) = &mut self.subject {
                 guard::smaller(&story, &pair.minimize(&crash));
             }

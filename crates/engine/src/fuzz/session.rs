@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A session of one target on a plain machine: the fuzzer runs for a while, its corpus is merged and pruned, and what it
-//! found is put where findings are kept once.
+//! A session of one target on one machine: the fuzzer runs for a while, its findings are filed, and its corpus is
+//! merged.
 
 use std::fs::{self, File};
 use std::io;
@@ -14,85 +14,79 @@ use super::guard::FINDINGS;
 use super::target::Target;
 use percuss_program::Program;
 
-/// What a session is told.
+/// What a session should do.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// The target.
     pub target: &'static Target,
-    /// Its binary.
+    /// The fuzzer's binary.
     pub binary: PathBuf,
-    /// The corpus folder, shared by all sessions of the target.
+    /// The corpus folder, shared by all sessions of the target, which may run at once.
     pub corpus: PathBuf,
-    /// Seeds: text programs, or inputs of a parser.
+    /// Folder of seeds: text programs, or inputs of a parser.
     pub seeds: PathBuf,
-    /// Where findings are kept.
+    /// Folder in which findings are filed.
     pub findings: PathBuf,
-    /// How long the fuzzer runs.
+    /// Time for which the fuzzer runs; merging comes on top.
     pub time: Duration,
-    /// Processes that fuzz at once.
+    /// Number of processes that fuzz at once.
     pub jobs: u16,
 }
 
-/// What a session did.
+/// What a session achieved.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// Inputs run.
     pub runs: u64,
-    /// Counters reached.
+    /// Number of counters reached, as libFuzzer counts them.
     pub coverage: u64,
-    /// Inputs in the corpus afterwards, and how many of them are new and how many were dropped.
+    /// Inputs in the corpus afterwards, inputs added, and inputs removed.
     pub corpus: (usize, usize, usize),
-    /// Findings of this session, and the titles of those nobody had before.
+    /// Number of findings, known ones included.
     pub findings: usize,
-    /// Titles of the new ones.
+    /// Titles of the findings that were not known before.
     pub new: Vec<String>,
 }
 
-/// Why a session failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
-    /// The corpus is as it was.
+    /// The corpus cannot be read or written, or its merge is not trusted.
+    ///
+    /// It is as it was.
     #[error(transparent)]
     Corpus(#[from] CorpusError),
-    /// The binary does not run.
+    /// The binary cannot be started.
     #[error("{}: {error}", path.display())]
-    Start {
-        /// The binary.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// The binary ended at once.
+    Start { path: PathBuf, error: io::Error },
+    /// The binary ended without running any input.
     #[error("the fuzzer failed ({status}); its last words:\n{log}")]
     Fuzzer {
-        /// How it ended.
         status: std::process::ExitStatus,
-        /// The end of its log.
+        /// The last lines of its log.
         log: String,
     },
-    /// Findings cannot be kept.
+    /// A finding cannot be filed.
+    ///
+    /// Its files are still in the scratch folder, for the next session.
     #[error("{}: {error}", path.display())]
-    Findings {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
+    Findings { path: PathBuf, error: io::Error },
 }
 
-/// Longest input, in bytes: text needs more than the programs that mutations make.
+/// Longest input in bytes.
+///
+/// Text needs more than the 4 KiB to which mutations keep programs.
 pub const MAX_LEN: u32 = 16_384;
 
-/// Options of every run: a program takes microseconds, one that takes seconds hangs; services have 2 GiB; looking up the
-/// names of new functions takes longer than finding them.
+/// Options of libFuzzer for every run.
+///
+/// A program takes microseconds, so one that takes 25 seconds hangs. 2 GiB is the limit of the services that run
+/// sessions. Names of new functions are not printed, as looking one up takes longer than finding it.
 pub fn options() -> [String; 4] {
     ["-timeout=25".into(), "-rss_limit_mb=2048".into(), "-print_funcs=0".into(), format!("-max_len={MAX_LEN}")]
 }
 
-/// Runs a session. `minimize` makes the program of a new finding with this title small.
+/// Runs a session. `minimize` makes the program of a new finding, with its title, small.
 ///
 /// # Errors
-/// See [`SessionError`]. What was found and learnt before is kept, or is there for the next session to take.
+/// See [`SessionError`]. What was found and learned before is filed, or is left for the next session.
 pub fn run(plan: &Plan, mut minimize: impl FnMut(&str, &Program) -> Option<Program>) -> Result<Outcome, SessionError> {
     let corpus = Corpus::open(&plan.corpus)?;
     let [scratch, drops] = [corpus.scratch(Use::New)?, corpus.scratch(Use::Found)?];
@@ -100,14 +94,14 @@ pub fn run(plan: &Plan, mut minimize: impl FnMut(&str, &Program) -> Option<Progr
     let mut outcome = Outcome::default();
     let log = fuzz(plan, &corpus, [&scratch, &drops])?;
     outcome.read(&log);
-    // Findings first: they are what the machine ran for.
+    // Findings come first: they are what the machine ran for, and the merge may fail.
     let failed = |error| SessionError::Findings { path: plan.findings.clone(), error };
     let findings = Findings::open(&plan.findings).map_err(failed)?;
     let lock = corpus.lock()?;
     let found = corpus.orphans(Use::Found)?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
     for dir in found.iter().map(PathBuf::as_path).chain([drops.dir()]) {
-        // A killed session's log is cut off, but it is that session's.
+        // The log of a killed session is cut off, but its summaries belong to its own findings.
         let log = String::from_utf8_lossy(&fs::read(log_of(dir)).unwrap_or_default()).into_owned();
         for dropped in collect(plan.target, dir, &log).map_err(failed)? {
             outcome.findings += 1;
@@ -127,17 +121,18 @@ pub fn run(plan: &Plan, mut minimize: impl FnMut(&str, &Program) -> Option<Progr
     Ok(outcome)
 }
 
-/// Lets the fuzzer run for its time; what it printed.
+/// Runs the fuzzer for its time and returns what it printed.
 fn fuzz(plan: &Plan, corpus: &Corpus, [scratch, drops]: [&Scratch; 2]) -> Result<String, SessionError> {
     let mut command = Command::new(&plan.binary);
     command.args([scratch.dir(), corpus.dir(), &plan.seeds]).args(options());
-    // With -fork the run goes on after a finding, and a crash takes one process of several.
+    // With -fork the run goes on after a finding, and a crash takes down one process of several.
     command.arg(format!("-fork={}", plan.jobs)).args(["-ignore_crashes=1", "-ignore_timeouts=1", "-ignore_ooms=1"]);
     command.arg(format!("-max_total_time={}", plan.time.as_secs().max(1)));
     command.arg(format!("-artifact_prefix={}/", drops.dir().display()));
     command.env(FINDINGS, drops.dir());
     let (status, log) = logged(plan, command, &log_of(drops.dir()))?;
-    // 0 when nothing was found, 77 or so with findings: those have left files.
+    // libFuzzer exits with 0 without findings and mostly with 77 after some. A failure is a run without progress and
+    // without files.
     let ran = log.lines().any(|line| Progress::of(line).is_some());
     if !status.success() && !ran && fs::read_dir(drops.dir()).is_ok_and(|mut dir| dir.next().is_none()) {
         return Err(SessionError::Fuzzer { status, log: end_of(&log) });
@@ -145,7 +140,9 @@ fn fuzz(plan: &Plan, corpus: &Corpus, [scratch, drops]: [&Scratch; 2]) -> Result
     Ok(log)
 }
 
-/// Runs a command with all it prints going to a file, since it may print a lot; that, as text.
+/// Runs a command and returns its status and what it printed.
+///
+/// The output goes through a file, since it may be large and must survive a kill.
 fn logged(plan: &Plan, mut command: Command, log: &Path) -> Result<(std::process::ExitStatus, String), SessionError> {
     let failed = |error| SessionError::Start { path: plan.binary.clone(), error };
     let file = File::create(log).map_err(failed)?;
@@ -155,13 +152,14 @@ fn logged(plan: &Plan, mut command: Command, log: &Path) -> Result<(std::process
     Ok((status, text))
 }
 
-/// The last lines of a log.
 fn end_of(log: &str) -> String {
     let lines: Vec<&str> = log.lines().collect();
     lines[lines.len().saturating_sub(12)..].join("\n")
 }
 
-/// Has the fuzzer pick what is worth keeping, and makes the corpus that: inputs it has then, added, removed.
+/// Merges: the fuzzer picks the inputs worth keeping, and the corpus becomes those.
+///
+/// Returns inputs in it, added and removed.
 fn merge(
     plan: &Plan,
     corpus: &Corpus,
@@ -184,13 +182,14 @@ fn merge(
     Ok((corpus.count()?, added, removed))
 }
 
-/// The number of inputs that the end of a merge speaks of: `MERGE-OUTER: 12 new files with 34 new features added; …`
+/// The number of inputs kept, from the last line of a merge, such as
+/// `MERGE-OUTER: 12 new files with 34 new features added; …`.
 fn kept(line: &str) -> Option<usize> {
     let (number, rest) = line.split_once("MERGE-OUTER: ")?.1.split_once(' ')?;
     rest.starts_with("new files with").then(|| number.parse().ok()).flatten()
 }
 
-/// A line of progress: `#2097152 cov: 1 ft: 2 corp: 3 exec/s: 4 …`, or `#12: cov: …` of a run with several processes.
+/// A line of progress: `#2097152 cov: 1 ft: 2 corp: 3 exec/s: 4 …`, or `#12: cov: …` with several processes.
 struct Progress {
     runs: u64,
     coverage: u64,

@@ -1,35 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What programs of a target have in common.
+//! Shapes: what all programs of a target have in common.
+//!
+//! A shape turns any program into one of its target and leaves those as they are, so that a stored input means what
+//! ran.
 
 use percuss_kernel::event::{Ext, Site};
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Memory, Var};
 use percuss_program::{HeldLock, Op, Program, Shrinker, Turn};
 
-/// Ops of a `boot` program, before what ends their sections.
+/// Most ops of a `boot` program, before those that end its sections.
+///
+/// Each input boots, which takes far longer than ops.
 pub(super) const BOOT_OPS: usize = 12;
 
-/// Possible CPUs of a small machine: with more, memory takes long to run out, and a boot takes longer than what follows.
+/// Most possible CPUs of a small machine.
+///
+/// With more, memory takes long to run out, and a boot longer than what follows.
 const FEW_CPUS: u32 = 8;
 
-/// Tasks of a `schedule` program, and of one for threads, whose findings `schedule` replays: two make a race, more only
-/// make it rarer.
+/// Most tasks of a `schedule` program and of one for threads, whose findings `schedule` replays.
+///
+/// Two make a race; more only make each rarer.
 const SCHEDULE_TASKS: usize = 4;
 
-/// Any program of a safe caller.
+/// Shape of `lockstep` and `patched`: any program of a safe caller.
 pub(super) fn any(program: &mut Program) {
     program.unsafe_caller = false;
     program.repair();
 }
 
-/// Takes CPUs away until there are few.
+/// Removes CPUs, lowest first, until there are few.
 fn few_cpus(program: &mut Program) {
     while program.boot.cpus.count_ones() > FEW_CPUS {
         program.boot.cpus &= program.boot.cpus - 1; // without its lowest
     }
 }
 
-/// Memory is short on a small machine, and there is a shrinker.
+/// Shape of `reclaim`: memory is short on a small machine, and there is a shrinker that frees one variable.
 pub(super) fn reclaim(program: &mut Program) {
     few_cpus(program);
     any(program);
@@ -44,7 +52,7 @@ pub(super) fn reclaim(program: &mut Program) {
     program.repair();
 }
 
-/// One task with few ops and memory enough; faults only where boot may meet them, or the first allocations.
+/// Shape of `boot`: one task with few ops and plenty of memory; faults only at boot or in the first allocations.
 pub(super) fn boot(program: &mut Program) {
     program.tasks.truncate(1);
     program.tasks.iter_mut().for_each(|ops| ops.truncate(BOOT_OPS));
@@ -53,14 +61,14 @@ pub(super) fn boot(program: &mut Program) {
     program.schedule.clear();
     program.faults.retain(|f| f.site == Site::Memblock || f.nth <= BOOT_OPS as u32);
     any(program);
-    // What ends sections came on top; it is cut only when it is too much, which cannot be twice.
+    // Ops that end sections came on top. A second cut to one op needs at most one more of them.
     if program.nr_ops() > 2 * BOOT_OPS {
         program.tasks[0].truncate(1);
         program.repair();
     }
 }
 
-/// At least two tasks; of more than a few the first.
+/// Makes at least two tasks by splitting the only one, and drops tasks beyond a few.
 fn several(program: &mut Program) {
     if program.tasks.len() < 2 {
         let only = &mut program.tasks[0];
@@ -70,7 +78,7 @@ fn several(program: &mut Program) {
     program.tasks.truncate(SCHEDULE_TASKS);
 }
 
-/// Several tasks, and a schedule that preempts them.
+/// Shape of `schedule`: several tasks, and a schedule that preempts them.
 pub(super) fn schedule(program: &mut Program) {
     several(program);
     any(program);
@@ -80,23 +88,24 @@ pub(super) fn schedule(program: &mut Program) {
     }
 }
 
-/// A schedule in which each task has the same few scheduling points at a time.
+/// A schedule that gives each task in turn a few scheduling points.
 pub(super) fn in_turn(program: &Program) -> Vec<Turn> {
     let tasks = program.tasks.len();
     (0..2 * program.nr_ops().max(1)).map(|i| Turn::points(i % tasks, 5)).collect()
 }
 
-/// Several tasks that can run on threads, much as in the epochs of a soak: nobody asks for what percpu.c reads without a
-/// lock, and what has no thread of its own (kswapd, shrinkers, interrupts from elsewhere) is not there. Who runs when is for
-/// the threads to say.
+/// Shape of `threads`: tasks that can run on real threads, as in the epochs of a soak.
+///
+/// Nothing reads what percpu.c reads without a lock, and nothing is left that has no thread of its own: kswapd,
+/// shrinkers, handlers. The schedule is empty, as the threads make the order.
 pub(super) fn threads(program: &mut Program) {
     few_cpus(program);
     several(program);
     for ops in &mut program.tasks {
         ops.retain(|op| !matches!(op, Op::NrPages));
         for op in ops {
-            // The number of warnings left is nobody's (B15), nor is the note that an atomic allocation failed, which is made
-            // after the warning: without one no other task can run in between.
+            // `warn_limit` is not locked in percpu.c (B15), and the note that an atomic allocation failed is made after
+            // the warning. Without a warning no other task can run in between.
             if let Op::Alloc { gfp, .. } = op {
                 *gfp = *gfp | Gfp::NOWARN;
             }

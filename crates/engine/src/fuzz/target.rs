@@ -1,52 +1,47 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The table of targets.
+//! The table of fuzz targets, and how each reads, mutates and crosses inputs.
 
 use super::shape;
 use percuss_program::Program;
 use percuss_program::mutate::{self, Focus};
 
-/// What a program runs on beside the linked image.
+/// What a program is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Beside {
-    /// The Model.
     Model,
-    /// The Model; and then its tasks run on real threads. What is found then has the order in which these had the World as
-    /// its schedule.
+    /// The Model; then the tasks run on real threads.
+    ///
+    /// A finding of theirs has as schedule the order in which the threads had the World.
     Threads,
-    /// A second linked image.
     Image,
 }
 
-/// What a target's bytes are.
+/// What the bytes of a target are.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
-    /// A program, which runs on the image and beside it, under every oracle.
+    /// A program, which runs on the image and is judged by every oracle.
     Program {
-        /// What it is compared with.
         beside: Beside,
-        /// What mutations are mostly about.
+        /// What its mutations are mostly about.
         focus: Focus,
-        /// Makes any program one for this target; leaves those that are as they are.
+        /// Turns any program into one of this target, and leaves those as they are.
         shape: fn(&mut Program),
-        /// Every input boots, even one with the machine of the last.
+        /// Every input boots, even on the machine of the last input.
         boots: bool,
     },
-    /// Something for one of our own parsers, which must not panic.
+    /// Text for one of our own parsers, which must not panic.
     Parser(fn(&[u8])),
 }
 
-/// A fuzz target.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
-    /// Name of its binary and of its corpus folder.
+    /// Name of its binary and its corpus folder.
     pub name: &'static str,
-    /// What it looks for.
+    /// One line for lists of targets.
     pub about: &'static str,
-    /// What its bytes are.
     pub kind: Kind,
 }
 
-/// All of them.
 pub const TARGETS: &[Target] = &[
     Target {
         name: "lockstep",
@@ -95,24 +90,27 @@ pub const TARGETS: &[Target] = &[
     },
 ];
 
-/// The target of a name.
 pub fn target(name: &str) -> Option<&'static Target> {
     TARGETS.iter().find(|t| t.name == name)
 }
 
-/// Bytes of a program, at most: some six hundred ops. Text may have more.
+/// Most bytes of a program: some six hundred ops.
+///
+/// Text may be longer.
 pub const PROGRAM_MAX: usize = 4096;
 
-/// The program that a text is: one begins with no byte below a tab, as the byte form does.
+/// The program if the bytes are text.
+///
+/// Text begins with no byte below a tab; the byte form does, with its version.
 fn text(bytes: &[u8]) -> Option<Program> {
     let text = std::str::from_utf8(bytes).ok().filter(|text| text.as_bytes().first().is_some_and(|b| *b >= b'\t'))?;
     text.parse().ok()
 }
 
 impl Target {
-    /// The program that bytes are for this target; None when they are for a parser. Seeds may be text programs.
+    /// The program of some bytes; None for parsers. Seeds may be text programs.
     ///
-    /// The caller is safe whatever the bytes say, so that every finding is the tree's.
+    /// The caller is made safe whatever the bytes say, so that every finding is the tree's fault.
     pub fn program(&self, bytes: &[u8]) -> Option<Program> {
         let Kind::Program { shape, .. } = self.kind else { return None };
         let mut program = text(bytes).unwrap_or_else(|| Program::decode(bytes));
@@ -120,7 +118,9 @@ impl Target {
         Some(program)
     }
 
-    /// The program that shows what was found with these bytes, with the order that was noted in them if it ran on threads.
+    /// The program to show for a finding.
+    ///
+    /// If it ran on threads, it has the order that was recorded in the bytes.
     pub fn shown(&self, bytes: &[u8]) -> Option<Program> {
         let mut program = self.program(bytes)?;
         if let Kind::Program { beside: Beside::Threads, .. } = self.kind {
@@ -130,7 +130,9 @@ impl Target {
         Some(program)
     }
 
-    /// Mutates the first `size` bytes of `data` within `max`, as [`mutate::mutate`] does; parsers get `plain` alone.
+    /// Mutates the first `size` bytes of `data` within `max`, as [`mutate::mutate`] does.
+    ///
+    /// Parsers get `plain` only.
     pub fn mutate(
         &self,
         data: &mut [u8],
@@ -144,7 +146,7 @@ impl Target {
                 let max = max.min(PROGRAM_MAX);
                 let plain = |data: &mut [u8], size: usize, max: usize| plain(data, size.min(max), max);
                 match text(&data[..size.min(data.len())]) {
-                    // From here on its descendants are bytes.
+                    // The result is in byte form, and so is everything bred from it.
                     Some(program) => mutate::mutate_program(program, (data, max), seed, focus, shape),
                     None => mutate::mutate((data, size, max), seed, focus, shape, plain),
                 }
@@ -153,7 +155,7 @@ impl Target {
         }
     }
 
-    /// Writes a cross of `a` and `b` to `out`; its bytes.
+    /// Writes a cross of `a` and `b` to `out` and returns its length in bytes.
     pub fn crossover(&self, a: &[u8], b: &[u8], out: &mut [u8], seed: u32) -> usize {
         match self.kind {
             Kind::Program { shape, .. } => {

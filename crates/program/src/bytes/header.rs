@@ -28,10 +28,14 @@ pub(super) fn put_geometry(boot: &Geometry, flags: u8, caller: u8, out: &mut Vec
         kmem: _,
         pages,
     } = *boot;
+    // The first entry with the value; later ones are there for their share in random bytes.
+    // The first entry with the value; later ones are there for their share in random bytes.
     let find = |table: &[u32], value| table.iter().position(|&v| v == value).map(|i| i as u8);
     let short = || {
         Some([
             CPUS.iter().position(|&m| m == cpus)? as u8,
+            // One less, to fit two bits.
+            // One less, to fit two bits.
             groups.saturating_sub(1) & 3,
             find(&STATICS, static_size)?,
             find(&RESERVED, reserved)?,

@@ -31,13 +31,18 @@ use super::{Handler, Program, Shrinker, Turn};
 use percuss_kernel::event::Site;
 use percuss_kernel::{Fault, Memory, limits};
 
-/// Version of the byte form, the first byte of a program. It rises when stored bytes would mean another program.
+/// Version of the byte form, the first byte of a program.
+///
+/// It rises when stored bytes would mean another program.
 pub const VERSION: u8 = 2;
 
-/// Length of the shortest program with a record. Below it there is nothing for a mutation of ops to work on.
+/// Length of the shortest program with a record.
+///
+/// Below it there is nothing for a mutation of ops to work on.
 pub(crate) const RECORD_HEADER: usize = HEADER + RECORD;
-/// Value of the caller byte that marks `unsafe-caller`. One value of 256, so that random bytes hardly ever make a
-/// program whose findings are its own fault.
+/// Value of the caller byte that marks `unsafe-caller`.
+///
+/// One value of 256, so that random bytes hardly ever make a program whose findings are its own fault.
 const UNSAFE: u8 = 0xa5;
 
 // Codes of records that are no ops. They are the last of the 64 codes, so that new ops get codes before them.
@@ -54,25 +59,32 @@ const ENTRIES: usize = 10;
 const PREEMPTING: usize = 3;
 /// Lane byte of an unused entry in a TURNS record.
 const NO_LANE: u8 = 0xff;
-/// Upper half of the lane byte of kswapd's turns. With any other upper half than this and the next, the lower half is a
-/// task.
+/// Upper half of the lane byte of kswapd's turns.
+///
+/// With any other upper half than this and the next, the lower half is a task.
 const KSWAPD_LANE: u8 = 0xe0;
 /// Upper half of the lane byte of turns that fire a handler, whose index is the lower half.
 const HANDLER_LANE: u8 = 0xd0;
 
-/// First operand of a TASK record that starts a shrinker. Any other value starts a task, so that random bytes make
-/// tasks.
+/// First operand of a TASK record that starts a shrinker.
+///
+/// Any other value starts a task, so that random bytes make tasks.
 const GATED: u8 = 0x51;
 const ALWAYS: u8 = 0x52;
-/// The same for handlers of hard and soft interrupts, but only with HANDLER as second operand. All ops after a
-/// handler's start are its own, so random bytes that made one easily would lose their tasks.
+/// The same for handlers of hard and soft interrupts, but only with HANDLER as second operand.
+///
+/// All ops after a handler's start are its own, so random bytes that made one easily would lose their tasks.
 const HARD: u8 = 0x53;
 const SOFT: u8 = 0x54;
 const HANDLER: u8 = 0x68;
-/// Set in the `reserve` byte of a MEMORY record if kswapd does not run. The count itself is at most 127.
+/// Set in the `reserve` byte of a MEMORY record if kswapd does not run.
+///
+/// The count itself is at most 127.
 const NO_KSWAPD: u8 = 0x80;
 
-/// Row in the table of each code; codes without an op are `alloc`. Two ops with one code do not build.
+/// Row in the table of each code; codes without an op are `alloc`.
+///
+/// Two ops with one code do not build.
 const ROW_OF: [u8; CODES as usize] = {
     let mut rows = [0; CODES as usize];
     let mut row = 0;
@@ -88,7 +100,9 @@ const ROW_OF: [u8; CODES as usize] = {
     rows
 };
 
-/// Why a file is not a program. Only [`Program::decode_strict`] refuses bytes.
+/// Why a file is not a program.
+///
+/// Only [`Program::decode_strict`] refuses bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BytesError {
     #[error("empty: a program starts with its version, {VERSION:#04x}")]
@@ -117,6 +131,8 @@ fn pad(out: &mut Vec<u8>) {
 /// means all.
 fn put_fault(fault: Fault, out: &mut Vec<u8>) {
     let Fault { site, nth, times } = fault;
+    // 255 is taken for "all", so a plain count of 255 must be written wide.
+    // 255 is taken for "all", so a plain count of 255 must be written wide.
     let short_times = if times == u32::MAX { Some(255) } else { u8::try_from(times).ok().filter(|&t| t < 255) };
     match (u16::try_from(nth), short_times) {
         (Ok(nth), Some(times)) => {
@@ -136,6 +152,8 @@ fn put_fault(fault: Fault, out: &mut Vec<u8>) {
 /// Writes memory short if all counts fit a byte.
 fn put_memory(memory: Memory, out: &mut Vec<u8>) {
     let Memory { free, reserve, clean, io, fs, oom, kswapd } = memory;
+    // One bit more in a byte that has room, as the short record is full.
+    // One bit more in a byte that has room, as the short record is full.
     let reserve = reserve | if kswapd { 0 } else { NO_KSWAPD };
     let counts = [free, clean, io, fs, oom];
     if counts.iter().all(|n| *n <= 255) {
@@ -160,16 +178,22 @@ fn put_schedule(schedule: &[Turn], out: &mut Vec<u8>) {
         0..=255 => 1,
         _ => 2,
     };
+    // Turns of one kind in a row share records; the order of turns must stay.
+    // Turns of one kind in a row share records; the order of turns must stay.
     for run in schedule.chunk_by(|a, b| kind(a) == kind(b)) {
         match kind(&run[0]) {
             0 => run.chunks(ENTRIES).for_each(|turns| {
                 out.extend([SCHEDULE, turns.len() as u8]);
+                // The second of a pair takes the upper half; for an odd number it is 0 and the count hides it.
+                // The second of a pair takes the upper half; for an odd number it is 0 and the count hides it.
                 out.extend(turns.chunks(2).map(|pair| pair[0].lane | pair.get(1).map_or(0, |t| t.lane) << 4));
                 pad(out);
             }),
             1 => run.chunks(PREEMPTING).for_each(|turns| {
                 out.push(TURNS);
                 turns.iter().for_each(|t| out.extend([lane_byte(*t), t.points as u8]));
+                // Unused entries cannot be zeros, which would be turns of the first task.
+                // Unused entries cannot be zeros, which would be turns of the first task.
                 out.resize(out.len() + 2 * (PREEMPTING - turns.len()), NO_LANE);
             }),
             _ => run.iter().for_each(|turn| {
@@ -190,7 +214,9 @@ fn lane_byte(turn: Turn) -> u8 {
     }
 }
 
-/// The turn of a lane byte; None for an unused entry. Unlisted upper halves are tasks, so nearly every byte is a turn.
+/// The turn of a lane byte; None for an unused entry.
+///
+/// Unlisted upper halves are tasks, so nearly every byte is a turn.
 fn get_turn(lane: u8, points: u32) -> Option<Turn> {
     match lane {
         NO_LANE => None,
@@ -203,6 +229,8 @@ fn get_turn(lane: u8, points: u32) -> Option<Turn> {
 fn put_ops(ops: &[Op], out: &mut Vec<u8>) {
     for op in ops {
         let mut short = Short::default();
+        // The short form is preferred: fuzzers mutate it into other useful values.
+        // The short form is preferred: fuzzers mutate it into other useful values.
         if op.put_short(&mut short) {
             out.push(op.info().codes.0);
             out.extend(short.bytes());
@@ -221,6 +249,8 @@ impl Program {
         let boot = &self.boot;
         let flags = boot.first as u8 | u8::from(boot.interleaved) << 2 | u8::from(!boot.kmem) << 3;
         put_geometry(boot, flags, if self.unsafe_caller { UNSAFE } else { 0 }, &mut out);
+        // Memory and faults come first, so that cutting the end of the bytes leaves the circumstances of the ops.
+        // Memory and faults come first, so that cutting the end of the bytes leaves the circumstances of the ops.
         if let Some(memory) = self.memory {
             put_memory(memory, &mut out);
         }
@@ -228,6 +258,8 @@ impl Program {
             put_fault(fault, &mut out);
         }
         for (i, ops) in self.tasks.iter().enumerate() {
+            // The first task needs no record: ops after the header are its own.
+            // The first task needs no record: ops after the header are its own.
             if i > 0 {
                 out.push(TASK);
                 pad(&mut out);
@@ -248,17 +280,23 @@ impl Program {
         out
     }
 
-    /// The program of any bytes, for fuzzers. Ignores the version and never fails.
+    /// The program of any bytes, for fuzzers.
+    ///
+    /// Ignores the version and never fails.
     pub fn decode(bytes: &[u8]) -> Program {
         let mut program =
             Program { boot: get_geometry(bytes), unsafe_caller: bytes.get(2) == Some(&UNSAFE), ..Program::default() };
         let mut rest = bytes.get(header_len(bytes)..).unwrap_or(&[]);
         let mut nr_ops = 0;
         while !rest.is_empty() {
+            // All 256 values are codes, so no byte is wasted on errors.
+            // All 256 values are codes, so no byte is wasted on errors.
             let code = rest[0] % CODES;
             let used = program.record(code, &rest[1..], &mut nr_ops);
             rest = rest.get(used..).unwrap_or(&[]);
         }
+        // Whatever was decoded becomes a program that may run.
+        // Whatever was decoded becomes a program that may run.
         program.repair();
         program
     }
@@ -345,6 +383,8 @@ impl Program {
                 Some(Op::get_short(usize::from(ROW_OF[usize::from(code)]), &mut short))
             }
         };
+        // Counted across lists, since an endless input must not take memory without end.
+        // Counted across lists, since an endless input must not take memory without end.
         if let Some(op) = op.filter(|_| *nr_ops < limits::OPS) {
             *nr_ops += 1;
             // Ops belong to the list that was started last.
@@ -355,8 +395,10 @@ impl Program {
         used
     }
 
-    /// The program of a file. Refuses another version, a short header and an incomplete record, which a fuzzer's bytes
-    /// may have but a stored program does not.
+    /// The program of a file.
+    ///
+    /// Refuses another version, a short header and an incomplete record, which a fuzzer's bytes may have but a stored
+    /// program does not.
     pub fn decode_strict(bytes: &[u8]) -> Result<Program, BytesError> {
         match bytes.first() {
             None => return Err(BytesError::Empty),
@@ -367,6 +409,8 @@ impl Program {
         if bytes.len() < header {
             return Err(BytesError::Header { found: bytes.len(), expected: header });
         }
+        // A file that was written whole has whole records only.
+        // A file that was written whole has whole records only.
         let extra = (bytes.len() - header) % RECORD;
         if extra != 0 {
             return Err(BytesError::Trailing { offset: bytes.len() - extra, extra });
@@ -387,10 +431,13 @@ impl<'a> arbitrary::Arbitrary<'a> for Program {
 }
 
 impl Program {
-    /// The program that a fuzzer runs for some bytes. The caller is made safe whatever they say, so that every finding
-    /// is the tree's fault.
+    /// The program that a fuzzer runs for some bytes.
+    ///
+    /// The caller is made safe whatever they say, so that every finding is the tree's fault.
     fn from_fuzzer(bytes: &[u8]) -> Program {
         let mut program = Program::decode(bytes);
+        // Only then is there something left to repair.
+        // Only then is there something left to repair.
         if program.unsafe_caller {
             program.unsafe_caller = false;
             program.repair();

@@ -77,10 +77,12 @@ impl Generator {
     pub fn program(&mut self, index: u64) -> Program {
         let mut rng = Rng::new(self.seed, index);
         let boot = self.geometry(index);
+        // Page by page mapped units of 300 KiB and more are those that can start a page table in their middle.
         let over_2m = boot.first == First::Page && boot.least_unit() >= 300 << 10;
         let faults = faults(&mut rng, over_2m);
         // Three decades of lengths, with a mean above 100.
         let nr_ops = rng.log_range(8, 400) as usize;
+        // If no usual number is large enough, the program gets exactly the number asked for.
         let enough = &TASKS[TASKS.partition_point(|n| *n < self.tasks)..];
         let nr_tasks = if enough.is_empty() { self.tasks } else { rng.pick(enough) };
         let mut writer = Writer::new(&mut rng, boot, nr_tasks, nr_ops);
@@ -90,10 +92,13 @@ impl Generator {
         // The writer records the order in which it wrote the ops: the schedule in which its idea of live variables is
         // right.
         let (tasks, schedule) = (writer.tasks, writer.schedule);
+        // Drawn after the ops, so that ops do not change when the odds of pressure do.
         let (memory, shrinkers) = pressure(&mut rng, &boot);
         let mut program = Program { boot, memory, tasks, shrinkers, faults, schedule, ..Program::default() };
         match rng.below(10) {
             _ if nr_tasks == 1 => program.schedule.clear(),
+            // One task needs no schedule. Of the others, one in ten runs task after task and one in ten in random
+            // turns.
             0 => program.schedule.clear(), // one task after the other
             1 => program.schedule.iter_mut().for_each(|t| t.lane = rng.below(nr_tasks as u32) as u8),
             _ => {}
@@ -111,8 +116,11 @@ impl Generator {
     /// the others.
     fn stratum<T: Copy>(&self, axis: u64, index: u64, values: &[T]) -> T {
         let n = values.len() as u64;
+        // A stream for each axis and each run of values: the axis in the upper bits keeps it apart from those of
+        // programs.
         let mut rng = Rng::new(self.seed ^ (axis + 1) << 48, index / n);
         let mut order: Vec<usize> = (0..values.len()).collect();
+        // Fisher-Yates.
         for i in (1..order.len()).rev() {
             order.swap(i, rng.below(i as u32 + 1) as usize);
         }
@@ -122,6 +130,7 @@ impl Generator {
     /// The geometry of program `index`, without making its ops.
     pub fn geometry(&self, index: u64) -> Geometry {
         let first = self.stratum(0, index, &[First::Embed, First::Page, First::Info]);
+        // The number in each call is the axis; it must not change, or all programs of a seed do.
         let cpus: u64 = self.stratum(1, index, &CPUS);
         let (groups, interleaved) = self.stratum(
             2,
@@ -135,6 +144,8 @@ impl Generator {
             static_size: self.stratum(3, index, &STATICS),
             reserved: self.stratum(4, index, &RESERVED),
             dyn_size: self.stratum(5, index, &DYNS),
+            // `pcpu_page_first_chunk()` has no other atom, and the unit is chosen by hand-made infos only. Values that
+            // do nothing would make programs look different that are not.
             atom: if first == First::Page { 4096 } else { self.stratum(6, index, &ATOMS) },
             unit: if first == First::Info { self.stratum(7, index, &UNITS) } else { 0 },
             first,
@@ -161,9 +172,11 @@ fn faults(rng: &mut Rng, over_2m: bool) -> Vec<Fault> {
     if !rng.chance(1, 4) {
         return Vec::new();
     }
+    // Mostly one: the paths that follow a failure are easier to attribute.
     let nr = rng.pick(&[1, 1, 1, 2, 3]);
     let mut fault = || Fault {
         site: FAULT_SITES[rng.weighted(FAULT_SITES.iter().map(|s| s.1))].0,
+        // Uniform in the logarithm, since early allocations include those of the first chunks.
         nth: rng.log_range(1, 256),
         times: match rng.below(10) {
             0 => u32::MAX,
@@ -182,6 +195,7 @@ fn pressure(rng: &mut Rng, boot: &Geometry) -> (Option<Memory>, Vec<Shrinker>) {
         return (None, Vec::new());
     }
     let cpus = boot.nr_cpus();
+    // In proportion to CPUs, as populating an area takes a page for each.
     let pages = |rng: &mut Rng| rng.pick(&[0, 0, 1, 4, 16]) as u16 * cpus as u16;
     // Most often there is enough for the metadata of chunks, which may take many times more than the backing pages do.
     // Otherwise every program would fail at the first chunk.
@@ -220,7 +234,9 @@ fn shrinker(rng: &mut Rng) -> Shrinker {
         ops.push(Op::Lock { lock });
     }
     if rng.chance(1, 3) {
+        // What rule 15 allows: a gated shrinker may sleep, but not for IO or file systems.
         let gfp = if gated { rng.pick(&[Gfp::NOIO, Gfp::NOWAIT]) } else { Gfp::NOWAIT };
+        // A variable that tasks seldom use, so that the shrinker's areas are mostly its own.
         ops.push(Op::Alloc { dst: Var(255), size: 8 * rng.range(1, 64), align: 8, reserved: false, gfp });
     }
     ops.push(Op::Free { var });

@@ -63,6 +63,7 @@ pub(super) struct Writer<'r> {
 
 impl<'r> Writer<'r> {
     pub(super) fn new(rng: &'r mut Rng, boot: Geometry, nr_tasks: usize, nr_ops: usize) -> Writer<'r> {
+        // Few slots make areas short-lived, many let chunks fill up.
         let slots = rng.pick(&[8, 24, 64, 64, 128, 256, 256]);
         let mut writer = Writer {
             draw: Draw::new(rng, boot, slots, nr_tasks),
@@ -87,6 +88,7 @@ impl<'r> Writer<'r> {
     ///
     /// In one case of five, another task is current afterwards.
     fn push(&mut self, op: Op) {
+        // Skipping is better than repairing afterwards: repair would change masks or drop ops that others rely on.
         if self.left == 0 || self.contexts[self.task].check(&op).is_err() {
             return;
         }
@@ -95,6 +97,7 @@ impl<'r> Writer<'r> {
         self.draw.wrote(&op);
         self.tasks[self.task].push(op);
         self.schedule.push(Turn::op(self.task));
+        // Runs of five ops on average keep the sense of a phase and still mix tasks.
         if self.draw.rng.chance(1, 5) {
             self.task = self.draw.rng.below(self.tasks.len() as u32) as usize;
         }
@@ -118,6 +121,7 @@ impl<'r> Writer<'r> {
     /// Writes the ops of one phase, of a kind, length and size distribution of its own.
     pub(super) fn phase(&mut self) {
         let rng = &mut *self.draw.rng;
+        // Kind, length and sizes are independent, so that each phase meets each distribution.
         let phase = PHASES[rng.weighted(PHASES.iter().map(|p| p.1))].0;
         let n = rng.log_range(4, 128);
         self.draw.sizes = match rng.below(10) {
@@ -129,6 +133,7 @@ impl<'r> Writer<'r> {
         match phase {
             Phase::Fill => {
                 for _ in 0..n {
+                    // Allocating over live areas would leak them and is a rare case of its own.
                     if self.draw.live.len() < self.draw.slots {
                         self.alloc();
                     }
@@ -137,6 +142,7 @@ impl<'r> Writer<'r> {
             Phase::Churn => (0..n).for_each(|_| self.churn()),
             Phase::Drain => self.drain(),
             Phase::Fragment => {
+                // Collected first, since frees change the list.
                 let every_second: Vec<Var> = self.draw.live.iter().copied().step_by(2).collect();
                 every_second.into_iter().for_each(|var| self.free(var));
             }
@@ -158,6 +164,7 @@ impl<'r> Writer<'r> {
             Phase::Sideline => self.sideline(),
             Phase::Locked => {
                 let lock = self.draw.lock();
+                // The scope that makes allocations under the lock legal, which a third of the phases enter.
                 let scope = if lock.lock == Ext::Fs { Scope::Nofs } else { Scope::Noio };
                 // `push` may switch tasks; scope and lock must be of one task.
                 let task = self.task;
@@ -233,6 +240,7 @@ impl<'r> Writer<'r> {
     /// In one case of eight it ends an open section instead, which keeps sections short.
     fn churn(&mut self) {
         if self.draw.rng.chance(1, 8)
+            // A section left open to the end would put all later ops of the task into it.
             && let Some(close) = self.contexts[self.task].closers().next()
         {
             return self.push(close);

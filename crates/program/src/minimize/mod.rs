@@ -79,6 +79,8 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
         if candidate == self.best {
             return false;
         }
+        // Only real candidates count against the budget.
+        // Only real candidates count against the budget.
         self.tries += 1;
         let kept = (self.keep)(&candidate);
         if kept {
@@ -92,12 +94,16 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
     ///
     /// Passes go from the end: the finding mostly ended the program, so what follows it matters least.
     fn chunks(&mut self, len: impl Fn(&Program) -> usize, drop: impl Fn(&mut Program, usize, usize)) {
+        // From all at once down to single entries.
+        // From all at once down to single entries.
         let mut chunk = len(&self.best).next_power_of_two();
         while chunk > 0 {
             let mut end = len(&self.best);
             while end > 0 {
                 let start = end.saturating_sub(chunk);
                 self.attempt(|p| drop(p, start, end));
+                // Repair may have dropped more than the piece.
+                // Repair may have dropped more than the piece.
                 end = start.min(len(&self.best));
             }
             chunk /= 2;
@@ -107,6 +113,8 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
     fn ops(&mut self) {
         self.chunks(|p| p.tasks.iter().map(Vec::len).sum(), drop_ops);
         // A section begins and ends with ops that repair puts back one by one: drop them together.
+        // The list is made once; ops may be gone by the time their turn comes.
+        // The list is made once; ops may be gone by the time their turn comes.
         for opener in places(&self.best).into_iter().rev() {
             let Some(&op) = self.best.tasks[opener.0].get(opener.1) else { continue };
             let Some(closer) = closer_of(op) else { continue };
@@ -120,6 +128,8 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
     /// Drops shrinkers, then ops of those that stay.
     fn shrinkers(&mut self) {
         for i in (0..self.best.shrinkers.len()).rev() {
+            // The list may shrink under the loop, by this attempt or by repair.
+            // The list may shrink under the loop, by this attempt or by repair.
             let left = self.best.shrinkers.len();
             self.attempt(|p| drop(p.shrinkers.remove(i)));
             if self.best.shrinkers.len() < left {
@@ -157,6 +167,8 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
 
     /// Sets memory to what is simplest: none, the default value of each field, or a smaller value than that.
     fn memory(&mut self) {
+        // Without memory nothing reclaims, which takes a whole subsystem out of the finding.
+        // Without memory nothing reclaims, which takes a whole subsystem out of the finding.
         self.attempt(|p| p.memory = None);
         let plain = Memory::default();
         let fields: [fn(&mut Memory, &Memory); 7] = [
@@ -194,6 +206,8 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
         for i in 0..self.best.faults.len() {
             self.attempt(|p| p.faults[i].times = 1);
             let Fault { nth, .. } = self.best.faults[i];
+            // The first allocation, a bisection, or one step.
+            // The first allocation, a bisection, or one step.
             for nth in [1, nth / 2, nth - 1] {
                 self.attempt(|p| p.faults[i].nth = nth.max(1).min(p.faults[i].nth));
             }
@@ -210,6 +224,8 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
         // A program with one task needs no schedule, so its finding is no race.
         if self.best.tasks.len() > 1 {
             self.attempt(|p| {
+                // The order of starting, as far as the schedule gives it; blocked tasks may have made another one.
+                // The order of starting, as far as the schedule gives it; blocked tasks may have made another one.
                 let order = run_order(p);
                 p.tasks = vec![order.into_iter().map(|(task, op)| p.tasks[task][op]).collect()];
                 p.schedule.clear();
@@ -220,7 +236,11 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
     /// Moves each field of the geometry to its default, or to what is simpler than that.
     fn geometry(&mut self) {
         let plain = Geometry::default();
+        // All fields at once succeeds for most findings and saves the single steps.
+        // All fields at once succeeds for most findings and saves the single steps.
         self.attempt(|p| p.boot = plain);
+        // Each field by itself: one may matter to the finding while others do not.
+        // Each field by itself: one may matter to the finding while others do not.
         let fields: [fn(&mut Geometry, &Geometry); 10] = [
             |g, d| g.cpus = d.cpus,
             |g, d| g.groups = d.groups,
@@ -255,6 +275,8 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
         for (task, i) in places(&self.best) {
             // Repair may drop an op after an edit, and the position is then another op's. The next attempt edits that
             // one, which does no harm.
+            // Each edit is an attempt of its own: one run for one operand.
+            // Each edit is an attempt of its own: one run for one operand.
             let mut set = |edit: &dyn Fn(&mut Op)| {
                 self.attempt(|p| {
                     if let Some(op) = p.tasks.get_mut(task).and_then(|ops| ops.get_mut(i)) {
@@ -279,6 +301,8 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
                     *reserved = false;
                 }
             });
+            // The default reads best; 4 is the least that the allocator honours.
+            // The default reads best; 4 is the least that the allocator honours.
             for simpler in [DEFAULT_ALIGN, 4] {
                 set(&|op| {
                     if let Op::Alloc { align, .. } = op
@@ -291,6 +315,10 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
             for candidate in 0..5 {
                 set(&|op| {
                     if let Op::Alloc { size, .. } = op {
+                        // Several candidates, because findings depend on sizes in different ways: on pages, on powers
+                        // of two, or on being large.
+                        // Several candidates, because findings depend on sizes in different ways: on pages, on powers
+                        // of two, or on being large.
                         *size = simpler_size(*size, candidate);
                     }
                 });
@@ -308,6 +336,8 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
     /// Renumbers variables from `v0` in order of first use.
     fn renumber(&mut self) {
         self.attempt(|p| {
+            // New numbers by first use in running order, so that reports read from `v0` up.
+            // New numbers by first use in running order, so that reports read from `v0` up.
             let (mut new, mut next) = ([None; VARS], 0);
             let mut rename = |var: &mut Var| {
                 let number = *new[usize::from(var.0)].get_or_insert_with(|| {
@@ -367,6 +397,8 @@ fn places(p: &Program) -> Vec<Place> {
 pub fn run_order(p: &Program) -> Vec<Place> {
     let mut next = vec![0; p.tasks.len()];
     let mut order = Vec::with_capacity(p.nr_ops());
+    // A turn is taken for one op; turns with points may be less or more than that.
+    // A turn is taken for one op; turns with points may be less or more than that.
     for turn in &p.schedule {
         let task = usize::from(turn.lane);
         if task < next.len() && next[task] < p.tasks[task].len() {
@@ -386,8 +418,9 @@ fn drop_ops(p: &mut Program, start: usize, end: usize) {
     drop_places(p, &dropped);
 }
 
-/// Drops ops with their turns, so that the others keep their order. Dropping the ops alone would move every later turn
-/// of the task to another op.
+/// Drops ops with their turns, so that the others keep their order.
+///
+/// Dropping the ops alone would move every later turn of the task to another op.
 fn drop_places(p: &mut Program, dropped: &[Place]) {
     let mut keep: Vec<Vec<bool>> = p.tasks.iter().map(|ops| vec![true; ops.len()]).collect();
     dropped.iter().for_each(|&(task, i)| keep[task][i] = false);
@@ -399,6 +432,8 @@ fn drop_places(p: &mut Program, dropped: &[Place]) {
             return true;
         }
         next[task] += 1;
+        // Turns beyond the ops of a task have nothing to lose.
+        // Turns beyond the ops of a task have nothing to lose.
         keep[task].get(next[task] - 1).copied().unwrap_or(true)
     });
     for (ops, keep) in p.tasks.iter_mut().zip(keep) {
@@ -407,17 +442,21 @@ fn drop_places(p: &mut Program, dropped: &[Place]) {
     }
 }
 
-/// Drops a task with its turns. Tasks after it move up, in the schedule and as targets of signals too.
+/// Drops a task with its turns.
+///
+/// Tasks after it move up, in the schedule and as targets of signals too.
 fn drop_task(p: &mut Program, task: usize) {
     p.tasks.remove(task);
     for op in p.tasks.iter_mut().flatten() {
+        // A signal to the dropped task becomes one to the sender; later tasks have moved up by one.
+        // A signal to the dropped task becomes one to the sender; later tasks have moved up by one.
         if let Op::Signal { task: target @ Some(_) } = op {
             *target = target.filter(|t| usize::from(*t) != task).map(|t| t - u8::from(usize::from(t) > task));
         }
     }
     p.schedule.retain(|t| usize::from(t.lane) != task);
-    let behind = p.schedule.iter_mut().filter(|t| usize::from(t.lane) > task && t.lane < Turn::KSWAPD);
-    behind.for_each(|t| t.lane -= 1);
+    let later = p.schedule.iter_mut().filter(|t| usize::from(t.lane) > task && t.lane < Turn::KSWAPD);
+    later.for_each(|t| t.lane -= 1);
 }
 
 /// Drops a handler with the turns that fire it; handlers after it move up.

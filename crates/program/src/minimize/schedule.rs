@@ -5,18 +5,22 @@
 use super::Search;
 use crate::{Program, Turn};
 
-/// Number of turns that are sorted, from the first. A longer schedule would cost a run for each of its turns and be
-/// unreadable anyway.
+/// Number of turns that are sorted, from the first.
+///
+/// A longer schedule would cost a run for each of its turns and be unreadable anyway.
 const SORTED: usize = 64;
 
 impl<F: FnMut(&Program) -> bool> Search<F> {
-    /// Removes preemptions in large pieces. Runs before ops are dropped: a program whose finding needs no preemption is
-    /// much easier to make small.
+    /// Removes preemptions in large pieces.
+    ///
+    /// Runs before ops are dropped: a program whose finding needs no preemption is much easier to make small.
     pub(super) fn preemptions(&mut self) {
         if self.best.preemptions() == 0 {
             return;
         }
         self.attempt(|p| p.schedule.clear());
+        // Few pieces only: single turns are tried in `schedule`, when the program is small.
+        // Few pieces only: single turns are tried in `schedule`, when the program is small.
         for pieces in [1, 2, 4, 8] {
             let nr = self.best.schedule.len();
             let piece = nr.div_ceil(pieces).max(1);
@@ -29,6 +33,8 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
     /// Tries everything on the schedule: none, shorter, without preemptions, then turn by turn.
     pub(super) fn schedule(&mut self) {
         self.attempt(|p| p.schedule.clear());
+        // One turn for each op is what a schedule without preemptions needs.
+        // One turn for each op is what a schedule without preemptions needs.
         self.attempt(|p| p.schedule.truncate(p.nr_ops()));
         self.attempt(|p| to_the_end(p.schedule.iter_mut()));
         self.chunks(|p| p.schedule.len(), |p, start, end| to_the_end(p.schedule[start..end].iter_mut()));
@@ -47,6 +53,8 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
     /// Joins consecutive turns of a lane, all at once and then one by one from the end.
     fn join_neighbours(&mut self) {
         self.attempt(|p| {
+            // All pairs at once first.
+            // All pairs at once first.
             p.schedule.dedup_by(|next, turn| {
                 let same = join(*turn, *next);
                 same.inspect(|joined| *turn = *joined).is_some()
@@ -65,6 +73,8 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
     /// Joins two turns of a lane that others come between, at the place of the first or of the second.
     fn join_apart(&mut self) {
         for i in (0..self.best.schedule.len()).rev() {
+            // The lanes between either run before the joined turn or after it.
+            // The lanes between either run before the joined turn or after it.
             for place_of_first in [false, true] {
                 self.attempt(|p| {
                     let Some(turn) = p.schedule.get(i).copied() else { return };
@@ -84,6 +94,8 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
     fn shorten(&mut self) {
         for i in 0..self.best.schedule.len() {
             let points = |p: &Program| p.schedule.get(i).map_or(0, |t| t.points);
+            // Subtracts as much as it can: a half, then smaller steps each time the finding is lost.
+            // Subtracts as much as it can: a half, then smaller steps each time the finding is lost.
             let mut less = points(&self.best) / 2;
             while less > 0 {
                 less = less.min(points(&self.best).saturating_sub(1));
@@ -111,8 +123,9 @@ fn to_the_end<'t>(turns: impl Iterator<Item = &'t mut Turn>) {
     turns.for_each(|t| t.points = 0);
 }
 
-/// The two turns as one: their points add up, and the end of an op stays the end. None if they are of different lanes,
-/// or if the first runs to the end of its op.
+/// The two turns as one: their points add up, and the end of an op stays the end.
+///
+/// None if they are of different lanes, or if the first runs to the end of its op.
 fn join(first: Turn, second: Turn) -> Option<Turn> {
     let points = if second.preempts() { first.points.saturating_add(second.points) } else { 0 };
     (first.lane == second.lane && first.preempts()).then_some(Turn { points, ..first })

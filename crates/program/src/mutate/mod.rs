@@ -53,8 +53,10 @@ pub enum Mutation {
 /// A kind of mutation with its share of all, and its share when a target is about it.
 type Share = (Mutation, u32, Option<(Focus, u32)>);
 
-/// All kinds with their shares. Adding is drawn more often than removing, as inputs would otherwise shrink; a target's
-/// own kind makes up about half of its mutations.
+/// All kinds with their shares.
+///
+/// Adding is drawn more often than removing, as inputs would otherwise shrink; a target's own kind makes up about half
+/// of its mutations.
 const MUTATIONS: [Share; 11] = [
     (Mutation::Insert, 22, None),
     (Mutation::Delete, 16, None),
@@ -72,8 +74,10 @@ const MUTATIONS: [Share; 11] = [
 /// One call in this many leaves the bytes to the fuzzer's own mutations.
 const PLAIN: u32 = 8;
 
-/// Most mutations of one call. Single ones get stuck where only two changes together reach new code; more than a few
-/// lose what made the input interesting.
+/// Most mutations of one call.
+///
+/// Single ones get stuck where only two changes together reach new code; more than a few lose what made the input
+/// interesting.
 const STACKED: u32 = 4;
 
 /// Mutates the program in the first `size` bytes of `data`, within `max` bytes, and returns the number of bytes it then
@@ -89,6 +93,8 @@ pub fn mutate(
     plain: impl FnOnce(&mut [u8], usize, usize) -> usize,
 ) -> usize {
     let mut rng = Rng::new(seed.into(), size as u64);
+    // A fuzzer's numbers are not trusted with the length of the slice.
+    // A fuzzer's numbers are not trusted with the length of the slice.
     let (size, max) = (size.min(data.len()), max.min(data.len()));
     // Without room for a record there is no op to mutate.
     if max < RECORD_HEADER || rng.chance(1, PLAIN) {
@@ -106,6 +112,8 @@ pub fn mutate_program(
     repair: impl Fn(&mut Program),
 ) -> usize {
     let mut rng = Rng::new(seed.into(), program.nr_ops() as u64);
+    // Repaired once at the end: a mutation may break what the next one mends.
+    // Repaired once at the end: a mutation may break what the next one mends.
     for _ in 0..rng.range(1, STACKED) {
         let kind = draw(&mut rng, focus);
         apply(&mut program, kind, &mut rng);
@@ -124,7 +132,9 @@ fn draw(rng: &mut Rng, focus: Focus) -> Mutation {
     MUTATIONS[rng.weighted(MUTATIONS.iter().map(share))].0
 }
 
-/// Applies one mutation. The program may break rules afterwards; [`fitting`] repairs it.
+/// Applies one mutation.
+///
+/// The program may break rules afterwards; [`fitting`] repairs it.
 fn apply(program: &mut Program, kind: Mutation, rng: &mut Rng) {
     match kind {
         Mutation::Insert => ops::insert(program, rng),
@@ -147,6 +157,8 @@ fn fitting(mut program: Program, max: usize, repair: impl Fn(&mut Program)) -> V
     let mut bytes = program.encode();
     // Each round takes a share of what is longest, so few are needed.
     while bytes.len() > max {
+        // The schedule may be most of the bytes, and its end is the least specific part.
+        // The schedule may be most of the bytes, and its end is the least specific part.
         if program.schedule.len() / 2 > program.nr_ops() {
             program.schedule.truncate(program.schedule.len() / 2);
         } else {

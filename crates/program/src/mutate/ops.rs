@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Mutations of the ops of tasks and shrinkers. The ops of handlers are left to mutations of bytes.
+//! Mutations of the ops of tasks and shrinkers.
+//!
+//! The ops of handlers are left to mutations of bytes.
 
 use std::ops::Range;
 
@@ -11,7 +13,9 @@ use super::super::rng::Rng;
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Var, limits};
 
-/// Most ops of a run that is deleted or copied. Longer runs replace a program rather than change it.
+/// Most ops of a run that is deleted or copied.
+///
+/// Longer runs replace a program rather than change it.
 const RUN: u32 = 24;
 
 /// Number of lists of ops: tasks first, then shrinkers.
@@ -28,14 +32,17 @@ pub(super) fn list(program: &mut Program, index: usize) -> &mut Vec<Op> {
     }
 }
 
-/// Draws a list, in proportion to its length, so that every op is equally likely to be changed. The 1 added lets an
-/// empty list be drawn too.
+/// Draws a list, in proportion to its length, so that every op is equally likely to be changed.
+///
+/// The 1 added lets an empty list be drawn too.
 fn drawn_list(program: &mut Program, rng: &mut Rng) -> usize {
     let lens: Vec<u32> = (0..nr_lists(program)).map(|i| 1 + list(program, i).len() as u32).collect();
     rng.weighted(lens.into_iter())
 }
 
-/// Draws a run of a list, single ops in half of the draws. Empty only for an empty list.
+/// Draws a run of a list, single ops in half of the draws.
+///
+/// Empty only for an empty list.
 fn drawn_run(len: usize, rng: &mut Rng) -> Range<usize> {
     if len == 0 {
         return 0..0;
@@ -45,10 +52,14 @@ fn drawn_run(len: usize, rng: &mut Rng) -> Range<usize> {
     at..at + run
 }
 
-/// Draws an op for which `wanted` holds, as list and index; None if there is none. All are equally likely.
+/// Draws an op for which `wanted` holds, as list and index; None if there is none.
+///
+/// All are equally likely.
 fn drawn_op(program: &mut Program, rng: &mut Rng, wanted: impl Fn(&Op) -> bool) -> Option<(usize, usize)> {
     let lists = nr_lists(program);
     let count: usize = (0..lists).map(|i| list(program, i).iter().filter(|op| wanted(op)).count()).sum();
+    // Two passes and no list: programs are large and mutations many.
+    // Two passes and no list: programs are large and mutations many.
     let mut nth = rng.below(count.try_into().ok().filter(|n| *n > 0)?) as usize;
     for i in 0..lists {
         for (place, op) in list(program, i).iter().enumerate() {
@@ -83,6 +94,8 @@ pub(super) fn insert(program: &mut Program, rng: &mut Rng) {
         list(program, i).iter().for_each(|op| draw.wrote(op));
     }
     list(program, index)[..at].iter().for_each(|op| draw.wrote(op));
+    // One kind for most of the run: several allocations in a row reach more than one of each.
+    // One kind for most of the run: several allocations in a row reach more than one of each.
     let row = draw.rng.weighted(TABLE.iter().map(|op| op.weight));
     let mut new = Vec::new();
     for _ in 0..n {
@@ -107,6 +120,8 @@ pub(super) fn duplicate(program: &mut Program, rng: &mut Rng) {
     let index = drawn_list(program, rng);
     let ops = list(program, index);
     let run = drawn_run(ops.len(), rng);
+    // Repetition fills chunks and free lists, which single copies seldom do.
+    // Repetition fills chunks and free lists, which single copies seldom do.
     let times = rng.pick(&[1, 1, 1, 2, 4, 8]);
     let copy = ops[run.clone()].repeat(times);
     if ops.len() + copy.len() <= limits::OPS {
@@ -132,8 +147,9 @@ pub(super) fn put(ops: &mut Vec<Op>, new: Vec<Op>, rng: &mut Rng) {
     ops.splice(at..at, new);
 }
 
-/// Gives an allocation a size at or beside a limit, the size of another, or another alignment. Inserts ops if the
-/// program has no allocation.
+/// Gives an allocation a size at or beside a limit, the size of another, or another alignment.
+///
+/// Inserts ops if the program has no allocation.
 pub(super) fn resize(program: &mut Program, rng: &mut Rng) {
     let Some(place) = drawn_op(program, rng, is_alloc) else { return insert(program, rng) };
     let other = drawn_op(program, rng, is_alloc).map(|(i, at)| list(program, i)[at]);
@@ -166,6 +182,8 @@ pub(super) fn remask(program: &mut Program, rng: &mut Rng) {
         [Gfp::DIRECT_RECLAIM, Gfp::IO, Gfp::FS, Gfp::NOWARN, Gfp::ACCOUNT, Gfp::NORETRY, Gfp::NOFAIL];
     match rng.below(8) {
         0..4 => *gfp = rng.pick(&GFPS),
+        // One flag more or less is often the difference between two paths of `pcpu_alloc()`.
+        // One flag more or less is often the difference between two paths of `pcpu_alloc()`.
         4..7 => *gfp = Gfp(gfp.0 ^ rng.pick(&FLAGS).0),
         _ => *reserved = !*reserved,
     }

@@ -19,6 +19,8 @@ pub(super) fn fault(program: &mut Program, rng: &mut Rng) {
     };
     let faults = &mut program.faults;
     let n = faults.len() as u32;
+    // Never more than a program may have, as repair would cut the new one.
+    // Never more than a program may have, as repair would cut the new one.
     if n == 0 || (rng.chance(1, 4) && faults.len() < limits::FAULTS) {
         return faults.push(drawn(rng));
     }
@@ -34,13 +36,17 @@ pub(super) fn fault(program: &mut Program, rng: &mut Rng) {
     }
 }
 
-/// Changes the schedule. A program with one task gets a second from its second half, as one task has no schedule.
+/// Changes the schedule.
+///
+/// A program with one task gets a second from its second half, as one task has no schedule.
 pub(super) fn schedule(program: &mut Program, rng: &mut Rng) {
     let tasks = program.tasks.len();
     if tasks == 1 || (tasks < 4 && rng.chance(1, 12)) {
         return split(program, rng);
     }
     let lane = |rng: &mut Rng| rng.below(tasks as u32) as usize;
+    // Three of four turns end inside an op, since that is what this mutation is for.
+    // Three of four turns end inside an op, since that is what this mutation is for.
     let turn = |rng: &mut Rng| match rng.below(4) {
         0 => Turn::op(lane(rng)),
         _ => Turn::points(lane(rng), rng.log_range(1, 32)),
@@ -71,7 +77,9 @@ pub(super) fn schedule(program: &mut Program, rng: &mut Rng) {
     }
 }
 
-/// Makes the second half of a task, from a random op on, a task of its own. Both share the variables of the first.
+/// Makes the second half of a task, from a random op on, a task of its own.
+///
+/// Both share the variables of the first.
 fn split(program: &mut Program, rng: &mut Rng) {
     if program.tasks.len() == limits::TASKS {
         return;
@@ -83,7 +91,9 @@ fn split(program: &mut Program, rng: &mut Rng) {
     program.tasks.push(second);
 }
 
-/// Changes one field of memory, or a shrinker. Without memory, adds it with a few pages for each CPU.
+/// Changes one field of memory, or a shrinker.
+///
+/// Without memory, adds it with a few pages for each CPU.
 pub(super) fn pressure(program: &mut Program, rng: &mut Rng) {
     let cpus = program.boot.nr_cpus() as u16;
     let Some(memory) = &mut program.memory else {
@@ -117,6 +127,8 @@ fn shrinker(program: &mut Program, rng: &mut Rng) {
         1 => program.shrinkers[at].gated ^= true,
         2 => program.shrinkers[at].objects = rng.below(5) as u8,
         _ => {
+            // Ops of tasks are the source of what shrinkers do, since they fit the variables in use.
+            // Ops of tasks are the source of what shrinkers do, since they fit the variables in use.
             let from = rng.below(nr_lists(program) as u32) as usize;
             let ops = list(program, from);
             if ops.is_empty() {
@@ -140,6 +152,8 @@ pub(super) fn machine(program: &mut Program, rng: &mut Rng) {
     let exact = rng.chance(2, 3);
     match rng.below(11) {
         0 if exact => boot.cpus = rng.pick(&CPUS),
+        // A hole or one CPU more among the first 16.
+        // A hole or one CPU more among the first 16.
         0 => boot.cpus ^= 1 << rng.below(16),
         1 => boot.groups = 1 + rng.below(4) as u8,
         2 => boot.interleaved ^= true,
@@ -149,6 +163,8 @@ pub(super) fn machine(program: &mut Program, rng: &mut Rng) {
         6 => boot.atom = if exact { rng.pick(&ATOMS) } else { 4096 << rng.below(10) },
         7 => {
             let least = boot.least_unit();
+            // Only hand-made infos have a unit to choose.
+            // Only hand-made infos have a unit to choose.
             boot.first = First::Info;
             boot.unit = if exact { rng.pick(&UNITS) } else { least + 4096 * rng.below(16) };
         }
