@@ -39,7 +39,7 @@ fn composed(setup: &Setup, texts: &[&str]) -> Vec<Found> {
     let programs = programs(texts);
     let batch = listed(setup, 0, &programs).unwrap();
     assert_eq!(orders(&batch), Vec::<&str>::new(), "by one program alone");
-    compose(setup, &batch.order, &|index| programs[index as usize].clone()).unwrap()
+    compose(setup, &batch.order, &|index| Ok(programs[index as usize].clone())).unwrap()
 }
 
 /// The finding's program shows it by itself, and still when it is made small.
@@ -119,7 +119,7 @@ fn what_cannot_be_put_together_is_reported_in_parts() {
     let programs = programs(&[UNDER_FS, NEEDS_A_CHUNK]);
     let batch = listed(&setup, 0, &programs).unwrap();
     // The reader of the report does not have program 1.
-    let lost = |index: u64| if index == 0 { programs[0].clone() } else { Program::default() };
+    let lost = |index: u64| Ok(if index == 0 { programs[0].clone() } else { Program::default() });
     let found = compose(&setup, &batch.order, &lost).unwrap();
     let [cycle] = &found[..] else { panic!("{found:#?}") };
     assert!(!cycle.composed.as_ref().unwrap().whole);

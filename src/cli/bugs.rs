@@ -3,7 +3,6 @@
 
 use std::io::IsTerminal;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -53,7 +52,7 @@ pub fn run(args: &BugsArgs) -> Result<u8, CliError> {
         BugsFormat::Markdown => report::detection_markdown(&bench),
     })?;
     let summary = bench.summary();
-    Ok(match progress.stop.load(Ordering::Relaxed) {
+    Ok(match progress.stopped() {
         true => EXIT_ERROR,
         false if summary.found < summary.counted || summary.not_built > 0 => EXIT_FINDINGS,
         false => EXIT_CLEAN,

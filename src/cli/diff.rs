@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use percuss::campaign::{Extent, Progress, compare};
+use percuss::campaign::{Extent, Progress, compare, corpus_programs, processors};
 use percuss::experiments::scenario::{ROWS, Row};
 use percuss::image::{Image, ImageSpec};
 use percuss::judge::{Oracles, probe_program};
@@ -31,10 +31,8 @@ pub fn run(args: &DiffArgs) -> Result<u8, CliError> {
     let display =
         Display::start(progress.clone(), Extent::Programs(programs.len() as u64), args.format == Format::Json);
     let setups = [&before, &after].map(|image| image.setup(args.seed, oracles));
-    let jobs = args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()), usize::from);
-    let tell = || display.minimizing();
-    let minimize: Option<&(dyn Fn() + Sync)> = if args.no_minimize { None } else { Some(&tell) };
-    let changes = compare([&setups[0], &setups[1]], &programs, jobs, minimize, &progress)?;
+    let jobs = args.jobs.map_or_else(processors, usize::from);
+    let changes = compare([&setups[0], &setups[1]], &programs, jobs, !args.no_minimize, &progress)?;
     drop(display);
     let compared = Compared { before: &before, after: &after, seed: args.seed, changes: &changes };
     let text = match args.format {
@@ -74,7 +72,7 @@ fn before(args: &DiffArgs, after: &ImageSpec) -> Result<ImageSpec, CliError> {
 fn programs(args: &DiffArgs) -> Vec<Program> {
     let mut generator = Generator::new(args.seed);
     let scenarios = ROWS.iter().flat_map(Row::programs).map(|(_, program)| program);
-    let corpus = report::corpus().filter_map(|(_, text)| text.parse::<Program>().ok());
-    let texts = scenarios.chain(corpus).chain(Quirk::in_probe_order().into_iter().map(probe_program));
+    let probes = Quirk::in_probe_order().into_iter().map(probe_program);
+    let texts = scenarios.chain(corpus_programs()).chain(probes);
     texts.chain((0..args.programs).map(|i| generator.program(i))).collect()
 }

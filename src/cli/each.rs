@@ -2,12 +2,10 @@
 //! `percuss check --each`: a verdict after every patch of a series.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use percuss::campaign::Progress;
-use percuss::image::{Image, ImageError, ImageSpec};
-use percuss::patch::{self, Patch};
-use percuss::report::{self, Step};
+use percuss::campaign::{Progress, SeriesStep, series};
+use percuss::image::{Image, ImageSpec};
+use percuss::report;
 
 use super::args::{CheckArgs, Format};
 use super::check::image_verdict;
@@ -16,50 +14,41 @@ use super::{CliError, EXIT_CLEAN, EXIT_ERROR, EXIT_FINDINGS, EXIT_NO_BUILD, inte
 /// Checks the tree with the first patch, with the first two, and so on. The exit code is the worst of all.
 ///
 /// # Errors
-/// A patch does not apply, or a check cannot be made. A step that does not build is told and passed over.
+/// A patch does not apply, or a check cannot be made. A step that does not build is reported, and the next one is checked.
 pub(super) fn run(args: &CheckArgs) -> Result<u8, CliError> {
     let spec = args.image.spec()?;
-    let series = patch::load(&spec.patches, spec.lenient).map_err(ImageError::from)?;
+    let series = series(&spec)?;
     output::notes(&series.notes);
     let progress = Arc::new(Progress::default());
     interrupt::catch(progress.clone())?;
     let mut worst = EXIT_CLEAN;
-    for (i, patch) in series.patches.iter().enumerate() {
-        let step = Step { number: i + 1, of: series.patches.len(), title: &patch.title };
-        worst = worst.max_by_rank(one(args, &spec, patch, step, &progress)?);
-        if progress.stop.load(Ordering::Relaxed) {
+    for step in &series.steps {
+        worst = worst.max_by_rank(one(args, &spec, step, &progress)?);
+        if progress.stopped() {
             return Ok(worst.max_by_rank(EXIT_ERROR));
         }
-        for counter in [&progress.programs, &progress.ops, &progress.findings] {
-            counter.store(0, Ordering::Relaxed);
-        }
+        progress.restart();
     }
     Ok(worst)
 }
 
 /// The verdict after one patch.
-fn one(
-    args: &CheckArgs,
-    spec: &ImageSpec,
-    patch: &Patch,
-    step: Step<'_>,
-    progress: &Arc<Progress>,
-) -> Result<u8, CliError> {
+fn one(args: &CheckArgs, spec: &ImageSpec, step: &SeriesStep, progress: &Arc<Progress>) -> Result<u8, CliError> {
     if args.format == Format::Human {
         let blank = if step.number > 1 { "\n" } else { "" };
         output::print(&format!("{blank}{}\n\n", report::step(step)))?;
     }
-    match Image::build(&ImageSpec { upto: Some(step.number), ..spec.clone() }) {
+    match Image::build(&step.spec(spec)) {
         Ok(image) => {
             let out = args.out.join(format!("{:04}", step.number));
-            image_verdict(args, &image, progress, &out, Some(step))
+            image_verdict(args, &image, progress, &out, Some(step.clone()))
         }
         Err(error) if error.is_build_failure() => {
             let error = CliError::from(error);
             if args.format == Format::Json {
                 output::print(&(report::step_error_json(step, &error.to_string()) + "\n"))?;
             } else {
-                output::print(&format!("does not build, see the messages for {}\n", patch.name))?;
+                output::print(&format!("does not build, see the messages for {}\n", step.patch))?;
             }
             error.print();
             Ok(EXIT_NO_BUILD)

@@ -12,58 +12,44 @@ use percuss::campaign::{Extent, Progress};
 
 use super::output::tell;
 
-/// Time between plain lines.
+/// Time between plain lines: often enough to see that it goes on, seldom enough for a log.
 const LINES: Duration = Duration::from_secs(10);
-
-/// What the campaign does now, and whether it is over.
-#[derive(Debug, Default)]
-struct Phase {
-    minimizing: AtomicBool,
-    done: AtomicBool,
-}
 
 /// Shows a campaign's progress until it is dropped.
 pub struct Display {
-    phase: Arc<Phase>,
+    done: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Display {
-    /// Starts showing; quiet shows nothing.
+    /// Starts to show; `quiet` shows nothing.
     pub fn start(progress: Arc<Progress>, extent: Extent, quiet: bool) -> Display {
         Display::of("programs", progress, extent, quiet)
     }
 
-    /// The same for something else than programs.
+    /// The same for a campaign that counts something other than programs.
     pub fn of(unit: &'static str, progress: Arc<Progress>, extent: Extent, quiet: bool) -> Display {
-        let phase = Arc::new(Phase::default());
+        let done = Arc::new(AtomicBool::new(false));
         let thread = (!quiet).then(|| {
-            let phase = phase.clone();
-            std::thread::spawn(move || show(unit, &progress, extent, &phase))
+            let done = done.clone();
+            std::thread::spawn(move || show(unit, &progress, extent, &done))
         });
-        Display { phase, thread }
-    }
-
-    /// The programs have run; findings are made small.
-    pub fn minimizing(&self) {
-        self.phase.minimizing.store(true, Ordering::Relaxed);
-        if let Some(t) = &self.thread {
-            t.thread().unpark();
-        }
+        Display { done, thread }
     }
 }
 
 impl Drop for Display {
     fn drop(&mut self) {
-        self.phase.done.store(true, Ordering::Relaxed);
+        self.done.store(true, Ordering::Relaxed);
         if let Some(t) = self.thread.take() {
             t.thread().unpark();
+            // A display that panicked has said so itself, and takes nothing from the result.
             let _ = t.join();
         }
     }
 }
 
-fn show(unit: &str, progress: &Progress, extent: Extent, phase: &Phase) {
+fn show(unit: &str, progress: &Progress, extent: Extent, done: &AtomicBool) {
     let started = Instant::now();
     let terminal = std::io::stderr().is_terminal();
     let (length, style) = match extent {
@@ -74,9 +60,9 @@ fn show(unit: &str, progress: &Progress, extent: Extent, phase: &Phase) {
     bar.set_style(ProgressStyle::with_template(style).expect("the template is tested by use"));
     let mut next_line = LINES;
     let mut was_minimizing = false;
-    while !phase.done.load(Ordering::Relaxed) {
+    while !done.load(Ordering::Relaxed) {
         std::thread::park_timeout(Duration::from_millis(if terminal { 100 } else { 500 }));
-        if phase.minimizing.load(Ordering::Relaxed) {
+        if progress.minimizing.load(Ordering::Relaxed) {
             if !was_minimizing {
                 was_minimizing = true;
                 let found = progress.findings.load(Ordering::Relaxed);
@@ -102,7 +88,7 @@ fn show(unit: &str, progress: &Progress, extent: Extent, phase: &Phase) {
     bar.finish_and_clear();
 }
 
-/// Time left, when it can be told.
+/// Time left; empty until the speed is known.
 fn left(extent: Extent, programs: u64, seconds: f64) -> String {
     let left = match extent {
         Extent::Programs(n) if programs > 0 => seconds * n.saturating_sub(programs) as f64 / programs as f64,

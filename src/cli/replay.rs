@@ -44,7 +44,7 @@ pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
                     }
                 }
                 // Its events went with the worker.
-                Err(Lost::Died(_) | Lost::TimedOut) => text += "no events: the program ends its process\n\n",
+                Err(Lost::Ended(_)) => text += "no events: the program ends its process\n\n",
                 Err(e) => return Err(e.into()),
             }
         }

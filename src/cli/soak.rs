@@ -5,20 +5,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use percuss::campaign::{self, Extent, Progress};
+use percuss::campaign::{Extent, Progress, Tries, cases};
 use percuss::experiments::soak::{self, Totals, Until, races};
 use percuss::image::Image;
-use percuss::judge::{Like, Oracles, Recipe};
-use percuss::program::Program;
-use percuss::report::{self, Case, Soaked};
-use percuss::worker::Setup;
+use percuss::judge::{Oracles, Recipe};
+use percuss::report::{self, Soaked};
 
 use super::args::{CheckArgs, Format, SoakArgs};
 use super::progress::Display;
 use super::{CliError, EXIT_CLEAN, EXIT_ERROR, EXIT_FINDINGS, check, interrupt, output};
 
-/// Programs tried to make that of a new finding small: each has thousands of ops.
-const TRIES: u32 = 300;
+/// Programs tried to make that of a new finding small: each has thousands of ops. Those of known findings stay as they are.
+const TRIES: Tries = Tries { new: 300, known: None };
 
 /// Runs the verb.
 ///
@@ -51,11 +49,11 @@ pub fn run(args: &SoakArgs) -> Result<u8, CliError> {
     let display = Display::of("epochs", progress.clone(), extent, args.format == Format::Json);
     let save = |t: &Totals| soak::save(&state, t).map_err(percuss::worker::Lost::from);
     soak::soak(&setup, until, &mut totals, &progress, save)?;
-    display.minimizing();
-    let cases = cases(&setup, &totals)?;
+    progress.minimizing.store(true, Ordering::Relaxed);
+    let cases = cases(&setup, &totals.batch.found, TRIES, 1)?;
     drop(display);
 
-    let interrupted = progress.stop.load(Ordering::Relaxed);
+    let interrupted = progress.stopped();
     let mut soaked = Soaked { image: &image, totals: &totals, cases, interrupted };
     let saved = report::soak_save(&mut soaked, &args.out).map_err(file_error("write findings to", &args.out));
     output::print(&match args.format {
@@ -88,7 +86,7 @@ fn races(args: &SoakArgs, log: &Path) -> Result<u8, CliError> {
     let new = sorted.new.len() + hunted.new_findings() > 0;
     Ok(match new {
         true => EXIT_FINDINGS,
-        false if progress.stop.load(Ordering::Relaxed) => EXIT_ERROR,
+        false if progress.stopped() => EXIT_ERROR,
         false => EXIT_CLEAN,
     })
 }
@@ -120,18 +118,4 @@ fn apart(args: &SoakArgs) -> CheckArgs {
         out: args.out.clone(),
         format: args.format,
     }
-}
-
-/// One case for each finding; what is new is made small where a replay shows it.
-fn cases(setup: &Setup, totals: &Totals) -> Result<Vec<Case>, CliError> {
-    let mut out = Vec::new();
-    for found in &totals.batch.found {
-        let whole = Program::decode(&found.program);
-        let program = match &found.finding.quirk {
-            Some(_) => whole,
-            None => campaign::minimize(setup, &whole, &Like::of(&found.finding), TRIES)?.0,
-        };
-        out.push(Case { found: found.clone(), program, file: None });
-    }
-    Ok(out)
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use owo_colors::OwoColorize;
 
-use percuss_engine::campaign::Logs;
+use percuss_engine::worker::Logs;
 use percuss_kernel::DRAIN;
 use percuss_program::{Program, op_at};
 

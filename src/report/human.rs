@@ -6,7 +6,9 @@ use std::fmt::Write;
 use owo_colors::OwoColorize;
 
 use super::layout::{count, plural, share, wrap, wrap_items};
-use super::{Case, Step, Verdict, origin, together};
+use super::shares::shares;
+use super::{origin, together};
+use percuss_engine::campaign::{Case, SeriesStep, Verdict};
 use percuss_engine::image::Image;
 use percuss_engine::judge::{Batch, Found, probe_program};
 use percuss_kernel::Quirk;
@@ -86,13 +88,13 @@ fn patched(patch: &Applied, width: usize) -> String {
 }
 
 /// The heading of a check after one patch of a series.
-pub fn step(step: Step<'_>) -> String {
+pub fn step(step: &SeriesStep) -> String {
     format!("{}", format!("patch {} of {}: {}", step.number, step.of, step.title).bold())
 }
 
 /// Every value of every axis with its share.
 fn geometry(v: &Verdict<'_>, width: usize) -> String {
-    let shares = &v.shares.0;
+    let shares = shares(v.seed, &v.generated);
     if shares.programs() == 0 {
         return String::new();
     }
@@ -131,12 +133,12 @@ fn table(v: &Verdict<'_>) -> String {
     let mut out = String::new();
     let head = format!("{:<12} {:>10} {:>11} {:>13} {:>5} {:>6}", "programs", "run", "ops", "events", "new", "known");
     let _ = writeln!(out, "{}", head.bold());
-    for (source, b) in [("corpus", v.corpus), ("generated", v.generated)] {
+    for (source, b) in [("corpus", &v.corpus), ("generated", &v.generated)] {
         let new = b.found.iter().filter(|f| f.finding.quirk.is_none()).count() as u64;
         let sums = format!("{source:<12} {:>10} {:>11} {:>13}", count(b.programs), count(b.ops), count(b.events));
         let _ = writeln!(out, "{sums} {} {:>6}", alarm(new, 5), count(b.found.len() as u64 - new));
     }
-    let g = v.generated;
+    let g = &v.generated;
     let speed = g.programs as f64 / v.seconds.max(0.001);
     let tasks = if v.tasks > 1 { format!(", {} tasks or more", v.tasks) } else { String::new() };
     let _ = writeln!(out, "{:<12} seed {}{tasks}, {:.1} s, {speed:.0} programs/s", "", v.seed, v.seconds);

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{CORPUS_INDEX, Step, Verdict, corpus_name};
+use percuss_engine::campaign::{CORPUS_INDEX, SeriesStep, Verdict, corpus_name};
 use percuss_engine::image::Image;
 use percuss_engine::judge::{Batch, Composed, Found};
 use percuss_kernel::Quirk;
@@ -28,12 +28,12 @@ pub(super) fn patch_files(i: &Image) -> Vec<Value> {
     i.patches.iter().map(files).collect()
 }
 
-fn step(step: Step<'_>) -> Value {
+fn step(step: &SeriesStep) -> Value {
     json!({"number": step.number, "of": step.of, "title": step.title})
 }
 
 /// A patch of a series with which the tree does not build, as one line.
-pub fn step_error_json(s: Step<'_>, error: &str) -> String {
+pub fn step_error_json(s: &SeriesStep, error: &str) -> String {
     json!({"schema": SCHEMA, "step": step(s), "error": error}).to_string()
 }
 
@@ -64,13 +64,13 @@ fn sums(b: &Batch) -> Value {
 
 /// The verdict of a check as one line.
 pub fn json(v: &Verdict<'_>) -> String {
-    let b = v.generated;
+    let b = &v.generated;
     let mut tally = b.tally.clone();
     tally.merge(&v.corpus.tally);
     json!({
         "schema": SCHEMA,
         "tree": image(v.image),
-        "step": v.step.map(step),
+        "step": v.step.as_ref().map(step),
         "patches": v.image.applied,
         "patch_files": patch_files(v.image),
         "config": v.image.config.name(),
@@ -85,7 +85,7 @@ pub fn json(v: &Verdict<'_>) -> String {
         "hung": b.hung,
         "not_run": b.not_run,
         "interrupted": v.interrupted,
-        "corpus": sums(v.corpus),
+        "corpus": sums(&v.corpus),
         "seconds": v.seconds,
         "hints": {"by_quirk": tally.by_quirk, "unattributed": tally.unattributed},
         "findings": v.cases.iter().map(|c| finding(&c.found, &c.program)).collect::<Vec<_>>(),

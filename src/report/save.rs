@@ -4,7 +4,8 @@
 use std::io;
 use std::path::Path;
 
-use super::{Case, Verdict, origin, together};
+use super::{origin, together};
+use percuss_engine::campaign::{Case, Verdict};
 use percuss_engine::image::Image;
 use percuss_source::files::{slug, write_whole};
 

@@ -5,19 +5,13 @@ use percuss_engine::judge::Batch;
 use percuss_program::Generator;
 use percuss_program::axes::AxisShares;
 
-/// How often each value of each geometry axis was generated.
-#[derive(Debug, Clone)]
-pub struct Shares(pub AxisShares);
-
-impl Shares {
-    /// Shares of a campaign: what was generated depends on seed and number only.
-    pub fn of(seed: u64, batch: &Batch) -> Shares {
-        let mut shares = AxisShares::default();
-        let generator = Generator::new(seed);
-        // The axes are stratified: 20 000 programs show what a million do.
-        for index in 0..batch.programs.min(20_000) {
-            shares.count(&generator.geometry(index));
-        }
-        Shares(shares)
+/// How often each value of each geometry axis was generated. What was generated depends on seed and number only.
+pub(super) fn shares(seed: u64, batch: &Batch) -> AxisShares {
+    let mut shares = AxisShares::default();
+    let generator = Generator::new(seed);
+    // The axes are stratified: 20 000 programs show what a million do.
+    for index in 0..batch.programs.min(20_000) {
+        shares.count(&generator.geometry(index));
     }
+    shares
 }

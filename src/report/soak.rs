@@ -10,7 +10,8 @@ use serde_json::json;
 
 use super::json::{finding, image, patch_files};
 use super::layout::{count, plural, wrap};
-use super::{Case, SCHEMA, heading};
+use super::{SCHEMA, heading};
+use percuss_engine::campaign::Case;
 use percuss_engine::experiments::soak::Totals;
 use percuss_engine::image::Image;
 

@@ -75,8 +75,3 @@ pub fn died(how: &str, words: String) -> Finding {
     }
     Finding::new(OracleKind::Crash, 0, format!("percuss: the allocator crashed with {how}"), words)
 }
-
-/// A worker was lost, and nothing but that is known.
-pub fn lost(words: String) -> Finding {
-    Finding::new(OracleKind::Crash, 0, "percuss: the allocator crashed", words)
-}

@@ -7,9 +7,10 @@ use std::sync::atomic::Ordering;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::drive::{Progress, observe_on};
+use super::one::observe_on;
+use super::progress::Progress;
 use crate::judge::{Class, Key, Observation, Seen, differences, edge, place, places, sites};
-use crate::worker::{Lost, Setup, Worker};
+use crate::worker::{Client, Lost, Setup, reduce};
 use percuss_lockdep::Graph;
 use percuss_program::Program;
 
@@ -55,8 +56,7 @@ impl Changes {
     }
 }
 
-/// Runs the programs on both images, and makes the program of every change small when that is wanted: `minimize` is
-/// called before that begins.
+/// Runs the programs on both images, and with `minimize` makes the program of every change small.
 ///
 /// # Errors
 /// No worker can be started.
@@ -64,7 +64,7 @@ pub fn compare(
     setups: [&Setup; 2],
     programs: &[Program],
     jobs: usize,
-    minimize: Option<&(dyn Fn() + Sync)>,
+    minimize: bool,
     progress: &Progress,
 ) -> Result<Changes, Lost> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.max(1)).build().map_err(std::io::Error::other)?;
@@ -75,13 +75,11 @@ pub fn compare(
         chunks.collect::<Result<Vec<_>, _>>()?.into_iter().for_each(|t| all.merge(t));
         let kept = all.kept();
         progress.findings.store(kept.len() as u64, Ordering::Relaxed);
-        if let Some(tell) = minimize {
-            tell();
-        }
+        progress.minimizing.store(minimize, Ordering::Relaxed);
         let change = |((class, what), noted): (Key, Noted)| -> Result<Change, Lost> {
             let program = &programs[noted.program];
             let key = (class, what);
-            let small = if minimize.is_some() { small(setups, program, &key)? } else { program.clone() };
+            let small = if minimize { small(setups, program, &key)? } else { program.clone() };
             let (class, what) = key;
             Ok(Change { class, what, sites: noted.sites, count: noted.count, program: small.to_string() })
         };
@@ -93,18 +91,17 @@ pub fn compare(
 
 /// A worker for each image.
 struct Pair<'a> {
-    setups: [&'a Setup; 2],
-    workers: [Option<Worker>; 2],
+    clients: [Client<'a>; 2],
 }
 
 impl<'a> Pair<'a> {
     fn new(setups: [&'a Setup; 2]) -> Pair<'a> {
-        Pair { setups, workers: [None, None] }
+        Pair { clients: setups.map(Client::new) }
     }
 
     fn run(&mut self, program: &Program) -> Result<[Option<Observation>; 2], Lost> {
-        let [a, b] = &mut self.workers;
-        Ok([observe_on(self.setups[0], a, program)?, observe_on(self.setups[1], b, program)?])
+        let [a, b] = &mut self.clients;
+        Ok([observe_on(a, program)?, observe_on(b, program)?])
     }
 }
 
@@ -204,30 +201,19 @@ impl Tally {
     }
 }
 
-/// The smallest program found that shows a change; always the same, since so many are tried and no more.
+/// The smallest program found that shows a change. The number of programs tried is limited, not the time, so that the
+/// result is always the same.
 fn small(setups: [&Setup; 2], program: &Program, key: &Key) -> Result<Program, Lost> {
     let mut pair = Pair::new(setups);
-    let mut failure = None;
     let mut lost = 0;
-    let keep = |candidate: &Program| {
-        if failure.is_some() || lost >= TRIES_LOST {
-            return false;
+    let small = reduce(program.clone(), TRIES, |candidate| {
+        if lost >= TRIES_LOST {
+            return Ok::<bool, Lost>(false);
         }
-        match pair.run(candidate) {
-            Ok(both) => {
-                lost += both.iter().any(Option::is_none) as u32;
-                let seen: Seen = differences(both[0].as_ref(), both[1].as_ref());
-                seen.contains_key(key)
-            }
-            Err(e) => {
-                failure = Some(e);
-                false
-            }
-        }
-    };
-    let small = percuss_program::minimize(program.clone(), keep, TRIES);
-    match failure {
-        Some(e) => Err(e),
-        None => Ok(small.program),
-    }
+        let both = pair.run(candidate)?;
+        lost += both.iter().any(Option::is_none) as u32;
+        let seen: Seen = differences(both[0].as_ref(), both[1].as_ref());
+        Ok(seen.contains_key(key))
+    })?;
+    Ok(small.0)
 }

@@ -3,13 +3,25 @@
 
 #[cfg(test)]
 mod agreement;
+mod batches;
+mod cases;
+mod check;
 mod compare;
 mod compose;
-mod drive;
+mod corpus;
+mod merged;
+mod minimize;
+mod one;
+mod progress;
+mod series;
 
+pub use batches::{generated, span, until};
+pub use cases::{Case, Tries, cases};
+pub use check::{Options, Verdict, check, processors};
 pub use compare::{Change, Changes, compare};
 pub use compose::compose;
-pub use drive::{
-    Extent, Logs, Progress, as_it_runs, crash, generated, listed, logs, minimize, observe, observe_all, one, span,
-    until,
-};
+pub use corpus::{CORPUS_INDEX, corpus, corpus_name, corpus_programs};
+pub use minimize::minimize;
+pub use one::{as_it_runs, crash, listed, logs, observe, observe_all, one};
+pub use progress::{Extent, Progress};
+pub use series::{SeriesStep, SeriesSteps, series};

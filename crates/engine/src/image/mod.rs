@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::judge::{Api, LoadError, Oracles, Probed};
 use crate::sandbox::{self, Confinement, Workshop};
-use crate::worker::{Lost, Setup, Worker};
+use crate::worker::{self, Lost, Setup};
 use percuss_kernel::{Quirk, Quirks};
 use percuss_model::Facts;
 use percuss_source::edit::{Edit, EditError};
@@ -77,7 +77,7 @@ impl ImageError {
             self,
             ImageError::Compile(Compile { .. } | Link(_))
                 | ImageError::Load(LoadError::Image { .. } | LoadError::Unsupported(_))
-                | ImageError::Lost(Lost::Died(_) | Lost::TimedOut | Lost::Refused(_))
+                | ImageError::Lost(Lost::Ended(_) | Lost::Refused(_))
         )
     }
 }
@@ -145,7 +145,7 @@ impl Image {
         let compiled = shim::compile(&request)?;
         sort_out(&mut patches, &compiled.read, spec.upto.is_some())?;
         let probed = match &spec.program {
-            Some(program) => Worker::probe(program, &compiled.path)?,
+            Some(program) => worker::probe(program, &compiled.path)?,
             None => Probed::here(&compiled.path)?,
         };
         Ok(Image {

@@ -1,62 +1,61 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What a campaign and its worker processes say to each other: one JSON object a line.
+//! The calls that a worker process answers. Programs travel in byte form.
 
-use std::time::Duration;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::wire::{Answer, Call, NoNote, respond};
 use crate::judge::interleaving::Interleaving;
 use crate::judge::{Api, Batch, Epoch, Like, Observation, Oracles, Recipe};
 use crate::sandbox::Confinement;
 use percuss_kernel::{Quirk, Quirks};
 use percuss_lockdep::Part;
 use percuss_model::Facts;
-use percuss_program::{Generator, Program};
+use percuss_program::Generator;
 
-/// What a worker is to do: its first line.
+/// The first line to a worker: what the process is for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Start {
-    /// Serve requests.
+    /// Answer calls until standard input ends.
     Serve(Setup),
-    /// Find out what an image is, then end.
-    Probe {
-        /// The image's shared object.
-        image: std::path::PathBuf,
-    },
+    /// Load an image, answer [`FindQuirks`], then end.
+    Load(Load),
 }
 
 impl Start {
     /// The image's shared object.
-    pub fn image(&self) -> &std::path::Path {
+    pub fn image(&self) -> &Path {
         match self {
             Start::Serve(setup) => &setup.image,
-            Start::Probe { image } => image,
+            Start::Load(load) => &load.image,
         }
     }
 }
 
-/// What a worker serves with.
+/// What a worker serves with. As a call, it is answered once the worker is up; an error says why it is not.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Setup {
     /// The image's shared object.
-    pub image: std::path::PathBuf,
-    /// Name of the image in reports.
+    pub image: PathBuf,
+    /// What reports call the image.
     pub name: String,
-    /// Quirks of the Model.
+    /// Quirks that the Model is to have.
     pub quirks: Quirks,
-    /// Oracles that run.
     pub oracles: Oracles,
     /// Seed of generated programs.
     pub seed: u64,
     /// Tasks that a generated program has at least; 0 leaves it to the seed.
     #[serde(default)]
     pub tasks: usize,
-    /// The worker runs epochs, and has threads for them.
+    /// The worker runs epochs of this recipe, and has threads for them.
     #[serde(default)]
     pub soak: Option<Recipe>,
-    /// The executable that knows the `worker` command; ourselves when none is given (tests are not percuss).
+    /// The executable that has the `worker` command. None is the running executable, which is wrong in tests and
+    /// examples: they are not percuss.
     #[serde(skip)]
-    pub worker: Option<std::path::PathBuf>,
+    pub worker: Option<PathBuf>,
 }
 
 impl Setup {
@@ -66,60 +65,221 @@ impl Setup {
     }
 }
 
-/// The CPU time that a program may use: a multiple of what any program needs, and the same on every machine.
-pub fn cpu_limit(program: &Program) -> Duration {
-    Duration::from_millis(1000 + program.nr_ops() as u64)
+impl From<Setup> for Start {
+    fn from(setup: Setup) -> Start {
+        Start::Serve(setup)
+    }
 }
 
-/// A request to a worker.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub enum Request {
-    /// Examine generated programs `from..to`; with `step`, answer for each as soon as it is done, and at last with an
-    /// empty batch.
-    Batch { from: u64, to: u64, step: bool },
-    /// Examine one program in byte form; it may use `limit_ms` of CPU time instead of [`cpu_limit`].
-    One { program: Vec<u8>, limit_ms: Option<u64> },
-    /// Find a small program that gives the same finding, trying at most `tries` programs.
-    Minimize { program: Vec<u8>, like: Like, tries: u32 },
-    /// Say the schedule of a program by op, if it still gives the finding then.
-    ByOp { program: Vec<u8>, like: Like },
-    /// Find a small program that still does its part of a conflict of locks, trying at most `tries` programs.
-    Cut { program: Vec<u8>, part: Part, tries: u32 },
-    /// Send a generated program with the schedule it runs under in a campaign.
-    AsItRuns { index: u64 },
-    /// Run one program with call sites recorded.
-    Observe { program: Vec<u8> },
-    /// Run an epoch on real threads, then replay it.
-    Epoch { index: u64 },
-    /// Run one program and send both event logs as text, `context` events before the first difference or the end.
-    Logs { program: Vec<u8>, context: usize },
+impl Call for Setup {
+    type Wire = Start;
+    type Note = NoNote;
+    type Reply = Result<(), String>;
 }
 
-/// A worker's answer.
+/// Loads an image to find out what it is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub enum Reply {
-    /// The worker is up.
-    Ready,
-    /// The image is loaded.
-    Loaded { facts: Facts, api: Api, confinement: Confinement },
-    /// Its quirks, and those whose programs agree with neither behaviour.
-    Quirks { on: Quirks, undecided: Vec<Quirk> },
-    /// It could not start.
-    Failed { why: String },
-    /// A program runs under a strategy, which has chosen this turn; `joins`: it goes on with the one before.
-    Turn { lane: u8, points: u32, joins: bool },
-    /// A batch, or one program of it, is done.
-    Batch(Box<Batch>),
-    /// One program is done.
-    One(Box<Batch>),
-    /// A program in byte form.
-    Program { program: Vec<u8> },
-    /// What came of an epoch.
-    Epoch(Box<Epoch>),
-    /// The smallest program found, and how many were tried.
-    Minimized { program: Vec<u8>, tried: u32 },
-    /// What one program did.
-    Observed(Box<Observation>),
-    /// Event logs as text, one line an event, and who did what on the image.
-    Logs { image: Vec<String>, model: Vec<String>, differs_at: Option<usize>, interleaving: Interleaving },
+pub struct Load {
+    /// The image's shared object.
+    pub image: PathBuf,
+}
+
+/// What an image says of itself, before any of its code has run.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Loaded {
+    pub facts: Facts,
+    pub api: Api,
+    /// What the system let the worker give up.
+    pub confinement: Confinement,
+}
+
+impl From<Load> for Start {
+    fn from(load: Load) -> Start {
+        Start::Load(load)
+    }
+}
+
+impl Call for Load {
+    type Wire = Start;
+    type Note = NoNote;
+    type Reply = Result<Loaded, String>;
+}
+
+/// Runs the probe programs on a loaded image. It is a call of its own so that an image that crashes in a probe is known
+/// to have loaded.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FindQuirks;
+
+/// Quirks of an image.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct FoundQuirks {
+    pub on: Quirks,
+    /// Those whose probe program agreed with neither behaviour.
+    pub undecided: Vec<Quirk>,
+}
+
+impl Call for FindQuirks {
+    type Wire = FindQuirks;
+    type Note = NoNote;
+    type Reply = Result<FoundQuirks, String>;
+}
+
+/// Examines generated programs `from..to`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RunBatch {
+    pub from: u64,
+    pub to: u64,
+}
+
+/// Examines generated programs `from..to` and sends a note for each, so that a program that ends the worker costs
+/// neither the results before it nor its own schedule.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RunSteps {
+    pub from: u64,
+    pub to: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub enum StepNote {
+    /// The strategy that schedules the running program chose this turn, which has not been taken yet.
+    Turn(ChosenTurn),
+    /// The next program is done.
+    Done(Box<Batch>),
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct ChosenTurn {
+    pub lane: u8,
+    pub points: u32,
+    /// It goes on with the turn before it, which stopped within an op of the same lane.
+    pub joins: bool,
+}
+
+/// Examines one program.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RunOne {
+    pub program: Vec<u8>,
+    /// CPU time in milliseconds that replaces [`cpu_limit`](super::cpu_limit).
+    pub limit_ms: Option<u64>,
+}
+
+/// Looks for a small program with the same finding.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Minimize {
+    pub program: Vec<u8>,
+    pub like: Like,
+    /// Programs that may be tried.
+    pub tries: u32,
+}
+
+/// Looks for a small program that still does its part of a conflict of locks.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Cut {
+    pub program: Vec<u8>,
+    pub part: Part,
+    /// Programs that may be tried.
+    pub tries: u32,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Minimized {
+    pub program: Vec<u8>,
+    /// Programs that were tried.
+    pub tried: u32,
+}
+
+/// Rewrites the schedule of a program in whole-op turns; the reply is the program itself if the finding disappears.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ByOp {
+    pub program: Vec<u8>,
+    pub like: Like,
+}
+
+/// Runs a generated program as a campaign does, and sends it with the schedule that it had there.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AsItRuns {
+    pub index: u64,
+}
+
+/// Runs one program with call sites recorded.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Observe {
+    pub program: Vec<u8>,
+}
+
+/// Runs an epoch on real threads, then replays it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RunEpoch {
+    pub index: u64,
+}
+
+/// Runs one program and sends both event logs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ReadLogs {
+    pub program: Vec<u8>,
+    /// Events before and after the first difference that are wanted.
+    pub context: usize,
+}
+
+/// Event logs of one program as text, one line an event.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Logs {
+    pub image: Vec<String>,
+    pub model: Vec<String>,
+    /// Index of the first line that differs.
+    pub differs: Option<usize>,
+    /// Which task did what on the image.
+    pub interleaving: Interleaving,
+}
+
+/// The table of calls of a serving worker. A call that [`Answer`] is not implemented for does not compile.
+macro_rules! calls {
+    ($($name:ident => $note:ty, $reply:ty, $patience:literal;)*) => {
+        /// A call to a serving worker, as its line is read.
+        #[derive(Debug, Clone, Serialize, Deserialize)]
+        pub enum AnyCall {
+            $($name($name),)*
+        }
+
+        impl AnyCall {
+            /// Carries out the call and sends the reply of its type.
+            ///
+            /// # Errors
+            /// See [`respond`].
+            pub fn respond<W: $(Answer<$name> +)*>(self, worker: &mut W, out: &mut impl Write) -> io::Result<()> {
+                match self {
+                    $(AnyCall::$name(call) => respond(worker, call, out),)*
+                }
+            }
+        }
+
+        $(
+            impl From<$name> for AnyCall {
+                fn from(call: $name) -> AnyCall {
+                    AnyCall::$name(call)
+                }
+            }
+
+            impl Call for $name {
+                type Wire = AnyCall;
+                type Note = $note;
+                type Reply = $reply;
+                const PATIENCE: u32 = $patience;
+            }
+        )*
+    };
+}
+
+// Minimising runs hundreds of programs before it replies, of which a few may use up their CPU time.
+calls! {
+    RunBatch => NoNote, Batch, 1;
+    RunSteps => StepNote, (), 1;
+    RunOne => NoNote, Batch, 1;
+    Minimize => NoNote, Minimized, 20;
+    Cut => NoNote, Minimized, 20;
+    ByOp => NoNote, Vec<u8>, 1;
+    AsItRuns => NoNote, Vec<u8>, 1;
+    Observe => NoNote, Observation, 1;
+    RunEpoch => NoNote, Epoch, 1;
+    ReadLogs => NoNote, Logs, 1;
 }

@@ -9,9 +9,10 @@ mod join;
 use std::fmt::Write as _;
 
 use self::join::{Pool, join};
-use super::drive::{cut, one_on};
+use super::minimize::cut;
+use super::one::one_on;
 use crate::judge::{Composed, Found};
-use crate::worker::{Lost, Setup, Worker};
+use crate::worker::{Client, Lost, Setup};
 use percuss_kernel::Geometry;
 use percuss_lockdep::{Conflict, Edge, Graph, Origin, Part, Use};
 use percuss_oracle::{Finding, OracleKind};
@@ -27,9 +28,13 @@ const ATTEMPTS: usize = 32;
 /// number.
 ///
 /// # Errors
-/// No worker can be started.
-pub fn compose(setup: &Setup, order: &Graph, program: &dyn Fn(u64) -> Program) -> Result<Vec<Found>, Lost> {
-    let mut composer = Composer { setup, program, worker: None, parts: Vec::new() };
+/// No worker can be started, or `program` fails.
+pub fn compose(
+    setup: &Setup,
+    order: &Graph,
+    program: &dyn Fn(u64) -> Result<Program, Lost>,
+) -> Result<Vec<Found>, Lost> {
+    let mut composer = Composer { client: Client::new(setup), program, parts: Vec::new() };
     let mut found: Vec<Found> = Vec::new();
     for conflict in order.conflicts() {
         let new = composer.finding(&conflict)?;
@@ -41,9 +46,8 @@ pub fn compose(setup: &Setup, order: &Graph, program: &dyn Fn(u64) -> Program) -
 }
 
 struct Composer<'c> {
-    setup: &'c Setup,
-    program: &'c dyn Fn(u64) -> Program,
-    worker: Option<Worker>,
+    client: Client<'c>,
+    program: &'c dyn Fn(u64) -> Result<Program, Lost>,
     /// Programs cut down to what they did, which conflicts share.
     parts: Vec<(Part, Program)>,
 }
@@ -57,7 +61,7 @@ impl Composer<'_> {
         let programs: Vec<u64> = conflict.programs().into_iter().collect();
         let index = programs.last().copied().unwrap_or(0);
         for whole in candidates(&parts).take(ATTEMPTS) {
-            let batch = one_on(self.setup, &mut self.worker, &whole, None)?;
+            let batch = one_on(&mut self.client, &whole, None)?;
             if !batch.order.shows(&conflict.trouble) {
                 continue;
             }
@@ -78,8 +82,8 @@ impl Composer<'_> {
         if let Some((_, program)) = self.parts.iter().find(|(p, _)| *p == part) {
             return Ok(program.clone());
         }
-        let program = (self.program)(origin.program);
-        let program = cut(self.setup, &mut self.worker, &program, &part, TRIES)?;
+        let program = (self.program)(origin.program)?;
+        let program = cut(&mut self.client, &program, &part, TRIES)?;
         self.parts.push((part, program.clone()));
         Ok(program)
     }

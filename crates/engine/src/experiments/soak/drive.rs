@@ -10,7 +10,7 @@ use crate::campaign::{Progress, crash};
 use crate::judge::recipe::{Recipe, program};
 use crate::judge::replay::Matched;
 use crate::judge::{Batch, Epoch};
-use crate::worker::{Lost, RETRIES, Reply, Request, SILENCE, Setup, Worker};
+use crate::worker::{Client, Lost, RunEpoch, Setup};
 
 /// How long a soak lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,22 +113,21 @@ pub fn soak(
     let (started, before) = (Instant::now(), totals.seconds.1);
     let setup = Setup { soak: Some(totals.recipe), seed: totals.seed, ..setup.clone() };
     let mut saved = Instant::now();
-    let mut worker = None;
+    let mut client = Client::new(&setup);
     let last = totals.next;
     loop {
         let over = match until {
             Until::Epochs(n) => totals.next - last >= n,
             Until::Time(t) => started.elapsed() >= t,
         };
-        if over || progress.stop.load(Ordering::Relaxed) {
+        if over || progress.stopped() {
             break;
         }
-        let epoch = run(&setup, &mut worker, totals.next)?;
-        progress.programs.fetch_add(1, Ordering::Relaxed);
-        progress.ops.fetch_add(epoch.ops, Ordering::Relaxed);
+        let epoch = run(&mut client, totals.seed, totals.recipe, totals.next)?;
+        progress.ran(1, epoch.ops);
         totals.add(epoch);
-        if let Some(worker) = &worker {
-            totals.look_at_memory(Worker::memory(worker));
+        if let Some(bytes) = client.memory() {
+            totals.look_at_memory(bytes);
         }
         progress.memory.store(totals.memory.1, Ordering::Relaxed);
         progress.findings.store(totals.batch.found.len() as u64, Ordering::Relaxed);
@@ -143,35 +142,11 @@ pub fn soak(
 }
 
 /// Runs an epoch; losing the worker in it is a finding.
-fn run(setup: &Setup, worker: &mut Option<Worker>, index: u64) -> Result<Epoch, Lost> {
-    let mut killed = 0;
-    loop {
-        match ask(setup, worker, index) {
-            Ok(epoch) => return Ok(epoch),
-            Err(Lost::Killed(_)) if killed < RETRIES => {
-                *worker = None;
-                killed += 1;
-            }
-            Err(lost @ (Lost::Died(_) | Lost::TimedOut)) => {
-                *worker = None;
-                let program = program(setup.seed, index, setup.soak.expect("set by soak()"));
-                let mut batch = Batch { programs: 1, ..Batch::default() };
-                batch.add(&crash(&lost, &program), index, || program.encode());
-                return Ok(Epoch { batch, ..Epoch::default() });
-            }
-            Err(e) => return Err(e),
-        }
-    }
-}
-
-fn ask(setup: &Setup, worker: &mut Option<Worker>, index: u64) -> Result<Epoch, Lost> {
-    let w = match worker {
-        Some(w) => w,
-        None => worker.insert(Worker::start(setup)?),
-    };
-    w.ask(&Request::Epoch { index })?;
-    match w.receive(SILENCE)? {
-        Reply::Epoch(epoch) => Ok(*epoch),
-        other => Err(Lost::Refused(format!("a worker said what it was not asked: {other:?}"))),
-    }
+fn run(client: &mut Client<'_>, seed: u64, recipe: Recipe, index: u64) -> Result<Epoch, Lost> {
+    Ok(client.attempt(&RunEpoch { index })?.unwrap_or_else(|ended| {
+        let program = program(seed, index, recipe);
+        let mut batch = Batch { programs: 1, ..Batch::default() };
+        batch.add(&crash(&ended, &program), index, || program.encode());
+        Epoch { batch, ..Epoch::default() }
+    }))
 }

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use percuss_shim as shim;
@@ -89,7 +88,7 @@ pub fn hunt(recipe: Recipe, seed: u64, until: Until, progress: &Progress) -> Res
             Until::Epochs(n) => out.epochs >= n,
             Until::Time(t) => started.elapsed() >= t,
         };
-        if over || progress.stop.load(Ordering::Relaxed) {
+        if over || progress.stopped() {
             return Ok(out);
         }
         session.run_free(&program(seed, out.epochs, recipe), &threads, Grain::Calls, &mut Unwatched)?;
@@ -100,8 +99,7 @@ pub fn hunt(recipe: Recipe, seed: u64, until: Until, progress: &Progress) -> Res
         let ops = world.events().iter().filter(|e| matches!(e, Event::OpEnd { .. })).count() as u64;
         out.epochs += 1;
         out.ops += ops;
-        progress.programs.fetch_add(1, Ordering::Relaxed);
-        progress.ops.fetch_add(ops, Ordering::Relaxed);
+        progress.ran(1, ops);
     }
 }
 

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What a serving worker does for each call.
+
+use std::io;
+use std::time::Duration;
+
+use super::clock::{Clock, cpu_limit};
+use super::protocol::{
+    AsItRuns, ByOp, ChosenTurn, Cut, Logs, Minimize, Minimized, Observe, ReadLogs, RunBatch, RunEpoch, RunOne,
+    RunSteps, Setup, StepNote,
+};
+use super::schedule;
+use super::small::{Shrink, reduce, with_whole_ops};
+use super::told::Told;
+use super::wire::{Answer, NoNote};
+use crate::judge::interleaving::Interleaving;
+use crate::judge::{Batch, Epoch, Examiner, Like, LoadError, Observation, Soaker, Verdict, image_session};
+use crate::sandbox::{self, Confinement};
+use percuss_kernel::Quirk;
+use percuss_kernel::event::Event;
+use percuss_oracle::lockstep;
+use percuss_program::{Generator, Program};
+
+/// An examiner as a worker's set-up describes it.
+///
+/// # Errors
+/// See [`LoadError`].
+pub fn examiner(setup: &Setup) -> Result<Examiner, LoadError> {
+    let (session, facts) = image_session(&setup.image, &setup.name)?;
+    Ok(Examiner::new(session, facts, setup.quirks, setup.oracles)?)
+}
+
+/// A worker with its image loaded.
+pub struct Serving {
+    seed: u64,
+    clock: Clock,
+    examiner: Examiner,
+    generator: Generator,
+    soaker: Option<Soaker>,
+    /// The image has quirk B14.
+    window: bool,
+}
+
+impl Serving {
+    /// Loads the image, and gives up what only loading needed.
+    ///
+    /// # Errors
+    /// The image does not load, or the system has no timer; in words, for percuss to show.
+    pub fn new(setup: &Setup, soaker: Option<Soaker>, confinement: &mut Confinement) -> Result<Serving, String> {
+        let examiner = examiner(setup).map_err(|e| e.to_string())?;
+        sandbox::after_loading(confinement);
+        if let Some(soaker) = &soaker {
+            soaker.on_each(|| sandbox::after_loading(&mut Confinement::default()));
+        }
+        let clock = Clock::new().map_err(|e| format!("cannot limit CPU time: {e}"))?;
+        let window = setup.quirks.has(Quirk::B14);
+        Ok(Serving { seed: setup.seed, clock, examiner, generator: setup.generator(), soaker, window })
+    }
+
+    /// Examines a generated program, under a strategy if it is one of those that a campaign schedules; `chosen` is called
+    /// for each turn of the strategy before it is taken.
+    fn generated(
+        &mut self,
+        index: u64,
+        chosen: Option<&mut dyn FnMut(ChosenTurn)>,
+        batch: &mut Batch,
+    ) -> io::Result<()> {
+        let program = self.generator.program(index);
+        let Some(mut strategy) = schedule::strategy(self.seed, index, &program) else {
+            return self.examine(index, &program, None, batch);
+        };
+        self.clock.allow(cpu_limit(&program))?;
+        let (verdict, recorded) = match chosen {
+            Some(send) => self.examiner.examine_under(&program, &mut Told::new(&mut *strategy, send))?,
+            None => self.examiner.examine_under(&program, &mut *strategy)?,
+        };
+        self.note(index, &recorded, &verdict, batch);
+        Ok(())
+    }
+
+    fn examine(&mut self, index: u64, program: &Program, limit: Option<Duration>, batch: &mut Batch) -> io::Result<()> {
+        self.clock.allow(limit.unwrap_or_else(|| cpu_limit(program)))?;
+        let verdict = self.examiner.examine(program)?;
+        self.note(index, program, &verdict, batch);
+        Ok(())
+    }
+
+    fn note(&mut self, index: u64, program: &Program, verdict: &Verdict, batch: &mut Batch) {
+        batch.programs += 1;
+        batch.ops += verdict.ops;
+        batch.events += verdict.events;
+        batch.boot_failed += verdict.boot_failed as u64;
+        batch.tally.merge(&verdict.tally);
+        self.examiner.record_order(&mut batch.order, index);
+        for f in &verdict.findings {
+            batch.add(f, index, || program.encode());
+        }
+    }
+
+    fn shows(&mut self, program: &Program, like: &Like) -> io::Result<bool> {
+        self.clock.allow(cpu_limit(program))?;
+        Ok(self.examiner.examine(program)?.findings.iter().any(|f| like.matches(f)))
+    }
+}
+
+/// A finding that programs are made small for.
+struct Shown<'a> {
+    worker: &'a mut Serving,
+    like: &'a Like,
+}
+
+impl Shrink for Shown<'_> {
+    type Error = io::Error;
+
+    fn by_op(&mut self, program: &Program) -> io::Result<Option<Program>> {
+        if program.preemptions() == 0 || !self.worker.shows(program, self.like)? {
+            return Ok(None);
+        }
+        let schedule = percuss_run::by_op(self.worker.examiner.image_ref().trail());
+        let mut by_op = Program { schedule, ..program.clone() };
+        by_op.repair();
+        Ok(self.worker.shows(&by_op, self.like)?.then_some(by_op))
+    }
+
+    fn reduce(&mut self, program: Program, tries: u32) -> io::Result<(Program, u32)> {
+        reduce(program, tries, |candidate| self.worker.shows(candidate, self.like))
+    }
+}
+
+impl Answer<RunBatch> for Serving {
+    fn answer(&mut self, call: RunBatch, _: &mut dyn FnMut(NoNote)) -> io::Result<Batch> {
+        let mut batch = Batch::default();
+        for index in call.from..call.to {
+            self.generated(index, None, &mut batch)?;
+        }
+        Ok(batch)
+    }
+}
+
+impl Answer<RunSteps> for Serving {
+    fn answer(&mut self, call: RunSteps, note: &mut dyn FnMut(StepNote)) -> io::Result<()> {
+        for index in call.from..call.to {
+            let mut batch = Batch::default();
+            self.generated(index, Some(&mut |turn| note(StepNote::Turn(turn))), &mut batch)?;
+            note(StepNote::Done(Box::new(batch)));
+        }
+        Ok(())
+    }
+}
+
+impl Answer<RunOne> for Serving {
+    fn answer(&mut self, call: RunOne, _: &mut dyn FnMut(NoNote)) -> io::Result<Batch> {
+        let mut batch = Batch::default();
+        let limit = call.limit_ms.map(Duration::from_millis);
+        self.examine(0, &Program::decode(&call.program), limit, &mut batch)?;
+        Ok(batch)
+    }
+}
+
+impl Answer<Minimize> for Serving {
+    fn answer(&mut self, call: Minimize, _: &mut dyn FnMut(NoNote)) -> io::Result<Minimized> {
+        let mut shown = Shown { worker: self, like: &call.like };
+        let (program, tried) = with_whole_ops(&mut shown, Program::decode(&call.program), call.tries)?;
+        Ok(Minimized { program: program.encode(), tried })
+    }
+}
+
+impl Answer<Cut> for Serving {
+    fn answer(&mut self, call: Cut, _: &mut dyn FnMut(NoNote)) -> io::Result<Minimized> {
+        let (program, tried) = reduce(Program::decode(&call.program), call.tries, |candidate| {
+            self.clock.allow(cpu_limit(candidate))?;
+            Ok::<bool, io::Error>(self.examiner.order(candidate)?.has(&call.part))
+        })?;
+        Ok(Minimized { program: program.encode(), tried })
+    }
+}
+
+impl Answer<ByOp> for Serving {
+    fn answer(&mut self, call: ByOp, _: &mut dyn FnMut(NoNote)) -> io::Result<Vec<u8>> {
+        let program = Program::decode(&call.program);
+        let by_op = Shown { worker: self, like: &call.like }.by_op(&program)?;
+        Ok(by_op.unwrap_or(program).encode())
+    }
+}
+
+impl Answer<AsItRuns> for Serving {
+    fn answer(&mut self, call: AsItRuns, _: &mut dyn FnMut(NoNote)) -> io::Result<Vec<u8>> {
+        let program = self.generator.program(call.index);
+        self.clock.allow(cpu_limit(&program))?;
+        let program = match schedule::strategy(self.seed, call.index, &program) {
+            Some(mut strategy) => self.examiner.examine_under(&program, &mut *strategy)?.1,
+            None => program,
+        };
+        Ok(program.encode())
+    }
+}
+
+impl Answer<Observe> for Serving {
+    fn answer(&mut self, call: Observe, _: &mut dyn FnMut(NoNote)) -> io::Result<Observation> {
+        let program = Program::decode(&call.program);
+        self.clock.allow(cpu_limit(&program))?;
+        self.examiner.observe(&program)
+    }
+}
+
+impl Answer<RunEpoch> for Serving {
+    fn answer(&mut self, call: RunEpoch, _: &mut dyn FnMut(NoNote)) -> io::Result<Epoch> {
+        let Some(soaker) = &self.soaker else { return Err(io::Error::other("a worker without threads")) };
+        self.clock.allow(soaker.cpu_limit())?;
+        soaker.run(&mut self.examiner, call.index, self.window)
+    }
+}
+
+impl Answer<ReadLogs> for Serving {
+    fn answer(&mut self, call: ReadLogs, _: &mut dyn FnMut(NoNote)) -> io::Result<Logs> {
+        let program = &Program::decode(&call.program);
+        self.clock.allow(cpu_limit(program))?;
+        self.examiner.examine(program)?;
+        self.examiner.model().run(program)?;
+        let image = self.examiner.image().shared().host.clone();
+        let model = self.examiner.model().session.shared().host.clone();
+        let (a, b) = (image.world(), model.world());
+        let differs = lockstep::compare(a.events(), b.events()).map(|d| d.event);
+        let end = differs.map_or(usize::MAX, |d| d + call.context);
+        let start = differs.map_or(0, |d| d.saturating_sub(call.context));
+        let lines = |events: &[Event]| {
+            let end = end.min(events.len());
+            events[start.min(end)..end].iter().map(|e| format!("{e:x?}")).collect()
+        };
+        Ok(Logs {
+            image: lines(a.events()),
+            model: lines(b.events()),
+            differs: differs.map(|d| d - start),
+            interleaving: Interleaving::of(program, a.events()),
+        })
+    }
+}
