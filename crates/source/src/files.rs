@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Files that are whole or not there: written beside their place, then renamed; and what they are called.
+//!
+//! Campaigns, corpora and reports write with this, so a process that is killed leaves no half a file, and two processes
+//! that write to the same directory at once do not see each other's unfinished work.
 
 use std::fs;
 use std::io::{self, Write};
@@ -8,10 +11,13 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-/// Hexadecimal digits of a name made from content.
+/// Hexadecimal digits of a name made from content: 160 bits, as in git's names. A collision is out of the question, and
+/// the name is shorter than the whole SHA-256.
 const DIGITS: usize = 40;
 
-/// A name that says what is in a file.
+/// A name that says what is in a file: the first 40 hexadecimal digits of the content's SHA-256.
+///
+/// Files named so can be merged from several directories: equal names are equal files.
 pub fn name_of(bytes: &[u8]) -> String {
     let mut name = String::with_capacity(2 * DIGITS);
     for byte in Sha256::digest(bytes) {
@@ -21,15 +27,16 @@ pub fn name_of(bytes: &[u8]) -> String {
     name
 }
 
-/// Longest name made from a title.
+/// Characters of a name made from a title. File systems take 255 bytes; suffixes and temporary names need some of them.
 const NAME: usize = 80;
 
-/// Writes a file by way of one in `beside`, a directory of the same file system. Whoever looks sees all of it or nothing,
-/// and an old one stays until then.
+/// Writes a file by way of a temporary one in `beside`, a directory of the same file system, which is then renamed.
+/// A reader sees the whole new file or the old one at any moment.
 ///
 /// # Errors
-/// The file cannot be written: it, or the old one, is as it was.
+/// The file cannot be written: the old one, if any, is as it was.
 pub fn write_whole(beside: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // Temporary files are for their owner alone by default; the umask narrows this as for any other file.
     let permissions = PermissionsExt::from_mode(0o666);
     let mut file = tempfile::Builder::new().permissions(permissions).tempfile_in(beside)?;
     file.write_all(bytes)?;
@@ -37,7 +44,10 @@ pub fn write_whole(beside: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Copies what is in a directory, and below it, into another.
+/// Copies what is in a directory, and below it, into another, which is created if need be. Symbolic links are followed.
+///
+/// # Errors
+/// A file cannot be read or written; what was copied before stays.
 pub fn copy_below(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
@@ -49,8 +59,11 @@ pub fn copy_below(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// A file or directory name made from a title: lower case, at most 80 characters, and never empty.
+///
+/// Runs of other characters become one dash, so that the name needs no quoting in a shell.
 pub fn slug(title: &str) -> String {
     let mut out = String::new();
+    // Our own reports all begin with this; it would make every name begin alike.
     for c in title.trim_start_matches("percuss: ").chars() {
         if c.is_ascii_alphanumeric() {
             out.push(c.to_ascii_lowercase());

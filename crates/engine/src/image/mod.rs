@@ -166,7 +166,8 @@ impl Image {
         })
     }
 
-    /// Writes the files that patches and edits change, and those that go with them, to a directory laid out like the tree.
+    /// Writes the files that patches and edits change, and those that go with them, to a directory laid out like the
+    /// tree.
     ///
     /// # Errors
     /// There are files in it already, or one cannot be written.

@@ -2,8 +2,8 @@
 //! Confinement: kernel trees and patches are somebody else's code, which is compiled and run here.
 //!
 //! The compiler is run by `percuss sandbox`, which restricts itself first; a worker process restricts itself before it
-//! loads an image, and once more when it is loaded. Everything is done as an unprivileged user. What the system does not
-//! support is left out and named in [`Confinement::missing`]: a campaign never fails for it.
+//! loads an image, and once more when it is loaded. Everything is done as an unprivileged user. What the system does
+//! not support is left out and named in [`Confinement::missing`]: a campaign never fails for it.
 
 mod calls;
 mod files;

@@ -174,7 +174,8 @@ impl Patch {
                 return Err(PatchError::Outside { patch: self.name.clone(), path: (*path).to_owned() });
             }
         }
-        // `a/mm/percpu.c`, `linux-6.12.orig/mm/percpu.c` or just `mm/percpu.c`; the new name counts first, as for `patch`.
+        // `a/mm/percpu.c`, `linux-6.12.orig/mm/percpu.c` or just `mm/percpu.c`; the new name counts first, as for
+        // `patch`.
         let candidates: Vec<&str> = names.iter().map(|name| strip(name)).chain(names.iter().copied()).collect();
         let Some(file) = candidates.iter().copied().find(|file| may_read(file) && overlay.has(file)) else {
             return match candidates.iter().copied().find(|file| may_read(file)) {

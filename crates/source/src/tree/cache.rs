@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! From a spec to a tree: the cache of unpacked tarballs.
 //!
-//! A tree is unpacked beside its place and renamed into it, under a lock; a stamp in it tells from which tarball it
-//! came, so that an upgraded package is unpacked anew and a tree somebody changed is not taken for the kernel's.
+//! A tree is unpacked beside its place and renamed into it, under a lock; a stamp in it records from which tarball it
+//! came, so that an upgraded package is unpacked anew and a tree that was edited is not taken for the kernel's.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -13,20 +13,19 @@ use super::stamp::{self, Stamp};
 use super::unpack::{Tools, unpack};
 use super::{Entry, Origin, Tree, TreeError, manifest, origin};
 
-/// Finds trees: tarballs in one directory, unpacked trees in another.
+/// Finds trees: tarballs in one directory, unpacked trees in another. Several processes may share a cache; each name
+/// has a lock of its own.
 #[derive(Clone, Debug)]
 pub struct Resolver {
-    /// Where the tarballs are.
     pub tarballs: PathBuf,
     /// Where unpacked trees are kept, one directory per name.
     pub cache: PathBuf,
-    /// Told when something slow begins.
+    /// Called with a sentence when something slow begins; prints it to standard error unless replaced.
     pub notice: fn(&str),
     tools: Tools,
 }
 
 impl Resolver {
-    /// A resolver over two given directories.
     pub fn new(tarballs: impl Into<PathBuf>, cache: impl Into<PathBuf>) -> Resolver {
         Resolver {
             tarballs: tarballs.into(),
@@ -36,14 +35,19 @@ impl Resolver {
         }
     }
 
-    /// The same with other programs in place of `xz` and `tar`.
+    /// The same with other programs in place of `xz` and `tar`. Tests use it to see what happens when one is missing or
+    /// fails.
     pub fn with_tools(mut self, xz: &str, tar: &str) -> Resolver {
         self.tools = Tools { xz: xz.into(), tar: tar.into() };
         self
     }
 
-    /// Tarballs from `PERCUSS_TARBALL_DIR` or the distribution's place. Cache: `PERCUSS_CACHE`, else `vendor/trees` when
-    /// `root` is a checkout of percuss, else the user's cache directory.
+    /// Tarballs from `PERCUSS_TARBALL_DIR` or the distribution's place. Cache: `PERCUSS_CACHE`, else `vendor/trees`
+    /// when `root` is a checkout of percuss, else the user's cache directory. A variable that is set to nothing counts
+    /// as unset.
+    ///
+    /// # Errors
+    /// [`TreeError::NoCache`] when none of the three places exists.
     pub fn from_env(root: &Path) -> Result<Resolver, TreeError> {
         let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let tarballs = set("PERCUSS_TARBALL_DIR").unwrap_or_else(|| manifest().tarballs.clone());
@@ -59,7 +63,10 @@ impl Resolver {
         Ok(Resolver::new(tarballs, cache))
     }
 
-    /// The tree `spec` names: a name of the manifest first, else a directory.
+    /// The tree `spec` names: a name of the manifest first, else a directory. A directory called `6.12` is `./6.12`.
+    ///
+    /// # Errors
+    /// See [`Tree::resolve`].
     pub fn resolve(&self, spec: &str) -> Result<Tree, TreeError> {
         if let Some(entry) = manifest().entry(spec) {
             return self.named(entry);
@@ -71,7 +78,11 @@ impl Resolver {
         Err(TreeError::unknown(spec))
     }
 
-    /// Unpacks the tarball of the named tree once more and compares every file with the cached tree.
+    /// Unpacks the tarball of the named tree once more and compares every file with the cached tree. The stamp holds
+    /// the hashes of the allocator's files only; this is for doubts about the headers.
+    ///
+    /// # Errors
+    /// [`TreeError::Differs`] names the first file that differs, besides those of [`Resolver::resolve`].
     pub fn verify(&self, name: &str) -> Result<Tree, TreeError> {
         let entry = manifest().entry(name).ok_or_else(|| TreeError::unknown(name))?;
         let tree = self.named(entry)?;
@@ -87,6 +98,7 @@ impl Resolver {
     fn named(&self, entry: &Entry) -> Result<Tree, TreeError> {
         let dir = self.cache.join(&entry.name);
         let tarball = self.tarball(entry);
+        // Without a tarball, a tree that was unpacked before is still good.
         let identity = tarball.as_ref().ok().map(|found| found.1);
         let current = || Stamp::read(&dir).filter(|stamp| stamp.matches(&dir, identity));
         if let Some(stamp) = current() {
@@ -95,7 +107,8 @@ impl Resolver {
         let (path, identity) = tarball?;
         let _lock = self.lock(&entry.name)?;
         if let Some(stamp) = current() {
-            return stamp.open(entry, dir); // another process was faster
+            // Another process unpacked it while this one waited for the lock.
+            return stamp.open(entry, dir);
         }
 
         (self.notice)(&format!("unpacking {} (once, some 15 seconds)", path.display()));
@@ -103,10 +116,12 @@ impl Resolver {
         let unpacked = scratch.path().join("tree");
         fs::create_dir(&unpacked).map_err(|source| self.unwritable(source))?;
         unpack(&self.tools, entry, &path, &unpacked)?;
+        // dpkg's version is that of the tarball in the distribution's place, not of a copy elsewhere.
         let ours = self.tarballs == manifest().tarballs;
         let package_version = ours.then(|| origin::package_version(&entry.package)).flatten();
         let stamp = Stamp::new(&unpacked, identity, package_version)?;
         stamp.write(&unpacked).map_err(|source| self.unwritable(source))?;
+        // A rename does not replace a directory that has files. The old one goes away with the scratch directory.
         if dir.exists() {
             fs::rename(&dir, scratch.path().join("old")).map_err(|source| self.unwritable(source))?;
         }
@@ -114,7 +129,8 @@ impl Resolver {
         stamp.open(entry, dir)
     }
 
-    /// The tarball's path, size and time of change.
+    /// The tarball's path, its size in bytes and its time of change in nanoseconds since 1970: what the stamp compares
+    /// to see whether a package was upgraded, since hashing 140 MB at each start would take too long.
     fn tarball(&self, entry: &Entry) -> Result<(PathBuf, (u64, u128)), TreeError> {
         let tarball = self.tarballs.join(&entry.tarball);
         match fs::metadata(&tarball) {
@@ -126,11 +142,13 @@ impl Resolver {
         }
     }
 
-    /// Waits for the lock of one name, kept until the file is dropped, and clears away what a killed process left.
+    /// Waits for the lock of one name, kept until the file is dropped, and clears away what a killed process left. The
+    /// kernel drops the lock of a process that dies, so no lock stays for ever.
     pub(super) fn lock(&self, name: &str) -> Result<File, TreeError> {
         let made = fs::create_dir_all(&self.cache);
         let file = made.and_then(|()| File::create(self.cache.join(format!(".{name}.lock"))));
         let file = file.and_then(|file| file.lock().map(|()| file)).map_err(|source| self.unwritable(source))?;
+        // Under the lock, no living process has a scratch directory of this name.
         for left in fs::read_dir(&self.cache).into_iter().flatten().flatten() {
             if left.path().is_dir() && left.file_name().to_string_lossy().starts_with(&scratch_prefix(name)) {
                 let _ = fs::remove_dir_all(left.path());
@@ -139,7 +157,8 @@ impl Resolver {
         Ok(file)
     }
 
-    /// A directory on the cache's file system that goes away by itself.
+    /// A directory that is removed when it is dropped. It is in the cache, since a rename works only within a file
+    /// system.
     pub(super) fn scratch(&self, name: &str) -> Result<tempfile::TempDir, TreeError> {
         let prefix = scratch_prefix(name);
         tempfile::Builder::new().prefix(&prefix).tempdir_in(&self.cache).map_err(|source| self.unwritable(source))
@@ -150,7 +169,8 @@ impl Resolver {
     }
 }
 
-/// The first file that is in only one of two directories or has another content.
+/// The first file that is in only one of two directories or has another content there. The stamp is not compared: a
+/// freshly unpacked tree has none.
 fn first_difference(fresh: &Path, cached: &Path) -> io::Result<Option<String>> {
     let (fresh_files, mut cached_files) = (files_below(fresh)?, files_below(cached)?);
     cached_files.retain(|file| file != Path::new(stamp::FILE));
@@ -189,7 +209,8 @@ fn is_checkout(dir: &Path) -> bool {
     dir.join("vendor/manifest.toml").is_file() && dir.join("Cargo.toml").is_file()
 }
 
-/// The checkout of percuss that the working directory or else this program is in.
+/// The checkout of percuss that the working directory or else this program is in. None for an installed binary that
+/// runs elsewhere.
 pub fn find_checkout() -> Option<PathBuf> {
     let up = |start: PathBuf| start.ancestors().find(|dir| is_checkout(dir)).map(Path::to_owned);
     env::current_dir().ok().and_then(up).or_else(|| env::current_exe().ok().and_then(up))

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What can go wrong before a tree is there: each error says what, where, and what to do about it.
+//!
+//! The second line of a message begins with `help:`. It is what a user reads who has never heard of trees and caches,
+//! so each names one command or option.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,150 +11,71 @@ use thiserror::Error;
 
 use super::manifest;
 
-/// A tree could not be found, unpacked or read.
+/// A tree could not be found, unpacked or read. Nothing half-made stays in the cache: the next run starts afresh.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TreeError {
-    /// Neither a name nor a directory.
+    /// The spec is neither a name of the manifest nor a directory.
     #[error(
         "unknown kernel tree `{spec}`: not one of {known} and not a directory\n  \
          help: `apt-get install {packages}` brings the named trees; `--tree DIR` takes any kernel checkout"
     )]
-    Unknown {
-        /// What was asked for.
-        spec: String,
-        /// The names that exist.
-        known: String,
-        /// Their Debian packages.
-        packages: String,
-    },
-    /// A named tree's tarball is not installed, nor is there an unpacked copy.
+    Unknown { spec: String, known: String, packages: String },
     #[error(
         "kernel tree {name} needs {}, which does not exist\n  \
          help: `apt-get install {package}` brings it; on other distributions give a kernel checkout with `--tree DIR`",
         tarball.display()
     )]
-    NoTarball {
-        /// The tree.
-        name: String,
-        /// Where the tarball should be.
-        tarball: PathBuf,
-        /// The Debian package that has it.
-        package: String,
-    },
-    /// The directory is not a kernel tree.
+    NoTarball { name: String, tarball: PathBuf, package: String },
     #[error("{} is not a kernel tree percuss can use: it has no {missing}\n  help: {help}", dir.display())]
-    NotAKernel {
-        /// The directory.
-        dir: PathBuf,
-        /// The first required file it lacks.
-        missing: String,
-        /// What to give instead.
-        help: String,
-    },
-    /// The top Makefile states no version.
+    NotAKernel { dir: PathBuf, missing: String, help: String },
     #[error(
         "{} states no kernel version (no VERSION and PATCHLEVEL)\n  help: give the top directory of a kernel tree",
         path.display()
     )]
-    NoVersion {
-        /// The Makefile.
-        path: PathBuf,
-    },
-    /// The tarball cannot be read to its end, or lacks files.
+    NoVersion { path: PathBuf },
+    /// The tarball cannot be read to its end, or lacks files that the manifest lists.
     #[error(
         "{} is damaged or not the expected tarball: {detail}\n  \
          help: `apt-get install --reinstall {package}` brings a good one",
         tarball.display()
     )]
-    Corrupt {
-        /// The tarball.
-        tarball: PathBuf,
-        /// What the tools said.
-        detail: String,
-        /// The Debian package that has it.
-        package: String,
-    },
-    /// The unpacked files differ from the tarball's.
+    Corrupt { tarball: PathBuf, detail: String, package: String },
+    /// A cached tree differs from its tarball, in a file that the stamp does not cover. Only
+    /// [`Resolver::verify`](super::Resolver::verify) looks for this.
     #[error(
         "{} differs from its tarball: {file}\n  help: remove the directory; the next run unpacks it anew",
         dir.display()
     )]
-    Differs {
-        /// The unpacked tree.
-        dir: PathBuf,
-        /// The first file that differs.
-        file: String,
-    },
-    /// `tar` or `xz` is not there.
+    Differs { dir: PathBuf, file: String },
     #[error(
         "the program `{tool}` is needed to unpack a kernel tree and cannot be run: {source}\n  \
          help: `apt-get install {package}`"
     )]
-    NoTool {
-        /// The program.
-        tool: String,
-        /// Its Debian package.
-        package: String,
-        /// Why it did not start.
-        source: io::Error,
-    },
-    /// Unpacking failed for a reason that is not the tarball's.
+    NoTool { tool: String, package: String, source: io::Error },
+    /// Unpacking failed for a reason that is not the tarball's, such as a full disk.
     #[error("cannot unpack {} to {}: {detail}\n  help: check free space and permissions there", tarball.display(), into.display())]
-    Unpack {
-        /// The tarball.
-        tarball: PathBuf,
-        /// Where to.
-        into: PathBuf,
-        /// What tar said.
-        detail: String,
-    },
-    /// The cache directory cannot be made or written.
+    Unpack { tarball: PathBuf, into: PathBuf, detail: String },
     #[error(
         "cannot write the tree cache {}: {source}\n  help: set PERCUSS_CACHE to a directory that can be written",
         path.display()
     )]
-    Cache {
-        /// The path that failed.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A revision cannot be had.
+    Cache { path: PathBuf, source: io::Error },
     #[error(
         "cannot take revision `{rev}` of {}: {detail}\n  \
          help: `--rev` needs the top directory of a git checkout and a commit, tag or branch that it has",
         dir.display()
     )]
-    Revision {
-        /// The checkout.
-        dir: PathBuf,
-        /// What was asked for.
-        rev: String,
-        /// What git said.
-        detail: String,
-    },
-    /// There is no place for a cache.
+    Revision { dir: PathBuf, rev: String, detail: String },
     #[error(
         "no place for the tree cache: neither PERCUSS_CACHE, XDG_CACHE_HOME nor HOME is set\n  help: set PERCUSS_CACHE"
     )]
     NoCache,
-    /// A file of the tree cannot be read.
     #[error("cannot read {}: {source}\n  help: check that it exists and its permissions", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A scratch copy cannot be written.
+    Read { path: PathBuf, source: io::Error },
+    /// A changed copy of a file cannot be written to the scratch directory of an overlay.
     #[error("cannot write {}: {source}\n  help: check free space and permissions there", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Write { path: PathBuf, source: io::Error },
 }
 
 impl TreeError {
@@ -164,7 +88,8 @@ impl TreeError {
         }
     }
 
-    /// Names the first missing file, and a better directory when there is an obvious one.
+    /// Names the first missing file, and a better directory when there is an obvious one: one below, as after unpacking
+    /// an archive with a top directory, or one above, as when `mm/` itself was given.
     pub(super) fn not_a_kernel(dir: &Path, missing: &str) -> TreeError {
         let nested = std::fs::read_dir(dir).ok().and_then(|entries| {
             let kernel = |path: &PathBuf| path.join("mm/percpu.c").is_file();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! SHA-256 in the lower-case hexadecimal form of `sha256sum`.
+//! SHA-256 in the lower-case hexadecimal form of `sha256sum`, so that a user can check by hand what a report or the
+//! manifest says of a file.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -8,7 +9,6 @@ use sha2::{Digest, Sha256};
 
 use super::TreeError;
 
-/// The SHA-256 of some bytes.
 pub fn sha256_bytes(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
@@ -16,7 +16,6 @@ pub fn sha256_bytes(bytes: &[u8]) -> String {
     })
 }
 
-/// The SHA-256 of a file's content.
 pub fn sha256_file(path: &Path) -> Result<String, TreeError> {
     let bytes = std::fs::read(path).map_err(|source| TreeError::Read { path: path.to_owned(), source })?;
     Ok(sha256_bytes(&bytes))

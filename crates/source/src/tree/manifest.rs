@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `vendor/manifest.toml`, compiled in.
+//! `vendor/manifest.toml`, compiled in: the kernel trees that have a name, and the hashes of versions that were seen.
+//!
+//! Unknown keys are an error, for a misspelt one would otherwise be ignored without a word.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -7,36 +9,31 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
-/// All of `vendor/manifest.toml`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Where the distribution puts its source tarballs.
+    /// Where the distribution puts its source tarballs; `PERCUSS_TARBALL_DIR` overrides it.
     pub tarballs: PathBuf,
-    /// What is unpacked from every tarball, relative to its top directory.
+    /// What is unpacked from every tarball, relative to its top directory; `*` is a wildcard of `tar`. A whole kernel
+    /// is over a gigabyte, and these are the parts that an image is compiled from.
     pub unpack: Vec<String>,
-    /// The allocator's own files.
+    /// The allocator's own files. Their hashes identify a version, and reports name them.
     pub allocator: Vec<String>,
-    /// Files without which a directory is no kernel tree.
+    /// Files without which a directory is no kernel tree that percuss can compile.
     pub required: Vec<String>,
-    /// The trees that have a name.
     #[serde(rename = "tree")]
     pub trees: Vec<Entry>,
 }
 
-/// A tree with a name.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// `6.12`
     pub name: String,
-    /// The Debian package that brings the tarball.
     pub package: String,
-    /// The tarball's file name.
     pub tarball: String,
     /// The one directory at the top of the tarball.
     pub top: String,
-    /// Package versions whose files were seen.
+    /// Package versions whose files were seen. Others work as well, but reports cannot name them.
     #[serde(default)]
     pub known: Vec<Known>,
 }
@@ -45,36 +42,36 @@ pub struct Entry {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Known {
-    /// The Makefile's version.
+    /// The version that the top Makefile states, `6.12.117`.
     pub version: String,
-    /// The Debian package's version.
     pub package_version: String,
     /// SHA-256 of the tarball, for places that are not Debian and get it as an archive (`fuzz/oss-fuzz/build.sh`).
     pub tarball_sha256: Option<String>,
-    /// File to SHA-256.
+    /// SHA-256 of each allocator file, by its path in the tree.
     pub sha256: BTreeMap<String, String>,
 }
 
 impl Manifest {
-    /// The entry called `name`.
     pub fn entry(&self, name: &str) -> Option<&Entry> {
         self.trees.iter().find(|entry| entry.name == name)
     }
 
-    /// The names, in the manifest's order.
     pub fn names(&self) -> Vec<&str> {
         self.trees.iter().map(|entry| entry.name.as_str()).collect()
     }
 
-    /// The known version with exactly these allocator files.
+    /// The known version with exactly these allocator files, as pairs of path and SHA-256.
+    ///
+    /// Only content counts: a checkout of the right commit is identified, and a tree with a changed file is not,
+    /// whatever its name and Makefile say.
     pub fn identify(&self, files: &[(String, String)]) -> Option<&Known> {
         self.trees.iter().flat_map(|entry| &entry.known).find(|known| {
+            // Equal counts too, or a tree with one file more would pass for the version without it.
             known.sha256.len() == files.len() && files.iter().all(|(file, hash)| known.sha256.get(file) == Some(hash))
         })
     }
 }
 
-/// The manifest this binary was built with.
 pub fn manifest() -> &'static Manifest {
     static MANIFEST: OnceLock<Manifest> = OnceLock::new();
     MANIFEST.get_or_init(|| {

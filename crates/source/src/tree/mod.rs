@@ -26,14 +26,21 @@ pub use overlay::Overlay;
 pub use stock::Tree;
 
 impl Tree {
-    /// Finds the tree `spec` names, unpacking it if need be; `root` is the checkout percuss runs from, or any directory.
+    /// Finds the tree `spec` names, unpacking it if need be; `root` is the checkout percuss runs from, or any
+    /// directory.
     ///
     /// Reads `PERCUSS_TARBALL_DIR` and `PERCUSS_CACHE`; [`Resolver`] takes the same two as arguments.
+    ///
+    /// # Errors
+    /// The spec is no name and no directory, what it names is no kernel tree, or the tarball cannot be unpacked.
     pub fn resolve(spec: &str, root: &Path) -> Result<Tree, TreeError> {
         Resolver::from_env(root)?.resolve(spec)
     }
 
     /// The tree of a revision of the git checkout `spec`, kept in the cache; the checkout is only read.
+    ///
+    /// # Errors
+    /// `spec` is not the top of a git checkout, or git knows no such commit, or the commit is no kernel.
     pub fn revision(spec: &str, rev: &str, root: &Path) -> Result<Tree, TreeError> {
         Resolver::from_env(root)?.revision(spec, rev)
     }

@@ -7,24 +7,21 @@ use std::process::{Command, Stdio};
 
 use super::TreeError;
 
-/// What stands behind a tree.
+/// Where a tree comes from. It is part of reports, so that a finding can be reproduced on the same source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Unpacked from a Debian source package.
     Package {
-        /// `linux-source-6.12`
         package: String,
-        /// Its version, when the tarball is the installed package's.
+        /// The package's version, when the tarball is the installed package's. A tarball of another directory may be of
+        /// any version.
         version: Option<String>,
     },
-    /// A git checkout.
     Git {
-        /// The commit checked out.
+        /// The commit checked out, shortened to 12 digits.
         commit: String,
         /// `git describe` of it, `-dirty` when mm, include or lib were changed.
         describe: String,
     },
-    /// A directory without history.
     Directory,
 }
 
@@ -34,8 +31,10 @@ impl Origin {
         if !dir.join(".git").exists() {
             return Origin::Directory;
         }
+        // No git, no commit yet, or a checkout of another user that git refuses to read.
         let Some(commit) = git(dir, &["rev-parse", "--short=12", "HEAD"]) else { return Origin::Directory };
         let mut describe = git(dir, &["describe", "--tags", "--always", "--abbrev=12"]).unwrap_or(commit.clone());
+        // Only what an image is compiled from: a change elsewhere makes no difference.
         if git(dir, &["diff", "--quiet", "HEAD", "--", "mm", "include", "lib"]).is_none() {
             describe.push_str("-dirty");
         }
@@ -59,7 +58,8 @@ impl fmt::Display for Origin {
     }
 }
 
-/// The version of the installed Debian package, if dpkg is here and knows it.
+/// The version of the installed Debian package. None if there is no dpkg, or the package is not installed; a removed
+/// one may leave its configuration, and dpkg-query then reports a version as well.
 pub(super) fn package_version(package: &str) -> Option<String> {
     let format = "-f=${db:Status-Status} ${Version}";
     let output = Command::new("dpkg-query").args(["-W", format, package]).stderr(Stdio::null()).output().ok()?;
@@ -68,6 +68,9 @@ pub(super) fn package_version(package: &str) -> Option<String> {
 }
 
 /// The version the top Makefile states: `VERSION.PATCHLEVEL.SUBLEVEL` and `EXTRAVERSION`.
+///
+/// # Errors
+/// There is no Makefile, or it assigns no numbers to `VERSION` and `PATCHLEVEL`.
 pub(super) fn makefile_version(dir: &Path) -> Result<String, TreeError> {
     let path = dir.join("Makefile");
     let bytes = std::fs::read(&path).map_err(|source| TreeError::Read { path: path.clone(), source })?;
@@ -76,6 +79,7 @@ pub(super) fn makefile_version(dir: &Path) -> Result<String, TreeError> {
 
 fn parse_version(makefile: &str) -> Option<String> {
     let value = |key: &str| {
+        // The assignments are at the top; further down, the same names are used otherwise.
         makefile.lines().take(20).find_map(|line| {
             let (name, value) = line.split_once('=')?;
             (name.trim() == key).then(|| value.trim().to_owned())

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A revision of a git checkout, taken out of its history into the cache. The checkout itself is only read.
+//!
+//! `--rev` and a bisection over a series of commits use this: a commit's tree is taken once and found again by the
+//! commit's name, however the revision was spelled.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,11 +12,16 @@ use super::cache::Resolver;
 use super::stamp::Stamp;
 use super::{Origin, Tree, TreeError, manifest};
 
-/// A commit has no size and no time of change: its name says all.
+/// Stands for a tarball's size and time of change in the stamp. A commit has neither, and needs none: its name, which
+/// is that of the directory, determines its content.
 const IDENTITY: (u64, u128) = (0, 0);
 
 impl Resolver {
-    /// The tree of revision `rev` of the checkout `spec`.
+    /// The tree of revision `rev`, in any spelling git understands, of the checkout `spec`.
+    ///
+    /// # Errors
+    /// [`TreeError::Revision`] when it is no checkout or git has no such kernel; others when the cache cannot be
+    /// written.
     pub fn revision(&self, spec: &str, rev: &str) -> Result<Tree, TreeError> {
         let git = Checkout { dir: Path::new(spec), rev };
         if manifest().entry(spec).is_some() || !git.dir.is_dir() {
@@ -22,6 +30,7 @@ impl Resolver {
         let commit = git.commit()?;
         let name = format!("rev-{commit}");
         let dir = self.cache.join(&name);
+        // Looked at twice, before and under the lock, as for tarballs.
         let current = || Stamp::read(&dir).is_some_and(|stamp| stamp.matches(&dir, Some(IDENTITY)));
         if !current() {
             let _lock = self.lock(&name)?;
@@ -31,7 +40,7 @@ impl Resolver {
                 let taken = scratch.path().join("tree");
                 fs::create_dir(&taken).map_err(|source| self.unwritable(source))?;
                 git.take(&commit, &taken)?;
-                // A commit that is no kernel leaves nothing behind.
+                // Checked before it is renamed into place, so that a commit that is no kernel is not kept.
                 Tree::open(spec, taken.clone(), Origin::Directory)?;
                 Stamp::new(&taken, IDENTITY, None)?.write(&taken).map_err(|source| self.unwritable(source))?;
                 if dir.exists() {
@@ -46,7 +55,7 @@ impl Resolver {
     }
 }
 
-/// A checkout, and what is wanted of it.
+/// A checkout and the revision that the user asked for, which errors quote.
 struct Checkout<'a> {
     dir: &'a Path,
     rev: &'a str,
@@ -67,7 +76,10 @@ impl Checkout<'_> {
         self.git(args).output().map_err(|source| no_tool("git", source))
     }
 
-    /// What git prints, or its first complaint.
+    /// What git prints to standard output, without blanks around it.
+    ///
+    /// # Errors
+    /// The first line that git prints to standard error when it fails.
     fn says(&self, args: &[&str]) -> Result<String, TreeError> {
         let out = self.run(args)?;
         if out.status.success() {
@@ -76,12 +88,13 @@ impl Checkout<'_> {
         Err(self.refused(first_line(&out.stderr, "git does not know it")))
     }
 
-    /// The full name of the commit.
     fn commit(&self) -> Result<String, TreeError> {
         // Below the top, or in some other checkout, paths would mean something else.
         if !self.says(&["rev-parse", "--show-prefix"])?.is_empty() {
             return Err(self.refused("it is not the top directory of a git checkout"));
         }
+        // `^{commit}` follows tags to what they name; `--end-of-options` keeps a revision that begins with a dash from
+        // being taken for an option.
         let wanted = format!("{}^{{commit}}", self.rev);
         let out = self.run(&["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted])?;
         if !out.status.success() {
@@ -90,7 +103,8 @@ impl Checkout<'_> {
         Ok(String::from_utf8_lossy(&out.stdout).trim().to_owned())
     }
 
-    /// Unpacks what the manifest lists, as far as the commit has it.
+    /// Unpacks what the manifest lists into `into`, as far as the commit has it. `git archive` fails for a plain path
+    /// that the commit lacks, so those are looked up before; a wildcard without a match is no error.
     fn take(&self, commit: &str, into: &Path) -> Result<(), TreeError> {
         for file in &manifest().required {
             if self.says(&["ls-tree", "--name-only", commit, "--", file])?.is_empty() {
@@ -115,8 +129,10 @@ impl Checkout<'_> {
             .stdout(Stdio::null())
             .output()
             .map_err(|source| no_tool("tar", source));
+        // Both are waited for before either is judged, or a zombie would stay.
         let archive = archive.wait_with_output().map_err(|source| no_tool("git", source))?;
         let tar = tar?;
+        // git first: when it fails, tar complains only about the end of its input.
         if !archive.status.success() {
             return Err(self.refused(first_line(&archive.stderr, "git archive fails")));
         }

@@ -8,25 +8,28 @@ use super::hash::sha256_file;
 use super::manifest::{Known, manifest};
 use super::origin::{self, Origin};
 
-/// One kernel source tree on disk.
+/// One kernel source tree on disk, as it was when it was opened. percuss never writes to it; patches and edits go to an
+/// [`Overlay`](super::Overlay).
 #[derive(Clone, Debug)]
 pub struct Tree {
     /// The manifest's name, or the directory as it was given.
     pub name: String,
-    /// Where its files are.
     pub dir: PathBuf,
     /// The version its top Makefile states, `6.12.117`.
     pub version: String,
-    /// Where it comes from: a Debian package, a git checkout, or just a directory.
     pub origin: Origin,
     /// The allocator's files that exist in it, with their SHA-256: `("mm/percpu.c", "a41d…")`.
     pub files: Vec<(String, String)>,
-    /// The manifest's entry with exactly these allocator files, under whatever name they came.
+    /// The manifest's entry with exactly these allocator files, under whatever name they came. None when a file was
+    /// changed, or the version was never seen.
     pub known: Option<&'static Known>,
 }
 
 impl Tree {
     /// Takes stock of the kernel in `dir`, which must have every file the manifest requires.
+    ///
+    /// # Errors
+    /// A required file is missing, the Makefile states no version, or an allocator file cannot be read.
     pub(crate) fn open(name: &str, dir: PathBuf, origin: Origin) -> Result<Tree, TreeError> {
         let manifest = manifest();
         if let Some(missing) = manifest.required.iter().find(|file| !dir.join(file).is_file()) {
@@ -34,6 +37,7 @@ impl Tree {
         }
         let version = origin::makefile_version(&dir)?;
         let mut files = Vec::new();
+        // Not all of them are required: a tree may lack one that an image is not made of.
         for file in manifest.allocator.iter().filter(|file| dir.join(file).is_file()) {
             files.push((file.clone(), sha256_file(&dir.join(file))?));
         }
@@ -46,7 +50,6 @@ impl Tree {
         self.dir.join(file)
     }
 
-    /// The SHA-256 of one allocator file, if the tree has it.
     pub fn sha256(&self, file: &str) -> Option<&str> {
         self.files.iter().find(|(path, _)| path == file).map(|(_, hash)| hash.as_str())
     }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Unpacking a source tarball with the system's `xz` and `tar`.
+//!
+//! The two run as a pipe, with `xz` on all CPUs: decompressing is most of the time, and a Debian system that builds
+//! kernels has both.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -7,7 +10,6 @@ use std::process::{Command, Output, Stdio};
 
 use super::{Entry, TreeError, manifest};
 
-/// The two programs, by name or path.
 #[derive(Clone, Debug)]
 pub(super) struct Tools {
     pub xz: OsString,
@@ -23,6 +25,10 @@ impl Default for Tools {
 /// Unpacks what the manifest lists from `tarball` into the existing directory `into`, without the top directory.
 ///
 /// The tarball is read to its end, so that a truncated one never passes.
+///
+/// # Errors
+/// A program is missing, the tarball is damaged, or `into` cannot be written; these have different advice for the user,
+/// so they are distinguished by what the programs print in the C locale.
 pub(super) fn unpack(tools: &Tools, entry: &Entry, tarball: &Path, into: &Path) -> Result<(), TreeError> {
     let missing = |tool: &OsString, package: &str| {
         let (tool, package) = (tool.to_string_lossy().into_owned(), package.to_owned());
@@ -68,7 +74,7 @@ pub(super) fn unpack(tools: &Tools, entry: &Entry, tarball: &Path, into: &Path) 
     Ok(())
 }
 
-/// The first line a program wrote to its standard error, or how it ended.
+/// The first line a program wrote to its standard error, or how it ended when it wrote nothing, as after a signal.
 fn said(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr);
     text.lines().map(str::trim).find(|line| !line.is_empty()).map_or_else(|| output.status.to_string(), str::to_owned)
