@@ -14,7 +14,11 @@ use super::usage::{self, ENABLED, USED_IN, Usage, Usages, WRITE};
 
 impl Lockdep {
     /// Reports a cycle that the new dependency `prev -> next` closes (`check_noncircular()`).
+    ///
+    /// The search starts at `next` and looks for `prev`; the dependency itself is not in the graph yet.
     pub(super) fn check_cycle(&mut self, prev: &Held, next: &Held) {
+        // Both joints of the new dependency must be strong: the one at `next`, where the search starts, and the one at
+        // `prev`, where it ends.
         let weak = next.read == Read::Recursive;
         let path = self
             .matrix
@@ -29,7 +33,9 @@ impl Lockdep {
         self.report(Kind::Circular, headline, edges, next.place, detail);
     }
 
-    /// The links along a path, each the first that an acquisition made.
+    /// The links along a path, each the one that the first acquisition of its kind made.
+    ///
+    /// Every step takes the strongest kind that the step before allows, as the search did.
     fn links_along(&self, path: &[Class], mut weak: bool) -> Vec<Link> {
         path.windows(2)
             .filter_map(|pair| {
@@ -54,7 +60,11 @@ impl Lockdep {
     }
 
     /// Searches backwards for a lock that the interrupt takes, then forwards for one held with it enabled.
+    ///
+    /// Both together with the new dependency are the deadlock: the interrupt takes the first lock, and on another CPU
+    /// the path from it to the last one is held, whose holder this interrupt keeps from running.
     fn check_one_irq(&mut self, prev: &Held, next: &Held, irq: Usages) {
+        // Backwards a joint is weak when the later dependency begins at a reader, of whichever sort.
         let (reads, weak) = (prev.read != Read::Exclusive, next.read == Read::Recursive);
         let usage = &self.usage;
         let Some(mut back) = self
@@ -70,11 +80,13 @@ impl Lockdep {
             return;
         };
         let (Some(safe), Some(unsafe_)) = (back.last().copied(), path.last().copied()) else { return };
+        // The report names one usage at each end, even if several conflict.
         let used_in = usage::first(usage[safe.at()] & irq & USED_IN);
         let enabled = usage::first(usage[unsafe_.at()] & irq & ENABLED);
         // The search went against the direction of the dependencies.
         back.reverse();
         let mut edges = self.links_along(&back, false);
+        // The report prints the parts on the two sides of the new dependency under headings of their own.
         let split = edges.len();
         edges.push(new_link(prev, next));
         edges.extend(self.links_along(&path, weak));
@@ -90,12 +102,15 @@ impl Lockdep {
     }
 
     /// Marks in which interrupts the class is taken, and which are enabled while it is held (`mark_usage()`).
+    ///
+    /// `settled` is as for [`Lockdep::examine`]: false while it is not known yet how interrupts will be.
     #[inline]
     pub(super) fn mark_usage(&mut self, lock: &Held, settled: bool) {
         let context = self.context();
         let read = (lock.read != Read::Exclusive) as u8;
         let mut set: Usages = 0;
         if settled && !context.hard_off() {
+            // Bit 2 is "held with hard interrupts enabled", bit 6 the same for soft ones; readers have the next bit.
             let soft_on = lock.irq_context & 1 == 0;
             set = (1 << 2 | (soft_on as Usages) << 6) << read;
         }
@@ -103,6 +118,7 @@ impl Lockdep {
         if lock.irq_context != 0 && !lock.trylock {
             set |= ((lock.irq_context >> 1) as Usages | ((lock.irq_context & 1) as Usages) << 4) << read;
         }
+        // A usage that the class has already was checked when it was new.
         let mut new = set & !self.usage[lock.class.at()];
         while new != 0 {
             let usage = usage::first(new);
@@ -112,6 +128,8 @@ impl Lockdep {
     }
 
     /// Takes note of a new usage of a class, and checks what follows from it (`mark_lock()`).
+    ///
+    /// The class itself comes first, then the classes that it leads to or that lead to it.
     #[cold]
     fn mark(&mut self, lock: &Held, new: Usage) {
         let before = self.usage[lock.class.at()];
@@ -124,6 +142,7 @@ impl Lockdep {
             let detail = Detail::Inconsistent { lock: Lock::from(lock), old, new };
             self.report(Kind::Inconsistent, headline, Vec::new(), lock.place, detail);
         }
+        // If no class at all has the opposite usage, the search cannot find one.
         if self.in_use & new.opposite() != 0 {
             self.check_inversion(lock, new);
         }
@@ -144,6 +163,7 @@ impl Lockdep {
         let Some(mut path) = found else { return };
         let Some(other) = path.last().copied() else { return };
         let theirs = usage::first(usage[other.at()] & new.opposite());
+        // Paths are reported in the direction of the dependencies, whichever way the search went.
         if !forwards {
             path.reverse();
         }
@@ -154,7 +174,9 @@ impl Lockdep {
     }
 }
 
-/// The usages that count for a lock that a path reaches by a weak step: a reader there does not block.
+/// The usages that count for a lock that a path reaches by a weak step.
+///
+/// A weak step ends at a recursive reader, and readers do not block it, so only usages by writers count.
 pub(super) fn counted(usages: Usages, weak: bool) -> Usages {
     if weak { usages & WRITE } else { usages }
 }

@@ -9,7 +9,10 @@ use std::sync::Arc;
 use percuss_kernel::event::Ext;
 use percuss_kernel::{Lock, STATIC_OTHERS};
 
-/// Number of classes that the tables have room for: the bits of a `u64`.
+/// Number of classes that the tables have room for.
+///
+/// It is the number of bits of a `u64`, since a set of classes is one word: more would make each step of the search
+/// slower. 34 numbers are fixed; the rest is room for [`Options::extra`](super::Options).
 pub const CLASSES: usize = 64;
 
 /// Locks of a tenant that are neither `pcpu_lock` nor `pcpu_alloc_mutex`.
@@ -24,11 +27,11 @@ const OTHERS: u8 = 16;
 pub enum Wait {
     /// Pseudo locks, which are not checked (`LD_WAIT_INV`).
     None,
-    /// `raw_spinlock_t` (`LD_WAIT_SPIN`)
+    /// `raw_spinlock_t`, which spins in every configuration (`LD_WAIT_SPIN`).
     Spin,
     /// `spinlock_t` (`LD_WAIT_CONFIG`), which sleeps on PREEMPT_RT and spins otherwise.
     Config,
-    /// `mutex`, `rwsem` (`LD_WAIT_SLEEP`)
+    /// `mutex` and `rw_semaphore`, which put the task to sleep (`LD_WAIT_SLEEP`).
     Sleep,
 }
 
@@ -46,7 +49,8 @@ impl Wait {
         }
     }
 
-    /// The number of a context without restriction (`LD_WAIT_MAX`).
+    /// The number of a context without restriction (`LD_WAIT_MAX`): larger than that of any lock, so that a task which
+    /// holds nothing may take every lock.
     pub const fn max(raw: bool) -> u8 {
         4 + raw as u8
     }
@@ -58,7 +62,9 @@ impl Wait {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Class(pub(super) u8);
 
-/// A row of the table.
+/// A row of the table: what the kernel's `lock_class` knows before the first acquisition.
+///
+/// The name identifies the class in reports and graphs, so it must be unique in one table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ClassDef {
     pub name: &'static str,
@@ -70,7 +76,7 @@ macro_rules! table {
         impl Class {
             $($(#[$doc])* pub const $id: Class = Class($at);)*
         }
-        /// The fixed classes.
+        /// The classes with a constant of their own. The tenant's other locks lie between them and are not listed here.
         const NAMED: &[(Class, ClassDef)] =
             &[$((Class::$id, ClassDef { name: $name, wait: Wait::$wait }),)*];
     };
@@ -87,38 +93,51 @@ table! {
     BLKCG = 19, "&q->blkcg_mutex", Sleep;
     SHRINKER = 20, "shrinker_rwsem", Sleep;
     /// A lock of a file system that the file system's reclaim takes too.
+    ///
+    /// It stands for the locks of all file systems: a task that allocates under it with `__GFP_FS` may wait for itself.
     FS = 21, "fs_lock", Sleep;
     /// A lock of a block driver that IO for reclaim takes too.
+    ///
+    /// A task that allocates under it with `__GFP_IO` may wait for a write that needs this lock.
     IO = 22, "io_lock", Sleep;
-    /// A spinlock that only process context takes.
     SPIN = 23, "spin_lock", Config;
-    /// A spinlock that interrupt handlers take too, with `spin_lock_irqsave()` outside of them.
+    /// A spinlock that interrupt handlers take too.
+    ///
+    /// Process context takes it with `spin_lock_irqsave()`, as otherwise the handler could spin on the CPU of the
+    /// holder.
     IRQ_SPIN = 24, "irq_lock", Config;
     RQ = 25, "&rq->__lock", Spin;
     VMAP_PURGE = 26, "vmap_purge_lock", Sleep;
     /// What an allocation with `__GFP_FS` may wait for: `__fs_reclaim_map` of mm/page_alloc.c.
+    ///
+    /// It is a pseudo lock. An allocation that may reclaim takes and releases it, and reclaim holds it while it runs.
     FS_RECLAIM = 27, "fs_reclaim", None;
-    /// What any allocation with direct reclaim may wait for: MMU notifiers of the mappings it unmaps.
+    /// What any allocation with direct reclaim may wait for: MMU notifiers of the mappings that reclaim unmaps.
+    ///
+    /// The kernel passes it in `fs_reclaim_acquire()`, whatever the mask allows of file systems and IO.
     MMU_NOTIFIER = 28, "mmu_notifier_invalidate_range_start", None;
     /// What an allocation with `__GFP_IO` may wait for.
     ///
-    /// The kernel has no such class.
+    /// The kernel has no such class, so lockdep cannot see a `GFP_NOFS` allocation that waits for IO under a lock that
+    /// IO needs. Headlines of cycles through it begin with `percuss:`.
     IO_RECLAIM = 29, "io_reclaim", None;
-    /// The lock of a worker pool, which `queue_work()` takes.
+    /// The lock of a worker pool. `queue_work()` takes it whatever the caller holds, so work must not be queued under a
+    /// lock that the scheduler takes.
     POOL = 30, "&pool->lock", Spin;
     /// `p->pi_lock`, which `try_to_wake_up()` takes.
     ///
     /// Waking the worker goes through it to the lock of a run queue.
     PI = 31, "&p->pi_lock", Spin;
-    /// The lockdep map of the workqueue, held while its work runs; flushing the queue waits for it.
+    /// The lockdep map of the workqueue, held while its work runs.
+    ///
+    /// A task that flushes the queue waits for it, so a lock that the work takes must not be held there.
     WQ_EVENTS = 32, "(wq_completion)events", None;
-    /// The lockdep map of the work item, held while it runs.
+    /// The lockdep map of the work item, held while the item runs (`process_one_work()`).
     BALANCE_WORK = 33, "pcpu_balance_work", None;
 }
 
-/// First class number that is free for [`ClassTable::with`].
+/// First class number that is free for [`ClassTable::with`]; it follows the last number of the table above.
 const FIRST_FREE: u8 = 34;
-/// Class number of the first of the tenant's other locks.
 const FIRST_OTHER: u8 = 2;
 
 const OTHER_NAMES: [&str; OTHERS as usize] = [
@@ -127,7 +146,10 @@ const OTHER_NAMES: [&str; OTHERS as usize] = [
 ];
 
 impl Class {
-    /// The class of a lock of the tenant.
+    /// The class of a lock of the tenant: of mm/percpu.c itself, as opposed to locks of its callers.
+    ///
+    /// Other locks keep the number that the World gave them; those beyond the room of the table share its last class,
+    /// which may then show cycles that are none.
     #[inline]
     pub fn of(lock: Lock) -> Class {
         match lock {
@@ -137,7 +159,6 @@ impl Class {
         }
     }
 
-    /// The class of an external lock.
     #[inline]
     pub fn of_ext(lock: Ext) -> Class {
         match lock {
@@ -153,7 +174,6 @@ impl Class {
         }
     }
 
-    /// The set of this class alone.
     #[inline]
     pub(super) fn bit(self) -> u64 {
         1 << self.0
@@ -161,10 +181,13 @@ impl Class {
 
     #[inline]
     pub(super) fn at(self) -> usize {
+        // The modulus lets the compiler drop the bounds check of every table; a class number is below CLASSES anyway.
         self.0 as usize % CLASSES
     }
 
     /// True for locks of the tenant, none of which may be held when an op ends.
+    ///
+    /// Locks of callers may: a program takes one in one op and releases it in another.
     #[inline]
     pub(super) fn is_tenants(self) -> bool {
         self.0 < FIRST_OTHER + OTHERS
@@ -178,16 +201,16 @@ impl Class {
         (FIRST_OTHER + STATIC_OTHERS..FIRST_OTHER + OTHERS).contains(&self.0)
     }
 
-    /// True for the two maps of reclaim.
+    /// True for the two maps of reclaim, between which no order counts: they are taken and released together.
     #[inline]
     pub(super) fn is_reclaim(self) -> bool {
         self == Class::FS_RECLAIM || self == Class::IO_RECLAIM
     }
 }
 
-/// The classes of a set, lowest first.
 pub(super) fn classes(mut set: u64) -> impl Iterator<Item = Class> {
     std::iter::from_fn(move || {
+        // An empty set has 64 trailing zeros, which ends the iteration; `wrapping_sub` keeps zero from overflowing.
         let at = set.trailing_zeros();
         set &= set.wrapping_sub(1);
         (at < CLASSES as u32).then_some(Class(at as u8))
@@ -212,6 +235,7 @@ impl ClassTable {
     /// Classes without room are left out.
     pub fn with(extra: &[ClassDef]) -> (ClassTable, Vec<Class>) {
         let mut defs = vec![ClassDef { name: "", wait: Wait::None }; FIRST_FREE as usize];
+        // Rows are filled from the general to the special: numbers without a class keep the empty name.
         for (n, name) in OTHER_NAMES.iter().enumerate() {
             // Whether it is a spinlock or a mutex shows at its first use; see [`Lockdep::learn`](super::Lockdep).
             defs[FIRST_OTHER as usize + n] = ClassDef { name, wait: Wait::None };

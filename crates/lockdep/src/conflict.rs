@@ -17,11 +17,14 @@ use super::report::{INCONSISTENT, IRQ_INVERSION, circular_headline, irq_order_he
 use super::trouble::{Name, Trouble};
 use super::usage::{self, ENABLED, USED_IN, Usage, Usages, WRITE};
 
-/// A conflict with the dependencies and usages that make it up, and the program that each is from.
+/// A rule that several programs break together, with the dependencies and usages that make it up.
+///
+/// Each part names the program that it is from, so that a campaign can compose one program that breaks the rule alone
+/// and proves the conflict.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Conflict {
     pub trouble: Trouble,
-    /// The dependencies along the classes, in order.
+    /// The dependencies in the order of the classes; empty for [`Trouble::State`].
     pub edges: Vec<Edge>,
     /// The usages that conflict; empty for a cycle.
     pub uses: Vec<Use>,
@@ -29,9 +32,13 @@ pub struct Conflict {
 
 impl Conflict {
     /// The title of the report that a single program would get for it.
+    ///
+    /// Findings are grouped by title, so a conflict and the report of the program composed from it count as one
+    /// finding.
     pub fn title(&self) -> String {
         match &self.trouble {
             Trouble::Cycle(names) => {
+                // The name and not the class: a graph that was read from a file has no table.
                 let ours = names.iter().any(|n| n == "io_reclaim");
                 format!("{}: {}", circular_headline(ours), names.join(" --> "))
             }
@@ -52,6 +59,7 @@ impl Conflict {
     /// or as an inversion.
     pub fn is_title(&self, title: &str) -> bool {
         match &self.trouble {
+            // A cycle has one title whichever dependency closed it, since its classes are rotated.
             Trouble::Cycle(_) => title == self.title(),
             Trouble::IrqOrder { path, .. } => {
                 let path = path.join(" --> ");
@@ -94,19 +102,22 @@ impl Graph {
             found.extend(merged.states(soft));
             found.extend(merged.irq_orders(soft));
         }
+        // What a program shows alone has a reproducer already: its own.
         found.retain(|c| !self.shown.contains(&c.trouble) && c.programs().len() > 1);
         found.sort();
         found.dedup_by(|a, b| a.trouble == b.trouble);
         found
     }
 
-    /// True if a program of the graph showed this trouble by itself.
+    /// True if a program of the graph showed this trouble by itself, so that it was reported already.
     pub fn shows(&self, trouble: &Trouble) -> bool {
         self.shown.contains(trouble)
     }
 }
 
-/// A graph in the form that the engine's search needs.
+/// A graph in the form that the engine's search needs: classes as numbers, dependencies as rows of bits.
+///
+/// The numbers are its own. Those of the engine that recorded the graph are not stored with it.
 struct Merged<'g> {
     graph: &'g Graph,
     /// Sorted names; a class is its index in them.
@@ -130,6 +141,7 @@ impl<'g> Merged<'g> {
         }
         for (name, usage) in graph.uses.keys() {
             if let Some(class) = merged.class(name) {
+                // Usages of all programs count together: an interrupt of one meets the holder of another.
                 merged.usage[class.at()] |= usage.bit();
             }
         }
@@ -149,6 +161,8 @@ impl<'g> Merged<'g> {
     }
 
     /// For each dependency the shortest strong path back from its end, as `check_noncircular()` looks for one.
+    ///
+    /// A cycle of n dependencies is found n times; [`Graph::conflicts`] keeps one of them.
     fn cycles(&self) -> Vec<Conflict> {
         let mut found = Vec::new();
         for (key, origin) in &self.graph.edges {
@@ -160,6 +174,7 @@ impl<'g> Merged<'g> {
             let mut edges = self.along(&path, dep.is_weak());
             edges.push(edge(key, origin));
             let mut classes: Vec<Name> = edges.iter().map(|e| e.from.clone()).collect();
+            // Dependencies and names are rotated alike, so that the first edge starts at the first name.
             if let Some(at) = (0..classes.len()).min_by_key(|at| &classes[*at]) {
                 edges.rotate_left(at);
             }
@@ -169,7 +184,9 @@ impl<'g> Merged<'g> {
         found
     }
 
-    /// What `check_irq_usage()` checks for a new dependency, for every two classes.
+    /// What `check_irq_usage()` checks for a new dependency, here for every two classes.
+    ///
+    /// In one program the new dependency limits the search. In a merged graph any path may be new.
     fn irq_orders(&self, soft: bool) -> Vec<Conflict> {
         let irq = usage::of_irq(soft);
         let with = |bits: Usages| self.classes().filter(move |c| self.usage[c.at()] & irq & bits != 0);
@@ -183,6 +200,7 @@ impl<'g> Merged<'g> {
                 let there = |c, weak| c == unsafe_ && enabled(weak) != 0;
                 let Some(path) = self.matrix.search(Way::After, safe, weak, there) else { continue };
                 let edges = self.along(&path, weak);
+                // The usage named in the conflict must be one that blocks at the end of this very path.
                 let ends_weak = edges.last().is_some_and(|e| e.dep.is_weak());
                 let uses = [(safe, usage::first(used_in)), (unsafe_, usage::first(enabled(ends_weak)))];
                 let path = path.iter().map(|c| self.name(*c)).collect();
@@ -196,13 +214,14 @@ impl<'g> Merged<'g> {
         found
     }
 
-    /// What `mark_lock()` checks for a new usage, for every class.
+    /// What `mark_lock()` checks for a new usage, here for every class and every usage in an interrupt.
     fn states(&self, soft: bool) -> Vec<Conflict> {
         let irq = usage::of_irq(soft);
         let mut found = Vec::new();
         for class in self.classes() {
             let all = self.usage[class.at()] & irq;
             for used_in in usage::each(all & USED_IN) {
+                // Two usages by readers do not conflict, so having both sorts of bits is not enough.
                 let against = all & used_in.conflicts();
                 if against == 0 {
                     continue;
@@ -218,7 +237,6 @@ impl<'g> Merged<'g> {
         found
     }
 
-    /// A usage with its origin.
     fn a_use(&self, class: Class, usage: Usage) -> Option<Use> {
         let class = self.name(class);
         let origin = self.graph.uses.get(&(class.clone(), usage))?.clone();
@@ -226,11 +244,14 @@ impl<'g> Merged<'g> {
     }
 
     /// The dependencies along a path of the search, each of the strongest kind that the path allows.
+    ///
+    /// A path that the search returned has such a kind at each step, so none is left out.
     fn along(&self, path: &[Class], mut weak: bool) -> Vec<Edge> {
         path.windows(2)
             .filter_map(|pair| {
                 let dep = self.matrix.kind(pair[0], pair[1], weak)?;
                 weak = dep.is_weak();
+                // The matrix has the kind without the program; the graph has both.
                 let key = (self.name(pair[0]), self.name(pair[1]), dep);
                 self.graph.edges.get(&key).map(|o| edge(&key, o))
             })

@@ -13,10 +13,13 @@ use percuss_kernel::gfp::Gfp;
 ///
 /// The kernel has room for 48 (MAX_LOCK_DEPTH); no program here holds half as many unless the tenant leaks them.
 pub(super) const DEPTH: usize = 32;
-/// Depth to which interrupts can nest.
+/// Depth to which interrupts can nest. Deeper ones are counted, but leaving them does not restore the interrupt state;
+/// a hard interrupt in a soft one in a task needs two.
 const NESTING: usize = 8;
 
-/// A lock that is held: the kernel's `held_lock`.
+/// A lock that is held, or about to be: the kernel's `held_lock`.
+///
+/// It is copied whole, as checks need it while they change the engine.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Held {
     pub class: Class,
@@ -25,7 +28,7 @@ pub(super) struct Held {
     /// The locks below take part in dependencies too, since this lock has not passed all of theirs on: a trylock or a
     /// recursive reader.
     pub through: bool,
-    /// Interrupts were off before it was taken, so releasing it restores them to that.
+    /// Interrupts were off before it was taken, so `spin_unlock_irqrestore()` leaves them off.
     pub irqs_before: bool,
     /// Interrupt context: 0 for process context, bit 0 in a soft, bit 1 in a hard interrupt.
     pub irq_context: u8,
@@ -46,16 +49,19 @@ const NOTHING: Held = Held {
 };
 
 /// The state of a task, the balance worker or kswapd.
+///
+/// Arrays of fixed size instead of vectors: the engine is reset for each program, and allocates nothing then.
 #[derive(Clone, Debug)]
 pub(super) struct Context {
     held: [Held; DEPTH],
     depth: u8,
-    /// Set of the classes held, to answer "is one of this class held" without a search.
+    /// Set of the classes held; it answers "is one of this class held" without a search, as most acquisitions ask.
     pub holds: u64,
     pub irqs_off: bool,
     pub preempt: u32,
     hard: u8,
     soft: u8,
+    // Bit `n` is set in the scope of number `n`.
     scopes: u8,
     /// Value of `irqs_off` before each interrupt that runs.
     interrupts: [bool; NESTING],
@@ -89,13 +95,13 @@ impl Context {
         self.nested = 0;
     }
 
-    /// Locks held, in the order in which they were taken.
     #[inline]
     pub fn held(&self) -> &[Held] {
+        // The depth never exceeds DEPTH; the modulus proves it to the compiler, which then drops the bounds check.
         &self.held[..self.depth as usize % (DEPTH + 1)]
     }
 
-    /// Adds a lock on top; false when there is no room.
+    /// Adds a lock on top; false when there is no room, in which case the lock is not followed.
     #[inline]
     pub fn push(&mut self, lock: Held) -> bool {
         let Some(slot) = self.held.get_mut(self.depth as usize) else { return false };
@@ -121,13 +127,18 @@ impl Context {
     }
 
     #[cold]
-    /// Removes a lock that others lie on: the locks above move down, and their wait types no longer include its.
+    /// Removes a lock that others lie on, as when a program unlocks in another order than it locked.
+    ///
+    /// The locks above move down, and their wait types no longer include its own. The kernel acquires them anew for
+    /// that (`reacquire_held_locks()`).
     fn release_below(&mut self, class: Class, wait: impl Fn(Class) -> u8, top: u8) -> Option<Held> {
+        // Of several of one class the last taken is released, as the kernel searches from the top too.
         let at = self.held().iter().rposition(|h| h.class == class)?;
         let gone = self.held[at];
         let left = self.depth as usize - 1;
         self.held.copy_within(at + 1..left + 1, at);
         self.depth -= 1;
+        // Another lock of the same class may still be held, so the set is built anew.
         self.holds = 0;
         for i in 0..left {
             let class = self.held[i].class;
@@ -138,8 +149,11 @@ impl Context {
     }
 
     /// The strictest wait type in force at position `at`, from the locks below it or from the interrupt context.
+    ///
+    /// `top` is the number of `LD_WAIT_MAX`, which differs with CONFIG_PROVE_RAW_LOCK_NESTING.
     fn strictest_of(&self, at: usize, irq_context: u8, top: u8) -> u8 {
         match at.checked_sub(1).map(|below| &self.held[below]) {
+            // Locks of the interrupted context do not restrict the interrupt, which has a limit of its own.
             Some(below) if below.irq_context == irq_context => below.strictest,
             _ => match irq_context {
                 0 => top,
@@ -157,7 +171,6 @@ impl Context {
         self.strictest_of(self.depth as usize, self.irq_context(), top)
     }
 
-    /// The wait type of the context without its locks (`task_wait_context()`).
     pub fn wait_context(&self, top: u8) -> u8 {
         self.strictest_of(0, self.irq_context(), top)
     }
@@ -167,12 +180,14 @@ impl Context {
         (self.soft > 0) as u8 | ((self.hard > 0) as u8) << 1
     }
 
-    /// True if no hard interrupt can come: they are off, or one runs.
     #[inline]
     pub fn hard_off(&self) -> bool {
         self.irqs_off || self.hard > 0
     }
 
+    /// Starts an interrupt on top of whatever runs in this context.
+    ///
+    /// The interrupt state is saved for [`Context::leave`], since a handler may turn interrupts on and off.
     pub fn enter(&mut self, hard: bool) {
         if let Some(slot) = self.interrupts.get_mut(self.nested as usize) {
             *slot = self.irqs_off;
@@ -192,6 +207,7 @@ impl Context {
 
     fn count(&mut self, hard: bool, by: i8) {
         let n = if hard { &mut self.hard } else { &mut self.soft };
+        // A program may leave an interrupt that it never entered; that is for other oracles to report.
         *n = n.saturating_add_signed(by);
     }
 
@@ -199,7 +215,7 @@ impl Context {
         (self.hard, self.soft)
     }
 
-    /// Enters or leaves a gfp scope.
+    /// Enters or leaves a gfp scope (`memalloc_nofs_save()` and its like); `on` is the old state when one is left.
     pub fn scope(&mut self, scope: Scope, on: bool) {
         let bit = 1 << scope as u8;
         self.scopes = self.scopes & !bit | if on { bit } else { 0 };
@@ -215,6 +231,7 @@ impl Context {
         if !gfp.intersects(Gfp::DIRECT_RECLAIM) || gfp.intersects(Gfp::NOLOCKDEP) || memalloc {
             return Gfp::NONE;
         }
+        // A noio scope includes nofs, so it is asked first.
         if self.scopes & 1 << Scope::Noio as u8 != 0 {
             gfp.without(Gfp::IO | Gfp::FS)
         } else if self.scopes & 1 << Scope::Nofs as u8 != 0 {
@@ -225,7 +242,7 @@ impl Context {
     }
 }
 
-/// The stricter of two wait types; 0 for a lock means that its class has none.
+/// The stricter of two wait types, which is the smaller number; 0 for a lock means that its class has none.
 #[inline]
 pub(super) fn stricter(strictest: u8, of_lock: u8) -> u8 {
     if of_lock == 0 { strictest } else { strictest.min(of_lock) }

@@ -9,6 +9,9 @@ use super::class::Class;
 use super::matrix::{Dep, Read};
 
 /// First class, second class, how the second is taken, and why the dependency holds, as reports print it.
+///
+/// There are three since reclaim reaches three locks that it does not take in the simulation: of file systems, of block
+/// drivers and of queues. A declared dependency that is wrong would make every report through it wrong.
 pub(super) const DECLARED: [(Class, Class, Read, &str); 3] = [
     (Class::FS_RECLAIM, Class::FS, Read::Exclusive, "a file system's reclaim takes its own lock"),
     (Class::IO_RECLAIM, Class::IO, Read::Exclusive, "IO for reclaim takes the driver's lock"),
@@ -22,7 +25,6 @@ pub(super) fn dep(second: Read) -> Dep {
     Dep::new(Read::Exclusive, second)
 }
 
-/// The reason of a declared dependency, for reports.
 pub(super) fn why(from: Class, to: Class) -> &'static str {
     DECLARED.iter().find(|d| (d.0, d.1) == (from, to)).map_or("declared", |d| d.3)
 }

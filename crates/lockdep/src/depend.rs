@@ -15,6 +15,7 @@ impl Lockdep {
     /// the class is used. It is false for a spinlock that was found taken, where that shows only later.
     #[inline]
     pub(super) fn examine(&mut self, lock: &Held, settled: bool) {
+        // The order decides which report comes first, and titles of later ones may depend on it.
         let wait = self.waits[lock.class.at()];
         // A larger number is a weaker context: a lock that waits longer than the context allows is wrong here. A
         // trylock does not wait.
@@ -77,8 +78,11 @@ impl Lockdep {
     }
 
     /// Checks and adds a dependency that no earlier acquisition made (`check_prev_add()`).
+    ///
+    /// It is out of line and marked cold, as a program makes few dependencies and takes locks often.
     #[cold]
     fn new_edge(&mut self, prev: &Held, next: &Held, dep: Dep) {
+        // A dependency may break both rules. The kernel checks cycles first too, and prints only that report.
         self.check_cycle(prev, next);
         self.check_irq_order(prev, next);
         // A dependency that closed a cycle is added too: the engine goes on, and reports what else follows from it.

@@ -10,7 +10,10 @@ use super::report::{CallSite, Link, Mark, Report};
 use super::usage::Usages;
 use percuss_kernel::{CONTEXTS, Cursor};
 
-/// What an engine checks.
+/// What an engine checks, and of which classes.
+///
+/// The default is what runs use: a kernel without PREEMPT_RT, with the declared dependencies, and no classes of the
+/// caller's own.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// As with CONFIG_PROVE_RAW_LOCK_NESTING: a `spinlock_t` must not be taken under a `raw_spinlock_t`.
@@ -21,7 +24,7 @@ pub struct Options {
     ///
     /// Tests of single rules turn it off.
     pub declared: bool,
-    /// Classes of the caller's own, after the fixed ones.
+    /// Classes of the caller's own. They are numbered after the fixed ones and found by [`ClassTable::find`].
     pub extra: Vec<ClassDef>,
 }
 
@@ -42,9 +45,7 @@ pub struct Lockdep {
     ///
     /// Those of the tenant's other locks are learned at their first use; 0 until then.
     pub(super) waits: [u8; CLASSES],
-    /// Set of the tenant's other locks whose wait type was learned in this program.
     learned: u64,
-    /// Number of `LD_WAIT_MAX`, the wait type of a context that restricts nothing.
     pub(super) top: u8,
     pub(super) matrix: Matrix,
     pub(super) links: Vec<Link>,
@@ -55,11 +56,12 @@ pub struct Lockdep {
     pub(super) in_use: Usages,
     pub(super) marks: Vec<Mark>,
     contexts: Box<[Context; CONTEXTS]>,
-    /// The context that runs, and its op.
     pub(super) cursor: Cursor,
     /// Set of the contexts that ran, which a reset has to clear.
     ran: u32,
     /// Number that grows with every change of what a check depends on: locks held, interrupts, the running task.
+    ///
+    /// It starts at 1, so that `passed` can start with a number that matches no state.
     pub(super) changes: u32,
     /// Value of `changes` and mask of the last allocation that was checked.
     ///
@@ -69,7 +71,6 @@ pub struct Lockdep {
 }
 
 impl Lockdep {
-    /// An engine that has seen no event.
     pub fn new(options: Options) -> Lockdep {
         let (table, _) = ClassTable::with(&options.extra);
         let raw = options.raw_lock_nesting;
@@ -83,6 +84,7 @@ impl Lockdep {
             waits,
             learned: 0,
             top: Wait::max(raw),
+            // The tables of links and marks keep their memory over resets; 64 is more than most programs make.
             matrix: Matrix::new(),
             links: Vec::with_capacity(64),
             usage: [0; CLASSES],
@@ -100,6 +102,8 @@ impl Lockdep {
     }
 
     /// Forgets the program, and keeps the classes and options.
+    ///
+    /// Afterwards the engine is equal to a new one; [`Lockdep::run`] relies on that.
     pub fn reset(&mut self) {
         self.matrix.clear();
         self.links.clear();
@@ -122,8 +126,8 @@ impl Lockdep {
         self.declare();
     }
 
-    /// Puts the declared dependencies into the empty graph.
     fn declare(&mut self) {
+        // Context 0 runs first, without an event that says so.
         self.ran |= 1;
         if !self.declared {
             return;
@@ -151,7 +155,6 @@ impl Lockdep {
         &self.reports
     }
 
-    /// The table of classes, for names.
     pub fn classes(&self) -> &ClassTable {
         &self.table
     }
@@ -161,7 +164,9 @@ impl Lockdep {
         &self.contexts[self.cursor.context()]
     }
 
-    /// The running context, to be changed; marks all that was checked before as out of date.
+    /// The running context, to be changed.
+    ///
+    /// Every allocation that was checked in the old state counts as unchecked from here on.
     #[inline]
     pub(super) fn context_mut(&mut self) -> &mut Context {
         self.changes += 1;
@@ -177,18 +182,21 @@ impl Lockdep {
     }
 
     /// Takes note that another context, or another op of it, runs from here on.
+    ///
+    /// The cursor has moved already when this is called.
     pub(super) fn context_runs(&mut self) {
         self.changes += 1;
         self.ran |= 1 << self.cursor.context();
     }
 
-    /// The place of an event in the running context.
     #[inline]
     pub(super) fn place(&self, index: u32, call: Call) -> Place {
         Place { index, op: self.cursor.op().unwrap_or(NO_OP), task: self.cursor.context() as u8, call }
     }
 
     /// A lock as the running context would hold it, neither examined nor pushed yet.
+    ///
+    /// Callers set `trylock` afterwards where it applies; [`Lockdep::hold`] computes `strictest`.
     #[inline]
     pub(super) fn lock(&self, place: Place, class: Class, read: Read) -> Held {
         let context = self.context();
@@ -205,6 +213,9 @@ impl Lockdep {
     }
 
     /// Learns the wait type of one of the tenant's other locks from the function that took it first.
+    ///
+    /// `mutex_lock()` means that it sleeps, `spin_lock()` that it spins. The classes with a name have theirs from the
+    /// table.
     #[inline]
     pub(super) fn learn(&mut self, class: Class, wait: Wait) {
         if self.waits[class.at()] == 0 && class.is_tenants() {
@@ -214,6 +225,8 @@ impl Lockdep {
     }
 
     /// Takes a lock, waiting for it (`lock_acquire()`).
+    ///
+    /// `index` is the number of the event in the log, which reports show and call sites are looked up by.
     pub fn acquire(&mut self, index: u32, class: Class, read: Read) {
         let lock = self.lock(self.place(index, Call::Lock), class, read);
         self.take(lock);
@@ -227,7 +240,7 @@ impl Lockdep {
         self.take(Held { trylock: true, through: true, ..lock });
     }
 
-    /// Releases a lock (`lock_release()`); reports one that is not held.
+    /// Releases the topmost lock of a class (`lock_release()`), and reports it if none is held.
     pub fn release(&mut self, index: u32, class: Class) {
         if self.put(class).is_none() {
             let place = self.place(index, Call::Unlock);
@@ -237,11 +250,11 @@ impl Lockdep {
 
     #[inline]
     pub(super) fn take(&mut self, lock: Held) {
+        // Examined before it is pushed: the checks compare it with the locks held, of which it is not yet one.
         self.examine(&lock, true);
         self.hold(lock);
     }
 
-    /// Pushes a lock that has been examined.
     #[inline]
     pub(super) fn hold(&mut self, mut lock: Held) {
         let (top, wait) = (self.top, self.waits[lock.class.at()]);
@@ -253,6 +266,7 @@ impl Lockdep {
 
     #[inline]
     pub(super) fn put(&mut self, class: Class) -> Option<Held> {
+        // Not `context_mut()`: the wait types are borrowed from another field at the same time.
         self.changes += 1;
         let (waits, top) = (&self.waits, self.top);
         self.contexts[self.cursor.context()].release(class, |c| waits[c.at()], top)
@@ -268,10 +282,14 @@ impl Lockdep {
         }
     }
 
-    /// Turns interrupts on: locks held are held with interrupts enabled from here on (`lockdep_hardirqs_on_prepare()`).
+    /// Turns interrupts on (`lockdep_hardirqs_on_prepare()`).
+    ///
+    /// The locks held are held with interrupts enabled from here on, which conflicts with a handler that takes one of
+    /// them.
     #[inline]
     pub(super) fn irqs_on(&mut self, place: Place) {
         let context = self.context_mut();
+        // Nothing changes if they were on, and a hard interrupt keeps them off until it returns.
         if !std::mem::take(&mut context.irqs_off) || context.hard_off() {
             return;
         }

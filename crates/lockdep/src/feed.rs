@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! From events to locks: what each event of the World means for lock order.
+//!
+//! The match lists every event, also those without a meaning here, so that an event that is added later cannot be
+//! forgotten.
 
 use super::class::{Class, Wait};
 use super::context::Held;
@@ -22,6 +25,7 @@ impl Lockdep {
         match *event {
             Event::MutexLock { lock, taken, .. } => self.mutex(index, Class::of(lock), taken),
             Event::MutexUnlock { lock } => drop(self.unlock(index, Class::of(lock), Call::MutexUnlock)),
+            // `spin_lock_irqsave()` turns interrupts off and takes the lock in one event.
             Event::SpinLock { lock, irq } => self.spin(index, Class::of(lock), irq),
             Event::SpinUnlock { lock, irq, .. } => self.spin_unlock(index, Class::of(lock), irq),
             Event::LockExt { lock, shared, attempt } => self.ext(index, lock, shared, attempt),
@@ -47,6 +51,7 @@ impl Lockdep {
             // A sleeping call in atomic context is an event of its own.
             Event::CondResched => {}
 
+            // The cursor knows which context runs now; the checks of the last allocation no longer hold there.
             Event::Switch { .. } => self.context_runs(),
             Event::OpBegin { .. } => self.changes += 1,
             Event::OpEnd { .. } => self.op_end(index),
@@ -54,12 +59,14 @@ impl Lockdep {
             Event::WorkEnd => self.work_end(),
             Event::Boot { .. } | Event::State { .. } | Event::Stopped { .. } => {}
 
+            // What shrinkers take are events of their own between these two.
             Event::ReclaimBegin { gfp, kswapd } => self.reclaim_begin(index, gfp, kswapd),
             Event::ReclaimEnd { .. } => self.reclaim_end(),
             Event::ShrinkBegin { .. } | Event::ShrinkEnd { .. } | Event::WakeKswapd => {}
             Event::Retry { .. } | Event::OomKill { .. } | Event::NoMemory { .. } => {}
 
             Event::ScheduleWork { queued } => {
+                // Work that is pending already wakes no worker, so its locks are not taken.
                 if queued {
                     self.schedule_work(index);
                 }
@@ -67,6 +74,7 @@ impl Lockdep {
             Event::Map { .. } | Event::Unmap { .. } | Event::FlushCache { .. } | Event::FlushTlb { .. } => {}
             Event::Zero { .. } | Event::MemcgStat { .. } => {}
 
+            // The World checks these by itself, since it knows the preempt count; here they only become reports.
             Event::SleepInAtomic { irqs_off } => self.report_sleep(self.place(index, Call::Sleep), irqs_off),
             Event::LockFreed { lock } => self.memory_freed(index, Class::of(lock)),
             Event::LockMisuse { lock, unlock } => self.misuse(index, Class::of(lock), unlock),
@@ -80,12 +88,15 @@ impl Lockdep {
             events!(releases | traces) => {}
         }
         if ends {
+            // Now the op or the work ends, and what it interrupted runs again.
             self.cursor.advance_at(index, event);
             self.context_runs();
         }
     }
 
     /// Forgets the last program, and feeds all events of one, numbered from 0.
+    ///
+    /// This is the whole use of an engine for a log that is complete; runs feed each event as it happens.
     pub fn run(&mut self, events: &[Event]) {
         self.reset();
         for (index, event) in events.iter().enumerate() {
@@ -95,10 +106,13 @@ impl Lockdep {
 
     fn preempt(&mut self, off: bool) {
         let depth = &mut self.context_mut().preempt;
+        // More enables than disables are a defect of the program, not of lock order.
         *depth = if off { *depth + 1 } else { depth.saturating_sub(1) };
     }
 
-    /// The running op returns. Locks that were held when it began belong to the op that it interrupts.
+    /// The running op returns: the tenant must have released all its locks.
+    ///
+    /// Locks that were held when it began belong to the op that it interrupts.
     fn op_end(&mut self, index: u32) {
         let (context, began) = (self.context(), self.cursor.began());
         if context.holds != 0 && context.held().iter().any(|h| h.class.is_tenants() && h.place.index > began) {
@@ -107,6 +121,8 @@ impl Lockdep {
     }
 
     /// A mutex is taken, or a wait for it was ended by a signal.
+    ///
+    /// In both cases the task waited for it, so its order is checked; it is held in the first only.
     fn mutex(&mut self, index: u32, class: Class, taken: bool) {
         self.learn(class, Wait::Sleep);
         let lock = self.lock(self.place(index, Call::MutexLock), class, Read::Exclusive);
@@ -126,13 +142,14 @@ impl Lockdep {
 
     fn spin(&mut self, index: u32, class: Class, irq: Irq) {
         self.learn(class, Wait::Config);
+        // Reports name the function that the tenant called, as a stack of the kernel would.
         let call = match irq {
             Irq::Keep => Call::SpinLock,
             Irq::Off => Call::SpinLockIrq,
             Irq::Save => Call::SpinLockIrqsave,
         };
         let lock = self.lock(self.place(index, call), class, Read::Exclusive);
-        // Interrupts go off first.
+        // Interrupts go off before the lock is taken, so that it counts as taken with interrupts off.
         self.context_mut().irqs_off |= irq != Irq::Keep;
         self.take(lock);
     }
@@ -164,6 +181,7 @@ impl Lockdep {
     }
 
     fn ext_unlock(&mut self, index: u32, lock: Ext) {
+        // A lock that was not held restores no interrupt state either.
         let Some(gone) = self.unlock(index, Class::of_ext(lock), Call::Unlock) else { return };
         if keeps_irqs_off(lock) && !gone.irqs_before {
             self.irqs_on(self.place(index, Call::Unlock));
@@ -184,8 +202,11 @@ impl Lockdep {
     }
 
     /// Queueing work wakes a worker: `__queue_work()`, `try_to_wake_up()`, each raw lock inside the one before.
+    ///
+    /// A lock that the scheduler takes must therefore not be held around it, nor one under which the scheduler runs.
     fn schedule_work(&mut self, index: u32) {
         let place = self.place(index, Call::ScheduleWork);
+        // All three are only ever taken with interrupts off, and the caller's state comes back at the end.
         let before = std::mem::replace(&mut self.context_mut().irqs_off, true);
         for class in [Class::POOL, Class::PI, Class::RQ] {
             let lock = self.lock(place, class, Read::Exclusive);
@@ -197,7 +218,9 @@ impl Lockdep {
         self.context_mut().irqs_off = before;
     }
 
-    /// `process_one_work()`: the worker runs from here on, and starts with nothing held.
+    /// `process_one_work()`: the worker runs from here on, and starts with nothing held and without gfp scopes.
+    ///
+    /// It holds two lockdep maps while the work runs. A task that flushes the work passes them, which shows a deadlock.
     fn work_begin(&mut self, index: u32) {
         self.context_runs();
         self.context_mut().clear();

@@ -20,10 +20,9 @@ use super::usage::Usage;
 /// Origins are ordered as programs are, by index.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Origin {
-    /// Index of the program in the campaign.
     pub program: u64,
     pub place: Place,
-    /// The call site, on trees with debug information.
+    /// The call site; None on trees without debug information.
     pub site: Option<CallSite>,
 }
 
@@ -31,13 +30,12 @@ pub struct Origin {
 pub struct Edge {
     pub from: Name,
     pub to: Name,
-    /// Whether the two are taken as readers.
     pub dep: Dep,
-    /// What made it first; None for declared dependencies.
+    /// The acquisition that made it first; None for declared dependencies, which need no program.
     pub origin: Option<Origin>,
 }
 
-/// A usage of a class with regard to interrupts.
+/// A usage of a class with regard to interrupts, with the acquisition that showed it first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Use {
     pub class: Name,
@@ -45,10 +43,11 @@ pub struct Use {
     pub origin: Origin,
 }
 
-/// A part of a conflict that one program can contribute.
+/// A part of a conflict that one program can contribute, without its origin.
+///
+/// A composed program is checked by these: it must show every part.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Part {
-    /// A dependency: from, to and kind.
     Edge(Name, Name, Dep),
     Use(Name, Usage),
 }
@@ -57,6 +56,9 @@ type Edges = BTreeMap<(Name, Name, Dep), Option<Origin>>;
 type Uses = BTreeMap<(Name, Usage), Origin>;
 
 /// The dependencies and usages of any number of programs.
+///
+/// The kernel has one such graph from boot on. A campaign runs each program on an engine of its own, and merges what
+/// they recorded here.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Flat", into = "Flat")]
 pub struct Graph {
@@ -95,7 +97,9 @@ impl From<Graph> for Flat {
     }
 }
 
-/// The difference of two graphs.
+/// The difference of two graphs: of two versions of the tree that ran the same programs.
+///
+/// A patch that adds a dependency shows here even if nothing deadlocks yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
     pub gained: Vec<Edge>,
@@ -104,6 +108,8 @@ pub struct Difference {
 
 impl Lockdep {
     /// The graph of this program alone, with origins of index `program`.
+    ///
+    /// `site` gives the call site of an event by its index.
     pub fn graph(&self, program: u64, site: &dyn Fn(u32) -> Option<CallSite>) -> Graph {
         let mut graph = Graph::default();
         self.record(&mut graph, program, site);
@@ -114,8 +120,10 @@ impl Lockdep {
     ///
     /// Looks up call sites only of origins that the graph keeps, as a look-up is slow.
     pub fn record(&self, graph: &mut Graph, program: u64, site: &dyn Fn(u32) -> Option<CallSite>) {
+        // Names are borrowed from the table: recording happens after each program, and allocates only for what is new.
         let name = |c| Name::Borrowed(self.table.name(c));
         let origin = |place: Place| Origin { program, place, site: site(place.index) };
+        // A lock without a stable name may be another lock in the next program; see `Class::is_unstable`.
         for link in self.links.iter().filter(|l| !l.from.is_unstable() && !l.to.is_unstable()) {
             let key = (name(link.from), name(link.to), link.dep);
             let known = graph.edges.get(&key).map(|o| o.as_ref().map(|o| o.program));
@@ -130,6 +138,7 @@ impl Lockdep {
                 graph.insert_use(key, origin(mark.place));
             }
         }
+        // Conflicts leave these out, as the program itself is a better reproducer than a composed one.
         graph.shown.extend(self.reports.iter().filter_map(Trouble::of));
     }
 }
@@ -143,6 +152,7 @@ impl Graph {
                 e.insert(origin);
             }
             std::collections::btree_map::Entry::Occupied(mut e) => {
+                // None is less than any origin, so a declared dependency stays declared.
                 if origin < *e.get() {
                     e.insert(origin);
                 }
@@ -154,7 +164,9 @@ impl Graph {
         self.uses.entry(key).and_modify(|old| *old = old.clone().min(origin.clone())).or_insert(origin);
     }
 
-    /// Adds another graph. Merging is commutative and associative, so workers may finish in any order.
+    /// Adds another graph.
+    ///
+    /// Merging is commutative, associative and idempotent, so workers may finish in any order and report twice.
     pub fn merge(&mut self, other: Graph) {
         for (key, origin) in other.edges {
             self.insert(key, origin);
@@ -165,18 +177,16 @@ impl Graph {
         self.shown.extend(other.shown);
     }
 
-    /// The graph with `program` as the origin of everything.
+    /// The graph with `program` as the origin of its dependencies.
     pub fn of_program(mut self, program: u64) -> Graph {
         self.edges.values_mut().flatten().for_each(|origin| origin.program = program);
         self
     }
 
-    /// All dependencies, sorted by name.
     pub fn edges(&self) -> impl Iterator<Item = Edge> {
         self.edges.iter().map(|(k, o)| edge(k, o))
     }
 
-    /// All usages, sorted by name.
     pub fn uses(&self) -> impl Iterator<Item = Use> {
         self.uses.iter().map(|((class, usage), origin)| Use {
             class: class.clone(),
@@ -185,7 +195,6 @@ impl Graph {
         })
     }
 
-    /// True if some program of the graph contributed this part.
     pub fn has(&self, part: &Part) -> bool {
         match part {
             Part::Edge(from, to, dep) => self.edges.contains_key(&(from.clone(), to.clone(), *dep)),
@@ -193,7 +202,7 @@ impl Graph {
         }
     }
 
-    /// Makes `program` the origin of everything in the graph.
+    /// Makes `program` the origin of everything in the graph, as for a program that ran in a batch of its own.
     pub fn attribute(&mut self, program: u64) {
         let origins = self.edges.values_mut().flatten().chain(self.uses.values_mut());
         origins.for_each(|o| o.program = program);
@@ -211,6 +220,7 @@ impl Graph {
     ///
     /// Origins are not compared.
     pub fn difference(&self, other: &Graph) -> Difference {
+        // The kind is part of the key: a dependency that became a writer's shows as gained and lost.
         let only = |a: &Graph, b: &Graph| {
             a.edges.iter().filter(|(k, _)| !b.edges.contains_key(k)).map(|(k, o)| edge(k, o)).collect()
         };

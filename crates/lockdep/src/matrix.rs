@@ -9,6 +9,8 @@
 use super::class::{CLASSES, Class, classes};
 
 /// How a lock is taken: `held_lock::read`.
+///
+/// The order of the variants is that of the kernel's numbers 0, 1 and 2.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Read {
     /// For writing, or a lock without readers.
@@ -33,27 +35,28 @@ pub enum Dep {
 }
 
 impl Dep {
-    /// All kinds, in the order of their numbers: rows of the matrix are indexed by them.
     pub const ALL: [Dep; 4] = [Dep::SR, Dep::ER, Dep::SN, Dep::EN];
 
     /// The kind of the dependency `first -> second`.
+    ///
+    /// Whether the first is a shared or a recursive reader does not matter, as both keep writers out; whether the
+    /// second is shared does, since it waits for a waiting writer like a writer.
     #[inline]
     pub fn new(first: Read, second: Read) -> Dep {
         Dep::ALL[(first == Read::Exclusive) as usize | ((second != Read::Recursive) as usize) << 1]
     }
 
-    /// True if it ends at a recursive reader.
     pub fn is_weak(self) -> bool {
         matches!(self, Dep::SR | Dep::ER)
     }
 
-    /// True if it begins at a reader, shared or recursive.
+    /// True if it begins at a reader, shared or recursive, which a recursive reader does not wait for.
     pub fn from_reader(self) -> bool {
         matches!(self, Dep::SR | Dep::SN)
     }
 }
 
-/// The direction of a search.
+/// The direction of a search: along the dependencies, or against them from a lock to those held around it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Way {
     After,
@@ -62,6 +65,8 @@ pub(super) enum Way {
 
 impl Way {
     /// The kinds that may follow a weak step, and the kinds that make a strong one, as row numbers.
+    ///
+    /// Row numbers are those of [`Dep::ALL`].
     fn rules(self) -> ([usize; 2], [usize; 2]) {
         match self {
             // After a recursive reader only exclusive holders block (ER, EN); strong steps end at no recursive reader
@@ -73,10 +78,13 @@ impl Way {
     }
 }
 
-/// Neighbours of each class as sets, by kind of dependency.
+/// Neighbours of each class as sets, by kind of dependency: 2 KiB, which fits into the first cache with its
+/// counterpart.
 type Rows = [[u64; 4]; CLASSES];
 
 /// The graph: which classes follow and precede each class.
+///
+/// Both directions are kept, since the interrupt rules search backwards from the lock that is held.
 #[derive(Clone, Debug)]
 pub(super) struct Matrix {
     after: Rows,
@@ -90,7 +98,6 @@ impl Matrix {
         Matrix { after: [[0; 4]; CLASSES], before: [[0; 4]; CLASSES], touched: 0 }
     }
 
-    /// Removes all dependencies.
     pub fn clear(&mut self) {
         for c in classes(self.touched) {
             self.after[c.at()] = [0; 4];
@@ -113,6 +120,8 @@ impl Matrix {
     /// The strongest kind of the dependency `from -> to` that may follow a weak (`weak`) or strong step; None if no
     /// kind may.
     pub fn kind(&self, from: Class, to: Class, weak: bool) -> Option<Dep> {
+        // After a recursive reader the dependency must begin at an exclusive holder. Of those allowed, one that ends
+        // strong leaves more ways open.
         let order: &[Dep] = if weak { &[Dep::EN, Dep::ER] } else { &[Dep::EN, Dep::SN, Dep::ER, Dep::SR] };
         order.iter().copied().find(|d| self.has(from, to, *d))
     }
@@ -144,6 +153,7 @@ impl Matrix {
         queue[0] = (root.0, weak);
         // Two bits for each class: reached by a strong step, by a weak one. The queue holds each such node once.
         seen[weak as usize] |= root.bit();
+        // Breadth first finds a shortest path, which makes the report as short as it can be.
         while head < tail {
             let (at, weak) = queue[head];
             head += 1;
@@ -177,6 +187,7 @@ fn trace_back(from: &[[u8; CLASSES]; 2], root: (Class, bool), end: (Class, bool)
     let (mut here, mut weak) = end;
     while (here, weak) != root {
         // Bit 7 says whether the step before was weak; class numbers are below 64.
+        // Every node but the root was entered from another one, so this ends at the root.
         let back = from[weak as usize][here.at()];
         (here, weak) = (Class(back & 0x7f), back & 0x80 != 0);
         path.push(here);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Places in a run, so that reports can say where a lock was taken.
+//!
+//! The kernel saves a stack at each acquisition. A place is twelve bytes and is copied into every held lock; its
+//! call site is looked up only when a report is printed.
 
 /// The kernel function at a place.
 ///
@@ -35,7 +38,7 @@ pub enum Call {
 }
 
 impl Call {
-    /// The name of the function in the kernel.
+    /// The name of the function in the kernel, or a plain word where several functions share the event.
     pub fn name(self) -> &'static str {
         match self {
             Call::Unknown => "unknown",
@@ -66,9 +69,10 @@ impl Call {
 }
 
 /// A place in a run: an event, with the op and the context it belongs to.
+///
+/// The order of fields matters: places are ordered by event, and the lower of two origins stays in a graph.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Place {
-    /// Index of the event in the log of the run; call sites are looked up by it.
     pub index: u32,
     /// The op by number, or `u32::MAX` outside of all ops, as in the balance worker.
     pub op: u32,
@@ -77,5 +81,5 @@ pub struct Place {
     pub call: Call,
 }
 
-/// Op number of places outside of all ops.
+/// Op number of places outside of all ops. Op numbers of programs are far smaller.
 pub(super) const NO_OP: u32 = u32::MAX;

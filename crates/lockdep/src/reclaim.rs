@@ -13,8 +13,11 @@ use percuss_kernel::gfp::Gfp;
 
 impl Lockdep {
     /// Takes note of what an allocation may have to wait for (`might_alloc()`).
+    ///
+    /// Called for every allocation, whether or not memory is short: that is how a deadlock shows without a run of it.
     #[inline]
     pub(super) fn might_alloc(&mut self, index: u32, call: Call, gfp: Gfp) {
+        // The scopes of the task take `__GFP_FS` or `__GFP_IO` out of the mask before anything is taken.
         let mask = self.context().reclaim_mask(gfp, self.cursor.reclaims());
         let mask = mask & (Gfp::DIRECT_RECLAIM | Gfp::IO | Gfp::FS);
         // The same mask in the same state was checked already; most allocations of a run end here.
@@ -31,6 +34,7 @@ impl Lockdep {
         if mask.intersects(Gfp::FS) {
             let fs = self.lock(place, Class::FS_RECLAIM, Read::Exclusive);
             self.take(fs);
+            // Inside of `fs_reclaim`, as in the kernel: a notifier that allocates with `__GFP_FS` closes a cycle.
             self.pass(place, Class::MMU_NOTIFIER);
             self.put(Class::FS_RECLAIM);
         } else {
@@ -46,11 +50,15 @@ impl Lockdep {
     /// It need not be pushed on the stack for that, the checks suffice.
     #[inline]
     fn pass(&mut self, place: Place, class: Class) {
+        // `settled`: nothing changes the interrupt state between taking and releasing it.
         let lock = self.lock(place, class, Read::Exclusive);
         self.examine(&lock, true);
     }
 
     /// Reclaim starts: it holds its maps while it runs, since allocating tasks wait for whatever it takes.
+    ///
+    /// This is `__perform_reclaim()` in a task, and `balance_pgdat()` in kswapd, which unmaps too but passes no
+    /// notifier.
     pub(super) fn reclaim_begin(&mut self, index: u32, gfp: Gfp, kswapd: bool) {
         let place = self.place(index, if kswapd { Call::Kswapd } else { Call::Reclaim });
         if gfp.intersects(Gfp::FS) {
@@ -65,10 +73,12 @@ impl Lockdep {
             // Both maps count as the nearest lock: what reclaim takes depends on either.
             self.take(Held { through: gfp.intersects(Gfp::FS), ..io });
         }
+        // Allocations inside reclaim never reclaim, so those that were checked before count as unchecked.
         self.changes += 1;
     }
 
     pub(super) fn reclaim_end(&mut self) {
+        // A map that the mask left out was not taken; putting it then changes nothing.
         self.put(Class::IO_RECLAIM);
         self.put(Class::FS_RECLAIM);
         self.changes += 1;

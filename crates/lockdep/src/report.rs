@@ -10,7 +10,7 @@ use super::matrix::{Dep, Read};
 use super::place::Place;
 use super::usage::{Usage, Usages};
 
-/// A place in the source of the tree.
+/// A place in the source of the tree, as the debug information of the image names it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CallSite {
     pub function: String,
@@ -23,19 +23,20 @@ pub struct CallSite {
 /// Each corresponds to a report of the kernel, and its documentation names the function that prints it there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// A cycle of dependencies: `print_circular_bug()`.
+    /// A cycle of dependencies: each of several tasks may hold one lock and wait for the next (`print_circular_bug()`).
     Circular,
-    /// Two locks of one class: `print_deadlock_bug()`.
     Recursive,
     /// A dependency from a lock that an interrupt takes to one held with it enabled: `print_bad_irq_dependency()`.
     IrqOrder,
     /// The same, shown by a new usage instead of a new dependency: `print_irq_inversion_bug()`.
+    ///
+    /// Which of the two is reported depends on what happened last.
     IrqInversion,
-    /// One class both taken in an interrupt and held with it enabled: `print_usage_bug()`.
+    /// One class both taken in an interrupt and held with it enabled, so that the interrupt may wait for the task that
+    /// it interrupts: `print_usage_bug()`.
     Inconsistent,
     /// A lock that sleeps or may sleep where that is not allowed: `print_lock_invalid_wait_context()`.
     InvalidWait,
-    /// A release of a lock that is not held: `print_unlock_imbalance_bug()`.
     UnlockBalance,
     /// Freed memory with a held lock in it: `print_freed_lock_bug()`.
     HeldLockFreed,
@@ -45,7 +46,7 @@ pub enum Kind {
     SleepInAtomic,
 }
 
-/// A lock that a context holds or wants.
+/// A lock that a context holds or wants, with the event that took it or was about to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lock {
     pub class: Class,
@@ -54,16 +55,16 @@ pub struct Lock {
 }
 
 /// A dependency: `to` was taken with `from` held.
+///
+/// The engine keeps the first acquisition of each kind. Later ones add nothing to a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link {
     pub from: Class,
     pub to: Class,
     pub dep: Dep,
-    /// Where it was made first; None for declared dependencies.
     pub origin: Option<Place>,
 }
 
-/// A usage of a class, and the place that showed it first.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mark {
     pub class: Class,
@@ -83,6 +84,8 @@ pub(super) struct IrqState {
 }
 
 /// What a report of each kind needs beyond the fields of all.
+///
+/// `next` is the lock that was about to be taken, `prev` the one held that it conflicts with.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Detail {
     Circular {
@@ -93,7 +96,8 @@ pub(super) enum Detail {
         next: Lock,
         prev: Lock,
     },
-    /// The first `split` links lead from the safe lock to `prev`, the rest from `next` to the unsafe one.
+    /// The first `split` links lead from the safe lock to `prev`, the rest from `next` to the unsafe one; the link
+    /// between them is the new dependency.
     IrqOrder {
         next: Lock,
         prev: Lock,
@@ -128,6 +132,8 @@ pub(super) enum Detail {
 }
 
 /// The state of all classes when the report was made.
+///
+/// It is boxed, since it is a few hundred bytes and reports are moved.
 #[derive(Clone, Debug)]
 pub(super) struct Snapshot {
     pub table: ClassTable,
@@ -137,7 +143,7 @@ pub(super) struct Snapshot {
     pub irq: IrqState,
 }
 
-/// One violation of a rule.
+/// One violation of a rule, complete: [`Report::text`] needs nothing else but how to show an op.
 #[derive(Clone, Debug)]
 pub struct Report {
     pub kind: Kind,
@@ -150,7 +156,6 @@ pub struct Report {
     /// Reports of one defect have one title, by which campaigns group findings.
     pub title: String,
     pub place: Place,
-    /// Locks held there, in the order in which they were taken.
     pub held: Vec<Lock>,
     /// The dependencies that make it up, in order; empty for rules about one lock.
     pub edges: Vec<Link>,
@@ -160,12 +165,13 @@ pub struct Report {
 }
 
 impl Report {
-    /// Name of a class.
     pub fn name(&self, class: Class) -> &'static str {
         self.then.table.name(class)
     }
 
     /// Names along the dependencies, a cycle from its smallest name on.
+    ///
+    /// It identifies the defect together with the kind; [`Trouble`](super::Trouble) is made from it.
     pub fn chain(&self) -> Vec<&'static str> {
         let mut names: Vec<_> = self.edges.iter().map(|l| self.name(l.from)).collect();
         if self.kind == Kind::Circular {
@@ -177,6 +183,8 @@ impl Report {
     }
 
     /// Looks up and keeps the call site of every event that the text of the report can show.
+    ///
+    /// Afterwards the report no longer depends on the run.
     pub(super) fn resolve(&mut self, site: &dyn Fn(u32) -> Option<CallSite>) {
         let mut places: Vec<u32> = self.held.iter().map(|l| l.place.index).collect();
         places.extend(self.edges.iter().filter_map(|l| l.origin).map(|p| p.index));
@@ -190,10 +198,8 @@ impl Report {
     }
 }
 
-/// Headline of `print_irq_inversion_bug()`.
 pub(super) const IRQ_INVERSION: &str = "WARNING: possible irq lock inversion dependency detected";
 
-/// Headline of `print_usage_bug()`.
 pub(super) const INCONSISTENT: &str = "WARNING: inconsistent lock state";
 
 /// Headline of `print_circular_bug_header()`; `ours` for a cycle through a class that the kernel does not have, so that
@@ -203,7 +209,7 @@ pub(super) fn circular_headline(ours: bool) -> String {
     format!("{whose}: possible circular locking dependency detected")
 }
 
-/// Headline of `print_bad_irq_dependency()`.
+/// Headline of `print_bad_irq_dependency()`, where `irq` is a name of [`Usage::irq_name`].
 pub(super) fn irq_order_headline(irq: &str) -> String {
     format!("WARNING: {irq}-safe -> {irq}-unsafe lock order detected")
 }

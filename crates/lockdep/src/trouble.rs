@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Troubles: what is wrong with an order of locks, without the program that showed it.
+//!
+//! A report shows one event of one program; a trouble is what remains when both are taken away. Campaigns use it to
+//! distinguish a conflict over programs from one that a single program shows.
 
 use std::borrow::Cow;
 
@@ -23,15 +26,20 @@ pub enum Trouble {
     /// held elsewhere with that interrupt enabled.
     IrqOrder { soft: bool, path: Vec<Name> },
     /// An interrupt takes the class, which is also held with that interrupt enabled.
+    ///
+    /// Readers and writers are not distinguished: each pair that conflicts is the same mistake.
     State { soft: bool, class: Name },
 }
 
 impl Trouble {
     /// The trouble that a report is about; None for rules that one program always breaks alone.
+    ///
+    /// Those are rules about one context, such as a mutex under a spinlock: no second program can add a part.
     pub(super) fn of(report: &Report) -> Option<Trouble> {
         let names = || report.chain().into_iter().map(Name::Borrowed).collect();
         match report.detail {
             Detail::Circular { .. } => Some(Trouble::Cycle(names())),
+            // Two kinds of report, one trouble: they differ only in what happened last.
             Detail::IrqOrder { safe, .. } => Some(Trouble::IrqOrder { soft: safe.1.soft(), path: names() }),
             Detail::IrqInversion { other, .. } => Some(Trouble::IrqOrder { soft: other.1.soft(), path: names() }),
             Detail::Inconsistent { lock, old, .. } => {

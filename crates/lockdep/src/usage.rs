@@ -7,16 +7,17 @@
 //! A usage is a bit number: bit 0 is read, bit 1 is "enabled" (else "used in"), bit 2 is softirq (else hardirq). The
 //! kernel has the same bits in the same order (`enum lock_usage_bit`).
 
-/// A set of usages of one class, bit `n` for usage `n`.
+/// A set of usages of one class: bit `n` is set for usage `n`.
 pub(super) type Usages = u16;
 
-/// All usages in which an interrupt takes the lock.
+// Each mask repeats a pattern of four bits, once for hard and once for soft interrupts.
 pub(super) const USED_IN: Usages = 0x33;
-/// All usages in which the lock is held with an interrupt enabled.
 pub(super) const ENABLED: Usages = 0xcc;
-/// All usages by writers.
 pub(super) const WRITE: Usages = 0x55;
 
+/// One usage, by the bit number that the module describes.
+///
+/// The lowest is the first in every list, so hard interrupts and writers are reported before the others.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Usage(pub(super) u8);
 
@@ -45,9 +46,8 @@ impl Usage {
         3 << ((self.0 ^ 2) & !1)
     }
 
-    /// The usages that conflict with this one on the same class.
+    /// The usages that conflict with this one on the same class, where two readers do not block each other.
     ///
-    /// Two readers do not block each other.
     pub(super) fn conflicts(self) -> Usages {
         if self.read() { self.opposite() & WRITE } else { self.opposite() }
     }
@@ -66,7 +66,7 @@ impl Usage {
     }
 }
 
-/// The lowest usage of a set that is not empty.
+/// The lowest usage of a set, which must not be empty: 16 is no usage.
 pub(super) fn first(set: Usages) -> Usage {
     Usage(set.trailing_zeros() as u8)
 }
@@ -75,12 +75,13 @@ pub(super) fn each(set: Usages) -> impl Iterator<Item = Usage> {
     (0..Usages::BITS as u8).map(Usage).filter(move |u| set & u.bit() != 0)
 }
 
-/// All usages that concern hard (false) or soft interrupts.
 pub(super) fn of_irq(soft: bool) -> Usages {
     if soft { 0xf0 } else { 0x0f }
 }
 
 /// The four characters after a class in reports: hardirq write and read, softirq write and read (`get_usage_chars()`).
+///
+/// `-` is used in the interrupt, `+` held with it enabled, `?` both, and `.` neither.
 pub(super) fn chars(set: Usages) -> String {
     [0, 1, 4, 5]
         .into_iter()

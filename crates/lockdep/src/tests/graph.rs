@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Graphs of several programs.
+//! Graphs of several programs: merging, comparing, and conflicts that no program shows alone.
 
 use petgraph::algo::is_cyclic_directed;
 use petgraph::graphmap::DiGraphMap;
@@ -11,7 +11,6 @@ use percuss_kernel::{Lock, STATIC_OTHERS};
 
 const NAMES: [&str; 4] = ["A", "B", "C", "D"];
 
-/// The graph of a program that nests these pairs of classes.
 fn program(number: u64, pairs: &[(usize, usize)]) -> Graph {
     let mut rig = Rig::abcd();
     for (a, b) in pairs.iter().filter(|(a, b)| a != b) {
@@ -28,6 +27,7 @@ fn merged(graphs: &[Graph]) -> Graph {
 
 #[test]
 fn a_cycle_over_three_programs() {
+    // The numbers are neither sorted nor dense, as in a campaign that keeps only some programs.
     let all = merged(&[program(5, &[(0, 1)]), program(3, &[(1, 2)]), program(9, &[(2, 0), (1, 2)])]);
     let [cycle] = &all.conflicts()[..] else { panic!("one cycle") };
     assert_eq!(cycle.trouble, Trouble::Cycle(vec!["A".into(), "B".into(), "C".into()]));
@@ -41,6 +41,7 @@ fn a_cycle_over_three_programs() {
 fn a_cycle_that_a_program_shows_alone_is_no_news() {
     let shown = program(1, &[(0, 1), (1, 0)]);
     assert!(shown.conflicts().is_empty());
+    // The second cycle shares B with the first; neither may come back when the graphs are merged.
     let all = merged(&[program(0, &[(0, 1)]), shown, program(2, &[(1, 2), (2, 1)])]);
     assert!(all.conflicts().is_empty());
 }
@@ -52,6 +53,7 @@ fn declared_edges_have_no_origin_and_close_cycles() {
         rig.nest(&[first, second]);
         rig.engine.graph(number, &|_| None)
     };
+    // The third dependency, fs_reclaim -> fs_lock, is declared; two programs suffice for the cycle.
     let all = merged(&[alone("fs_lock", "pcpu_alloc_mutex", 0), alone("pcpu_alloc_mutex", "fs_reclaim", 1)]);
     let [cycle] = &all.conflicts()[..] else { panic!("one cycle") };
     assert_eq!(cycle.title(), format!("{}: fs_lock --> pcpu_alloc_mutex --> fs_reclaim", super::CIRCULAR));
@@ -61,6 +63,7 @@ fn declared_edges_have_no_origin_and_close_cycles() {
 
 #[test]
 fn gained_and_lost() {
+    // B -> C is in both, with different origins, which do not count as a difference.
     let (old, new) = (program(0, &[(0, 1), (1, 2)]), program(7, &[(1, 2), (3, 0)]));
     let difference = old.difference(&new);
     let names = |edges: &[super::Edge]| edges.iter().map(|e| format!("{} -> {}", e.from, e.to)).collect::<Vec<_>>();
@@ -72,6 +75,7 @@ fn gained_and_lost() {
 #[test]
 fn written_and_read() {
     let mut rig = Rig::new(&[]);
+    // Both orders, so that the graph has a trouble to write besides its dependencies.
     rig.nest(&["pcpu_alloc_mutex", "fs_reclaim"]).nest(&["fs_reclaim", "pcpu_alloc_mutex"]);
     let site = |i| Some(CallSite { function: "f".into(), file: "percpu.c".into(), line: i });
     let graph = rig.engine.graph(4, &site);
@@ -83,7 +87,9 @@ fn hard(enter: bool) -> Event {
     Event::Interrupt { hard: true, enter }
 }
 
-/// The graph of a program that takes these locks in this order and releases them, in an interrupt or not.
+/// The graph of a program that takes these locks in this order and releases them, in a hard interrupt or not.
+///
+/// The program must break no rule by itself, so that what is found later is found over several programs.
 fn takes(number: u64, in_interrupt: bool, locks: &[Ext]) -> Graph {
     let mut rig = Rig::new(&[]);
     let take = locks.iter().map(|lock| Event::LockExt { lock: *lock, shared: false, attempt: false });
@@ -101,7 +107,8 @@ fn takes(number: u64, in_interrupt: bool, locks: &[Ext]) -> Graph {
 const SPIN: &[Ext] = &[Ext::Spin];
 
 #[test]
-fn an_interrupt_and_who_it_may_interrupt() {
+fn an_interrupt_and_a_task_that_it_may_interrupt() {
+    // The handler of one program may interrupt the holder of the other.
     let (on, within) = (takes(4, false, SPIN), takes(2, true, SPIN));
     assert!(on.conflicts().is_empty() && within.conflicts().is_empty());
     let [conflict] = &merged(&[on, within]).conflicts()[..] else { panic!("one conflict") };
@@ -142,9 +149,10 @@ fn a_lock_of_an_interrupt_and_a_lock_held_with_interrupts_on() {
 }
 
 #[test]
-fn soft_interrupts_are_told_apart_when_merged() {
+fn soft_interrupts_stay_distinct_when_merged() {
     let soft = |enter| Event::Interrupt { hard: false, enter };
     let mut rig = Rig::new(&[]);
+    // The same two programs as for hard interrupts, with the first in a soft one.
     let take = Event::LockExt { lock: Ext::Spin, shared: false, attempt: false };
     rig.feed(&[soft(true), take, Event::UnlockExt { lock: Ext::Spin }, soft(false)]);
     let [conflict] = &merged(&[rig.engine.graph(1, &|_| None), takes(2, false, SPIN)]).conflicts()[..] else {
@@ -155,6 +163,7 @@ fn soft_interrupts_are_told_apart_when_merged() {
 
 #[test]
 fn locks_without_a_name_of_their_own_are_not_merged() {
+    // Numbers below STATIC_OTHERS are of static locks, which are the same in every program.
     let takes = |n: u8, number| {
         let mut rig = Rig::new(&[]);
         let take = |lock| Event::MutexLock { lock, killable: false, taken: true };
@@ -177,6 +186,7 @@ proptest! {
     ) {
         let graphs: Vec<Graph> = programs.iter().enumerate().map(|(n, p)| program(n as u64, p)).collect();
         let all = merged(&graphs);
+        // Workers finish in any order, so every order must give the same bytes.
         let mut turned = graphs.clone();
         turned.rotate_left(order.index(graphs.len()));
         prop_assert_eq!(&merged(&turned), &all);
@@ -196,6 +206,7 @@ proptest! {
     fn cycles_are_found_when_there_are_any(programs in prop::collection::vec((0..4usize, 0..4usize), 0..8)) {
         // One edge a program: no single program closes a cycle.
         let graphs: Vec<Graph> = programs.iter().enumerate().map(|(n, p)| program(n as u64, &[*p])).collect();
+        // All locks are exclusive here, so a strong cycle is a cycle.
         let plain = DiGraphMap::<usize, ()>::from_edges(programs.iter().filter(|(a, b)| a != b));
         prop_assert_eq!(!merged(&graphs).conflicts().is_empty(), is_cyclic_directed(&plain));
     }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Locks and interrupts.
+//!
+//! Three facts make an inversion: an interrupt takes one lock, another lock is held with it enabled, and the second is
+//! taken under the first. Whichever comes last must report, so the orders have a test each.
 
 use super::{Kind, Rig};
 use percuss_kernel::event::{Event, Ext};
@@ -18,7 +21,7 @@ fn put(lock: Ext) -> Event {
     Event::UnlockExt { lock }
 }
 
-/// `irq_lock` is taken by an interrupt.
+/// `irq_lock` is taken by an interrupt, which makes it "safe" in the words of lockdep.
 const SAFE: [Event; 4] = [
     HARD_IN,
     Event::LockExt { lock: Ext::IrqSpin, shared: false, attempt: false },
@@ -26,12 +29,11 @@ const SAFE: [Event; 4] = [
     HARD_OUT,
 ];
 
-/// `spin_lock` is held with interrupts on.
+/// `spin_lock` is held with interrupts on, which makes it "unsafe".
 fn unsafe_() -> [Event; 2] {
     [take(Ext::Spin), put(Ext::Spin)]
 }
 
-/// `spin_lock` is taken under `irq_lock`.
 fn nested() -> [Event; 4] {
     [take(Ext::IrqSpin), take(Ext::Spin), put(Ext::Spin), put(Ext::IrqSpin)]
 }
@@ -41,6 +43,7 @@ fn safe_then_unsafe_then_order() {
     let mut rig = Rig::new(&[]);
     rig.feed(&SAFE).feed(&unsafe_()).feed(&nested());
     rig.finds(&["WARNING: HARDIRQ-safe -> HARDIRQ-unsafe lock order detected: irq_lock --> spin_lock"]);
+    // Lines by themselves, so that the order of the sections and the stacks may change.
     let text = rig.text(0);
     for line in [
         "task0/1 [HC0[0]:SC0[0]:HE0:SE1] is trying to acquire:",
@@ -74,6 +77,7 @@ fn unsafe_then_safe_then_order() {
 #[test]
 fn order_then_safe_then_unsafe() {
     let mut rig = Rig::new(&[]);
+    // Nothing is wrong yet: no task holds `spin_lock` with interrupts on.
     rig.feed(&nested()).feed(&SAFE);
     rig.clean();
     rig.feed(&unsafe_());
@@ -98,6 +102,7 @@ fn order_then_unsafe_then_safe() {
 #[test]
 fn a_chain_between_safe_and_unsafe() {
     let mut rig = Rig::new(&[]);
+    // `pcpu_lock` lies between the two ends and is neither safe nor unsafe itself.
     let pcpu = Lock::Pcpu;
     rig.feed(&SAFE).feed(&[Event::SpinLock { lock: pcpu, irq: Irq::Save }, take(Ext::Spin), put(Ext::Spin)]);
     rig.feed(&[Event::SpinUnlock { lock: pcpu, irq: Irq::Save, digest: 0 }]).feed(&unsafe_());
@@ -112,6 +117,7 @@ fn a_chain_between_safe_and_unsafe() {
 #[test]
 fn inconsistent_state() {
     let mut rig = Rig::new(&[]);
+    // One class suffices: the handler interrupts the holder.
     rig.feed(&unsafe_()).feed(&[HARD_IN]).feed(&unsafe_()).feed(&[HARD_OUT]);
     rig.finds(&["WARNING: inconsistent lock state: spin_lock {HARDIRQ-ON-W} -> {IN-HARDIRQ-W}"]);
     let text = rig.text(0);
@@ -123,7 +129,7 @@ fn inconsistent_state() {
 }
 
 #[test]
-fn soft_interrupts_are_told_apart() {
+fn soft_interrupts_are_distinct() {
     let mut rig = Rig::new(&[]);
     rig.feed(&unsafe_()).feed(&[SOFT_IN]).feed(&unsafe_()).feed(&[SOFT_OUT]);
     rig.finds(&["WARNING: inconsistent lock state: spin_lock {SOFTIRQ-ON-W} -> {IN-SOFTIRQ-W}"]);
@@ -132,6 +138,7 @@ fn soft_interrupts_are_told_apart() {
 #[test]
 fn the_allocators_lock_may_be_taken_anywhere() {
     let mut rig = Rig::new(&[]);
+    // `pcpu_lock` is taken with interrupts off everywhere, so percpu memory may be freed in handlers.
     let lock = [
         Event::SpinLock { lock: Lock::Pcpu, irq: Irq::Save },
         Event::SpinUnlock { lock: Lock::Pcpu, irq: Irq::Save, digest: 0 },
@@ -147,6 +154,7 @@ fn the_allocators_lock_may_be_taken_anywhere() {
 #[test]
 fn unlock_irq_turns_interrupts_on_under_a_lock() {
     let mut rig = Rig::new(&[]);
+    // `spin_unlock_irq()` inside of an irqsave section turns interrupts on under the outer lock.
     let lock = Lock::Other(0);
     rig.feed(&SAFE).feed(&[take(Ext::IrqSpin), Event::SpinLock { lock, irq: Irq::Off }]);
     rig.clean();
@@ -161,6 +169,7 @@ fn unlock_irq_turns_interrupts_on_under_a_lock() {
 #[test]
 fn the_interrupted_task_is_no_dependency() {
     let mut rig = Rig::new(&[]);
+    // The handler does not wait for what the interrupted task holds, so spin_lock -> irq_lock is no dependency.
     rig.feed(&[take(Ext::Spin), HARD_IN, take(Ext::IrqSpin), put(Ext::IrqSpin), HARD_OUT, put(Ext::Spin)]);
     let graph = rig.engine.graph(0, &|_| None);
     assert!(!graph.edges().any(|e| e.from == "spin_lock"));
@@ -173,6 +182,7 @@ fn the_interrupted_task_is_no_dependency() {
 fn a_reader_in_an_interrupt_waits_for_writers() {
     use super::Read::Shared;
     let mut rig = Rig::abcd();
+    // Taking a semaphore in an interrupt is wrong too, but that is another rule.
     rig.read("A", Shared).unlock("A").feed(&[HARD_IN]).read("A", Shared).unlock("A").feed(&[HARD_OUT]);
     assert!(rig.engine.reports().iter().all(|r| r.kind == Kind::InvalidWait));
     rig.lock("A");

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The cases that tools/lib/lockdep was tested with.
+//! The cases that tools/lib/lockdep was tested with, by their original names, and a few rules next to them.
+//!
+//! A name lists the locks in the order in which they are taken: `abbcca` takes A and B, B and C, C and A.
 
 use super::{CIRCULAR, RECURSIVE, Rig};
 
@@ -11,6 +13,7 @@ fn circular(rig: &Rig, chain: &str) {
 #[test]
 fn aa() {
     let mut rig = Rig::abcd();
+    // The second waits for the first, which is the same task's: no second task is needed for this one.
     rig.lock("A").lock("A");
     rig.finds(&[&format!("{RECURSIVE}: A")]);
 }
@@ -34,6 +37,7 @@ fn abba() {
 fn abba_in_two_threads() {
     let mut rig = Rig::abcd();
     rig.nest(&["A", "B"]);
+    // Another task: the rule is about classes, and each task by itself is consistent.
     rig.engine.switch(1);
     rig.nest(&["B", "A"]);
     circular(&rig, "A --> B");
@@ -43,6 +47,7 @@ fn abba_in_two_threads() {
 #[test]
 fn abbcca() {
     let mut rig = Rig::abcd();
+    // Three tasks may hold one lock each and wait for the next; no two of them deadlock.
     rig.nest(&["A", "B"]).nest(&["B", "C"]).nest(&["C", "A"]);
     circular(&rig, "A --> B --> C");
 }
@@ -57,6 +62,7 @@ fn abbccdda() {
 #[test]
 fn abcabc() {
     let mut rig = Rig::abcd();
+    // The last dependency lies in the middle of the cycle, and the title is the same all the same.
     rig.nest(&["A", "B"]).nest(&["C", "A"]).nest(&["B", "C"]);
     circular(&rig, "A --> B --> C");
 }
@@ -64,6 +70,7 @@ fn abcabc() {
 #[test]
 fn abcdbcda() {
     let mut rig = Rig::abcd();
+    // Two chains that the third dependency joins before the fourth closes the cycle.
     rig.nest(&["A", "B"]).nest(&["C", "D"]).nest(&["B", "C"]).nest(&["D", "A"]);
     circular(&rig, "A --> B --> C --> D");
 }
@@ -71,6 +78,7 @@ fn abcdbcda() {
 #[test]
 fn abcdbdda() {
     let mut rig = Rig::abcd();
+    // C -> D leads into the cycle and is no part of it, so C must not be in the report.
     rig.nest(&["A", "B"]).nest(&["C", "D"]).nest(&["B", "D"]).nest(&["D", "A"]);
     circular(&rig, "A --> B --> D");
 }
@@ -88,6 +96,7 @@ fn ww() {
 #[test]
 fn unlock_balance() {
     let mut rig = Rig::abcd();
+    // The lock is known but not held, which is not the same as a lock that was never taken.
     rig.lock("A").unlock("A").unlock("A");
     rig.finds(&["WARNING: bad unlock balance detected!: A"]);
 }
@@ -95,9 +104,11 @@ fn unlock_balance() {
 #[test]
 fn reports_go_on_and_come_once() {
     let mut rig = Rig::abcd();
+    // The kernel's lockdep turns itself off at the first report; C and D show that the engine goes on.
     rig.nest(&["A", "B"]).nest(&["B", "A"]).nest(&["A", "B"]).nest(&["B", "A"]);
     rig.nest(&["C", "D"]).nest(&["D", "C"]);
     rig.finds(&[&format!("{CIRCULAR}: A --> B"), &format!("{CIRCULAR}: C --> D")]);
+    // After a reset the same mistake is news again, and half of it is none.
     rig.engine.reset();
     rig.clean();
     rig.nest(&["B", "A"]);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Tests of the lock-order engine, and what they share.
+//!
+//! Most tests name locks instead of running programs, so that each shows one rule. Tests of the whole engine with the
+//! allocator are with the runs.
 
 mod graph;
 mod histories;
@@ -19,6 +22,8 @@ const RAW: Wait = Wait::Spin;
 const SLEEP: Wait = Wait::Sleep;
 
 /// An engine with classes of the test's own, and the event index to come.
+///
+/// Steps return the rig, so that a history reads as one line.
 struct Rig {
     engine: Lockdep,
     index: u32,
@@ -34,7 +39,6 @@ impl Rig {
         Rig { engine: Lockdep::new(Options { extra, ..options }), index: 0 }
     }
 
-    /// Four mutexes A to D and no reclaim.
     fn abcd() -> Rig {
         let classes = [("A", SLEEP), ("B", SLEEP), ("C", SLEEP), ("D", SLEEP)];
         Rig::with(&classes, Options { declared: false, ..Options::default() })
@@ -73,7 +77,6 @@ impl Rig {
         self
     }
 
-    /// Takes the locks in this order and releases them in reverse.
     fn nest(&mut self, names: &[&str]) -> &mut Rig {
         for name in names {
             self.lock(name);
@@ -111,6 +114,7 @@ impl Rig {
     }
 }
 
+// Headlines are written out here, so that a change of the text shows as a failure and not on both sides at once.
 const CIRCULAR: &str = "WARNING: possible circular locking dependency detected";
 const OURS: &str = "percuss: possible circular locking dependency detected";
 const RECURSIVE: &str = "WARNING: possible recursive locking detected";

@@ -11,6 +11,8 @@ use super::{Kind, Options, Read, Rig, SLEEP};
 const NAMES: [&str; 6] = ["A", "B", "C", "D", "E", "F"];
 
 /// A step of a task: takes a class, or (when it holds it) releases it.
+///
+/// So every sequence of steps is a valid history, and no recursion disturbs the comparison.
 #[derive(Clone, Copy, Debug)]
 struct Step {
     task: usize,
@@ -19,7 +21,6 @@ struct Step {
     attempt: bool,
 }
 
-/// A dependency: the classes, how the first is held and the second taken.
 type Dependency = (usize, usize, Read, Read);
 
 #[derive(Default)]
@@ -49,6 +50,8 @@ impl Brute {
     }
 
     /// Dependencies follow each other unless the first ends at a recursive reader and the second begins at a reader.
+    ///
+    /// A cycle of dependencies that follow each other is a strong cycle of classes.
     fn deadlocks(&self) -> bool {
         let mut graph = DiGraph::<(), ()>::new();
         let nodes: Vec<_> = self.dependencies.iter().map(|_| graph.add_node(())).collect();
@@ -63,6 +66,8 @@ impl Brute {
     }
 
     /// Classes that reach each other, whatever the kinds.
+    ///
+    /// The engine leaves out dependencies that follow from others, which must not change these.
     fn knots(edges: impl Iterator<Item = (usize, usize)>) -> Vec<Vec<usize>> {
         let mut graph = DiGraph::<usize, ()>::new();
         let nodes: Vec<_> = (0..NAMES.len()).map(|n| graph.add_node(n)).collect();
@@ -78,6 +83,7 @@ impl Brute {
 }
 
 fn steps(reads: impl Strategy<Value = Read> + Clone + 'static) -> impl Strategy<Value = Vec<Step>> {
+    // Few tasks, few classes and many steps: most histories then contain a cycle or nearly do.
     let step = (0..3usize, 0..NAMES.len(), reads, prop::bool::weighted(0.2))
         .prop_map(|(task, class, read, attempt)| Step { task, class, read, attempt });
     prop::collection::vec(step, 0..40)
@@ -111,6 +117,7 @@ proptest! {
         for s in steps {
             let takes = brute.step(s);
             run(&mut rig, s, takes);
+            // After every step, so that the engine reports neither early nor late.
             prop_assert_eq!(circular(&rig), brute.deadlocks());
         }
         // The engine keeps fewer edges, and they connect the same.
@@ -131,7 +138,7 @@ proptest! {
         }
     }
 
-    /// Every report's edges join, and lead round.
+    /// The edges of every report join, lead round, and are strong at each joint.
     #[test]
     fn a_report_is_a_cycle(steps in steps(prop::sample::select(vec![Read::Exclusive, Read::Shared, Read::Recursive]))) {
         let (mut rig, mut brute) = (rig(), Brute::default());

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Allocations and reclaim: the three fs_reclaim cases of lib/locking-selftest.c, and the masks.
+//!
+//! A mask decides which pseudo locks an allocation passes, and scopes of the task change the mask.
 
 use super::{CIRCULAR, Class, Kind, OURS, RECURSIVE, Read, Rig};
 use percuss_kernel::event::Event;
@@ -33,12 +35,13 @@ fn wrong_nesting() {
 
 #[test]
 fn protected_nesting() {
+    // The scope takes `__GFP_FS` out of the mask, so the allocation is that of the first case.
     let scope = Scope::Nofs;
     let save = Event::ScopeSave { scope, old: false };
     in_reclaim(&[save, alloc(Gfp::KERNEL), Event::ScopeRestore { scope, old: false }]).clean();
 }
 
-/// Names of the pseudo locks that an allocation under the mutex makes it depend on.
+/// Names of the pseudo locks that an allocation under the mutex makes it depend on, sorted.
 fn leads_to(before: &[Event], gfp: Gfp) -> Vec<String> {
     let mut rig = Rig::new(&[]);
     rig.feed(before).feed(&[MUTEX, alloc(gfp), UNLOCK]);
@@ -51,6 +54,7 @@ const MMU: &str = "mmu_notifier_invalidate_range_start";
 
 #[test]
 fn masks() {
+    // With `__GFP_FS` the notifier map is taken inside of `fs_reclaim`, so it is no dependency of the mutex.
     assert_eq!(leads_to(&[], Gfp::KERNEL), ["fs_reclaim", "io_reclaim"]);
     assert_eq!(leads_to(&[], Gfp::NOFS), ["io_reclaim", MMU]);
     assert_eq!(leads_to(&[], Gfp::NOIO), [MMU]);
@@ -75,11 +79,14 @@ fn reclaim_that_takes_the_mutex() {
     let mut rig = Rig::new(&[]);
     rig.feed(&[MUTEX, alloc(Gfp::KERNEL), UNLOCK]);
     rig.feed(&[Event::ReclaimBegin { gfp: Gfp::KERNEL, kswapd: false }, MUTEX, UNLOCK, Event::ReclaimEnd { freed: 0 }]);
+    // Reclaim holds both maps, so the mutex closes a cycle with each.
     let (fs, io) = ("fs_reclaim --> pcpu_alloc_mutex", "io_reclaim --> pcpu_alloc_mutex");
     rig.finds(&[&format!("{OURS}: {io}"), &format!("{CIRCULAR}: {fs}")]);
 }
 
 /// With the mask of the 2026 series nothing reaches reclaim of file systems or IO with the mutex held.
+///
+/// So a shrinker may take the mutex.
 #[test]
 fn noio_backing_allocations_are_clean() {
     let mut rig = Rig::new(&[]);
@@ -91,6 +98,7 @@ fn noio_backing_allocations_are_clean() {
 #[test]
 fn the_maps_of_reclaim_are_independent() {
     let mut rig = Rig::new(&[]);
+    // With either map alone and with both, in each order: none may depend on the other.
     rig.feed(&[Event::ReclaimBegin { gfp: Gfp::KERNEL, kswapd: false }, alloc(Gfp::KERNEL)]);
     rig.feed(&[Event::ReclaimEnd { freed: 0 }, alloc(Gfp::KERNEL), alloc(Gfp::NOFS)]);
     rig.feed(&[Event::ReclaimBegin { gfp: Gfp::NOFS, kswapd: false }, Event::ReclaimEnd { freed: 0 }]);
@@ -103,6 +111,7 @@ fn the_maps_of_reclaim_are_independent() {
 #[test]
 fn memory_inside_reclaim_comes_from_reserves() {
     let mut rig = Rig::new(&[]);
+    // Reclaim does not recurse (PF_MEMALLOC), so the allocation waits for nothing, though the mask is GFP_KERNEL.
     rig.feed(&[Event::ReclaimBegin { gfp: Gfp::KERNEL, kswapd: false }, MUTEX, alloc(Gfp::KERNEL), UNLOCK]);
     rig.feed(&[Event::ReclaimEnd { freed: 0 }]);
     rig.clean();
@@ -111,6 +120,7 @@ fn memory_inside_reclaim_comes_from_reserves() {
 #[test]
 fn a_wait_that_never_ends_is_seen() {
     let mut rig = Rig::new(&[]);
+    // Task 1 waits for the mutex in reclaim and never gets it: the wait itself must report.
     rig.feed(&[MUTEX, alloc(Gfp::KERNEL), Event::Switch { task: 1 }]);
     rig.feed(&[Event::ReclaimBegin { gfp: Gfp::KERNEL, kswapd: false }, Event::Wait { lock: Lock::AllocMutex }]);
     assert_eq!(rig.titles().len(), 2);

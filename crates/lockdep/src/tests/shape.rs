@@ -14,7 +14,9 @@ const UNLOCK: Event = Event::MutexUnlock { lock: Lock::AllocMutex };
 const PCPU: Event = Event::SpinLock { lock: Lock::Pcpu, irq: Irq::Save };
 const PCPU_UNLOCK: Event = Event::SpinUnlock { lock: Lock::Pcpu, irq: Irq::Save, digest: 0 };
 
-/// A report without what varies: stacks end at the next line that is not indented like one.
+/// A report without what varies: the task, places and the version are replaced, stacks are cut.
+///
+/// A stack ends at the next line that is not indented like one.
 fn masked(text: &str) -> String {
     let mut out = String::new();
     let mut lines = text.lines().peekable();
@@ -160,6 +162,7 @@ stack backtrace:
 fn a_spinlock_and_pcpu_lock() {
     let mut rig = Rig::new(&[("my_lock", SPIN)]);
     let soft = |enter| Event::Interrupt { hard: false, enter };
+    // In the kernel, soft interrupts took `pcpu_lock` since boot, which the usage characters show.
     rig.feed(&[soft(true), PCPU, PCPU_UNLOCK, soft(false), Event::Irqs { off: true }]);
     rig.lock("my_lock").feed(&[PCPU, PCPU_UNLOCK]).unlock("my_lock");
     rig.feed(&[PCPU]).lock("my_lock");
@@ -169,6 +172,7 @@ fn a_spinlock_and_pcpu_lock() {
 #[test]
 fn a_longer_chain_says_what_lies_between() {
     let mut rig = Rig::abcd();
+    // The scenario names three of the four locks, and a reader is shown as one.
     rig.nest(&["A", "B"]).nest(&["B", "C"]).nest(&["C", "D"]).read("D", Read::Shared).lock("A");
     let text = rig.text(0);
     assert!(text.contains("\nChain exists of:\n  A --> C --> D\n\n Possible unsafe locking scenario:\n"), "{text}");
@@ -186,6 +190,7 @@ fn call_sites_and_ops_are_shown_where_known() {
     rig.feed(&[Event::OpBegin { op: 7 }, MUTEX, Event::Kzalloc { size: 64, gfp: Gfp::KERNEL, addr: 64 }, UNLOCK]);
     rig.lock("fs_reclaim").feed(&[MUTEX]);
     rig.engine.finish(&|index| {
+        // Only one event has a site: the others must fall back to the name of the function.
         (index == 3).then(|| CallSite { function: "pcpu_create_chunk".into(), file: "percpu-vm.c".into(), line: 343 })
     });
     let text = rig.text(0);

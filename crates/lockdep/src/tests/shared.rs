@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Readers and writers.
+//! Readers and writers: which of them wait for each other, and where IO and reclaim read.
 
 use super::{CIRCULAR, OURS, RECURSIVE, Read, Rig};
 use percuss_kernel::event::{Event, Ext};
@@ -8,6 +8,7 @@ use percuss_kernel::gfp::Gfp;
 #[test]
 fn readers_of_a_semaphore_block_after_a_waiting_writer() {
     let mut rig = Rig::abcd();
+    // A writer that waits for A between the two readers keeps the second one out.
     rig.read("A", Read::Shared).lock("B").unlock("B").unlock("A");
     rig.lock("B").read("A", Read::Shared).unlock("A").unlock("B");
     rig.finds(&[&format!("{CIRCULAR}: A --> B")]);
@@ -20,6 +21,7 @@ fn recursive_readers_let_each_other_in() {
     rig.lock("B").read("A", Read::Recursive).unlock("A").unlock("B");
     rig.clean();
     // A writer closes the cycle.
+    // It waits for the reader of the other task, which waits for B.
     rig.lock("B").lock("A").unlock("A").unlock("B");
     rig.finds(&[&format!("{CIRCULAR}: A --> B")]);
 }
@@ -27,6 +29,7 @@ fn recursive_readers_let_each_other_in() {
 #[test]
 fn a_reader_inside_a_writer_of_another_lock_closes_a_cycle() {
     let mut rig = Rig::abcd();
+    // The reader waits for the writer that holds A.
     rig.lock("A").lock("B").unlock("B").unlock("A");
     rig.lock("B").read("A", Read::Recursive).unlock("A").unlock("B");
     rig.finds(&[&format!("{CIRCULAR}: A --> B")]);
@@ -48,6 +51,7 @@ fn a_path_with_a_weak_joint_is_no_cycle() {
 #[test]
 fn recursion_of_readers() {
     let mut rig = Rig::abcd();
+    // A recursive reader may take its lock again; a shared one may wait for a writer that waits for it.
     rig.read("A", Read::Recursive).read("A", Read::Recursive).unlock("A").unlock("A");
     rig.clean();
     rig.read("B", Read::Shared).read("B", Read::Shared);
@@ -62,6 +66,7 @@ fn kzalloc(gfp: Gfp) -> Event {
 fn a_frozen_queue_and_reclaim_that_does_io() {
     let mut rig = Rig::new(&[]);
     let lock = Ext::Freeze;
+    // Without `__GFP_IO` reclaim submits no IO, so a frozen queue does not block it.
     rig.feed(&[Event::LockExt { lock, shared: false, attempt: false }, kzalloc(Gfp::NOIO), Event::UnlockExt { lock }]);
     rig.clean();
     rig.feed(&[Event::LockExt { lock, shared: false, attempt: false }, kzalloc(Gfp::NOFS), Event::UnlockExt { lock }]);
@@ -71,7 +76,9 @@ fn a_frozen_queue_and_reclaim_that_does_io() {
     assert!(rig.engine.reports()[0].edges[1].origin.is_some() && rig.engine.reports()[0].edges[0].origin.is_none());
 }
 
-/// A freeze waits for IO in flight and keeps new IO out: a task with IO in flight must not wait for more.
+/// A freeze waits for IO in flight and keeps new IO out.
+///
+/// A task with IO in flight must therefore not wait for more.
 #[test]
 fn io_in_flight_waits_for_no_other_io() {
     let lock = Ext::Freeze;
@@ -82,6 +89,7 @@ fn io_in_flight_waits_for_no_other_io() {
     rig.feed(&submit).feed(&[kzalloc(Gfp::NOFS), Event::UnlockExt { lock }]);
     rig.finds(&[&format!("{OURS}: io_reclaim --> q_usage_counter(io)")]);
     let mut rig = Rig::new(&[]);
+    // A freeze that begins between the two keeps the second from entering, and waits for the first.
     rig.feed(&submit).feed(&submit);
     rig.finds(&[&format!("{RECURSIVE}: q_usage_counter(io)")]);
 }
@@ -90,6 +98,7 @@ fn io_in_flight_waits_for_no_other_io() {
 fn reclaim_tries_the_shrinker_lock() {
     let mut rig = Rig::new(&[]);
     let lock = Ext::Shrinker;
+    // Registering a shrinker allocates under the lock; reclaim skips shrinkers if it cannot have the lock.
     rig.feed(&[
         Event::LockExt { lock, shared: false, attempt: false },
         kzalloc(Gfp::KERNEL),

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Which locks may be taken in which context, and what may be held when.
+//!
+//! Cases that depend on CONFIG_PROVE_RAW_LOCK_NESTING run with and without it.
 
 use super::{Class, Options, RAW, Rig, SLEEP, SPIN};
 use percuss_kernel::event::{Event, Ext};
@@ -21,6 +23,7 @@ fn a_mutex_under_a_spinlock() {
         let mut rig = rig(raw);
         rig.feed(&[SPIN_LOCK, MUTEX]);
         rig.finds(&[&format!("{WAIT}: pcpu_lock --> pcpu_alloc_mutex")]);
+        // The number of a context that allows everything is one higher when a `spinlock_t` has a number of its own.
         let context = if raw { "context-{5:5}" } else { "context-{4:4}" };
         assert!(rig.text(0).contains(context), "{}", rig.text(0));
     }
@@ -28,6 +31,7 @@ fn a_mutex_under_a_spinlock() {
 
 #[test]
 fn a_spinlock_under_a_raw_one() {
+    // Without PREEMPT_RT a `spinlock_t` spins, so it may be taken under a raw one.
     let mut plain = rig(false);
     plain.feed(&[RQ, SPIN_LOCK]);
     plain.clean();
@@ -40,6 +44,7 @@ fn a_spinlock_under_a_raw_one() {
 #[test]
 fn a_raw_lock_under_a_spinlock_and_all_under_a_mutex() {
     let mut rig = rig(true);
+    // From the longest wait to the shortest is the one order that is right everywhere.
     rig.nest(&["M", "S", "R"]);
     rig.clean();
 }
@@ -47,6 +52,7 @@ fn a_raw_lock_under_a_spinlock_and_all_under_a_mutex() {
 #[test]
 fn interrupts_restrict() {
     let enter = |hard| Event::Interrupt { hard, enter: true };
+    // On PREEMPT_RT soft interrupts run in threads, hard ones do not.
     let mut soft = rig(true);
     soft.feed(&[enter(false), SPIN_LOCK, SPIN_UNLOCK]);
     soft.clean();
@@ -64,6 +70,7 @@ fn interrupts_restrict() {
 #[test]
 fn a_spinlock_released_restricts_no_more() {
     let mut rig = rig(true);
+    // S goes from between the two others, so the limit of what is above it is computed anew.
     rig.lock("M").lock("S").lock("R").unlock("S").unlock("R").nest(&["S"]);
     rig.clean();
     rig.lock("R").lock("M");
@@ -72,6 +79,7 @@ fn a_spinlock_released_restricts_no_more() {
 
 #[test]
 fn locks_held_at_the_end_of_an_op() {
+    // Locks of the program may be held over ops, those of the allocator may not.
     let mut engine = rig(false);
     let freeze = Event::LockExt { lock: Ext::Freeze, shared: false, attempt: false };
     engine.feed(&[Event::OpBegin { op: 0 }, freeze, Event::OpEnd { op: 0, result: 0 }]);
@@ -87,6 +95,7 @@ fn locks_held_at_the_end_of_an_op() {
 fn an_op_in_an_interrupt_does_not_own_what_it_interrupts() {
     let mut rig = rig(false);
     rig.feed(&[Event::OpBegin { op: 0 }, MUTEX, Event::Interrupt { hard: true, enter: true }]);
+    // An op of an interrupt handler; the mutex below it is of the interrupted op.
     let op = op_number(limits::TASKS + limits::SHRINKERS, 0);
     rig.feed(&[Event::OpBegin { op }, SPIN_LOCK, SPIN_UNLOCK, Event::OpEnd { op, result: 0 }]);
     rig.clean();
@@ -98,6 +107,7 @@ fn an_op_in_an_interrupt_does_not_own_what_it_interrupts() {
 #[test]
 fn memory_with_a_lock_in_it() {
     let mut rig = rig(false);
+    // Not held: memory with a free lock in it may go.
     rig.engine.memory_freed(1, Class::ALLOC_MUTEX);
     rig.clean();
     rig.feed(&[MUTEX]);
@@ -109,6 +119,8 @@ fn memory_with_a_lock_in_it() {
 #[test]
 fn misuse_that_the_world_refused() {
     let mut rig = rig(false);
+    // The World does not carry out such a call, as its own locks would be wrong after it; the event says what was
+    // tried.
     rig.feed(&[MUTEX, Event::LockMisuse { lock: Lock::AllocMutex, unlock: false }]);
     rig.feed(&[Event::LockMisuse { lock: Lock::Pcpu, unlock: true }]);
     rig.finds(&[
@@ -121,6 +133,7 @@ fn misuse_that_the_world_refused() {
 #[test]
 fn sleeping_in_atomic_context() {
     let mut rig = rig(false);
+    // The title names the lock, if there is one, and otherwise what forbids to sleep.
     rig.feed(&[SPIN_LOCK, Event::SleepInAtomic { irqs_off: true }, SPIN_UNLOCK]);
     rig.feed(&[Event::Preempt { off: true }, Event::SleepInAtomic { irqs_off: false }]);
     let headline = "BUG: sleeping function called from invalid context";

@@ -7,7 +7,6 @@ use crate::matrix::Read;
 use crate::report::{Link, Lock};
 
 impl Page<'_> {
-    /// `print_circular_bug()`
     pub(super) fn circular(&mut self, next: &Lock, prev: &Lock) {
         self.head();
         self.wanted_and_held(next, prev);
@@ -45,7 +44,9 @@ impl Page<'_> {
         self.line(&prev);
     }
 
-    /// `print_circular_bug_entry()`
+    /// One lock of the chain, numbered from the wanted one on (`print_circular_bug_entry()`).
+    ///
+    /// A declared dependency has no acquisition to show, so its reason stands there instead.
     fn chain_entry(&mut self, depth: usize, link: &Link) {
         let lock = self.annotated(link.to);
         self.line("");
@@ -56,8 +57,11 @@ impl Page<'_> {
         }
     }
 
-    /// `print_circular_lock_scenario()`
+    /// Two CPUs that would deadlock (`print_circular_lock_scenario()`).
+    ///
+    /// Longer cycles need more than two; as in the kernel, those between stand under "Chain exists of".
     fn circular_scenario(&mut self, next: &Lock, prev: &Lock, old: &[Link]) {
+        // The lock before the held one on the path, which the second CPU takes in its place.
         let parent = old.last().map_or(next.class, |l| l.from);
         if parent != next.class {
             self.chain_exists([next.class, parent, prev.class]);
@@ -72,7 +76,6 @@ impl Page<'_> {
         self.deadlock();
     }
 
-    /// `print_deadlock_bug()`
     pub(super) fn recursive(&mut self, next: &Lock, prev: &Lock) {
         self.head();
         self.wanted_and_held(next, prev);

@@ -8,7 +8,6 @@ use crate::report::{Link, Lock};
 use crate::usage::Usage;
 
 impl Page<'_> {
-    /// `print_bad_irq_dependency()`
     pub(super) fn irq_order(
         &mut self,
         next: &Lock,
@@ -32,6 +31,7 @@ impl Page<'_> {
         self.line("");
         self.line("other info that might help us debug this:");
         self.line("");
+        // The scenario has room for one lock between the two ends, as the kernel's has.
         let middle = if prev.class == safe.0 { next.class } else { prev.class };
         self.irq_scenario(safe.0, middle, unsafe_.0);
         self.held();
@@ -52,6 +52,8 @@ impl Page<'_> {
     }
 
     /// One end of a bad dependency: the lock, and where it came to be safe or unsafe.
+    ///
+    /// "Safe" is the kernel's word for a lock that an interrupt takes, "unsafe" for one held with it enabled.
     fn became(&mut self, heading: &str, irq: &str, what: &str, lock: (Class, Usage)) {
         let name = self.annotated(lock.0);
         self.line("");
@@ -62,7 +64,7 @@ impl Page<'_> {
         self.usage_trace(lock.0, lock.1, 1);
     }
 
-    /// `print_irq_lock_scenario()`
+    /// An interrupt that waits for a lock whose holder waits for the interrupted task (`print_irq_lock_scenario()`).
     fn irq_scenario(&mut self, safe: Class, middle: Class, unsafe_: Class) {
         if middle != unsafe_ {
             self.chain_exists([safe, middle, unsafe_]);
@@ -78,7 +80,7 @@ impl Page<'_> {
         self.deadlock();
     }
 
-    /// `print_shortest_lock_dependencies()`: the classes along a path, with how they are used, and each dependency.
+    /// The classes along a path with how they are used, and each dependency (`print_shortest_lock_dependencies()`).
     fn dependencies(&mut self, first: Class, links: &[Link]) {
         self.class_header(first, 0);
         for (n, link) in links.iter().enumerate() {
@@ -93,11 +95,13 @@ impl Page<'_> {
         }
     }
 
-    /// `print_lock_class_header()`
+    /// A class with the place of each of its usages, in the order in which they were seen
+    /// (`print_lock_class_header()`).
     fn class_header(&mut self, class: Class, depth: usize) {
         let pad = " ".repeat(depth);
         let name = self.annotated(class);
         self.line(&format!("{pad}->{name} {{"));
+        // Collected first: printing needs the page mutably.
         let marks: Vec<Usage> = self.report.then.marks.iter().filter(|m| m.class == class).map(|m| m.usage).collect();
         for usage in marks {
             let heading = format!("{pad}   {} at:", usage.name());
@@ -107,7 +111,6 @@ impl Page<'_> {
         self.line(&format!("{pad} }}"));
     }
 
-    /// `print_irq_inversion_bug()`
     pub(super) fn irq_inversion(&mut self, lock: &Lock, other: (Class, Usage), forwards: bool) {
         let report = self.report;
         let irq = other.1.irq_name();
@@ -139,7 +142,6 @@ impl Page<'_> {
         self.backtrace();
     }
 
-    /// `print_usage_bug()`
     pub(super) fn inconsistent(&mut self, lock: &Lock, old: Usage, new: Usage) {
         self.head();
         self.line(&format!("inconsistent {{{}}} -> {{{}}} usage.", old.name(), new.name()));

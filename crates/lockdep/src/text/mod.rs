@@ -3,6 +3,9 @@
 //!
 //! Addresses are left out: a class has none. Where the kernel prints a stack, a report has the function that was
 //! called, its call site if known, and the op of the program.
+//!
+//! The functions that write a whole report are named after the variants of [`Kind`](super::Kind), whose documentation
+//! names the kernel's function for each.
 
 mod circular;
 mod irq;
@@ -15,10 +18,14 @@ use super::report::{Detail, Lock, Report};
 use super::usage::{self, Usage};
 
 /// Shows an op of the program, by its number.
+///
+/// The engine knows ops as numbers only; what they are is the caller's business.
 pub type ShowOp<'a> = &'a dyn Fn(u32) -> String;
 
 impl Report {
-    /// The whole report, in several lines.
+    /// The whole report, in several lines, each ended by a newline.
+    ///
+    /// [`Lockdep::finish`](super::Lockdep::finish) must have run for call sites to show.
     pub fn text(&self, op: ShowOp<'_>) -> String {
         let mut page = Page { report: self, op, out: String::with_capacity(2048) };
         match self.detail {
@@ -37,7 +44,7 @@ impl Report {
     }
 }
 
-/// A report that is being written.
+/// A report that is being written, line by line as the kernel prints it.
 struct Page<'a> {
     report: &'a Report,
     op: ShowOp<'a>,
@@ -71,6 +78,8 @@ impl Page<'_> {
     }
 
     /// A class as `print_lock_name()` shows it: ` (name){usage}-{outer:inner}`.
+    ///
+    /// Both wait types are the same here: only a few locks of the kernel have an outer one of their own.
     fn annotated(&self, class: Class) -> String {
         let then = &self.report.then;
         let wait = then.waits[class.at()];
@@ -91,6 +100,8 @@ impl Page<'_> {
     }
 
     /// What stands in for a stack of the kernel: the call, its site, and the op.
+    ///
+    /// A run has no stack of the caller, since the program is the caller.
     fn trace(&mut self, place: &Place, spaces: usize) {
         let pad = " ".repeat(spaces + 1);
         self.line(&format!("{pad}{}", place.call.name()));
@@ -101,7 +112,6 @@ impl Page<'_> {
         self.line(&format!("{pad}{}, event {}{op}", task_name(place.task), place.index));
     }
 
-    /// The place where a class was first used like this.
     fn usage_trace(&mut self, class: Class, usage: Usage, spaces: usize) {
         let mark = self.report.then.marks.iter().find(|m| m.class == class && m.usage == usage);
         if let Some(place) = mark.map(|m| m.place) {
@@ -143,12 +153,11 @@ impl Page<'_> {
         self.line("");
     }
 
-    /// A line in the left column of the scenario of two CPUs.
+    /// A line in the left column of the scenario of two CPUs, at the kernel's indentation.
     fn cpu0(&mut self, what: &str) {
         self.line(&format!("  {what};"));
     }
 
-    /// A line in its right column.
     fn cpu1(&mut self, what: &str) {
         self.line(&format!("{:31}{what};", ""));
     }

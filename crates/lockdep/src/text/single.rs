@@ -6,7 +6,6 @@ use crate::class::Class;
 use crate::report::Lock;
 
 impl Page<'_> {
-    /// `print_lock_invalid_wait_context()`
     pub(super) fn invalid_wait(&mut self, next: &Lock, context: u8) {
         self.head();
         let (task, wanted) = (self.task(), self.lock(next));
@@ -18,7 +17,6 @@ impl Page<'_> {
         self.backtrace();
     }
 
-    /// `print_unlock_imbalance_bug()`
     pub(super) fn unlock_balance(&mut self, class: Class) {
         self.head();
         let (task, name, place) = (self.task(), self.name(class), self.report.place);
@@ -33,7 +31,6 @@ impl Page<'_> {
         self.backtrace();
     }
 
-    /// `print_freed_lock_bug()`
     pub(super) fn held_lock_freed(&mut self, lock: &Lock) {
         self.head();
         let (task, lock) = (self.task(), self.lock(lock));
@@ -44,7 +41,6 @@ impl Page<'_> {
         self.backtrace();
     }
 
-    /// `print_held_locks_bug()`
     pub(super) fn locks_held(&mut self) {
         self.head();
         self.held();
@@ -52,7 +48,6 @@ impl Page<'_> {
         self.backtrace();
     }
 
-    /// `__might_resched()`
     pub(super) fn sleep_in_atomic(&mut self, irqs_off: bool) {
         let (report, then) = (self.report, &self.report.then);
         // Spinlocks count into the preempt count of the kernel; the number 2 is the wait type of spinlocks.
