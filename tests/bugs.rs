@@ -24,7 +24,7 @@ fn cells(part: &str) -> Vec<Vec<String>> {
     rows.map(|l| l.trim_matches('|').split('|').map(|c| c.trim().to_owned()).collect()).collect()
 }
 
-/// `scripts/detection` writes it: names and classes are those of `bugs/`.
+/// `scripts/detection` writes it: names and classes are those of `bugs/seeded/`.
 #[test]
 fn the_page_has_every_bug() {
     let bugs = select(&[]).unwrap();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use percuss::edit::{Action, Edit, EditError, Kind, apply, names};
+use percuss::edit::{Action, Edit, EditError, Purpose, apply, names};
 use percuss::tree::{Origin, Tree, TreeError, find_checkout, manifest};
 
 fn checkout() -> std::path::PathBuf {
@@ -41,14 +41,16 @@ fn small(dir: &Path) -> Tree {
 }
 
 fn edit(changes: &str) -> Edit {
-    let head =
-        "name = 'T1'\nkind = 'seeded'\ntitle = 't'\nstory = 's'\nclass = 'hints'\noracles = ['lockstep']\ntrees = []\n";
-    Edit::parse("T1", &format!("{head}{changes}")).unwrap()
+    let head = "name = 'T1'\ntitle = 't'\nstory = 's'\nclass = 'hints'\noracles = ['lockstep']\ntrees = []\n";
+    Edit::parse("T1", Purpose::Seeded, &format!("{head}{changes}")).unwrap()
 }
 
 #[test]
 fn the_table_is_the_directory() {
-    let entries = fs::read_dir(checkout().join("bugs")).unwrap();
+    let bugs = checkout().join("bugs");
+    assert!(fs::read_dir(&bugs).unwrap().all(|entry| entry.unwrap().path().is_dir()), "each edit has a purpose");
+    let folders = fs::read_dir(&bugs).unwrap().map(|entry| entry.unwrap().path());
+    let entries = folders.flat_map(|folder| fs::read_dir(folder).unwrap());
     let files: BTreeSet<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     assert_eq!(files, names().map(|name| format!("{name}.toml")).collect());
 }
@@ -57,17 +59,17 @@ fn the_table_is_the_directory() {
 fn every_edit_is_complete_and_small() {
     for (edit, name) in Edit::all().unwrap().iter().zip(names()) {
         assert_eq!(edit.name, name);
-        let prefix = match edit.kind {
+        let prefix = match edit.purpose {
             // What never was a kernel's bug has a name for a number.
-            Kind::Seeded if edit.upstream.is_none() && !name.starts_with('B') => "",
-            Kind::Seeded => "B",
-            Kind::Fix => "fix-B",
-            Kind::Crash => "crash-",
-            Kind::Variant => "",
+            Purpose::Seeded if edit.upstream.is_none() && !name.starts_with('B') => "",
+            Purpose::Seeded => "B",
+            Purpose::Fix => "fix-B",
+            Purpose::Crash => "crash-",
+            Purpose::Variant => "",
         };
         assert!(name.starts_with(prefix) && !edit.trees.is_empty(), "{name}");
-        assert_eq!(edit.oracles.is_empty(), edit.kind == Kind::Variant, "{name}");
-        assert_eq!(edit.title.starts_with("our variant: "), edit.kind == Kind::Variant, "{name}");
+        assert_eq!(edit.oracles.is_empty(), edit.purpose == Purpose::Variant, "{name}");
+        assert_eq!(edit.title.starts_with("our variant: "), edit.purpose == Purpose::Variant, "{name}");
         assert!(edit.story.trim().len() > edit.title.len(), "{name} tells no story");
         assert!(edit.trees.iter().all(|tree| manifest().entry(tree).is_some()), "{name} names an unknown tree");
         for change in &edit.changes {
@@ -140,7 +142,7 @@ fn edits_have_bases() {
     for none in ["B04", "v5"] {
         let error = Edit::variant(none).unwrap_err().to_string();
         assert!(
-            error.contains(&format!("unknown variant `{none}`\n  help: known variants are pre-9a5b183, ")),
+            error.contains(&format!("unknown variant `{none}`\n  help: known variants are noio-mask, ")),
             "{error}"
         );
     }
@@ -174,10 +176,10 @@ fn wrong_edits_say_so_and_change_nothing() {
 
 #[test]
 fn malformed_files() {
-    let head = "name = 'T1'\nkind = 'seeded'\ntitle = 't'\nstory = 's'\nclass = 'hints'\noracles = []\ntrees = []\n";
+    let head = "name = 'T1'\ntitle = 't'\nstory = 's'\nclass = 'hints'\noracles = []\ntrees = []\n";
     let change = "[[edit]]\nfile = 'f'\nfunction = 'f'\nanchor = 'x;'\n";
     let cases = [
-        ("kind = ", "T1: "),
+        ("title = ", "T1: "),
         (head, "missing field `edit`"),
         (&format!("{head}{change}action = 'delete'\ntext = 'x'"), "`delete` takes no text"),
         (&format!("{head}{change}action = 'after'"), "every other action needs one"),
@@ -187,7 +189,7 @@ fn malformed_files() {
         (&format!("{head}{change}action = 'delete'\nnht = 2"), "unknown field `nht`"),
     ];
     for (text, message) in cases {
-        let error = Edit::parse("T1", text).unwrap_err().to_string();
+        let error = Edit::parse("T1", Purpose::Seeded, text).unwrap_err().to_string();
         assert!(error.contains(message), "{error}");
     }
     let error = Edit::load("B99").unwrap_err().to_string();

@@ -16,7 +16,7 @@ fn all(tree: &str, name: &str) -> u64 {
     let image = Image::build(&ImageSpec { tree: tree.into(), ..ImageSpec::default() }).unwrap();
     let (session, facts) = image_session(&image.path, "C").unwrap();
     let mut examiner = Examiner::new(session, facts, image.quirks, Oracles::default()).unwrap();
-    let path = common::checkout().join(format!("corpora/schedules/{name}.percuss"));
+    let path = common::checkout().join(format!("corpora/exhaustive/{name}.percuss"));
     let program: Program = std::fs::read_to_string(path).unwrap().parse().unwrap();
     let mut strategy = Exhaustive::new(PREEMPTIONS);
     while strategy.next_run() {

@@ -4,7 +4,7 @@
 
 mod common;
 
-use percuss::edit::Edit;
+use percuss::edit::{Edit, Purpose};
 use percuss::image::Config;
 use percuss::judge::{Api, Probed, image_session};
 use percuss::kernel::event::Event;
@@ -18,14 +18,14 @@ fn image(changes: &[[&str; 4]]) -> Option<(TempDir, std::path::PathBuf)> {
     let tree = common::tree()?;
     let dir = tempfile::tempdir().unwrap();
     let mut overlay = Overlay::new(&tree, dir.path().join("overlay")).unwrap();
-    let head = "name = 'T'\nkind = 'seeded'\ntitle = 't'\nstory = 's'\nclass = 'gfp'\noracles = []\ntrees = []\n";
+    let head = "name = 'T'\ntitle = 't'\nstory = 's'\nclass = 'gfp'\noracles = []\ntrees = []\n";
     let change = |[file, function, anchor, text]: &[&str; 4]| {
         format!(
             "[[edit]]\nfile = '{file}'\nfunction = '{function}'\nanchor = '{anchor}'\naction = 'replace'\ntext = '{text}'\n"
         )
     };
     let edit = head.to_owned() + &changes.iter().map(change).collect::<String>();
-    Edit::parse("T", &edit).unwrap().apply(&mut overlay).unwrap();
+    Edit::parse("T", Purpose::Seeded, &edit).unwrap().apply(&mut overlay).unwrap();
     let request = CompileRequest {
         tree: tree.dir,
         overlay: Some(overlay.dir),

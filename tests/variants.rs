@@ -3,8 +3,10 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+
 use percuss::campaign::{Extent, Progress, generated};
-use percuss::edit::{Edit, Kind};
+use percuss::edit::{Edit, Purpose};
 use percuss::image::{Config, Image, ImageSpec};
 use percuss::judge::{ModelRun, Oracles, probe};
 use percuss::model::{Facts, Quirk, Quirks};
@@ -31,8 +33,9 @@ fn build(tree: &str, variant: &str, config: Config) -> Image {
 #[test]
 fn all_are_here() {
     let all = Edit::all().unwrap();
-    let names = all.iter().filter(|edit| edit.kind == Kind::Variant).map(|edit| edit.name.as_str());
-    assert_eq!(names.collect::<Vec<_>>(), VARIANTS.map(|(name, ..)| name));
+    let names: BTreeSet<&str> =
+        all.iter().filter(|edit| edit.purpose == Purpose::Variant).map(|edit| edit.name.as_str()).collect();
+    assert_eq!(names, BTreeSet::from(VARIANTS.map(|(name, ..)| name)));
 }
 
 #[test]

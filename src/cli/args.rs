@@ -325,7 +325,7 @@ pub enum BugsFormat {
 /// Arguments of `bugs`.
 #[derive(Debug, Args)]
 pub struct BugsArgs {
-    /// Names of seeded bugs (see `bugs/`), such as B23; all when left out
+    /// Names of seeded bugs (see `bugs/seeded/`), such as B23; all when left out
     pub names: Vec<String>,
     /// Kernel tree to put them into: 6.12, 6.1 or a directory
     #[arg(long, default_value = "6.12", value_name = "NAME|DIR")]

@@ -15,7 +15,7 @@ use percuss::judge::{Examiner, Oracles, image_session};
 use percuss::program::{Program, TABLE};
 
 /// Folders of corpora/ that are no target's: programs that other parts of percuss run.
-const OTHER: [&str; 4] = ["boot-fails", "quirks", "scenarios", "schedules"];
+const OTHER: [&str; 4] = ["boot-fails", "quirks", "scenarios", "exhaustive"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Edits: small named changes of the allocator, for measuring what percuss detects.
 //!
-//! A *seeded* edit puts a known bug (back) in, a *fix* takes a live one out, a *crash* makes the C misbehave as a
-//! program, a *variant* does what a patch under discussion is said to do. Each is a file of `bugs/`, in our own words and
-//! code; of the kernel's text it holds anchors only, at most one statement each, by which the place is found in any tree
-//! that has it. An edit may have another as its base, which is applied before it.
+//! Each edit is a file below `bugs/`, in our own words and code. Of the kernel's text it holds anchors only, at most one
+//! statement each, by which the place is found in any tree that has it. The folder says what the edit is for, see
+//! [`Purpose`]. An edit may have another as its base, which is applied before it.
 
 mod change;
 mod checkers;
@@ -28,11 +27,11 @@ pub use percuss_oracle::OracleKind;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
-    /// `B01`, `fix-B24`, `crash-null`: also the file's name.
+    /// `B01`, `fix-B24`, `crash-null`: also the file's name, without its ending.
     pub name: String,
-    /// What it is for.
-    pub kind: Kind,
-    /// One line.
+    /// Not in the file: its folder says it.
+    #[serde(skip)]
+    pub purpose: Purpose,
     pub title: String,
     /// What goes wrong, and how it shows.
     pub story: String,
@@ -60,17 +59,32 @@ pub struct Edit {
 }
 
 /// What an edit is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// Puts a bug in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// Puts a known bug in, or back in. The detection benchmark counts these.
+    #[default]
     Seeded,
-    /// Takes a live bug out.
+    /// Takes a bug out that the named trees still have.
     Fix,
-    /// Crashes, loops or recurses.
+    /// Makes the C crash, loop or recurse, to test that a worker survives it.
     Crash,
     /// Does what a proposed or an older kernel does, in our own words: it is never that kernel's text.
     Variant,
+}
+
+impl Purpose {
+    /// In the order in which errors list the names of edits.
+    pub const ALL: [Purpose; 4] = [Purpose::Seeded, Purpose::Fix, Purpose::Crash, Purpose::Variant];
+
+    /// The folder that holds such edits, by its path in the repository.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Purpose::Seeded => "bugs/seeded",
+            Purpose::Fix => "bugs/fixes",
+            Purpose::Crash => "bugs/crashes",
+            Purpose::Variant => "bugs/variants",
+        }
+    }
 }
 
 /// The part of the allocator an edit is about.
@@ -133,8 +147,8 @@ pub enum Need {
 impl Edit {
     /// The edit called `name`, whatever the case.
     pub fn load(name: &str) -> Result<Edit, EditError> {
-        let (name, text) = table::find(name).ok_or_else(|| unknown(name))?;
-        Edit::parse(name, text)
+        let file = table::find(name).ok_or_else(|| unknown(name))?;
+        Edit::parse(file.name, file.purpose, file.text)
     }
 
     /// The variant called `name`, whatever the case.
@@ -144,18 +158,18 @@ impl Edit {
     pub fn variant(name: &str) -> Result<Edit, EditError> {
         let unknown = || unknown_variant(name);
         let edit = Edit::load(name).map_err(|_| unknown())?;
-        if edit.kind == Kind::Variant { Ok(edit) } else { Err(unknown()) }
+        if edit.purpose == Purpose::Variant { Ok(edit) } else { Err(unknown()) }
     }
 
     /// The variants among what was applied to an overlay.
     pub fn variants_among(applied: &[String]) -> Vec<Edit> {
         let all = Edit::all().unwrap_or_default().into_iter();
-        all.filter(|edit| edit.kind == Kind::Variant && applied.contains(&edit.label())).collect()
+        all.filter(|edit| edit.purpose == Purpose::Variant && applied.contains(&edit.label())).collect()
     }
 
     /// Its name in reports, where a variant must not be taken for the patch it is named after.
     pub fn label(&self) -> String {
-        if self.kind == Kind::Variant { format!("our variant {}", self.name) } else { self.name.clone() }
+        if self.purpose == Purpose::Variant { format!("our variant {}", self.name) } else { self.name.clone() }
     }
 
     /// Every edit there is, in the order of [`names`].
@@ -164,9 +178,10 @@ impl Edit {
     }
 
     /// Reads an edit from TOML; `source` names it in errors.
-    pub fn parse(source: &str, text: &str) -> Result<Edit, EditError> {
+    pub fn parse(source: &str, purpose: Purpose, text: &str) -> Result<Edit, EditError> {
         let wrong = |detail: String| EditError::Format { edit: source.to_owned(), detail };
-        let edit: Edit = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        let mut edit: Edit = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        edit.purpose = purpose;
         for change in &edit.changes {
             if (change.action == Action::Delete) != change.text.is_empty() {
                 return Err(wrong("`delete` takes no text, every other action needs one".to_owned()));
@@ -215,7 +230,7 @@ fn unknown(name: &str) -> EditError {
 }
 
 fn unknown_variant(name: &str) -> EditError {
-    let known = Edit::all().unwrap_or_default().into_iter().filter(|edit| edit.kind == Kind::Variant);
+    let known = Edit::all().unwrap_or_default().into_iter().filter(|edit| edit.purpose == Purpose::Variant);
     let known = known.map(|edit| edit.name).collect::<Vec<_>>().join(", ");
     EditError::UnknownVariant { name: name.to_owned(), known }
 }

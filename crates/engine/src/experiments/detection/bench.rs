@@ -14,7 +14,7 @@ use crate::campaign::Progress;
 use crate::image::{Image, ImageError, ImageSpec};
 use crate::judge::Oracles;
 use crate::worker::{Lost, Setup};
-use percuss_source::edit::{Edit, Kind};
+use percuss_source::edit::{Edit, Purpose};
 
 /// What to measure, and how.
 #[derive(Debug, Clone)]
@@ -63,7 +63,7 @@ impl Bench {
 /// A name is no seeded bug's.
 pub fn select(names: &[String]) -> Result<Vec<Edit>, DetectionError> {
     let all = Edit::all().expect("files of this repository, which tests read");
-    let all: Vec<Edit> = all.into_iter().filter(|edit| edit.kind == Kind::Seeded).collect();
+    let all: Vec<Edit> = all.into_iter().filter(|edit| edit.purpose == Purpose::Seeded).collect();
     if names.is_empty() {
         return Ok(all);
     }

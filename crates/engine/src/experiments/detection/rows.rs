@@ -18,7 +18,7 @@ const fn apart(name: &'static str, kind: &'static str, why: &'static str) -> Apa
     Apart { name, kind, why }
 }
 
-/// All of them. One that has become an edit of `bugs/` is counted there and falls out by itself.
+/// All of them. One that has become an edit of `bugs/seeded/` is counted there and falls out by itself.
 const APART: [Apart; 12] = [
     apart("B14", "race", "pcpu_nr_empty_pop_pages read without the lock: one load, a matter for ThreadSanitizer"),
     apart("B15", "live", "the limit of warnings is counted down without a lock: in 6.12, a known finding of `check`"),
