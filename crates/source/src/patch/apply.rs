@@ -1,32 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Putting a diff's hunks into a text. Lines may have moved, context must match.
+//!
+//! A hunk goes to the matching place nearest to where its header and the hunks before it say, and never before those.
+//! If there is none, the error shows the place most like it and the first line that differs.
 
 use super::diff::{FileDiff, Hunk, Line};
 use super::error::Misfit;
 use super::lenient::{self, Mending};
 
-/// How lines are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Matching {
-    /// As they are.
     Exact,
-    /// Without regard to blanks; what is inserted gets its tabs back.
+    /// Without regard to blanks, where an exact match fails; what is inserted gets its tabs back.
     Lenient {
-        /// The patch has lost all its tabs, whatever else matches.
+        /// The patch has no tab at all, so it has lost them: inserted lines are mended even where the context, which
+        /// may have none in the tree either, matches exactly.
         tabless: bool,
     },
 }
 
-/// `text` with all hunks of `diff` in it, or the first hunk that does not fit.
+/// `text` with all hunks of `diff` in it.
+///
+/// # Errors
+/// The first hunk that does not fit.
 pub(super) fn apply(text: &str, diff: &FileDiff, matching: Matching) -> Result<String, Box<Misfit>> {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let mut out = String::with_capacity(text.len() + 1024);
     let (mut done, mut shift) = (0, 0);
     for (i, hunk) in diff.hunks.iter().enumerate() {
         let old = hunk.side(false);
-        // Without old lines the place is behind the line the header names.
+        // A hunk that only inserts names the line before; others name their first line.
         let stated = if old.is_empty() { hunk.start } else { hunk.start.saturating_sub(1) };
         let likely = stated.saturating_add_signed(shift).clamp(done, lines.len().max(done));
+        // `shift` is how far the last hunk was from its stated line, since lines inserted above move all that follow.
+        // Hunks of this diff move nothing: `lines` is the text before it.
         let exact = place(&lines, &old, done, likely, |a, b| a == b);
         let loose = || match matching {
             Matching::Exact => None,
@@ -49,12 +56,12 @@ pub(super) fn apply(text: &str, diff: &FileDiff, matching: Matching) -> Result<S
     Ok(out)
 }
 
-/// Adds what the hunk makes of the lines from `start` on; the number of the line behind them.
+/// Adds what the hunk makes of the lines from `start` on, and returns the number of the line after them.
 fn put(out: &mut String, lines: &[&str], hunk: &Hunk, start: usize, mending: Option<&Mending>) -> usize {
     let mut at = start;
     for line in &hunk.lines {
         match line {
-            // The tree's own line: a damaged patch has another.
+            // The tree's own line: a damaged patch has other blanks in it.
             Line::Context(_) => {
                 *out += lines[at];
                 at += 1;
@@ -69,7 +76,8 @@ fn put(out: &mut String, lines: &[&str], hunk: &Hunk, start: usize, mending: Opt
     at
 }
 
-/// Where `old` is, not before `from`: the place nearest to `likely`.
+/// Where `old` is, not before `from`: the place nearest to `likely`. None when it is nowhere. No lines at all fit
+/// everywhere.
 fn place(lines: &[&str], old: &[&str], from: usize, likely: usize, same: impl Fn(&str, &str) -> bool) -> Option<usize> {
     let last = lines.len().checked_sub(old.len())?;
     if old.is_empty() {
@@ -79,11 +87,13 @@ fn place(lines: &[&str], old: &[&str], from: usize, likely: usize, same: impl Fn
     (from..=last).filter(fits).min_by_key(|start| start.abs_diff(likely))
 }
 
-/// Says where the text first differs from what the hunk expects, at the place most like it.
+/// Describes where the text first differs from what the hunk expects, at the place that has most of its lines, and
+/// whether its result is there already: the commonest mistake is a tree that has the patch.
 fn misfit(lines: &[&str], hunk: &Hunk, (number, of): (usize, usize), likely: usize, matching: Matching) -> Misfit {
     let same = |a: &str, b: &str| a == b || (matching != Matching::Exact && lenient::same(a, b));
     let (old, new) = (hunk.side(false), hunk.side(true));
-    // A line or two that are there anyway prove nothing: something inserted does, or what was taken out between lines.
+    // A line or two that are there anyway prove nothing. An inserted line does, and so does context that is adjacent
+    // where lines were deleted between.
     let inserts = hunk.lines.iter().any(|line| matches!(line, Line::Insert(_)));
     let framed = [hunk.lines.first(), hunk.lines.last()].iter().all(|line| matches!(line, Some(Line::Context(_))));
     let changes = inserts || (framed && new.len() > 1);
@@ -94,7 +104,7 @@ fn misfit(lines: &[&str], hunk: &Hunk, (number, of): (usize, usize), likely: usi
     let best = (0..lines.len()).max_by_key(|&start| (likeness(start), std::cmp::Reverse(start.abs_diff(likely))));
     let start = best.unwrap_or(0);
     let at = (0..old.len()).find(|&i| lines.get(start + i).is_none_or(|line| !same(line, old[i]))).unwrap_or(0);
-    // Blanks are shown where nothing else differs.
+    // Blanks are shown where nothing else differs: two quotations that look the same would explain nothing.
     let blanks = old.get(at).map(|line| line.trim()) == lines.get(start + at).map(|line| line.trim());
     let show =
         |line: &str| if blanks { line.trim_end_matches('\n').replace('\t', "\\t") } else { line.trim().to_owned() };

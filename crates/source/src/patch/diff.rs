@@ -1,24 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Reading unified diffs, with git's headers or without.
+//!
+//! Counts in hunk headers must be right: a hunk whose lines were edited by hand, wrapped or cut off is reported with
+//! its line in the patch, for applying a part of it would be worse than none.
 
 use std::fmt;
 
-/// What a diff does to one file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct FileDiff {
     /// The name before, as it is written; None when the file is created.
     pub old: Option<String>,
     /// The name after; None when it is deleted.
     pub new: Option<String>,
-    /// More than a change of text.
     pub special: Option<Special>,
-    /// Changes, in order.
     pub hunks: Vec<Hunk>,
-    /// `---` and `+++` were seen.
+    /// `---` and `+++` were seen: from here on, what looks like git's header lines is text between diffs.
     named: bool,
 }
 
-/// What a diff may do besides changing text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Special {
     Rename,
@@ -26,20 +25,17 @@ pub(super) enum Special {
     Binary,
 }
 
-/// One change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Hunk {
-    /// Its `@@` line.
     pub header: String,
     /// Line of the patch it stands on, from 1.
     pub at: usize,
-    /// First line it changes, from 1; the line behind which it inserts when it has no old lines.
+    /// First line it changes, from 1; the line after which it inserts when it has no old lines.
     pub start: usize,
-    /// Its lines.
     pub lines: Vec<Line>,
 }
 
-/// A line of a hunk, with its line end unless it is the last of a file that has none.
+/// A line of a hunk without its marker, and with its line end unless it is the last of a file that has none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Line {
     Context(String),
@@ -56,7 +52,8 @@ impl Line {
 }
 
 impl Hunk {
-    /// The lines before, or those after.
+    /// The lines that the file has before the change, or those after it: context and deleted ones, or context and
+    /// inserted ones.
     pub fn side(&self, after: bool) -> Vec<&str> {
         let wanted = self.lines.iter().filter_map(|line| match line {
             Line::Context(line) => Some(line.as_str()),
@@ -67,15 +64,19 @@ impl Hunk {
     }
 }
 
-/// What is wrong with a diff.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Wrong {
-    /// There is none.
     None,
-    /// A hunk's lines are not as many as its header says.
-    Count { at: usize, header: String, what: &'static str },
-    /// A hunk's header is illegible.
-    Header { at: usize, line: String },
+    /// A hunk has more or fewer lines than its header says.
+    Count {
+        at: usize,
+        header: String,
+        what: &'static str,
+    },
+    Header {
+        at: usize,
+        line: String,
+    },
 }
 
 impl fmt::Display for Wrong {
@@ -88,7 +89,10 @@ impl fmt::Display for Wrong {
     }
 }
 
-/// Reads all diffs in `text`; what stands before and between them is skipped.
+/// Reads all diffs in `text`; what stands before and between them, such as a mail's text, is skipped.
+///
+/// # Errors
+/// There is no diff, or one is malformed.
 pub(super) fn parse(text: &str) -> Result<Vec<FileDiff>, Wrong> {
     let lines: Vec<&str> = text.lines().collect();
     let mut files: Vec<FileDiff> = Vec::new();
@@ -99,6 +103,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<FileDiff>, Wrong> {
             let (old, new) = git_names(names);
             files.push(FileDiff { old, new, ..FileDiff::default() });
         } else if let Some(pair) = names(&lines[at..]) {
+            // With git's header, these lines complete the diff that it began; without, they begin one.
             let file = match files.last_mut() {
                 Some(file) if !file.named => file,
                 _ => {
@@ -121,22 +126,22 @@ pub(super) fn parse(text: &str) -> Result<Vec<FileDiff>, Wrong> {
     if files.is_empty() { Err(Wrong::None) } else { Ok(files) }
 }
 
-/// The names of `---` and `+++` lines that belong together.
+/// The names of `---` and `+++` lines that belong together. A hunk must follow: mails have lines of dashes, too.
 fn names(lines: &[&str]) -> Option<(Option<String>, Option<String>)> {
     let old = lines[0].strip_prefix("--- ")?;
     let new = lines.get(1)?.strip_prefix("+++ ")?;
     lines.get(2)?.starts_with("@@").then(|| (name(old), name(new)))
 }
 
-/// A name without what follows it; None for no file.
+/// A name without the date that may follow it; None for `/dev/null`, which stands for no file.
 fn name(text: &str) -> Option<String> {
     let name = text.split('\t').next().unwrap_or_default();
-    // A date behind a name whose tab was lost; the kernel has no blanks in names.
+    // Where the tab was lost, a blank is before the date; the kernel has no blanks in names.
     let name = name.split(' ').next().unwrap_or_default().trim_matches('"');
     (name != "/dev/null").then(|| name.to_owned())
 }
 
-/// Both names of a `diff --git` line: halves of the same length.
+/// Both names of a `diff --git` line. They are all there is when a file is renamed or its mode changes.
 fn git_names(text: &str) -> (Option<String>, Option<String>) {
     let text = text.trim_end();
     match text.split_once(" b/") {
@@ -145,7 +150,7 @@ fn git_names(text: &str) -> (Option<String>, Option<String>) {
     }
 }
 
-/// Notes what one of git's header lines says.
+/// Notes what one of git's header lines says. Those that change nothing here, as `index` and `similarity`, are skipped.
 fn extended(line: &str, file: &mut FileDiff) {
     if file.named {
         return;
@@ -165,7 +170,10 @@ fn extended(line: &str, file: &mut FileDiff) {
     }
 }
 
-/// Reads the hunk whose header is line `at`; the number of the line behind it.
+/// Reads the hunk whose header is line `at`, and returns the number of the line after it.
+///
+/// # Errors
+/// The header is illegible, or its counts are not those of the lines.
 fn hunk(lines: &[&str], at: usize, file: &mut FileDiff) -> Result<usize, Wrong> {
     let header = lines[at];
     let wrong_header = || Wrong::Header { at: at + 1, line: header.to_owned() };
@@ -177,7 +185,7 @@ fn hunk(lines: &[&str], at: usize, file: &mut FileDiff) -> Result<usize, Wrong> 
         let line = *lines.get(next).ok_or_else(|| count("ends before it is complete"))?;
         let text = || format!("{}\n", line.get(1..).unwrap_or_default());
         match line.as_bytes().first() {
-            // Some editors take the blank of an empty line away.
+            // Some editors and mail programs remove the blank of an empty context line.
             Some(b' ') | None if old > 0 && new > 0 => {
                 (old, new) = (old - 1, new - 1);
                 hunk.lines.push(Line::Context(text()));
@@ -208,19 +216,19 @@ fn hunk(lines: &[&str], at: usize, file: &mut FileDiff) -> Result<usize, Wrong> 
     Ok(next)
 }
 
-/// `\ No newline at end of file` is about the line before.
+/// Takes the line end off the last line: `\ No newline at end of file` is about the line before it.
 fn no_line_end(hunk: &mut Hunk) {
     if let Some(line) = hunk.lines.last_mut() {
         line.text_mut().pop();
     }
 }
 
-/// A header without the function's name.
+/// A header without the function's name that git adds: errors quote it, and the ranges identify the hunk.
 fn short(header: &str) -> String {
     header[2..].split_once("@@").map_or_else(|| header.to_owned(), |(ranges, _)| format!("@@{ranges}@@"))
 }
 
-/// The old range's start and length and the new one's length.
+/// The old range's start and length and the new one's length. A length that is left out is 1.
 fn ranges(header: &str) -> Option<((usize, usize), usize)> {
     let (ranges, _) = header.strip_prefix("@@ -")?.split_once(" @@")?;
     let (old, new) = ranges.split_once(" +")?;

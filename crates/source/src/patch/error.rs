@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Why a patch could not be applied.
+//!
+//! Most users meet percuss with a patch that does not fit, so each message names the file, the hunk and the line,
+//! quotes the two lines that differ, and ends with one thing to try.
 
 use std::{fmt, io};
 
@@ -7,154 +10,83 @@ use thiserror::Error;
 
 use crate::tree::TreeError;
 
-/// A patch could not be read or applied.
+/// A patch could not be read or applied. The overlay is unchanged by it; patches before it in a series have been
+/// applied.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum PatchError {
-    /// The patch file cannot be read.
     #[error("cannot read the patch {patch}: {source}\n  help: check its path and permissions")]
-    Read {
-        /// The patch.
-        patch: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// It is no patch.
+    Read { patch: String, source: io::Error },
     #[error(
         "{patch} is not a patch percuss can read: {detail}\n  \
          help: give a unified diff, `git format-patch` output or an mbox"
     )]
-    Format {
-        /// The patch.
-        patch: String,
-        /// What is wrong with it.
-        detail: String,
-    },
-    /// Mails, none of which is a patch.
+    Format { patch: String, detail: String },
+    /// Mails, none of which is a patch: a cover letter, or answers only.
     #[error(
         "{patch} has no message with a diff ({messages} messages; replies do not count)\n  \
          help: save the whole thread as an mbox, or the message with the patch"
     )]
-    NoDiff {
-        /// The file.
-        patch: String,
-        /// Messages in it.
-        messages: usize,
-    },
-    /// Two patches have the same number.
+    NoDiff { patch: String, messages: usize },
     #[error(
         "{patch} is ambiguous: `{}` and `{}` both are {number}\n  help: give the patches one by one, each with --patch",
         titles[0], titles[1]
     )]
-    Twice {
-        /// The file.
-        patch: String,
-        /// The number.
-        number: String,
-        /// Their titles.
-        titles: [String; 2],
-    },
-    /// It does what no patch of the allocator needs.
+    Twice { patch: String, number: String, titles: [String; 2] },
+    /// It renames, copies or deletes a file that an image is made of, or is binary. No patch of the allocator needs
+    /// that.
     #[error("{patch} {what}: {file}\n  help: only patches that change or create text files are supported")]
-    Unsupported {
-        /// The patch.
-        patch: String,
-        /// The file.
-        file: String,
-        /// What it does.
-        what: &'static str,
-    },
-    /// It names a file outside the tree.
+    Unsupported { patch: String, file: String, what: &'static str },
     #[error("{patch} names a path outside the tree: `{path}`\n  help: paths must be relative and without `..`")]
-    Outside {
-        /// The patch.
-        patch: String,
-        /// The path.
-        path: String,
-    },
-    /// It changes a file the tree does not have.
+    Outside { patch: String, path: String },
     #[error(
         "{patch} changes {file}, which the tree does not have\n  \
          help: the patch may be for another version, or need one before it; see `percuss tree` for this one's"
     )]
-    NoFile {
-        /// The patch.
-        patch: String,
-        /// The file.
-        file: String,
-    },
-    /// It creates a file that is there.
+    NoFile { patch: String, file: String },
     #[error("{patch} creates {file}, which the tree has: it seems to be already applied\n  help: leave the patch out")]
-    Exists {
-        /// The patch.
-        patch: String,
-        /// The file.
-        file: String,
-    },
-    /// It changes nothing that an image is made of.
+    Exists { patch: String, file: String },
+    /// It changes nothing that an image is made of. A run would check the unpatched tree, and finding nothing would be
+    /// taken for praise of the patch.
     #[error("{patch} changes nothing that percuss compiles, only {files}\n  help: percuss compiles {compiled}")]
-    NotCompiled {
-        /// The patch.
-        patch: String,
-        /// The files it changes.
-        files: String,
-        /// What would be.
-        compiled: String,
-    },
-    /// It would fit if it were not damaged.
+    NotCompiled { patch: String, files: String, compiled: String },
+    /// It would fit if it were not damaged on its way. `source` is what is wrong with it as it is.
     #[error(
         "{}\n  help: it fits but for blanks, quoting, escaping or line ends; `--patch-lenient` takes it so",
         headline(source)
     )]
-    Damaged {
-        /// What is wrong with it as it is.
-        source: Box<PatchError>,
-    },
-    /// A hunk does not fit.
+    Damaged { source: Box<PatchError> },
     #[error("{patch}: {}", misfit.text(file))]
-    Hunk {
-        /// The patch.
-        patch: String,
-        /// The file it changes.
-        file: String,
-        /// Which hunk, and where.
-        misfit: Box<Misfit>,
-    },
+    Hunk { patch: String, file: String, misfit: Box<Misfit> },
     /// The tree or the overlay cannot be read or written.
     #[error(transparent)]
     Tree(#[from] TreeError),
 }
 
-/// A message without its help.
+/// A message without its help, to be followed by another one's.
 fn headline(error: &PatchError) -> String {
     let text = error.to_string();
     text.split("\n  help:").next().unwrap_or_default().to_owned()
 }
 
-/// A hunk that does not fit, and where.
+/// A hunk that does not fit, and the place in the file that is most like it. Line numbers count from 1.
 #[derive(Debug)]
 pub struct Misfit {
     /// Which hunk of the file, from 1.
     pub number: usize,
-    /// How many hunks the file has.
     pub of: usize,
-    /// Its `@@` line.
     pub header: String,
-    /// The line of the patch that is.
+    /// The line of the patch that the hunk's header is on.
     pub at: usize,
     /// The line of the file that differs first, at the place most like the hunk.
     pub line: usize,
-    /// What the hunk expects there.
     pub expected: String,
-    /// What is there.
     pub found: String,
-    /// Lines that are as expected at that place.
+    /// Lines of the hunk's `lines` that are as expected at that place, which begins at line `begins`.
     pub same: usize,
-    /// Lines the hunk expects.
     pub lines: usize,
-    /// First line of that place.
     pub begins: usize,
-    /// Whether the hunk's result is in the file already.
+    /// Whether the hunk's result is in the file already: then the tree has the patch, and the rest does not matter.
     pub applied: bool,
 }
 

@@ -6,19 +6,22 @@
 
 use std::borrow::Cow;
 
-/// Quoting taken away at most so often.
+/// Levels of quoting that are taken away at most. Threads seldom go deeper, and a text made of `>` must not cost a pass
+/// for each of them.
 const QUOTES: usize = 8;
-/// Columns of a tab.
+/// Columns of a tab, as everywhere in the kernel.
 const TAB: usize = 8;
 
-/// Whether two lines differ in blanks at most.
+/// Whether two lines differ in blanks at most. Blanks that come or go within a word do count, so `a b` is not `ab`.
 pub(super) fn same(a: &str, b: &str) -> bool {
     a.split_whitespace().eq(b.split_whitespace())
 }
 
-/// `text` with line ends, quoting, HTML entities and odd blanks as a patch has them.
+/// `text` with line ends, quoting, HTML entities and odd blanks as a patch has them. Tabs are not guessed here, since
+/// that needs the tree; see [`Mending`].
 pub(super) fn clean(text: &str) -> String {
     let mut text = text.replace("\r\n", "\n").replace('\u{200b}', "");
+    // Before the quoting, whose marks may be escaped as well.
     if escaped(&text) {
         text = entities(&text);
     }
@@ -32,12 +35,13 @@ pub(super) fn clean(text: &str) -> String {
     text
 }
 
-/// Lines that only a diff has.
+/// Whether a line begins as only those of a diff do.
 fn marks(line: &str) -> bool {
     line.starts_with("@@ -") || line.starts_with("diff --git ")
 }
 
-/// The text below one level of quoting; lines that are not quoted are somebody's answer and go.
+/// The text below one level of quoting; lines that are not quoted are the answer and go. None when the diff is not
+/// quoted, or there is none.
 fn unquoted(text: &str) -> Option<String> {
     if text.lines().any(marks) {
         return None;
@@ -48,7 +52,7 @@ fn unquoted(text: &str) -> Option<String> {
     })?;
     let mut out = String::with_capacity(text.len());
     for line in text.lines() {
-        // The blank behind the mark is lost where nothing follows it.
+        // Mail programs drop the blank after the mark where nothing follows it.
         if let Some(inner) = line.strip_prefix(quote).or_else(|| (line == quote.trim_end()).then_some("")) {
             out += inner;
             out.push('\n');
@@ -65,7 +69,7 @@ fn escaped(text: &str) -> bool {
     has && !text.lines().filter(code).any(raw)
 }
 
-/// Decodes the entities that archives make; each once, so that `&amp;lt;` is `&lt;`.
+/// Decodes the entities that archives make; each once, so that `&amp;lt;` becomes `&lt;`, as the C code had it.
 fn entities(text: &str) -> String {
     const ENTITIES: [(&str, &str); 7] = [
         ("&lt;", "<"),
@@ -81,6 +85,7 @@ fn entities(text: &str) -> String {
     while let Some(at) = rest.find('&') {
         out += &rest[..at];
         rest = &rest[at..];
+        // An `&` that begins no entity is C code.
         let (entity, plain) = ENTITIES.into_iter().find(|(e, _)| rest.starts_with(e)).unwrap_or(("&", "&"));
         out += plain;
         rest = &rest[entity.len()..];
@@ -89,11 +94,15 @@ fn entities(text: &str) -> String {
 }
 
 /// How inserted lines get their tabs back, learnt from lines that are in the tree.
+///
+/// A patch whose tabs became blanks still says how deep each line is. Context and deleted lines show which tabs and
+/// blanks the tree has at a depth; a depth that is seen nowhere gets as many tabs as fit.
 #[derive(Debug)]
 pub(super) struct Mending {
-    /// Leading blanks in the patch, and what the tree has there.
+    /// Columns of leading blanks in the patch, and the tabs and blanks that the tree has there.
     known: Vec<(usize, String)>,
-    /// Columns that are missing because the patch's marker took one of the first tab's.
+    /// 1 when the patch's marker took one column of the first tab's: a terminal shows `+<tab>` as eight columns, so
+    /// copied text has seven blanks after the marker.
     short: usize,
 }
 
@@ -106,11 +115,12 @@ impl Mending {
         Mending { known, short }
     }
 
-    /// The line as it belongs into the tree.
+    /// The line as it belongs into the tree. One that has a tab already, or no indentation, is left as it is.
     pub fn mend<'t>(&self, line: &'t str) -> Cow<'t, str> {
         let old = lead(line);
         let body = &line[old.len()..];
         if body.trim().is_empty() {
+            // The kernel has no blanks on empty lines.
             return Cow::Borrowed(line.trim_start_matches([' ', '\t']));
         }
         if old.is_empty() || old.contains('\t') {
@@ -125,12 +135,11 @@ impl Mending {
     }
 }
 
-/// The blanks a line begins with.
 fn lead(line: &str) -> &str {
     &line[..line.len() - line.trim_start_matches([' ', '\t']).len()]
 }
 
-/// How wide blanks are.
+/// How many columns tabs and blanks take from the beginning of a line.
 fn columns(blanks: &str) -> usize {
     blanks.chars().fold(0, |at, c| if c == '\t' { (at / TAB + 1) * TAB } else { at + 1 })
 }

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! From files to patches.
+//!
+//! The user saves what a web archive or a mail program offers and gives it to percuss: a diff, one message, or an mbox
+//! of a whole thread with answers and older versions. What is chosen from it, and what is missing, is noted for the
+//! report.
 
 use std::fs::File;
 use std::io::Read;
@@ -11,15 +15,15 @@ use super::mbox::{is_mail, messages};
 use super::series::{Member, choose};
 use super::{Patch, PatchError, lenient};
 
-/// Largest file that is read, in bytes: a busy list's month is not a series.
+/// Largest file that is read, in bytes. A thread has some hundred kilobytes; a file beyond this is an archive of a
+/// whole list or a device that never ends.
 const FILE_MAX: u64 = 64 << 20;
 
 /// Patches in the order in which they are applied.
 #[derive(Debug, Clone, Default)]
 pub struct Series {
-    /// The patches.
     pub patches: Vec<Patch>,
-    /// What a person should know: versions left out, numbers that are missing.
+    /// What a person should know, in whole sentences: versions that are left out, numbers that are missing.
     pub notes: Vec<String>,
 }
 
@@ -38,7 +42,8 @@ pub fn load(paths: &[PathBuf], lenient: bool) -> Result<Series, PatchError> {
     Ok(series)
 }
 
-/// The patches of a file called `name` that has been read.
+/// The patches of a file called `name` that has been read. Patches that come from elsewhere than a file, as in tests
+/// and fuzzing, use this.
 ///
 /// # Errors
 /// It is no patch of anything that percuss compiles.
@@ -59,7 +64,8 @@ fn read(path: &Path, name: &str) -> Result<Vec<u8>, PatchError> {
     let fail = |source| PatchError::Read { patch: name.to_owned(), source };
     let wrong = |detail: &str| PatchError::Format { patch: name.to_owned(), detail: detail.to_owned() };
     let mut bytes = Vec::new();
-    // Files may grow, and devices have no size: what is read is what counts.
+    // Files may grow, and devices have no size: what is read is what counts, and one byte more shows that there is
+    // more.
     File::open(path).map_err(fail)?.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(fail)?;
     if bytes.len() as u64 > FILE_MAX {
         return Err(wrong("it is larger than 64 MiB"));
@@ -71,7 +77,7 @@ fn file(name: &str, bytes: &[u8], lenient: bool) -> Result<(Vec<Patch>, Vec<Stri
     let cleaned;
     let mut bytes = bytes;
     if lenient && !is_mail(bytes) {
-        // A whole message may have been quoted.
+        // A whole message may have been quoted, with its headers: it is mail only once the quoting is gone.
         cleaned = lenient::clean(&String::from_utf8_lossy(bytes)).into_bytes();
         bytes = &cleaned;
     }
@@ -96,12 +102,14 @@ fn file(name: &str, bytes: &[u8], lenient: bool) -> Result<(Vec<Patch>, Vec<Stri
     Ok((members.into_iter().map(patch).collect(), notes))
 }
 
-/// Whether any of a file's patches changes what an image may be made of.
+/// Checks that at least one of a file's patches changes what an image may be made of. Otherwise the wrong file was
+/// given, and a run would check the unpatched tree and find nothing.
 fn something_compiled(name: &str, patches: &[Patch]) -> Result<(), PatchError> {
     let mut others: Vec<String> = Vec::new();
     for patch in patches {
-        // What is wrong with a patch is said when it is applied.
+        // An error of the patch itself is reported when it is applied, with the file and the hunk.
         let Ok((compiled, other)) = patch.compiled() else { return Ok(()) };
+        // A path that leaves the tree is an error of its own, which must not hide after this one.
         if !compiled.is_empty() || other.iter().any(|path| path.starts_with('/') || path.contains("..")) {
             return Ok(());
         }

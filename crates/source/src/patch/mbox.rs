@@ -1,34 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Mails: an mbox as mailing lists serve it, `git format-patch` output, or one raw message.
+//!
+//! Only subjects and texts matter. A message that cannot be parsed is left out; whether a patch of the series is
+//! missing shows in the numbering.
 
 use mailparse::{MailHeaderMap, ParsedMail, parse_mail};
 
 use super::diff;
 
-/// A message as far as it matters here.
+/// A message: its subject on one line and its text, both decoded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Message {
-    /// Its subject on one line, decoded.
     pub subject: String,
-    /// Its text, decoded.
     pub body: String,
 }
 
 impl Message {
-    /// An answer to another message: what it has of a patch is a quotation or a sketch.
+    /// Whether it answers another message: what it has of a patch is a quotation or a sketch. Other languages' mail
+    /// programs have prefixes of their own.
     pub fn is_reply(&self) -> bool {
         let subject = self.subject.to_ascii_lowercase();
         ["re:", "aw:", "fwd:", "fw:", "re["].iter().any(|begin| subject.starts_with(begin))
     }
 
-    /// Whether there is a diff in it.
     pub fn has_diff(&self) -> bool {
         !matches!(diff::parse(&self.body), Err(diff::Wrong::None))
     }
 }
 
-/// Whether a file is mail: it begins with a separator or with headers.
+/// Whether a file is mail: it begins with a separator or with headers. A diff may begin with `Index: FILE`, which looks
+/// like a header, so there must be one that every mail has.
 pub(super) fn is_mail(bytes: &[u8]) -> bool {
+    // The beginning is enough, and a large file is not copied.
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4096)]).into_owned();
     let mut lines = text.trim_start().lines();
     let Some(first) = lines.next() else { return false };
@@ -46,12 +49,12 @@ pub(super) fn is_mail(bytes: &[u8]) -> bool {
     header(first) && text.trim_start().lines().take_while(|line| !line.is_empty()).any(known)
 }
 
-/// The messages of a file, in its order.
 pub(super) fn messages(bytes: &[u8]) -> Vec<Message> {
     split(bytes).iter().filter_map(|raw| message(raw)).collect()
 }
 
-/// A separator: `From`, who, and a time as `ctime()` writes it. Anything else is a sentence.
+/// Whether a line separates messages: `From`, the sender, and a time as `ctime()` writes it. Any other line that begins
+/// so is a sentence: not every program quotes those.
 fn separates(line: &[u8]) -> bool {
     let Some(rest) = line.strip_prefix(b"From ") else { return false };
     let text = String::from_utf8_lossy(rest);
@@ -61,7 +64,8 @@ fn separates(line: &[u8]) -> bool {
     words.len() >= 4 && words.iter().any(time) && words.iter().any(year)
 }
 
-/// Splits an mbox, and takes its quoting of `From ` lines back.
+/// Splits an mbox, and takes its quoting of `From ` lines back: one `>` of each such line, as in the `mboxrd` format
+/// that lore.kernel.org serves.
 fn split(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut out: Vec<Vec<u8>> = Vec::new();
     for line in bytes.split_inclusive(|b| *b == b'\n') {
@@ -70,6 +74,7 @@ fn split(bytes: &[u8]) -> Vec<Vec<u8>> {
             continue;
         }
         if out.is_empty() {
+            // A message saved by hand may have no separator, and blank lines before it.
             if line.trim_ascii().is_empty() {
                 continue;
             }
@@ -91,7 +96,7 @@ fn message(raw: &[u8]) -> Option<Message> {
     Some(Message { subject: subject.split_whitespace().collect::<Vec<_>>().join(" "), body })
 }
 
-/// The plain texts of a message and its attachments, one behind the other.
+/// The plain texts of a message and its attachments, one after the other. HTML is left out: it repeats the plain text.
 fn texts(mail: &ParsedMail<'_>, out: &mut String) {
     if !mail.subparts.is_empty() {
         mail.subparts.iter().for_each(|part| texts(part, out));
@@ -101,7 +106,8 @@ fn texts(mail: &ParsedMail<'_>, out: &mut String) {
         return;
     }
     let Ok(text) = mail.get_body() else { return };
-    // Line ends of encoded bodies are those of mail.
+    // Encoded bodies keep the CR LF of mail, which transport takes away from others. A CR LF in a plain body is the
+    // patch's own and stays, to be reported.
     let encoding = mail.headers.get_first_value("Content-Transfer-Encoding").unwrap_or_default().to_ascii_lowercase();
     let encoded = encoding == "base64" || encoding == "quoted-printable";
     *out += &if encoded { text.replace("\r\n", "\n") } else { text };

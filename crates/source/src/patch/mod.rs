@@ -3,7 +3,9 @@
 //! tree.
 //!
 //! Lines may have moved, context must match. A file is changed by the whole patch or not at all, and what percuss does
-//! not compile is left alone.
+//! not compile is left alone: a series for the kernel also touches documents, Kconfig and other subsystems, and the
+//! allocator's part of it is what is checked. There is no fuzz as in `patch(1)`, which may put a hunk into the wrong
+//! function without a word.
 
 mod apply;
 mod diff;
@@ -27,39 +29,35 @@ use crate::tree::Overlay;
 /// One patch: what one message or one file of diffs does.
 #[derive(Debug, Clone)]
 pub struct Patch {
-    /// The file it is from, and its number in a series.
+    /// The file it is from, and its number in a series: what errors and reports call it.
     pub name: String,
-    /// Its subject, or its file.
     pub title: String,
     text: String,
     lenient: bool,
 }
 
-/// What a patch did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Applied {
-    /// The patch's [`name`](Patch::name).
     pub name: String,
-    /// Its [`title`](Patch::title).
     pub title: String,
-    /// Files it changed.
     pub changed: Vec<String>,
-    /// Files it would change that no image is made of.
+    /// Files it would change that no image is made of. Reports list them, since a patch may depend on such a change.
     pub ignored: Vec<String>,
 }
 
-/// What a diff does to a file of the tree.
+/// What a diff does to a file of the tree. The name of an ignored file is for reports only.
 enum Target {
     Change(String),
     Create(String),
     Ignore(String),
 }
 
-/// Changed files with their new texts, and the files that are ignored.
+/// Changed files with their new texts, and the files that are ignored. Nothing is written before all of a patch fits.
 type Plan = (Vec<(String, String)>, Vec<String>);
 
 impl Patch {
-    /// The patch `text` called `name`; `lenient` takes it damaged.
+    /// The patch `text` called `name`. With `lenient`, damage by mail programs and web archives is repaired: quoting,
+    /// HTML entities, line ends, and tabs that became blanks.
     pub fn new(name: &str, text: &str, lenient: bool) -> Patch {
         Patch { name: name.to_owned(), title: name.to_owned(), text: text.to_owned(), lenient }
     }
@@ -67,7 +65,8 @@ impl Patch {
     /// Applies it to `overlay`, or leaves that as it is.
     ///
     /// # Errors
-    /// It is no patch, or does not fit.
+    /// It is no patch, or does not fit. [`PatchError::Damaged`] means that it would fit with `lenient`, which is not
+    /// done unasked: the repaired patch is a guess.
     pub fn apply(&self, overlay: &mut Overlay) -> Result<Applied, PatchError> {
         let (files, ignored) = match self.plan(overlay, self.lenient) {
             Err(error) if self.may_be_damaged(&error) && self.plan(overlay, true).is_ok() => {
@@ -83,7 +82,8 @@ impl Patch {
         Ok(Applied { name: self.name.clone(), title: self.title.clone(), changed, ignored })
     }
 
-    /// What `text` becomes with each of its diffs, whatever file that is for.
+    /// What `text` becomes with each of its diffs, whatever file that is for. The fuzz target for patches uses it,
+    /// which has no tree.
     ///
     /// # Errors
     /// It is no patch, or does not fit.
@@ -97,7 +97,7 @@ impl Patch {
         self.diffs(self.lenient)?.iter().map(one).collect()
     }
 
-    /// The files it names that an image may be made of.
+    /// The files it names that an image may be made of, and the others. A diff may name two, `a/FILE` and `b/FILE`.
     fn compiled(&self) -> Result<(Vec<String>, Vec<String>), PatchError> {
         let (mut compiled, mut other) = (Vec::new(), Vec::new());
         for diff in self.diffs(self.lenient)? {
@@ -113,6 +113,7 @@ impl Patch {
         Ok((compiled, other))
     }
 
+    /// Whether a second try with `lenient` is worth while. A hunk that is already applied is no damage.
     fn may_be_damaged(&self, error: &PatchError) -> bool {
         let applied = matches!(error, PatchError::Hunk { misfit, .. } if misfit.applied);
         !self.lenient && !applied && matches!(error, PatchError::Hunk { .. } | PatchError::Format { .. })
@@ -124,13 +125,13 @@ impl Patch {
             return diff::parse(&lenient::clean(&self.text)).map_err(|error| wrong(error.to_string()));
         }
         let diffs = diff::parse(&self.text).map_err(|error| wrong(error.to_string()))?;
+        // After the syntax, which names a line. Context with CR LF would match nowhere, and each hunk would be blamed.
         if self.text.contains("\r\n") {
             return Err(wrong("its lines end in CR LF, those of the kernel in LF".to_owned()));
         }
         Ok(diffs)
     }
 
-    /// What it would do.
     fn plan(&self, overlay: &Overlay, lenient: bool) -> Result<Plan, PatchError> {
         let diffs = self.diffs(lenient)?;
         let matching = match lenient {
@@ -149,8 +150,10 @@ impl Patch {
                 Target::Create(file) => (file, true),
             };
             if diff.hunks.is_empty() {
-                continue; // a change of mode
+                // The diff changes the file's mode only.
+                continue;
             }
+            // A patch may have two diffs for one file; the second is for what the first makes of it.
             let index = match files.iter().position(|(known, _)| *known == file) {
                 Some(index) => index,
                 None => {
@@ -165,7 +168,11 @@ impl Patch {
         Ok((files, ignored))
     }
 
-    /// The file a diff is about, which must be inside the tree.
+    /// The file a diff is about, which must be inside the tree: a patch comes from a mailing list, and must not write
+    /// elsewhere.
+    ///
+    /// # Errors
+    /// The path leaves the tree, or the diff does something else than change or create a text file.
     fn target(&self, diff: &FileDiff, overlay: &Overlay) -> Result<Target, PatchError> {
         let names: Vec<&str> = [&diff.new, &diff.old].into_iter().flatten().map(String::as_str).collect();
         for path in &names {
@@ -184,6 +191,7 @@ impl Patch {
                 Some(file) => Err(PatchError::NoFile { patch: self.name.clone(), file: file.to_owned() }),
             };
         };
+        // Only for a file that an image may be made of: elsewhere in the kernel a series may rename what it likes.
         let unsupported = |what| Err(PatchError::Unsupported { patch: self.name.clone(), file: file.to_owned(), what });
         match diff.special {
             Some(Special::Rename) => unsupported("renames a file"),
@@ -200,12 +208,11 @@ fn has_tabs(diff: &FileDiff) -> bool {
     diff.hunks.iter().any(|hunk| hunk.side(false).iter().chain(&hunk.side(true)).any(|line| line.contains('\t')))
 }
 
-/// A path without its first component.
 fn strip(path: &str) -> &str {
     path.split_once('/').map_or(path, |(_, rest)| rest)
 }
 
-/// A path as a person would write it.
+/// A path without git's `a/` or `b/`, as a person would write it.
 fn shown(path: &str) -> &str {
     path.strip_prefix("a/").or_else(|| path.strip_prefix("b/")).unwrap_or(path)
 }

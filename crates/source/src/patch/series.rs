@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Which messages are the patches of a series, and in which order.
+//!
+//! A saved thread has a cover letter, answers with sketches, copies that came by several lists, and often older
+//! versions. The subjects decide; when they leave two possibilities, it is an error and not a guess.
 
 use super::PatchError;
 use super::mbox::Message;
@@ -7,15 +10,16 @@ use super::mbox::Message;
 /// What the brackets before a subject say, as in `[RFC PATCH v4 2/3]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Tag {
-    /// `v4`, and `v4.1`; v1 when none is given.
+    /// Major and minor: (4, 0) for `v4`, (4, 1) for `v4.1`, and (1, 0) when none is given.
     pub version: (u32, u32),
-    /// `2/3`
+    /// Number and length of the series: (2, 3) for `2/3`.
     pub number: Option<(u32, u32)>,
-    /// It says PATCH.
+    /// Whether it has the word PATCH.
     pub patch: bool,
 }
 
-/// Takes the brackets off a subject.
+/// Takes the brackets off a subject, and reads what is in them. Words that mean nothing here, as `RFC` and the names of
+/// subsystems, are skipped.
 pub(super) fn tag(subject: &str) -> (Tag, String) {
     let mut tag = Tag { version: (1, 0), ..Tag::default() };
     let mut rest = subject.trim();
@@ -30,7 +34,7 @@ pub(super) fn tag(subject: &str) -> (Tag, String) {
 
 fn read_word(word: &str, tag: &mut Tag) {
     let upper = word.to_ascii_uppercase();
-    // Some write `PATCHv2`.
+    // `PATCHv2` and `PATCH-v2` are common, though git writes `PATCH v2`.
     let (patch, version) = match upper.strip_prefix("PATCH") {
         Some(rest) => (true, rest.trim_start_matches('-')),
         None => (false, upper.as_str()),
@@ -49,18 +53,18 @@ fn read_word(word: &str, tag: &mut Tag) {
     }
 }
 
-/// A patch of a series.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Member {
     /// Number and length of the series, where the subject has them.
     pub number: Option<(u32, u32)>,
-    /// The subject without brackets.
     pub title: String,
-    /// The message's text.
     pub text: String,
 }
 
 /// The patches among the messages of `file`, in order, and what a person should know about the choice.
+///
+/// # Errors
+/// No message has a patch, or two different ones have the same number.
 pub(super) fn choose(file: &str, messages: Vec<Message>) -> Result<(Vec<Member>, Vec<String>), PatchError> {
     let all = messages.len();
     let patches = messages.into_iter().filter(|m| !m.is_reply() && m.has_diff()).map(|m| {
@@ -71,12 +75,13 @@ pub(super) fn choose(file: &str, messages: Vec<Message>) -> Result<(Vec<Member>,
     if patches.is_empty() {
         return Err(PatchError::NoDiff { patch: file.to_owned(), messages: all });
     }
-    // In a thread, a diff without the word is a sketch of somebody's.
+    // In a thread, a diff without the word PATCH in its subject is a sketch. Alone, it is the patch.
     if patches.iter().any(|(tag, _)| tag.patch) {
         patches.retain(|(tag, _)| tag.patch);
     }
     let mut notes = Vec::new();
     newest(file, &mut patches, &mut notes);
+    // Without numbers, the order of the file is the best there is.
     if patches.iter().all(|(tag, _)| tag.number.is_some()) {
         patches.sort_by_key(|(tag, _)| tag.number);
     }
@@ -85,7 +90,7 @@ pub(super) fn choose(file: &str, messages: Vec<Message>) -> Result<(Vec<Member>,
         member.number = tag.number;
         match members.last() {
             Some(last) if tag.number.is_some() && last.number == member.number => {
-                // The same mail came by two lists.
+                // The same mail came by two lists, each of which may add blank lines at the end.
                 if last.text.trim_end() != member.text.trim_end() {
                     return Err(twice(file, last, &member));
                 }
@@ -97,7 +102,7 @@ pub(super) fn choose(file: &str, messages: Vec<Message>) -> Result<(Vec<Member>,
     Ok((members, notes))
 }
 
-/// Keeps the newest version only.
+/// Keeps the newest version only, and notes which ones are left out.
 fn newest(file: &str, patches: &mut Vec<(Tag, Member)>, notes: &mut Vec<String>) {
     let mut versions: Vec<(u32, u32)> = patches.iter().map(|(tag, _)| tag.version).collect();
     versions.sort_unstable();
@@ -124,10 +129,11 @@ fn twice(file: &str, first: &Member, second: &Member) -> PatchError {
     }
 }
 
-/// Says which numbers of the series are not there.
+/// Notes which numbers of the series are not there. It is no error: the missing ones may be for other subsystems.
 fn missing(file: &str, members: &[Member], notes: &mut Vec<String>) {
     let Some((_, of)) = members.last().and_then(|member| member.number) else { return };
     let there = |n: &u32| members.iter().any(|member| member.number.is_some_and(|(number, _)| number == *n));
+    // A subject can claim any length; the note must stay readable.
     let gone: Vec<String> = (1..=of.min(999)).filter(|n| !there(n)).map(|n| format!("{n}/{of}")).collect();
     if !gone.is_empty() {
         notes.push(format!("{file} lacks {} of its series", gone.join(", ")));
