@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Bad input and a bad environment: exit code 2, one clear message, nothing half done.
+//! Bad input and a bad environment: exit code 2, one clear message, and nothing done by halves.
+//!
+//! Exit codes are what `git bisect run` and scripts decide by: 1 means a finding, so no mistake of the user may give
+//! it.
 
 mod common;
 
@@ -12,7 +15,8 @@ use tempfile::TempDir;
 
 const PROGRAM: &str = "task a\n  x = alloc 64\n  free x\n";
 
-/// Exit code 2 and nothing on standard output; the message, with the directory called DIR, is as it was.
+/// Asserts exit code 2 and nothing on standard output. The message is pinned by a snapshot, with the scratch directory
+/// replaced by DIR.
 #[track_caller]
 fn refused(name: &str, dir: &Path, done: Done) {
     assert_eq!((done.code, done.out.as_str()), (2, ""), "{}", done.err);
@@ -20,7 +24,6 @@ fn refused(name: &str, dir: &Path, done: Done) {
     insta::assert_snapshot!(name, message);
 }
 
-/// A file with this content, and its path.
 fn file(dir: &TempDir, name: &str, bytes: impl AsRef<[u8]>) -> String {
     let path = dir.path().join(name);
     fs::write(&path, bytes).unwrap();
@@ -52,6 +55,7 @@ fn programs_that_are_none() {
 fn programs_that_are_huge() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("zeros");
+    // A sparse file: it has no blocks on the disk, but reading it whole would take a gigabyte of memory.
     File::create(&path).unwrap().set_len(1 << 30).unwrap();
     refused("a-gigabyte", dir.path(), percuss(&["show", path.to_str().unwrap()]));
     refused("endless", dir.path(), percuss(&["show", "/dev/zero"]));
@@ -79,7 +83,7 @@ fn usage() {
         c.current_dir(dir.path());
         refused(name, dir.path(), run(c));
     }
-    // Those that list what there is change when more is there.
+    // Messages that list all trees or edits are not pinned whole: they change whenever one is added.
     let tree = percuss(&["check", "--tree", "6.13"]);
     assert_eq!((tree.code, tree.out.as_str()), (2, ""), "{}", tree.err);
     assert!(tree.err.contains("unknown kernel tree `6.13`: not one of 6.12, "), "{}", tree.err);
@@ -103,7 +107,7 @@ fn trees_that_are_none() {
     assert_eq!((none.code, none.out.as_str()), (2, ""), "{}", none.err);
     assert!(none.err.contains("unknown kernel tree") && none.err.contains("and not a directory"), "{}", none.err);
 
-    // Away from the checkout and its unpacked trees.
+    // Away from the checkout, where percuss would find its unpacked trees.
     let tarballs = dir.path().join("tarballs");
     fs::create_dir(&tarballs).unwrap();
     fs::write(tarballs.join("linux-source-6.12.tar.xz"), b"\xfd7zXZ\0 and no more").unwrap();
@@ -138,7 +142,8 @@ fn patches_that_do_not_apply() {
     assert_eq!(done.code, 2, "{}", done.err);
 }
 
-/// A change of our own: a line put before the first that has `anchor`.
+/// A patch of our own words that inserts a line before the first one with `anchor`, and the text that it leads to. The
+/// patch is made from the installed tree while the test runs, so that no kernel text stands here.
 fn diff_of(before: &str, anchor: &str, line: &str) -> (String, String) {
     let at = before.lines().position(|l| l.contains(anchor)).unwrap();
     let mut lines: Vec<&str> = before.lines().collect();
@@ -148,15 +153,18 @@ fn diff_of(before: &str, anchor: &str, line: &str) -> (String, String) {
     (after, diff.replace("--- original", "--- a/mm/percpu.c").replace("+++ modified", "+++ b/mm/percpu.c"))
 }
 
-/// One verdict a patch, the last of them of all; the exit code is the worst.
 #[test]
 fn a_series_patch_by_patch() {
+    // The mails come in the wrong order, as a list delivers them. The first patch breaks the build and the second mends
+    // it: only a check of each patch sees that, and a bisection of the series would stop there. The worst exit code is
+    // that of all.
     let Some(tree) = tree() else { return };
     let dir = tempfile::tempdir().unwrap();
     let text = fs::read_to_string(tree.path("mm/percpu.c")).unwrap();
     let anchor = "static int pcpu_unit_pages";
     let (text, first) = diff_of(&text, anchor, "#error broken on purpose");
     let (_, second) = diff_of(&text, anchor, "#define percuss_unused 1");
+    // The second patch also removes the line of the first, so its hunk gets one line less.
     let second = second.replace(" #error broken on purpose", "-#error broken on purpose");
     let second = second.replace(",7 @@", ",6 @@").replace(",8 @@", ",6 @@");
     let mail = |subject: &str, body: &str| {
@@ -182,9 +190,9 @@ fn a_series_patch_by_patch() {
     assert_eq!(lines[1]["patch_files"][1]["ignored"][0], "mm/vmalloc.c");
 }
 
-/// Headers that nothing includes are as good as no patch.
 #[test]
 fn patches_of_what_is_not_compiled() {
+    // Such a patch changes no image. A check of it would find nothing new and be taken for a verdict on the patch.
     let Some(tree) = tree() else { return };
     let dir = tempfile::tempdir().unwrap();
     let first = fs::read_to_string(tree.path("mm/percpu-stats.c")).unwrap();
@@ -197,9 +205,9 @@ fn patches_of_what_is_not_compiled() {
     }
 }
 
-/// Before any program runs, and without leaving anything.
 #[test]
 fn findings_that_cannot_be_written() {
+    // The directory is tried before any program runs: a finding after hours that cannot be saved is lost.
     let dir = tempfile::tempdir().unwrap();
     let blocked = file(&dir, "file", "");
     for out in [blocked.clone(), format!("{blocked}/below")] {
@@ -207,11 +215,13 @@ fn findings_that_cannot_be_written() {
         assert_eq!((done.code, done.out.as_str()), (2, ""), "{}", done.err);
         assert!(done.err.contains("cannot write findings to"), "{}", done.err);
     }
+    // Nothing is left but the file that was in the way.
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }
 
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
+    // `percuss show FILE | head` closes the pipe early, which is what the user wanted. A full disk is an error.
     let dir = tempfile::tempdir().unwrap();
     let path = file(&dir, "p", PROGRAM);
     let (reader, writer) = std::io::pipe().unwrap();
@@ -239,9 +249,10 @@ fn programs_come_from_files_and_standard_input() {
     assert_eq!(percuss(&["show", &again]).out, shown.out);
 }
 
-/// What a real kernel was asked for is a program, and what of it is not in there is told.
 #[test]
 fn traces_are_programs() {
+    // A trace begins in the middle of a kernel's life. Frees of what was allocated before it cannot be replayed, and
+    // the user has to learn that they are left out.
     let trace = checkout().join("corpora/trace/destroy");
     let shown = percuss(&["show", trace.to_str().unwrap()]);
     assert_eq!(shown.code, 0, "{}", shown.err);
@@ -249,9 +260,9 @@ fn traces_are_programs() {
     assert!(shown.err.contains("frees are left out"), "{}", shown.err);
 }
 
-/// `git bisect run` skips what does not build.
 #[test]
 fn a_tree_that_does_not_build() {
+    // 125 is the code at which `git bisect run` skips a commit; with 1 it would be taken for a bad one.
     let Some(tree) = tree() else { return };
     let dir = tempfile::tempdir().unwrap();
     let broken = dir.path().join("linux");

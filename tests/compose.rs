@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Conflicts of locks that take several programs: each comes out as one program that shows it alone.
+//!
+//! lockdep in a kernel joins what it saw since boot. Programs of a campaign are separate boots, so the graph over all
+//! of them finds the conflict and a program is composed of those that contributed to it.
 
 mod common;
 
@@ -34,7 +37,8 @@ fn orders(batch: &Batch) -> Vec<&str> {
     of.map(|f| f.finding.title.as_str()).collect()
 }
 
-/// Runs the programs, of which none shows anything of the order of locks, and puts together what they show.
+/// Runs the programs, asserts that none of them shows a conflict by itself, and returns what can be composed of the
+/// orders that they show together.
 fn composed(setup: &Setup, texts: &[&str]) -> Vec<Found> {
     let programs = programs(texts);
     let batch = listed(setup, 0, &programs).unwrap();
@@ -42,7 +46,8 @@ fn composed(setup: &Setup, texts: &[&str]) -> Vec<Found> {
     compose(setup, &batch.order, &|index| Ok(programs[index as usize].clone())).unwrap()
 }
 
-/// The finding's program shows it by itself, and still when it is made small.
+/// Asserts that the composed program keeps the contract of callers, shows the finding by itself, and still does when it
+/// is minimized to at most `most` ops, which is returned.
 #[track_caller]
 fn shows_alone(setup: &Setup, found: &Found, most: usize) -> Program {
     let program = Program::decode(&found.program);
@@ -76,6 +81,7 @@ fn the_live_cycle_of_two_programs() {
     // Which of the two came first does not matter.
     assert_eq!(composed(&setup, &[NEEDS_A_CHUNK, UNDER_FS])[0].finding.title, title);
     // With the masks of v4 there is no cycle to be put together.
+    // Otherwise composing could put together a cycle that the tree does not have.
     let (_image, v4) = build(&[], Some("v4"));
     assert_eq!(composed(&v4, &[UNDER_FS, NEEDS_A_CHUNK]), []);
 }
@@ -96,7 +102,9 @@ fn two_orders_in_two_programs() {
 }
 
 #[test]
-fn interrupts_and_who_they_interrupt_in_two_programs() {
+fn an_interrupt_and_its_task_in_two_programs() {
+    // One program takes the lock in an interrupt, the other takes it with interrupts on: each is fine as long as the
+    // other does not exist.
     if common::tree().is_none() {
         return;
     }
@@ -109,9 +117,10 @@ fn interrupts_and_who_they_interrupt_in_two_programs() {
     shows_alone(&setup, conflict, 5);
 }
 
-/// Parts that cannot be put together are a finding all the same, which names them.
 #[test]
 fn what_cannot_be_put_together_is_reported_in_parts() {
+    // A conflict is real even when no composed program shows it, so it must not be dropped: it is reported with its
+    // parts.
     if common::tree().is_none() {
         return;
     }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Findings that take several tasks: they come with the schedule that gives them, and that is made small.
+//! Findings that take several tasks: each comes with the schedule that gives it, and the schedule is minimized as well.
+//!
+//! A strategy decides the schedule while the program runs. Unless it is written down, the finding cannot be seen again.
 
 mod common;
 
@@ -12,7 +14,8 @@ use percuss::oracle::OracleKind;
 use percuss::program::{Generator, Program};
 use percuss::worker::Setup;
 
-/// Programs of a request to a worker here.
+/// Programs of one request to a worker. Large enough that starting it costs little, small enough that a search ends
+/// soon after it has found something.
 const STEP: u64 = 256;
 
 fn setup(edits: &[&str], seed: u64) -> (Image, Setup) {
@@ -20,12 +23,11 @@ fn setup(edits: &[&str], seed: u64) -> (Image, Setup) {
     let image = Image::build(&ImageSpec { tree: "6.12".into(), edits, ..ImageSpec::default() }).unwrap();
     let mut setup = image.setup(seed, Oracles::default());
     setup.worker = Some(env!("CARGO_BIN_EXE_percuss").into());
-    // Those of the tree: an edit must not be taken for a quirk.
+    // The quirks of the tree, not of a probe: an edit must not be taken for a quirk.
     setup.quirks = Quirks::v6_12();
     (image, setup)
 }
 
-/// The first program of the seed that shows what is asked for.
 fn first(setup: &Setup, wanted: impl Fn(&Found) -> bool) -> Found {
     for from in (0..20_000).step_by(STEP as usize) {
         let batch = span(setup, from, from + STEP).unwrap();
@@ -58,12 +60,14 @@ fn programs_of_findings_replay() {
             assert!(again.found.iter().any(|f| f.finding == found.finding), "{:?}\n{program}", found.finding);
         }
     }
+    // Most programs run under their own schedule. Those under a strategy are what could fail to replay.
     assert!(findings > 20 && scheduled > 2, "{findings} findings, {scheduled} under a strategy");
 }
 
-/// Its schedule is known up to where the process ended.
 #[test]
 fn programs_that_end_their_worker_replay() {
+    // A worker that crashes cannot send the schedule at the end of the program. It is known up to the crash because
+    // each turn is noted as it begins.
     if common::tree().is_none() {
         return;
     }
@@ -72,6 +76,7 @@ fn programs_that_end_their_worker_replay() {
     let mut crashes = 0;
     for i in 0..4000 {
         let own = generator.program(i);
+        // A strategy has nothing to decide with one task.
         if own.tasks.len() < 2 {
             continue;
         }
@@ -79,6 +84,7 @@ fn programs_that_end_their_worker_replay() {
         let crash = batch.found.iter().find(|f| f.finding.oracle == OracleKind::Crash);
         let Some(found) = crash else { continue };
         let program = Program::decode(&found.program);
+        // Not under a strategy, or one that decided the same.
         if program.schedule == own.schedule {
             continue;
         }
@@ -91,9 +97,10 @@ fn programs_that_end_their_worker_replay() {
     panic!("{crashes} crashes under a strategy");
 }
 
-/// Two tasks populate one page: one of them has to be stopped in between.
 #[test]
 fn the_schedule_of_b70_is_made_small() {
+    // B70 lets two tasks populate one page: one of them has to be stopped in between, so the least that shows it is two
+    // tasks and one preemption.
     if common::tree().is_none() {
         return;
     }
@@ -115,23 +122,26 @@ fn the_schedule_of_b70_is_made_small() {
     assert!(one(&base, &small).unwrap().found.iter().all(|f| f.finding.quirk.is_some()), "{small}");
 }
 
-/// The report names the task that never unlocks, and the tasks that wait for it.
 #[test]
 fn a_mutex_that_is_kept() {
+    // B71 leaves the mutex locked on a path of allocation, and the task ends with it held.
     if common::tree().is_none() {
         return;
     }
     let (_image, setup) = setup(&["B71"], 1);
     let program: Program = "task a\n x = alloc 64\ntask b\n y = alloc 64\n".parse().unwrap();
     let found = one(&setup, &program).unwrap().found;
+    // The report has to name the task that never unlocks and the tasks that wait for it; a list of waiters alone does
+    // not say what to look at.
     let deadlock = found.iter().find(|f| f.finding.title.contains("deadlock in")).map(|f| &f.finding.detail);
     let detail = deadlock.unwrap_or_else(|| panic!("{found:#?}"));
     assert!(detail.contains("task b waits for pcpu_alloc_mutex, held by task a, which has ended"), "{detail}");
 }
 
-/// A loop that lets others run ends at the limit on events, whatever the others do.
 #[test]
 fn a_loop_that_lets_others_run() {
+    // The loop calls cond_resched(), so the World can switch tasks and a limit on time alone would count the others'
+    // work. The limit on events ends it, whatever the others do.
     if common::tree().is_none() {
         return;
     }
@@ -145,8 +155,8 @@ fn a_loop_that_lets_others_run() {
     }
 }
 
-/// Tasks that look for memory in turns, and find none, do not do so for ever: not where one holds the mutex that the other
-/// waits for, nor where both retry.
+/// Tasks that look for memory in turns, and find none, do not do so for ever: not where one holds the mutex that the
+/// other waits for, nor where both retry.
 #[test]
 fn tasks_that_look_for_memory_for_ever() {
     let text = "
@@ -160,6 +170,7 @@ task b
     let with = Quirks::v6_12().with(Quirk::BackingNofail);
     for quirks in [with.with(Quirk::BackingUnderMutex), with.without(Quirk::BackingUnderMutex)] {
         let mut run = ModelRun::new(Facts::default(), quirks).unwrap();
+        // One task is stopped at different depths of its search, with and without the mutex at that moment.
         for points in [1, 20, 40, 60, 80] {
             let program: Program = format!("{text}schedule a:{points} b:{points} a:3 b:50\n").parse().unwrap();
             run.run(&program).unwrap();

@@ -10,19 +10,19 @@ use common::{Done, percuss};
 use percuss::program::Program;
 use serde_json::Value;
 
-/// One object; the command's exit code is that of no failure.
+/// Runs `percuss diff` and returns its JSON. The exit code has to be that of success: a difference is no failure.
 fn diff(args: &[&str]) -> Value {
     let done = percuss(&[&["diff", "--format", "json"], args].concat());
     assert_eq!(done.code, 0, "{}", done.err);
     serde_json::from_str(&done.out).unwrap()
 }
 
-/// Changes of a class.
 fn changes<'a>(json: &'a Value, class: &str) -> Vec<&'a Value> {
     json["changes"].as_array().unwrap().iter().filter(|c| c["class"] == class).collect()
 }
 
-/// The first change of a class that begins so.
+/// The first change of a class whose text begins with `what`. Texts go on with numbers of lines and counts, which
+/// differ between versions of a tree.
 fn change<'a>(json: &'a Value, class: &str, what: &str) -> &'a Value {
     let all = changes(json, class);
     let found = all.iter().find(|c| c["what"].as_str().unwrap().starts_with(what));
@@ -48,9 +48,10 @@ fn a_tree_and_itself() {
     assert!(out.ends_with(" programs\n\nno change\n"), "{out}");
 }
 
-/// B36 shows where a unit crosses 2 MiB: only there a page table can be missing while others are mapped.
 #[test]
 fn two_trees() {
+    // No generated programs, since those of the corpora show these changes in seconds. B36 takes a unit that crosses 2
+    // MiB: only there a page table can be missing while others are mapped.
     if !common::has_trees() {
         return;
     }
@@ -62,7 +63,7 @@ fn two_trees() {
     }
     let freed = program(change(&json, "reports", "- percuss: page freed while still mapped"));
     assert!(freed.faults.iter().any(|f| f.site.name() == "pagetables") && freed.nr_ops() <= 2, "{freed}");
-    // The bug's fix unmaps one more; a failed atomic allocation is told about.
+    // The fix of B36 unmaps one page more, and 6.12 prints a warning for a failed atomic allocation.
     change(&json, "order", "\"unmap pages\" in __pcpu_unmap_pages instead of \"flush the TLB\"");
     change(&json, "order", "\"print\" instead of");
 }
@@ -91,6 +92,7 @@ fn a_variant() {
     change(&json, "pressure", "pcpu_alloc_mutex is held longer");
     change(&json, "order", "\"enter a noio scope\" instead of \"map pages\"");
 
+    // Changes are collected from several workers, and each is minimized: neither may depend on which worker was first.
     let again = diff(&[&args[..], &["--jobs", "1"]].concat());
     assert_eq!(json, again, "jobs do not matter");
     let whole = diff(&[&args[..], &["--no-minimize"]].concat());
@@ -106,9 +108,10 @@ fn a_variant() {
     assert_eq!(seen, documented());
 }
 
-/// The same calls in another order, and the edge that comes of it.
 #[test]
 fn order_of_calls() {
+    // B13 makes the same calls in another order. What comes of it is an edge between two locks, which has to be shown
+    // as well.
     if common::tree().is_none() {
         return;
     }
@@ -118,7 +121,7 @@ fn order_of_calls() {
     assert!(order["sites"][1].as_str().unwrap().contains("(mm/percpu.c:"), "{order}");
     change(&json, "edges", "+ pcpu_lock -> &pool->lock");
     assert!(changes(&json, "masks").is_empty() && changes(&json, "results").is_empty(), "{json}");
-    // What a series' next version changes: against the one before.
+    // Against the version before, so that only what is new in a series is shown.
     let json = diff(&["--variant", "v4-nofail", "--against-variant", "v4", "--programs", "0"]);
     assert_eq!(quirks(&json, "quirks_gained"), ["backing-nofail"]);
     assert!(changes(&json, "edges").is_empty(), "{json}");
@@ -135,7 +138,7 @@ fn nothing_to_compare() {
     }
 }
 
-/// Paths of all fields.
+/// Collects the dotted paths of all fields; a list adds `[]`, as in docs/json.md.
 fn fields(value: &Value, at: &str, out: &mut BTreeSet<String>) {
     match value {
         Value::Object(object) => {
@@ -150,7 +153,6 @@ fn fields(value: &Value, at: &str, out: &mut BTreeSet<String>) {
     }
 }
 
-/// The first name in backquotes of each line of the table in docs/json.md.
 fn documented() -> BTreeSet<String> {
     let text = fs::read_to_string(common::checkout().join("docs/json.md")).unwrap();
     let table = text.split("<!-- diff -->").nth(1).unwrap().split("<!--").next().unwrap();

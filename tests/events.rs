@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! No `match` on an event has a wildcard arm, so that a new event is a compile error in each consumer that could have to
-//! know it. The compiler cannot demand that, hence this reading of the sources.
+//! No `match` on an event has a wildcard arm, so that a new event is a compile error in each consumer that could have
+//! to know it. The compiler cannot demand that, hence this reading of the sources.
 
 use std::fs;
 use std::ops::Range;
@@ -19,6 +19,7 @@ fn code(source: &str) -> Vec<u8> {
             [b'\'', b'\\', ..] => 3 + bytes[at + 3..].iter().position(|b| *b == b'\'').unwrap_or(0),
             // Else it is a lifetime.
             [b'\'', _, b'\'', ..] => 3,
+            // Raw strings with one hash are the only kind in the sources.
             [b'r', b'#', b'"', ..] => source[at + 3..].find("\"#").map_or(1, |end| end + 5),
             _ => {
                 at += 1;
@@ -31,7 +32,7 @@ fn code(source: &str) -> Vec<u8> {
     out
 }
 
-/// Length of a string after its opening quote, the closing one included.
+/// The length of a string literal from after its opening quote, the closing quote included.
 fn string(rest: &[u8]) -> usize {
     let mut at = 0;
     while at < rest.len() && rest[at] != b'"' {
@@ -40,7 +41,8 @@ fn string(rest: &[u8]) -> usize {
     at + 1
 }
 
-/// The first position from `at` on with one of these at the bracket depth of `at`, or the end of what encloses it.
+/// The first position from `at` on where one of the wanted texts stands at the bracket depth of `at`, or else the end
+/// of the brackets that enclose `at`. Brackets in strings do not count, since `code` has blanked them.
 fn find(code: &[u8], mut at: usize, wanted: &[&[u8]]) -> usize {
     let mut depth = 0;
     while at < code.len() {
@@ -58,7 +60,8 @@ fn find(code: &[u8], mut at: usize, wanted: &[&[u8]]) -> usize {
     at
 }
 
-/// The patterns of a `match`, each with its guard, given where its arms start.
+/// The patterns of a `match`, each with its guard, given the position where its arms start. An arm ends at a comma or,
+/// with a block for a body, at the brace that closes it.
 fn patterns(code: &[u8], mut at: usize) -> Vec<Range<usize>> {
     let mut out = Vec::new();
     loop {
@@ -82,15 +85,16 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// Positions at which a word, or a path that ends in it, starts.
 fn words<'c>(code: &'c str, word: &'c str) -> impl Iterator<Item = usize> + 'c {
     let starts = code.match_indices(word).map(|(at, _)| at);
+    // `Event::` also stands inside `SigEvent::`, which is another type.
     starts.filter(|at| *at == 0 || !is_word(code.as_bytes()[at - 1]))
 }
 
-/// The pattern lets events pass that it does not name: `_`, a name for everything, or either inside `Some`.
+/// True when the pattern lets events pass that it does not name: `_`, a name for everything, or either inside `Some`. A
+/// new event would fall into such an arm without a word of the compiler.
 fn passes_all(pattern: &str) -> bool {
-    // The compiler does not count on an arm with a guard.
+    // An arm with a guard does not make a match exhaustive, so the compiler asks for the rest all the same.
     if words(pattern, "if ").next().is_some() {
         return false;
     }
@@ -106,7 +110,8 @@ fn passes_all(pattern: &str) -> bool {
     })
 }
 
-/// Lines of the wildcard arms in matches on events.
+/// The line numbers of wildcard arms in matches on events. A match counts as one on events when one of its patterns
+/// names an event, because the type of what is matched cannot be seen in the text.
 fn wildcards(source: &str) -> Vec<usize> {
     let code = code(source);
     let text = String::from_utf8_lossy(&code).into_owned();
@@ -144,6 +149,7 @@ fn no_match_on_an_event_has_a_wildcard_arm() {
             sources(&folder, &mut files);
         }
     }
+    // A folder that was renamed would otherwise be passed over and the test would check nothing.
     assert!(files.len() > 100, "the sources are read");
     let mut found = Vec::new();
     for file in files {
@@ -156,6 +162,7 @@ fn no_match_on_an_event_has_a_wildcard_arm() {
 #[test]
 fn wildcard_arms_are_found() {
     let lines = |arms: &str| wildcards(&format!("fn f() {{\n match *event {{\n{arms}\n }}\n}}\n"));
+    // The inner match is on a number and may have a wildcard: only its outer one is looked at.
     let some = "Event::Wait { lock } if lock == 1 => { _ = match lock { 1 => 2, _ => 3 } }\n";
     assert_eq!(lines(&format!("{some}_ => {{}}")), [4]);
     assert_eq!(lines(&format!("{some}other => drop(other),")), [4]);

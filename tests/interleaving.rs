@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Interleavings of runs of the Model, as they are shown.
+//! Interleavings of runs of the Model, as reports show them: a column for each task, and a row for each stretch that
+//! one of them ran. Pinned as snapshots, because only a reader can say whether the columns are understood.
 
 use percuss::judge::ModelRun;
 use percuss::judge::interleaving::Interleaving;
@@ -13,6 +14,7 @@ fn shown(text: &str, width: usize) -> String {
     run.run(&program).unwrap();
     let rows = Interleaving::of(&program, run.session.shared().host.world().events());
     let text = report::interleaving(&rows, None, width);
+    // A line that is wider wraps in the terminal, and no column below it is where its heading says.
     assert!(text.lines().all(|l| l.chars().count() <= width), "{text}");
     text
 }
@@ -33,6 +35,7 @@ schedule a b:6 a:4 b:30 a
 
 #[test]
 fn a_deadlock() {
+    // Neither task ever ends: the table has to show what each waits for.
     let text = "
 unsafe-caller
 task a

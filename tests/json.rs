@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! JSON output: as documented, and the same every time.
+//!
+//! Scripts read it and compare two runs. A field that is not documented, or a value that depends on the number of jobs,
+//! breaks them without an error.
 
 mod common;
 
@@ -13,6 +16,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+// Enough for several batches, so that three jobs have something to share and a killed worker something to lose.
 const PROGRAMS: &str = "300";
 
 fn parse(done: &Done) -> Value {
@@ -23,11 +27,13 @@ fn parse(done: &Done) -> Value {
 fn timeless(done: &Done) -> Value {
     let mut value = parse(done);
     assert!(value["seconds"].as_f64().unwrap() > 0.0);
+    // The only field that depends on the machine.
     value["seconds"] = Value::Null;
     value
 }
 
-/// Paths of all fields; what `hints.by_quirk` holds is data.
+/// Collects the dotted paths of all fields. The keys of `hints.by_quirk` are names of quirks, which are data: only the
+/// field itself is documented.
 fn fields(value: &Value, at: &str, out: &mut BTreeSet<String>) {
     match value {
         Value::Object(object) if at != "hints.by_quirk" => {
@@ -42,7 +48,8 @@ fn fields(value: &Value, at: &str, out: &mut BTreeSet<String>) {
     }
 }
 
-/// The names in backquotes in a part of docs/json.md, the first of each line or all.
+/// The names in backquotes in a part of docs/json.md: the first of each line where the part is a table of fields, or
+/// all of them where it is a sentence.
 fn documented(part: &str, all: bool) -> BTreeSet<String> {
     let text = fs::read_to_string(common::checkout().join("docs/json.md")).unwrap();
     let begin = format!("<!-- {part} -->");
@@ -92,13 +99,15 @@ fn the_same_whatever_happens() {
     assert!(hints.is_some(), "{one}");
 }
 
-/// A running worker of a process; None once the process is over.
+/// The process id of a running worker of a process, waiting until there is one; None once the process is over or a
+/// minute has passed. Found through /proc, since percuss has no interface to ask for them.
 fn worker_of(parent: u32) -> Option<u32> {
     let until = Instant::now() + Duration::from_secs(60);
     let over = || fs::read_to_string(format!("/proc/{parent}/stat")).map_or(true, |stat| stat.contains(") Z "));
     while Instant::now() < until && !over() {
         for entry in fs::read_dir("/proc").unwrap().flatten() {
             let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+            // A process may end while it is being read, which gives an empty text.
             let line = fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
             let after = stat.rsplit(')').next().unwrap_or_default();
             let ppid = after.split_whitespace().nth(1).and_then(|p| p.parse().ok());

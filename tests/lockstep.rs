@@ -76,7 +76,8 @@ fn tree_6_1_without_memcg_agrees() {
     agree("6.1", Config::SmpNomemcg);
 }
 
-/// A fix ends its quirk, and what the quirk accounted for with it.
+/// Asserts that the fix of a quirk ends it, with the quirks in `gone`, and everything that they accounted for. With
+/// `shows`, the quirk also has to be seen in programs on the tree without the fix; the others are too rare for a test.
 fn fixed(quirk: Quirk, gone: &[Quirk], shows: bool) {
     if !common::has_trees() {
         return;
@@ -89,7 +90,7 @@ fn fixed(quirk: Quirk, gone: &[Quirk], shows: bool) {
     let batch = campaign(&setup, PROGRAMS);
     nothing_new(&batch, quirk.name());
     gone.iter().for_each(|q| assert_eq!(accounted(&batch, *q), 0, "{q} with fix-{quirk}"));
-    // Some are seen in one program of hundreds.
+    // Some are seen in one program of hundreds, so the tree without the fix gets five times as many.
     assert!(
         !shows || accounted(&campaign(&base_setup, 5 * PROGRAMS), quirk) > 0,
         "{quirk} is not seen without its fix"
@@ -116,15 +117,17 @@ fn b50_goes_with_its_fix() {
     fixed(Quirk::B50, &[Quirk::B50], false);
 }
 
-/// With nothing promoted there is no right edge to lose, nor an old start to compare with.
 #[test]
 fn b51_goes_with_its_fix_and_takes_others_along() {
+    // The fix of B51 promotes no scan hint. With nothing promoted there is no right edge to lose (B50), nor an
+    // old start to compare with (B26).
     fixed(Quirk::B51, &[Quirk::B51, Quirk::B50, Quirk::B26], true);
 }
 
-/// The eleventh warning, on 6.12 only, and not with its fix.
 #[test]
 fn b15_is_known_on_6_12_only() {
+    // The probe's program fails often enough for the kernel to print an eleventh warning, one more than its limit. Only
+    // 6.12 counts them without a lock.
     if !common::has_trees() {
         return;
     }
@@ -189,10 +192,12 @@ fn log<T: Tenant + 'static>(session: &mut Session<T>, program: &Program) -> (u64
     (hasher.finish(), ended)
 }
 
-/// Programs in an order of their own give the logs they give in order.
+/// Runs the same programs in two orders and asserts that each gives the same events. A finding can be reproduced from
+/// its program alone only as long as nothing of earlier programs reaches it.
 fn order_does_not_matter<T: Tenant + 'static>(mut new: impl FnMut() -> Session<T>) {
     const PROGRAMS: u64 = 1000;
-    // No divisor in common with the number of programs: every one comes once.
+    // No divisor in common with the number of programs, so that every program comes once; and far from 1, so that each
+    // has another program before it.
     const STRIDE: u64 = 383;
     let mut generator = Generator::new(1);
     let mut session = new();
@@ -239,6 +244,8 @@ fn poison_stays_out_of_static_areas() {
 
 #[test]
 fn every_probe_tells_its_quirk_apart() {
+    // A probe whose log is the same with and without its quirk could decide nothing, and every tree would seem to have
+    // it or not by chance. It must also work beside the other quirks of a tree.
     for base in [Quirks::v6_12(), Quirks::v6_1()] {
         for quirk in Quirk::ALL {
             let program = probe_program(*quirk);
@@ -257,6 +264,7 @@ fn every_probe_tells_its_quirk_apart() {
 
 #[test]
 fn images_have_the_quirks_of_their_trees() {
+    // What the Model is built with for the two trees is stated in its sources; images must show the same when probed.
     if !common::has_trees() {
         return;
     }
@@ -270,9 +278,10 @@ fn images_have_the_quirks_of_their_trees() {
     }
 }
 
-/// What is left of a program that the World stopped does not reach the next one.
 #[test]
 fn a_stopped_program_leaves_nothing_behind() {
+    // The World stops a program in the middle of a call, with locks held and work queued. What is left must not reach
+    // the next.
     if !common::has_trees() {
         return;
     }
@@ -291,5 +300,6 @@ fn a_stopped_program_leaves_nothing_behind() {
         let mut fresh = image_session(&image.path, "C").unwrap().0;
         assert_eq!(log(&mut session, &after), log(&mut fresh, &after), "program {i}");
     }
+    // Programs that end earlier than the added op test nothing.
     assert!(stopped > 32, "{stopped} programs were stopped");
 }

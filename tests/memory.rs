@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A worker's memory does not grow with the number of programs.
+//!
+//! Fuzzers and soaks run for days in one process. A leak of a few bytes per program ends them with a killed worker,
+//! which looks like a crash of the allocator.
 
 mod common;
 
@@ -8,9 +11,11 @@ use percuss::judge::Oracles;
 use percuss::program::Generator;
 use percuss::worker::examiner;
 
+/// Programs until caches and buffers have reached the size they keep. Measured from the start, their growth would hide
+/// or look like a leak.
 const EARLY: u64 = 2000;
 const LATE: u64 = 6000;
-/// What a heap may gain by chance.
+/// Bytes that a heap may gain by chance, through fragmentation and arenas. A fifth of the early size comes on top.
 const SLACK: u64 = 20 << 20;
 
 fn resident() -> u64 {

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Seeded bugs: each fires the oracle it is there for, and the tree without it is silent on the same programs.
+//!
+//! This is the test of the oracles. An oracle that objects to nothing passes every other test, and one that objects to
+//! a correct tree fails here.
 
 mod common;
 
@@ -11,14 +14,17 @@ use percuss::oracle::OracleKind;
 use percuss::program::Program;
 use percuss::worker::Setup;
 
-/// Programs of the first step of a search; every step is twice as long as all before.
+/// Programs of the first step of a search; every step is twice as long as all before. Most bugs show in the first few
+/// programs, so a search seldom runs more than it needs.
 const STEP: u64 = 16;
-/// Programs after which a bug is not found: about as many as a check of ten seconds runs.
+/// Programs after which a bug counts as not found: about as many as a check of ten seconds runs. A bug that takes
+/// longer would go unnoticed by a developer who runs `percuss check` once.
 const MOST: u64 = 3000;
-/// Ops of a program that a person reads.
+// As many ops as a reader of a report can follow; minimizing has to get below.
 const SMALL: usize = 12;
 
-/// A bug, the edits of the tree it is put into, and the oracles that must object.
+/// What one test asks: that a bug, put into a tree with the edits of `base`, makes at least one of `oracles` object.
+/// An objection of another oracle does not count, so that no oracle rests on what its neighbour sees.
 struct Case {
     name: &'static str,
     base: Vec<String>,
@@ -30,14 +36,14 @@ impl Case {
         Case { name, base: base.iter().map(|e| (*e).to_owned()).collect(), oracles: oracles.to_vec() }
     }
 
-    /// As the bug's file says, base and oracles.
     fn of_file(name: &'static str) -> Case {
         let edit = Edit::load(name).unwrap();
         Case { name, base: edit.base.into_iter().collect(), oracles: edit.oracles }
     }
 }
 
-/// Images of a case; both are judged by the quirks of the one without the bug.
+/// The images of a case without and with the bug. Both are judged by the quirks of the one without it: a probe of the
+/// other could take the bug for a quirk of its tree, and the Model would be given it.
 struct Pair {
     _images: [Image; 2],
     base: Setup,
@@ -55,7 +61,7 @@ impl Pair {
             setup.worker = Some(env!("CARGO_BIN_EXE_percuss").into());
             setup
         });
-        // Else the Model would be made to have the bug too, where a quirk is like it.
+        // The worker judges by what stands in its setup, not by a probe of its own.
         edited.quirks = base.quirks;
         Pair { _images: images, base, edited }
     }
@@ -70,7 +76,9 @@ fn new<'b>(batch: &'b Batch, oracles: &'b [OracleKind]) -> impl Iterator<Item = 
     batch.found.iter().filter(|f| f.finding.quirk.is_none() && oracles.contains(&f.finding.oracle))
 }
 
-/// The first finding of the oracles in programs from 0 on, and how many programs were run for it.
+/// Runs programs from number 0 on until one of the case's oracles objects, and returns the first finding with the
+/// number of programs that were run. The number is for the tree without the bug, which has to be silent on as many.
+/// Panics after [`MOST`] programs, with the titles of everything that other oracles found.
 fn search(setup: &Setup, case: &Case) -> (Found, u64) {
     let mut seen: Vec<String> = Vec::new();
     let mut to = 0;
@@ -79,6 +87,7 @@ fn search(setup: &Setup, case: &Case) -> (Found, u64) {
         to = (from * 3).clamp(STEP, MOST);
         let batch = span(setup, from, to).unwrap();
         assert_eq!(batch.programs, to - from);
+        // The lowest index, so that the result does not depend on the order in which a batch lists its findings.
         if let Some(f) = new(&batch, &case.oracles).min_by_key(|f| f.index) {
             return (f.clone(), to);
         }
@@ -89,13 +98,15 @@ fn search(setup: &Setup, case: &Case) -> (Found, u64) {
     panic!("{}: {:?} does not object in {MOST} programs; seen: {seen:#?}", case.name, case.oracles);
 }
 
-/// The tree without the bug is silent, and the one with it is not, in the same programs.
+/// Asserts that the oracles object to the tree with the bug, and that none objects to the tree without it in as many
+/// programs. A finding that a quirk accounts for is no objection.
 fn fires(pair: &Pair, case: &Case) -> Found {
     let (found, programs) = search(&pair.edited, case);
     eprintln!("{}: {} in program {}: {}", case.name, found.finding.oracle.name(), found.index, found.finding.title);
     let silent = generated(&pair.base, Extent::Programs(programs), 1, &Progress::default()).unwrap();
     assert_eq!(silent.programs, programs);
-    // The order of locks, the stalls and the warnings without a limit that the tree shows anyway are accounted for by the Model only.
+    // The trees themselves have cycles of locks, stalls and warnings beyond the limit. That these are known is found
+    // out by comparing with the Model's run, so without lockstep they look new.
     let accounted = |f: &Found| {
         !pair.base.oracles.has(OracleKind::Lockstep)
             && (matches!(f.finding.oracle, OracleKind::LockOrder | OracleKind::Stall)
@@ -120,6 +131,8 @@ fn check(case: &Case) {
     }
 }
 
+// A test for each bug, so that a failure names it and one can be run alone. The oracles stand here where fewer are
+// asked for than the bug's file names: each of the listed kind has to see the bug without the help of the others.
 macro_rules! seeded {
     ($($(#[$attribute:meta])* $test:ident: $name:literal on $base:expr => $($oracle:ident)|+;)*) => {
         $(
@@ -185,13 +198,15 @@ seeded_as_filed! {
     zeroing_leaves_a_cpu_out: "zero-cpu-short";
     zeroing_leaves_a_word_out: "zero-unit-short";
     zeroing_goes_too_far: "zero-unit-long";
-    somebody_writes_to_the_area_before: "stray-edge";
-    somebody_writes_inside_a_large_area: "stray-inside";
+    a_stray_write_before_the_area: "stray-edge";
+    a_stray_write_inside_a_large_area: "stray-inside";
 }
 
-/// The cycle that work queued under pcpu_lock closes takes an allocation of the scheduler.
 #[test]
 fn b13_closes_a_cycle_through_the_scheduler() {
+    // Queueing work takes the pool's lock, and the wake-up after it the locks of the scheduler. The cycle is closed
+    // only by a scheduler that allocates percpu memory with its own locks held, which this program has and generated
+    // ones seldom do.
     if common::tree().is_none() {
         return;
     }
@@ -206,9 +221,10 @@ fn b13_closes_a_cycle_through_the_scheduler() {
     assert!(matches!(&says(&pair.edited)[..], [title] if title.ends_with(cycle)));
 }
 
-/// Known lock order stays known in a program that the Model does not follow: it shows that by itself.
 #[test]
 fn known_order_beside_a_divergence_is_known() {
+    // After B11 diverges from the Model nothing can be compared any more. The order of locks later in the program must
+    // still be attributed to the tree's quirks, or every divergence would bring a false report of a new cycle with it.
     if common::tree().is_none() {
         return;
     }
@@ -222,9 +238,10 @@ fn known_order_beside_a_divergence_is_known() {
     assert!(of(OracleKind::LockOrder).count() > 0 && of(OracleKind::LockOrder).all(|by| by.is_some()), "{found:#?}");
 }
 
-/// What a finding is reported with is short enough to read.
 #[test]
 fn b34_is_made_small() {
+    // A finding is reported with its minimized program. That has to be short enough to read, show the same finding, and
+    // be silent without the bug, or it explains something else.
     if common::tree().is_none() {
         return;
     }

@@ -13,7 +13,8 @@ use percuss::tree::Overlay;
 use percuss_shim::{CompileRequest, compile};
 use tempfile::TempDir;
 
-/// The image of the 6.12 tree with these changes, each file, function, anchor and what stands in its place.
+/// An image of the 6.12 tree with statements replaced: each change is a file, a function, an anchor in it, and the text
+/// that takes the anchor's place. None without a tree. The folder has to live as long as the image is used.
 fn image(changes: &[[&str; 4]]) -> Option<(TempDir, std::path::PathBuf)> {
     let tree = common::tree()?;
     let dir = tempfile::tempdir().unwrap();
@@ -39,15 +40,15 @@ fn image(changes: &[[&str; 4]]) -> Option<(TempDir, std::path::PathBuf)> {
     Some((dir, path))
 }
 
-/// Events of a program that makes and populates a chunk for a caller without IO.
 fn events(path: &std::path::Path, gfp: &str) -> Vec<Event> {
+    // A dynamic part of 20 KiB has no room for 32 KiB, so that the allocation has to create a chunk and populate it.
+    // That reaches every service whose mask these tests look at.
     let program = format!("boot static=8K dyn=20K cpus=4\ntask a\n  a = alloc 32768 align 8 gfp {gfp}\n  free a\n");
     let (mut session, _) = image_session(path, "C").unwrap();
     session.run(&program.parse().unwrap(), &mut Unwatched).unwrap();
     session.shared().host.world().events().to_vec()
 }
 
-/// The mask of every request for vm areas.
 fn masks(events: &[Event]) -> Vec<String> {
     let mask = |e: &Event| if let Event::VmAreas { gfp, .. } = e { Some(gfp.to_string()) } else { None };
     events.iter().filter_map(mask).collect()
@@ -62,6 +63,8 @@ const VM: &str = "mm/percpu-vm.c";
 
 #[test]
 fn the_tree_as_it_is() {
+    // A change that changes nothing: the tree still goes through an overlay, as in the other tests, and must look
+    // unchanged.
     let Some((_dir, path)) = image(&[[VM, "pcpu_create_chunk", "if (!vms)", "if (!vms)"]]) else { return };
     assert_eq!(Probed::here(&path).unwrap().api, Api::default());
     let events = events(&path, "GFP_NOIO");
@@ -71,6 +74,8 @@ fn the_tree_as_it_is() {
 
 #[test]
 fn vm_areas_with_a_mask() {
+    // Only with a mask can the World see what the caller asked for. A tree without one counts as asking with
+    // GFP_KERNEL, as the first test shows, which is B04.
     let call = "pcpu_get_vm_areas(pcpu_group_offsets, pcpu_group_sizes, pcpu_nr_groups, pcpu_atom_size";
     let (old, new) = (format!("vms = {call});"), format!("vms = {call}, gfp);"));
     let Some((_dir, path)) = image(&[[VM, "pcpu_create_chunk", &old, &new]]) else { return };
@@ -82,6 +87,8 @@ fn vm_areas_with_a_mask() {
 
 #[test]
 fn mapping_with_a_mask_and_in_a_scope() {
+    // Newer trees derive a scope from the caller's mask and leave it after mapping. A scope is due only where the mask
+    // forbids something, hence none for GFP_KERNEL.
     let map = "if (pcpu_map_pages(chunk, pages, page_start, page_end))";
     let scoped = "unsigned int ours = memalloc_apply_gfp_scope(gfp); \
                   int failed = pcpu_map_pages(chunk, pages, page_start, page_end); \
@@ -105,6 +112,8 @@ fn mapping_with_a_mask_and_in_a_scope() {
 
 #[test]
 fn chunks_in_private() {
+    // Where a page keeps the pointer to its chunk moved from `index` to `private`. The oracles read it, too, so they
+    // have to know which.
     let changes = [
         [
             "mm/percpu.c",

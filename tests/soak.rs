@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Soak: epochs on real threads replay, event for event, and what a broken tree does there is found and kept.
+//! Soak on real threads: epochs replay event for event, and what a broken tree does there is found and kept.
+//!
+//! A soak ends by its number of epochs in these tests, never by time: how many epochs fit into a second depends on the
+//! machine, and a test that counts them would fail on a slow one.
 
 mod common;
 
@@ -13,7 +16,6 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-/// A soak of so many epochs, small enough for a test: never by time.
 fn soak(threads: &str, epochs: &str, out: &Path, more: &[&str]) -> Command {
     let out = out.to_str().unwrap();
     let args = ["soak", "--epochs", epochs, "--threads", threads, "--ops", "400", "--format", "json", "--out", out];
@@ -40,7 +42,10 @@ fn epochs_replay_and_a_soak_goes_on() {
     assert_eq!(done.code, 0, "{first}");
     assert_eq!(number(&first, "/epochs"), 12);
     let windows = number(&first, "/replays/b14_window");
+    // A replay may differ for one reason only, the window of B14: a thread reads the number of empty pages without the
+    // lock, and the schedule does not have the order of that read and another thread's write.
     assert_eq!(number(&first, "/replays/equal") + windows, 12, "{first}");
+    // 16 turns an epoch on average: with four, one for each thread, nothing would have run concurrently.
     assert!(number(&first, "/turns") > 12 * 16, "threads take turns: {first}");
     assert_eq!(number(&first, "/summary/new"), 0);
 
@@ -50,6 +55,7 @@ fn epochs_replay_and_a_soak_goes_on() {
     assert_eq!(number(&second, "/epochs"), 15, "totals go on");
     assert!(number(&second, "/ops") > number(&first, "/ops"));
 
+    // Epochs of two seeds are different programs, so one state cannot count them together.
     let other = run(soak("4", "1", dir.path(), &["--resume", "--seed", "2"]));
     assert_eq!(other.code, 2);
     assert!(other.err.contains("another soak: the seed was 1, and is 2 now"), "{}", other.err);
@@ -57,6 +63,8 @@ fn epochs_replay_and_a_soak_goes_on() {
 
 #[test]
 fn without_the_quirk_there_is_no_window() {
+    // With B14 fixed the number is read under the lock, so every epoch must replay: this shows that the window is B14's
+    // and not a defect of the replay that is excused as B14.
     if tree().is_none() {
         return;
     }
@@ -68,7 +76,8 @@ fn without_the_quirk_there_is_no_window() {
     assert_eq!((number(&fixed, "/replays/equal"), number(&fixed, "/replays/b14_window")), (12, 0), "{fixed}");
 }
 
-/// The names in backquotes in the first column of the table in docs/json.md.
+/// The fields of a soak's JSON as docs/json.md documents them: the names in backquotes in the first column of its
+/// table. Other columns name values, which are not fields.
 fn documented() -> BTreeSet<String> {
     let text = fs::read_to_string(checkout().join("docs/json.md")).unwrap();
     let section = text.split("<!-- soak -->").nth(1).unwrap().split("<!--").next().unwrap().to_owned();
@@ -105,11 +114,13 @@ fn a_seeded_bug_is_found_and_its_program_replays() {
     assert!(!programs.is_empty(), "{found}");
     for program in programs {
         let file = program.to_str().unwrap();
-        // What the image does otherwise in its replay is told, but is no replay's to show.
+        // A free run that differs from its replay is reported with the program, but replaying that program cannot show
+        // the difference again: the replay is what it differs from.
         if file.contains("a-free-run-does") {
             continue;
         }
         let title = fs::read_to_string(program).unwrap().lines().next().unwrap().trim_start_matches("# ").to_owned();
+        // Three times, since a finding that depends on the threads' timing could show once by chance.
         for _ in 0..3 {
             let done = percuss(&["replay", file, "--edit", "B21", "--format", "json"]);
             assert_eq!(done.code, 1, "{file}: {}", done.out);
@@ -127,6 +138,7 @@ fn an_interrupted_soak_has_a_summary() {
     }
     let dir = tempfile::tempdir().unwrap();
     let state = dir.path().join("state.json");
+    // More epochs than a test has time for: only the signal ends it.
     let mut c = soak("4", "1000000", dir.path(), &["--state", state.to_str().unwrap()]);
     let mut child = c.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // The state file is there once epochs have run for some seconds.
@@ -142,6 +154,7 @@ fn an_interrupted_soak_has_a_summary() {
     assert_eq!(done.code, code, "{}", done.out);
     assert_eq!(summary["interrupted"], true);
     let epochs = number(&summary, "/epochs");
+    // With a state that is older than the summary, --resume would run the last epochs again and count them twice.
     let saved: Value = serde_json::from_str(&fs::read_to_string(&state).unwrap()).unwrap();
     assert_eq!(saved["next"].as_u64(), Some(epochs), "the state is that of the summary");
 }
@@ -171,6 +184,7 @@ fn bad_input_is_refused() {
 
 #[test]
 fn races_need_a_linked_image() {
+    // ThreadSanitizer sees only code that is compiled with it, which an image that is loaded at run time is not.
     let done = percuss(&["soak", "--races", "none", "--epochs", "1"]);
     assert_eq!(done.code, 2);
     assert!(done.err.contains("no image is linked into this program"), "{}", done.err);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Finding, unpacking and naming kernel trees, on small tarballs made here and on Debian's where they are installed.
+//!
+//! The small tarballs have our own words in the places of kernel files, so that the tests run without a kernel and can
+//! break them in every way.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +13,8 @@ use std::{fs, thread};
 use percuss::tree::{Origin, Overlay, Resolver, Tree, TreeError, find_checkout, manifest};
 use tempfile::TempDir;
 
-/// A directory with a tarball like `linux-source-6.12.tar.xz`, of our own words, and a cache.
+/// A scratch directory with the tarball of a tree named 6.12 and an empty cache. A [`Resolver`] of it never sees the
+/// trees of the machine.
 struct Bench {
     temp: TempDir,
 }
@@ -33,7 +37,8 @@ impl Bench {
         resolver
     }
 
-    /// Packs a tree with every file the manifest wants, and one it does not want.
+    /// Packs a tree with every file that vendor/manifest.toml wants unpacked, and net/core/dev.c, which it does not
+    /// want. The sublevel tells packages of one name apart, as an upgrade does.
     fn pack(&self, name: &str, sublevel: u32) -> PathBuf {
         let work = self.temp.path().join("work");
         let top = work.join(format!("linux-source-{name}"));
@@ -61,7 +66,7 @@ fn put(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
 }
 
-/// The least that is a kernel tree.
+/// Writes the least that passes for a kernel tree: a Makefile with a version, one header, and the allocator's files.
 fn kernel(top: &Path, makefile: &str) {
     put(&top.join("Makefile"), makefile);
     put(&top.join("include/linux/percpu.h"), "/* ours */\n");
@@ -91,6 +96,8 @@ fn unpacks_once_and_only_what_is_listed() {
 fn unpacks_again_when_the_package_or_the_tree_changed() {
     let bench = Bench::new();
     let tree = bench.resolver().resolve("6.12").unwrap();
+    // The cache holds what was shipped. A developer who edits a file in it would otherwise check the edit without
+    // knowing.
     put(&tree.path("mm/percpu.c"), "changed by hand");
     let again = bench.resolver().resolve("6.12").unwrap();
     assert_eq!(again.files, tree.files);
@@ -105,6 +112,8 @@ fn unpacks_again_when_the_package_or_the_tree_changed() {
 
 #[test]
 fn many_at_once_unpack_once() {
+    // Several commands may want the same tree at the same moment: one unpacks it, and the others wait and use the
+    // result.
     static UNPACKED: AtomicUsize = AtomicUsize::new(0);
     let bench = Arc::new(Bench::new());
     let threads: Vec<_> = (0..6)
@@ -126,6 +135,8 @@ fn many_at_once_unpack_once() {
 
 #[test]
 fn clears_away_what_a_killed_run_left() {
+    // A tree is unpacked beside its place and renamed when complete. A killed run leaves the folder, which nothing else
+    // would ever remove.
     let bench = Bench::new();
     put(&bench.resolver().cache.join(".6.12.unpacking-abc/tree/x"), "");
     bench.resolver().resolve("6.12").unwrap();
@@ -148,6 +159,7 @@ fn verify_finds_a_changed_a_missing_and_an_added_file() {
     differs("include/uapi/some.h");
     put(&header, "include/uapi");
     put(&tree.path("added"), "");
+    // A header that was added can shadow one of the tree's: a list of hashes alone would not notice.
     differs("added");
 }
 
@@ -197,6 +209,7 @@ fn a_git_checkout_tells_its_commit() {
         let identity = ["-c", "user.name=t", "-c", "user.email=t@example.invalid"];
         Command::new("git").arg("-C").arg(&dir).args(identity).args(args).output().is_ok_and(|out| out.status.success())
     };
+    // Git is no prerequisite of percuss; without it a checkout is a directory without a commit.
     if !(git(&["init", "-q"]) && git(&["add", "."]) && git(&["commit", "-qm", "x"]) && git(&["tag", "v6.19"])) {
         eprintln!("skipped: no git");
         return;
@@ -223,6 +236,7 @@ fn damaged_tarballs() {
     let other = bench.temp.path().join("other.tar.xz");
     assert!(Command::new("tar").arg("-C").arg(&work).arg("-cJf").arg(&other).arg(".").status().unwrap().success());
     let foreign = fs::read(other).unwrap();
+    // Cut off, a flipped byte, another format, nothing, and an archive that is sound but has no kernel in it.
     for bytes in [&whole[..whole.len() / 2], &flipped, b"not xz at all", b"", &foreign] {
         fs::write(&tarball, bytes).unwrap();
         let error = bench.resolver().resolve("6.12").unwrap_err();
@@ -237,6 +251,7 @@ fn damaged_tarballs() {
 #[test]
 fn a_cache_that_cannot_be_written() {
     let bench = Bench::new();
+    // A file where a folder has to be fails for root as well, who may write to any folder.
     put(&bench.temp.path().join("file"), "");
     let mut resolver = bench.resolver();
     resolver.cache = bench.temp.path().join("file/below");
@@ -267,9 +282,10 @@ fn an_overlay_never_touches_the_tree() {
     assert!(matches!(overlay.read("mm/slub.c"), Err(TreeError::Read { .. })));
 }
 
-/// The real thing: what the cache holds is what Debian ships, and its hashes are the manifest's if its version is.
 #[test]
 fn debian_trees_are_unpacked_unmodified() {
+    // Findings are reported against these trees, so what the cache holds has to be what Debian ships. Where the
+    // manifest lists the version, its hashes must be those of the manifest.
     let root = find_checkout().expect("tests run in the checkout");
     let resolver = Resolver::from_env(&root).unwrap();
     for entry in &manifest().trees {
@@ -287,7 +303,8 @@ fn debian_trees_are_unpacked_unmodified() {
     }
 }
 
-/// A checkout with two commits of a kernel and one of something else, and a change that is not committed.
+/// Makes a checkout with three commits, `none` without a kernel, then `old` and `new` with one, and a change on top
+/// that is not committed. False without git.
 fn checkout(dir: &Path) -> bool {
     let git = |args: &[&str]| {
         let mut git = Command::new("git");
@@ -340,6 +357,7 @@ fn revisions_of_a_checkout() {
 
     let refused = |spec: &str, rev: &str| resolver.revision(spec, rev).unwrap_err().to_string();
     assert!(refused(spec, "missing").contains("there is no such commit"), "{}", refused(spec, "missing"));
+    // A revision that begins with a dash must not become an option of git.
     assert!(refused(spec, "--help").contains("there is no such commit"), "{}", refused(spec, "--help"));
     assert!(refused(spec, "none").contains("it has no Makefile"), "{}", refused(spec, "none"));
     let below = dir.join("mm");
@@ -348,6 +366,7 @@ fn revisions_of_a_checkout() {
     let plain = bench.temp.path().join("plain");
     kernel(&plain, "VERSION = 6\n");
     assert!(refused(plain.to_str().unwrap(), "old").contains("cannot take revision `old`"));
+    // A refused revision leaves no half a tree that a later run could take for a whole one.
     let left = fs::read_dir(bench.temp.path().join("cache")).unwrap().flatten();
     let left: Vec<String> = left.map(|e| e.file_name().to_string_lossy().into_owned()).collect();
     assert!(left.iter().all(|name| name.starts_with("rev-") || name.ends_with(".lock")), "{left:?}");

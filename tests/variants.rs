@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Variants: each has the quirks it is there for, on both trees, and the Model follows it.
+//!
+//! A variant is our own set of edits after an idea from a discussion. Each is judged like a tree of its own, so its quirks
+//! have to be found by probing and not looked up by its name.
 
 mod common;
 
@@ -12,9 +15,11 @@ use percuss::judge::{ModelRun, Oracles, probe};
 use percuss::model::{Facts, Quirk, Quirks};
 use percuss::program::Program;
 
+// There are two trees for each variant, and an image is built for each pair: with more programs the tests take minutes.
 const PROGRAMS: u64 = 300;
 
-/// Variants, with the quirks they bring and take away.
+/// Each variant with the quirks that it adds to those of a tree, and the quirks that it removes. docs/check.md shows the same
+/// table.
 const VARIANTS: [(&str, &[Quirk], &[Quirk]); 7] = [
     ("pre-9a5b183", &[Quirk::B03, Quirk::B03b], &[]),
     ("scopes", &[Quirk::CallerScopes], &[]),
@@ -53,7 +58,8 @@ fn the_documentation_lists_them() {
     assert_eq!(table.trim().lines().skip(2).collect::<Vec<_>>(), rows);
 }
 
-/// The quirks of the tree with those of the variant, and nothing undecided.
+/// Asserts for every variant on one tree that probing finds the tree's quirks with those of the variant added and removed,
+/// and leaves none undecided. An undecided quirk would be guessed, and a wrong guess is a false finding.
 fn quirks(tree: &str, of_tree: Quirks, config: Config) {
     if !common::has_trees() {
         return;
@@ -86,7 +92,6 @@ fn quirks_on_6_1() {
     quirks("6.1", Quirks::v6_1(), Config::Smp);
 }
 
-/// Every finding in generated programs has a quirk that accounts for it.
 fn agrees(tree: &str, variant: &str) {
     if !common::has_trees() {
         return;
@@ -94,6 +99,7 @@ fn agrees(tree: &str, variant: &str) {
     let image = build(tree, variant, Config::Smp);
     let mut setup = image.setup(1, Oracles::default());
     setup.worker = Some(env!("CARGO_BIN_EXE_percuss").into());
+    // Known quirks show here as well; only a finding without one means that the Model does not follow the variant.
     let batch = generated(&setup, Extent::Programs(PROGRAMS), 1, &Progress::default()).unwrap();
     assert_eq!((batch.programs, batch.hung, batch.not_run), (PROGRAMS, 0, 0));
     let new: Vec<_> = batch.found.iter().filter(|f| f.finding.quirk.is_none()).collect();
@@ -102,9 +108,10 @@ fn agrees(tree: &str, variant: &str) {
     assert_eq!(batch.tally.unattributed, 0, "{variant} on {tree}");
 }
 
-/// Whatever a tree does with masks is found out, in any combination: here Models are the trees.
 #[test]
 fn combinations_of_mask_quirks_are_found() {
+    // A patch in development may do anything with masks, so every combination has to be told apart, not only those of the
+    // variants. Building an image for each would take hours: here Models stand in for the trees.
     const MASKS: [Quirk; 8] = [
         Quirk::B03,
         Quirk::B03b,
@@ -115,7 +122,7 @@ fn combinations_of_mask_quirks_are_found() {
         Quirk::CallerScopes,
         Quirk::NoreclaimScope,
     ];
-    // All of them take a minute; with an odd step every quirk still meets every other.
+    // All 256 take a minute. The step of 13 is odd, so each quirk is still on and off beside every other.
     for combination in (0..1 << MASKS.len()).step_by(13) {
         let mut quirks = MASKS.into_iter().fold(Quirks::v6_12(), Quirks::without);
         quirks =
@@ -152,9 +159,10 @@ agree! {
     v4_scope_agrees: "v4-scope";
 }
 
-/// A variant is never taken for the patch it is named after.
 #[test]
 fn reports_call_it_ours() {
+    // Variants are named after patch series on the list but are not those patches. A report that says "v4" alone would
+    // blame the author of the series for our edits.
     if common::tree().is_none() {
         return;
     }

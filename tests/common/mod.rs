@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Running the percuss command.
+//! Running the percuss command as a user does, and the kernel trees that most tests need.
+//!
+//! A test without its tree prints why it is skipped and passes, so that a checkout without Debian's source packages can
+//! run the others.
 #![allow(dead_code)] // each test binary uses its own part
 
 use std::fs;
@@ -10,31 +13,34 @@ use std::time::{Duration, Instant};
 
 use percuss::tree::{Tree, find_checkout};
 
-/// No command of these tests takes longer, even on a busy machine.
+/// How long a command may take. The longest needs seconds; a busy machine with few cores takes many times as long, and
+/// a command that hangs has to end before the runner of the tests ends all of them.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// What a command did.
 pub struct Done {
     pub code: i32,
     pub out: String,
     pub err: String,
 }
 
-/// The command, away from the user's settings.
+/// The command with these arguments, without what a developer's environment changes in its output: colours, the
+/// language of messages, and backtraces.
 pub fn command(args: &[&str]) -> Command {
     let mut c = Command::new(env!("CARGO_BIN_EXE_percuss"));
     c.args(args).env("NO_COLOR", "1").env("LC_ALL", "C.UTF-8").env_remove("RUST_BACKTRACE").stdin(Stdio::null());
     c
 }
 
-/// Runs it to its end, which comes within a limit and is no panic.
+/// Runs a command to its end and returns its exit code and output. Panics when it takes longer than [`LIMIT`], ends by
+/// a signal, or panics itself.
 pub fn run(mut command: Command) -> Done {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait(child)
 }
 
-/// Waits for a command started elsewhere.
+/// As [`run`], for a command that the test has started itself in order to send it a signal or to close its pipes.
 pub fn wait(mut child: Child) -> Done {
+    // A thread for each pipe: a command that fills one while the other is read would wait for ever.
     let read = |pipe: Option<Box<dyn Read + Send>>| {
         std::thread::spawn(move || {
             let mut text = Vec::new();
@@ -60,12 +66,11 @@ pub fn wait(mut child: Child) -> Done {
     Done { code: status.code().unwrap_or_else(|| panic!("{status}: {err}")), out, err }
 }
 
-/// Runs percuss with these arguments.
 pub fn percuss(args: &[&str]) -> Done {
     run(command(args))
 }
 
-/// The 6.12 tree, or a line that says why not.
+/// The 6.12 tree; None when it is not installed, after printing why the test is skipped.
 pub fn tree() -> Option<Tree> {
     match Tree::resolve("6.12", &checkout()) {
         Ok(tree) => Some(tree),
@@ -78,7 +83,7 @@ pub fn tree() -> Option<Tree> {
 
 pub const TREES: [&str; 2] = ["6.12", "6.1"];
 
-/// Whether all of them are there; a line says which is not.
+/// True when all of [`TREES`] are installed; otherwise the reason for the skipped test is printed.
 pub fn has_trees() -> bool {
     TREES.iter().all(|name| match Tree::resolve(name, &checkout()) {
         Ok(_) => true,
@@ -93,7 +98,6 @@ pub fn checkout() -> PathBuf {
     find_checkout().expect("tests run in the checkout")
 }
 
-/// Copies a directory with all that is in it.
 pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
