@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Lists the files that the library compiles in. A file that is added to one of the folders is in the next build.
+//!
+//! The list is Rust source with one `include_str!` for each file, so the compiler watches their contents; this script
+//! runs again only when a folder changes or a file is touched.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-/// Folders of which every file of this ending is compiled in, below the root of the repository.
+/// Folders below the root of the repository, of which every file of this ending is compiled in. Other files beside
+/// them, such as a README, are not.
 const FOLDERS: &[(&str, &str)] = &[
     ("bugs", "toml"),
     ("corpora/lockstep", "percuss"),
@@ -13,7 +17,6 @@ const FOLDERS: &[(&str, &str)] = &[
     ("corpora/scenarios", "percuss"),
 ];
 
-/// Single files.
 const FILES: &[&str] = &["known-races.toml", "vendor/manifest.toml"];
 
 fn main() -> io::Result<()> {
@@ -23,6 +26,7 @@ fn main() -> io::Result<()> {
     for (folder, ending) in FOLDERS {
         collect(&root.join(folder), ending, &mut paths)?;
     }
+    // The library looks them up by binary search, and the order in which a directory lists its files varies.
     paths.sort();
     let mut out = String::from("static FILES: &[(&str, &str)] = &[\n");
     for path in &paths {
@@ -34,7 +38,8 @@ fn main() -> io::Result<()> {
     fs::write(PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it")).join("files.rs"), out)
 }
 
-/// Adds the files of a folder and of those below it.
+/// Adds the files of a folder and of those below it. Cargo is given each folder, so that a file which is added or
+/// removed is noticed.
 fn collect(dir: &Path, ending: &str, paths: &mut Vec<PathBuf>) -> io::Result<()> {
     println!("cargo::rerun-if-changed={}", dir.display());
     for entry in fs::read_dir(dir)? {

@@ -1,27 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! One change of an edit: where it is and what it does there.
+//!
+//! A place is a function and an anchor in it, not a line number and not a patch: it is found in every tree that has the
+//! statement, and next to none of the kernel's text is in this repository.
 
 use serde::Deserialize;
 
-/// One change in one function.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
     /// The file, relative to the tree.
     pub file: String,
-    /// The function, or the names it has in different trees: the first that is defined counts.
+    /// The function, or the names it has in different trees: the first that is defined counts. In TOML a string or a
+    /// list of strings.
     function: Names,
-    /// Where the anchor is.
     #[serde(default)]
     pub part: Part,
-    /// Kernel text, or a base's, one statement at most; whitespace and comments do not matter.
+    /// What the change is made to: kernel text, or a base's, one statement at most. Whitespace and comments do not
+    /// matter, neither here nor in the tree.
     pub anchor: String,
-    /// Which match is meant, counted from 1, when the anchor is there more than once.
+    /// Which match is meant, counted from 1, when the anchor is there more than once. Without it there must be exactly
+    /// one, so that an edit never hits another place than the one it was written for.
     #[serde(default)]
     pub nth: Option<usize>,
-    /// What to do there.
     pub action: Action,
-    /// Our own code; none for `delete`.
+    /// Our own code, which is put on one line; none for `delete`.
     #[serde(default)]
     pub text: String,
 }
@@ -33,28 +36,25 @@ enum Names {
     Several(Vec<String>),
 }
 
-/// Part of a function's definition.
+/// Part of a function's definition. An anchor is looked for in one of them only: a parameter's name is mostly in the
+/// body, too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
-    /// Between the braces.
     #[default]
     Body,
-    /// Between the parentheses behind its name.
+    /// Between the parentheses after its name.
     Parameters,
 }
 
-/// What a change does with its anchor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
-    /// The text stands in its place.
     Replace,
-    /// The text goes before it.
     Before,
-    /// The text goes behind it.
     After,
-    /// It goes; a whole statement leaves an empty one, so that a bare `if` keeps its body.
+    /// The anchor goes. A whole statement leaves an empty one, so that an `if` without braces does not take the next
+    /// statement for its body.
     Delete,
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Edits: small named changes of the allocator, for measuring what percuss detects.
 //!
-//! Each edit is a file below `bugs/`, in our own words and code. Of the kernel's text it holds anchors only, at most one
-//! statement each, by which the place is found in any tree that has it. The folder says what the edit is for, see
+//! Each edit is a file below `bugs/`, in our own words and code. Of the kernel's text it holds anchors only, at most
+//! one statement each, by which the place is found in any tree that has it. The folder says what the edit is for, see
 //! [`Purpose`]. An edit may have another as its base, which is applied before it.
 
 mod change;
@@ -23,7 +23,6 @@ pub use table::names;
 use crate::tree::{Overlay, Tree};
 pub use percuss_oracle::OracleKind;
 
-/// A named edit.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
@@ -35,30 +34,30 @@ pub struct Edit {
     pub title: String,
     /// What goes wrong, and how it shows.
     pub story: String,
-    /// The part of the allocator it is about.
     pub class: Class,
-    /// The oracles that ought to notice; for a fix, those that ought to fall silent; none for a variant.
+    /// The oracles that ought to notice; for a fix, those that ought to fall silent; none for a variant. Tests of the
+    /// edits check it.
     pub oracles: Vec<OracleKind>,
-    /// The kernel commit that had fixed it, where there was one.
+    /// The kernel commit that had fixed the bug which a seeded edit puts back, where there was one.
     #[serde(default)]
     pub upstream: Option<String>,
-    /// What a program must use for it to show.
+    /// What a program must use for it to show. This is for readers: no code depends on it.
     #[serde(default)]
     pub needs: Vec<Need>,
-    /// The edit it changes, when it is not the tree itself.
+    /// The edit whose result it changes, when it is not the tree itself.
     #[serde(default)]
     pub base: Option<String>,
     /// The named trees it is known to apply to.
     pub trees: Vec<String>,
-    /// What the kernel's own checkers could see of it, for a seeded bug.
+    /// What the kernel's own checkers could see of it; seeded bugs only.
     #[serde(default)]
     pub kernel: Option<Checkers>,
-    /// The changes, applied in order.
+    /// The changes, applied in order: an anchor may be text that an earlier one has put in.
     #[serde(rename = "edit")]
     pub changes: Vec<Change>,
 }
 
-/// What an edit is for.
+/// What an edit is for. The folder of its file decides, so that a listing of `bugs/` shows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Purpose {
     /// Puts a known bug in, or back in. The detection benchmark counts these.
@@ -87,7 +86,7 @@ impl Purpose {
     }
 }
 
-/// The part of the allocator an edit is about.
+/// The part of the allocator an edit is about. The detection benchmark has it as a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the names are kernel-facts' classes")]
@@ -106,7 +105,7 @@ pub enum Class {
 }
 
 impl Class {
-    /// The name in files and reports.
+    /// The name in files and reports, the same as serde's.
     pub fn name(self) -> &'static str {
         match self {
             Class::Gfp => "gfp",
@@ -132,11 +131,10 @@ pub enum Need {
     Faults,
     /// Units that straddle page tables, so that mapping can fail half-way.
     PageTables,
-    /// Charged allocations.
     Memcg,
     /// kmem accounting switched off at boot.
     KmemDisabled,
-    /// A reserved chunk.
+    /// A boot with a reserved chunk, as for static per-CPU data of modules.
     Reserved,
     /// Translations to physical addresses.
     Phys,
@@ -146,6 +144,9 @@ pub enum Need {
 
 impl Edit {
     /// The edit called `name`, whatever the case.
+    ///
+    /// # Errors
+    /// There is none. The error lists the names of all, for a misspelt one is the usual reason.
     pub fn load(name: &str) -> Result<Edit, EditError> {
         let file = table::find(name).ok_or_else(|| unknown(name))?;
         Edit::parse(file.name, file.purpose, file.text)
@@ -161,13 +162,14 @@ impl Edit {
         if edit.purpose == Purpose::Variant { Ok(edit) } else { Err(unknown()) }
     }
 
-    /// The variants among what was applied to an overlay.
+    /// The variants among what was applied to an overlay, as [`Overlay::applied`] lists it. A report says of each what
+    /// it is and is not.
     pub fn variants_among(applied: &[String]) -> Vec<Edit> {
         let all = Edit::all().unwrap_or_default().into_iter();
         all.filter(|edit| edit.purpose == Purpose::Variant && applied.contains(&edit.label())).collect()
     }
 
-    /// Its name in reports, where a variant must not be taken for the patch it is named after.
+    /// Its name in reports. A variant is called ours, for it must not be taken for the patch it is named after.
     pub fn label(&self) -> String {
         if self.purpose == Purpose::Variant { format!("our variant {}", self.name) } else { self.name.clone() }
     }
@@ -178,6 +180,9 @@ impl Edit {
     }
 
     /// Reads an edit from TOML; `source` names it in errors.
+    ///
+    /// # Errors
+    /// A key is missing or unknown, or a change contradicts itself. Anchors are not looked at: they need a tree.
     pub fn parse(source: &str, purpose: Purpose, text: &str) -> Result<Edit, EditError> {
         let wrong = |detail: String| EditError::Format { edit: source.to_owned(), detail };
         let mut edit: Edit = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
@@ -186,6 +191,7 @@ impl Edit {
             if (change.action == Action::Delete) != change.text.is_empty() {
                 return Err(wrong("`delete` takes no text, every other action needs one".to_owned()));
             }
+            // On one line, a comment to the line's end would hide the rest, and a directive needs a line of its own.
             if change.text.contains("//") || change.text.contains('#') {
                 return Err(wrong("the text is put on one line: no `//` and no preprocessor directives".to_owned()));
             }
@@ -196,7 +202,10 @@ impl Edit {
         if edit.changes.is_empty() { Err(wrong("no changes".to_owned())) } else { Ok(edit) }
     }
 
-    /// Makes this edit's changes in `overlay`: all, or none and an error. Its base comes first if it is not there yet.
+    /// Makes this edit's changes in `overlay`. Its base comes first if it is not there yet.
+    ///
+    /// # Errors
+    /// A change has no place in this tree. Then none of the edit's changes is made.
     pub fn apply(&self, overlay: &mut Overlay) -> Result<(), EditError> {
         if let Some(base) = &self.base {
             let base = Edit::load(base)?;
@@ -204,6 +213,7 @@ impl Edit {
                 base.apply(overlay)?;
             }
         }
+        // Nothing is written before all changes have found their places.
         let mut texts: Vec<(&str, String)> = Vec::new();
         for change in &self.changes {
             let known = texts.iter().position(|(file, _)| *file == change.file);
@@ -240,6 +250,9 @@ fn no_file(edit: &Edit, change: &Change) -> EditError {
 }
 
 /// Makes an overlay of `tree` in `dir` with `edits` applied one after the other.
+///
+/// # Errors
+/// An edit has no place in the tree, or the overlay cannot be written.
 pub fn apply(edits: &[Edit], tree: &Tree, dir: &Path) -> Result<Overlay, EditError> {
     let mut overlay = Overlay::new(tree, dir)?;
     for edit in edits {

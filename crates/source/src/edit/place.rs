@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Finding a change's place in C text: function by name, anchor by its characters without whitespace and comments.
+//!
+//! This is no parser of C. It knows literals, comments, preprocessor lines and matching brackets, which is enough for
+//! the kernel's style, and anything it takes for a wrong place shows as an anchor that is not found.
 
 use std::ops::Range;
 
 use super::error::Wanted;
 use super::{Action, Change, EditError, Part};
 
-/// `text` with `change` made in it. Lines keep their numbers: what is put in stands on one line, and line ends of what
-/// goes stay.
+/// `text` with `change` made in it. Lines keep their numbers, so that a report's line is the tree's: what is put in
+/// stands on one line, and line ends of what goes stay.
+///
+/// # Errors
+/// The function is not defined, or the anchor is not there as often as it should be; `edit` names the edit in the
+/// error.
 pub(super) fn change(edit: &str, text: &str, change: &Change) -> Result<String, EditError> {
     let code = code_mask(text);
     let found = change.functions().iter().map(|name| (name, definitions(text, &code, name, change.part)));
@@ -30,6 +37,7 @@ pub(super) fn change(edit: &str, text: &str, change: &Change) -> Result<String, 
         }
     };
 
+    // Marked, so that a compiler message or a saved overlay shows what is not the kernel's.
     let ours = format!("/* percuss {edit} */ {}", one_line(&change.text));
     let gone = &text[place.clone()];
     let line_ends = "\n".repeat(gone.matches('\n').count());
@@ -38,6 +46,7 @@ pub(super) fn change(edit: &str, text: &str, change: &Change) -> Result<String, 
         Action::Before => format!("{ours} {gone}"),
         Action::After => format!("{gone} {ours}"),
         Action::Delete => {
+            // What deletes part of an expression must not put a semicolon into it.
             let rest = if change.anchor.trim_end().ends_with([';', '}']) { ";" } else { "" };
             format!("{ours}{rest}{line_ends}")
         }
@@ -49,17 +58,16 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// What a byte of C text belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Text {
     Code,
-    /// Within a string or character literal.
+    /// A string or character literal: part of a match, but no bracket in it counts.
     Literal,
-    /// A comment, or a preprocessor line.
+    /// A comment or a preprocessor line: never part of a match, and skipped between the characters of one.
     Aside,
 }
 
-/// Tells code from literals, comments and preprocessor lines, byte by byte.
+/// Classifies code, literals, comments and preprocessor lines, byte by byte.
 fn code_mask(text: &str) -> Vec<Text> {
     let bytes = text.as_bytes();
     let mut mask = vec![Text::Code; bytes.len()];
@@ -84,12 +92,13 @@ fn code_mask(text: &str) -> Vec<Text> {
     mask
 }
 
-/// The length of a preprocessor line with its continuations.
+/// The length of a preprocessor line with its continuations: a macro's body has brackets that need not match.
 fn directive(rest: &[u8]) -> usize {
     (0..rest.len()).find(|&i| rest[i] == b'\n' && rest[i - 1] != b'\\').unwrap_or(rest.len())
 }
 
-/// The length of the literal at the start of `rest`.
+/// The length of the literal at the start of `rest`. One that is not closed ends with its line, so that an apostrophe
+/// in unusual text does not swallow the file.
 fn literal(rest: &[u8]) -> usize {
     let mut at = 1;
     while at < rest.len() && rest[at] != rest[0] && rest[at] != b'\n' {
@@ -109,6 +118,7 @@ fn definitions(text: &str, code: &[Text], name: &str, part: Part) -> Vec<Range<u
         if code[start] != Text::Code || !bounded(bytes, start..start + name.len()) {
             continue;
         }
+        // A declaration has a semicolon where a definition has a brace, and a call has neither.
         let parameters = next(start + name.len());
         let Some(list_end) = closing(bytes, code, parameters, b'(', b')') else { continue };
         let brace = next(list_end);
@@ -122,7 +132,7 @@ fn definitions(text: &str, code: &[Text], name: &str, part: Part) -> Vec<Range<u
     found
 }
 
-/// The position behind the bracket that closes the one at `at`, if there is one at `at`.
+/// The position after the bracket that closes the one at `at`. None when no bracket is at `at`, or it is never closed.
 fn closing(bytes: &[u8], code: &[Text], at: usize, open: u8, close: u8) -> Option<usize> {
     let mut depth = 0;
     for i in (at..bytes.len()).filter(|&i| code[i] == Text::Code) {
@@ -138,10 +148,10 @@ fn closing(bytes: &[u8], code: &[Text], at: usize, open: u8, close: u8) -> Optio
     None
 }
 
-/// Where `anchor` is in `part`.
 fn occurrences(text: &str, code: &[Text], part: Range<usize>, anchor: &str) -> Vec<Range<usize>> {
     let bytes = text.as_bytes();
     let wanted: Vec<u8> = anchor.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    // Positions of the characters that count. Equal windows over them are matches, however the tree breaks its lines.
     let places: Vec<usize> = part.filter(|&i| code[i] != Text::Aside && !bytes[i].is_ascii_whitespace()).collect();
     let mut found = Vec::new();
     for window in places.windows(wanted.len()) {
@@ -154,7 +164,7 @@ fn occurrences(text: &str, code: &[Text], part: Range<usize>, anchor: &str) -> V
     found
 }
 
-/// Whether `range` neither begins nor ends within a longer identifier.
+/// Whether `range` neither begins nor ends within a longer identifier: `near` is not in `nearer`.
 fn bounded(bytes: &[u8], range: Range<usize>) -> bool {
     let word =
         |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(|&b| b == b'_' || b.is_ascii_alphanumeric());

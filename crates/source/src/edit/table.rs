@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The edits that are compiled in: the files below `bugs/`.
+//! The edits that are compiled in: the files below `bugs/`. A file that is added there is in the next build; nothing
+//! else lists them.
 
 use super::Purpose;
 
