@@ -28,7 +28,7 @@ impl<T: Tenant + 'static> Session<T> {
         loop {
             let kswapd = self.kswapd_runs(tasks);
             let ready = match turns.next(kswapd) {
-                Next::Somebody(ready) => ready,
+                Next::Choose(ready) => ready,
                 Next::Done => return self.drain(watch),
                 Next::Deadlock => {
                     self.shared.host.world_mut().deadlock(turns.finished());

@@ -39,8 +39,9 @@ pub struct Session<T> {
     pub(super) ran: u64,
 }
 
-/// Ops between two digests of the whole state in the log; one more follows the drain. A digest walks all chunks and
-/// costs as much as several ops, and lockstep compares what each op changed anyway.
+/// Ops between two digests of the whole state in the log; one more follows the drain. A digest walks all of the
+/// allocator's state, so its cost grows with the chunks. The events of each op are compared anyway; a digest finds a
+/// difference that has not shown in events yet.
 pub(super) const STATE_EVERY: u64 = 64;
 
 /// Owners of ops: each has scopes of its own.

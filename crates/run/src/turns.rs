@@ -63,7 +63,7 @@ pub fn by_op(trail: &[TurnEnd]) -> Vec<Turn> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
     /// Choose one of these lanes.
-    Somebody(Ready),
+    Choose(Ready),
     /// All tasks have finished, and kswapd sleeps.
     Done,
     /// All lanes that are left wait for each other.
@@ -98,7 +98,7 @@ impl Ready {
     }
 
     /// Whether some lane waits for a lock, so that a release may change which lanes can run.
-    pub fn somebody_waits(self) -> bool {
+    pub fn a_lane_waits(self) -> bool {
         self.blocked != 0
     }
 
@@ -159,7 +159,7 @@ impl Turns {
             0 => Next::Deadlock,
             mask => {
                 let resting = if mask & !self.resting == 0 { 0 } else { self.resting };
-                Next::Somebody(Ready { mask, resting, blocked: self.blocked, last: self.last, handlers: 0 })
+                Next::Choose(Ready { mask, resting, blocked: self.blocked, last: self.last, handlers: 0 })
             }
         }
     }
@@ -207,7 +207,7 @@ mod tests {
 
     fn choose(turns: &Turns, wanted: Option<usize>, kswapd: bool) -> Option<usize> {
         match turns.next(kswapd) {
-            Next::Somebody(ready) => Some(ready.choose(wanted)),
+            Next::Choose(ready) => Some(ready.choose(wanted)),
             _ => None,
         }
     }
@@ -238,10 +238,10 @@ mod tests {
     fn kswapd_goes_before_a_retry_unless_a_schedule_names_the_task() {
         let mut turns = Turns::new(1);
         turns.paused(0, Pause::Retrying, false, true);
-        let Next::Somebody(ready) = turns.next(true) else { panic!("both can run") };
+        let Next::Choose(ready) = turns.next(true) else { panic!("both can run") };
         assert_eq!(ready.lanes().collect::<Vec<_>>(), [KSWAPD]);
         assert_eq!((ready.goes_on(), ready.choose(Some(0))), (None, 0));
-        let Next::Somebody(ready) = turns.next(false) else { panic!("it can run") };
+        let Next::Choose(ready) = turns.next(false) else { panic!("it can run") };
         assert_eq!((ready.lanes().collect::<Vec<_>>(), ready.goes_on()), (vec![0], Some(0)), "no other lane can");
     }
 

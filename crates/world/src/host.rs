@@ -29,6 +29,8 @@ impl Kernel for Host {
 
     fn cpu(&self) -> u32 {
         let w = self.world();
+        // Each context runs on a CPU of its own as long as there are enough of them, which makes per-CPU effects depend
+        // on the task and not on the schedule.
         w.boot.possible[w.run.current % w.boot.possible.len()] as u32
     }
 
@@ -72,6 +74,7 @@ impl Kernel for Host {
     }
 
     fn cond_resched(&self) {
+        // The checks of `__might_sleep()` come first, also when the call then has nothing to do.
         self.world_mut().may_sleep();
         self.emit(Event::CondResched);
         self.point();
@@ -92,7 +95,9 @@ impl Kernel for Host {
             let take = self.world_mut().try_mutex(lock, false);
             match take {
                 Take::Taken => return self.locked(),
+                // The misuse is logged already. The task would wait for itself for ever, so the program ends here.
                 Take::Recursive => self.stop(Stop::Deadlock),
+                // Killed cannot come, since this wait is not killable.
                 Take::Wait | Take::Killed => self.pause(Pause::Blocked),
             }
         }
@@ -125,6 +130,7 @@ impl Kernel for Host {
         loop {
             let mut w = self.world_mut();
             let taken = w.try_spin(lock, irq);
+            // A loop that only takes and releases a lock makes events without another check of their number.
             let endless = w.endless();
             drop(w);
             match taken {
@@ -164,6 +170,8 @@ impl Kernel for Host {
             let mut w = self.world_mut();
             (w.page_asked(gfp), w.run.pool.is_some())
         };
+        // Only with a pool can an allocation run into reclaim. Without one, the budget of the node decides in
+        // page_alloc().
         let granted = asked && (!short || self.find_memory(gfp));
         self.world_mut().page_alloc(node, gfp, granted)
     }
@@ -188,6 +196,8 @@ impl Kernel for Host {
 
     fn map_pages(&self, addr: Addr, pfns: &[Pfn], gfp: Gfp) -> bool {
         self.point();
+        // Page-table pages take memory from the pool, too. They are taken before the mapping starts, since map()
+        // borrows the World and cannot reclaim.
         let mut tables = u32::MAX;
         if self.world().run.pool.is_some() {
             let needed = self.world().tables_needed(addr, pfns.len());
@@ -218,11 +228,13 @@ impl Kernel for Host {
 
     fn memblock_alloc(&self, size: u64, align: u64) -> Addr {
         let mut w = self.world_mut();
+        // No event: the boot logs nothing, and a failure shows in how the builder ends.
         if w.buffers.faults.hit(Site::Memblock) {
             return 0;
         }
         let addr = w.buffers.memblock.alloc(size, align, 0, true);
         if addr != 0 && w.space.backed() {
+            // Boot may get memory back that an earlier boot had forbidden.
             w.space.arena.owned(addr, size);
             w.space.arena.fill(addr, size, 0);
         }
@@ -255,6 +267,7 @@ impl Kernel for Host {
 
     fn schedule_work(&self) {
         let mut w = self.world_mut();
+        // `schedule_work()` does nothing for an item that is queued already, and says so by its result.
         let queued = !std::mem::replace(&mut w.run.work_pending, true);
         w.emit(Event::ScheduleWork { queued });
         drop(w);
@@ -271,6 +284,8 @@ impl Kernel for Host {
     }
 
     fn memcg_ref(&self, objcg: u32, delta: i32) {
+        // The index comes from the tenant, which may be at fault: an unknown one changes nothing, and the ledger oracle
+        // sees the difference.
         if let Some(r) = self.world_mut().run.memcg.refs.get_mut(objcg as usize) {
             *r += delta as i64;
         }
@@ -279,6 +294,7 @@ impl Kernel for Host {
     fn memcg_charge(&self, objcg: u32, gfp: Gfp, bytes: u64) -> bool {
         self.point();
         let mut w = self.world_mut();
+        // A charge fails by the fault plan only: limits of memory cgroups are not simulated.
         let ok = !w.buffers.faults.hit(Site::Charge);
         if ok && let Some(c) = w.run.memcg.charged.get_mut(objcg as usize) {
             *c += bytes as i64;
@@ -335,14 +351,17 @@ impl Kernel for Host {
             _ => None,
         };
         let mut w = self.world_mut();
+        // The boot prints its layout, which is no finding.
         if !w.boot.booting {
             let mut shown = [0; 3];
             shown.iter_mut().zip(args).for_each(|(s, a)| *s = *a);
             w.end_zeroing();
+            // The zeroing must end first: the text belongs to the event appended next, which has to be the diagnostic.
             w.buffers.log.text(text);
             w.emit(Event::Diag { kind, nargs: args.len() as u8, args: shown });
         }
         if let Some(reason) = stop {
+            // Nothing is logged while booting, and the reason of this stop has to be in the log.
             w.boot.booting = false;
             drop(w);
             self.stop(reason);

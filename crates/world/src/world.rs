@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The World: its state, its log, and what others may see of them.
+//! The World: its state, its log, and what others may see of them. What it does is in the folders `locks`, `memory` and
+//! `tasks`, each of which adds methods to it.
 
 use crate::arena::addresses;
 use crate::state::areas::Areas;
@@ -43,9 +44,11 @@ impl World {
     /// Appends an event. An open zeroing ends before it, because the log has it in the place where it happened.
     #[inline]
     pub(crate) fn emit(&mut self, e: Event) {
+        // A boot is compared by its result, which is one event; the calls on the way are not logged.
         if self.boot.booting {
             return;
         }
+        // In line, since this is called for every event and a zeroing is rarely open.
         if self.run.zeroing.is_some() {
             self.end_zeroing();
         }
@@ -61,15 +64,18 @@ impl World {
         }
     }
 
-    /// Whether the program has made more events than any program that comes to an end.
+    /// Whether the program has made more events than any program that comes to an end. A tenant that loops for ever is
+    /// found by this.
     pub(crate) fn endless(&self) -> bool {
         self.buffers.log.events().len() > EVENTS_MAX
     }
 
-    /// Ends the program. The first reason counts: what follows is a consequence of it.
+    /// Ends the program, which the runner sees by [`World::stopped`]. The first reason counts: what follows is a
+    /// consequence of it.
     pub(crate) fn end(&mut self, reason: Stop) {
         if self.run.stopped.is_none() {
             self.run.stopped = Some(reason);
+            // In the log as well as in the state: two runs that stop for different reasons must differ.
             self.emit(Event::Stopped { reason });
         }
     }
@@ -78,27 +84,22 @@ impl World {
         &mut self.run.tasks[self.run.current]
     }
 
-    /// The running task's context.
     pub fn task_mut(&mut self) -> &mut Task {
         self.task()
     }
 
-    /// Index of the running context.
     pub fn current(&self) -> usize {
         self.run.current
     }
 
-    /// What the program holds.
     pub fn areas(&self) -> &Areas {
         &self.buffers.areas
     }
 
-    /// See [`World::areas`].
     pub fn areas_mut(&mut self) -> &mut Areas {
         &mut self.buffers.areas
     }
 
-    /// Appends an event of the runner.
     pub fn push_event(&mut self, e: Event) {
         self.emit(e);
     }
@@ -110,22 +111,20 @@ impl World {
         self.run.pressure.settle();
     }
 
-    /// Says where the tenant's code is from here on; None when that is not known.
+    /// Says where the running context's tenant code is from here on; None when that is not known. Every event gets a
+    /// copy of it, so only runs whose report shows call sites record it.
     pub fn set_site(&mut self, site: Option<CallSite>) {
         self.buffers.sites.set(self.run.current, site);
     }
 
-    /// What waiting for memory did.
     pub fn pressure(&self) -> &Pressure {
         &self.run.pressure
     }
 
-    /// Why the program ended early; None while it has not.
     pub fn stopped(&self) -> Option<Stop> {
         self.run.stopped
     }
 
-    /// Events so far.
     pub fn events(&self) -> &[Event] {
         self.buffers.log.events()
     }
@@ -157,7 +156,8 @@ impl World {
         self.buffers.heap.count()
     }
 
-    /// Reserved ranges of vm areas, those of boot not counted.
+    /// Reserved ranges of vm areas, those of boot not counted. After a drain a chunk that the allocator lost shows in
+    /// this number.
     pub fn ranges_live(&self) -> usize {
         self.buffers.vm.live_ranges()
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Probabilistic concurrency testing: the lane of highest priority runs, and at a few points of the run, chosen before,
-//! whoever runs becomes the lowest. A bug that needs `d` such changes in a run of `n` points on `k` lanes shows in at
-//! least one of `k * n^d` runs. Interrupts come at points that were chosen before, too, or at the next at which one
+//! the running lane becomes the lowest. A bug that needs `d` such changes in a run of `n` points on `k` lanes shows in
+//! at least one of `k * n^d` runs. Interrupts come at points that were chosen before, too, or at the next at which one
 //! can.
 
 use super::Strategy;
@@ -72,9 +72,9 @@ impl Strategy for Pct {
         }
         self.change(ready.last());
         let lane = ready.lanes().max_by_key(|lane| self.priority[*lane])?;
-        // A release may wake a lane of higher priority, so while somebody waits each point is looked at.
+        // A release may wake a lane of higher priority, so while a lane waits each point is looked at.
         let points = match self.changes.last().copied().unwrap_or(u64::MAX).min(self.interrupt_after()) {
-            _ if ready.somebody_waits() => 1,
+            _ if ready.a_lane_waits() => 1,
             at => (at - self.passed).min(64) as u32,
         };
         self.passed += u64::from(points);

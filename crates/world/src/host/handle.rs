@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `Host`: a World shared by all fibers of a run, or one thread's way to a World that several threads use.
+//! `Host`: a World shared by all fibers of a run, or one thread's way to a World that several threads use. It also
+//! counts the scheduling points of a turn.
 
 use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::rc::Rc;
@@ -30,13 +31,14 @@ struct Inner {
 }
 
 impl Host {
-    /// A World of its own, used by fibers of one thread.
+    /// A World of its own, used by the fibers of one thread. A turn lasts until [`Host::grant`] says otherwise.
     pub fn new(world: World) -> Host {
         let world = RefCell::new(Some(Box::new(world)));
         Host(Rc::new(Inner { world, seat: None, points: Cell::new(Host::NO_END) }))
     }
 
-    /// A thread's way to the World that it shares. Other threads may run at every scheduling point.
+    /// A thread's way to the World that it shares. Other threads may run at every scheduling point, hence a turn of
+    /// one.
     pub fn of_thread(seat: Seat) -> Host {
         Host(Rc::new(Inner { world: RefCell::new(None), seat: Some(seat), points: Cell::new(1) }))
     }
@@ -49,12 +51,12 @@ impl Host {
         self.0.world.take().expect(THERE)
     }
 
-    /// Puts back what [`Host::take_world`] took.
     pub fn put_world(&self, world: Box<World>) {
         self.0.world.replace(Some(world));
     }
 
-    /// Waits for the World, when threads share it and this one does not have it.
+    /// Waits for the World, when threads share it and this one does not have it. Every access to the World goes through
+    /// this, so a thread takes it with its first call after a scheduling point.
     #[inline]
     fn hold(&self) {
         if let Some(seat) = &self.0.seat
@@ -64,17 +66,16 @@ impl Host {
         }
     }
 
-    /// Points of a turn that ends only when the task has to wait or ends its op.
+    /// Points of a turn that ends only when the task has to wait or ends its op. No run passes as many, so the count
+    /// never reaches 0.
     pub const NO_END: u64 = u64::MAX;
 
-    /// Borrows the World to look at it.
     #[inline]
     pub fn world(&self) -> Ref<'_, World> {
         self.hold();
         Ref::map(self.0.world.borrow(), |w| w.as_deref().expect(THERE))
     }
 
-    /// Borrows the World to change it.
     #[inline]
     pub fn world_mut(&self) -> RefMut<'_, World> {
         self.hold();
@@ -86,12 +87,12 @@ impl Host {
         self.0.points.set(points);
     }
 
-    /// Scheduling points that are left of the turn.
     pub fn left(&self) -> u64 {
         self.0.points.get()
     }
 
-    /// Counts a scheduling point; true when the turn ends here.
+    /// Counts a scheduling point; true when the turn ends here. The count wraps below 0, so a turn that has ended does
+    /// not end again at each further point.
     #[inline]
     pub fn pass(&self) -> bool {
         let left = self.0.points.get().wrapping_sub(1);
@@ -104,17 +105,18 @@ impl Host {
     /// the same for each.
     #[inline]
     pub fn point(&self) {
+        // This is the hot path of every call: a decrement and a comparison, no borrow of the World.
         if self.pass() {
             self.pause(Pause::Preempted);
         }
     }
 
-    /// Absolute address of relative address 0.
     pub fn arena_base(&self) -> u64 {
         self.world().space.arena.base()
     }
 
-    /// Ends the program. The calling fiber is never resumed.
+    /// Ends the program with this reason, unless it has ended before. The calling fiber is never resumed; it pauses in
+    /// a loop because nothing may run after it even if a runner resumes it by mistake.
     pub fn stop(&self, reason: Stop) -> ! {
         self.world_mut().end(reason);
         loop {
@@ -134,6 +136,7 @@ impl Host {
 
     fn pause_thread(&self, seat: &Seat, why: Pause) {
         self.grant(1);
+        // The thread gives the World away, if it has it. A point that it passes without the World is only counted.
         match self.0.world.take() {
             Some(world) => seat.yield_world(world, why),
             None => seat.pass(),
@@ -160,6 +163,7 @@ impl Host {
         let mut w = self.world_mut();
         w.emit(e);
         if w.endless() {
+            // stop() borrows the World again.
             drop(w);
             self.stop(Stop::StepLimit);
         }

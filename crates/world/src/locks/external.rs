@@ -9,11 +9,13 @@ use crate::world::World;
 use percuss_kernel::event::{Event, Ext};
 
 impl World {
-    /// Tries to take an external lock; `attempt` marks a trylock in the log.
+    /// Tries to take an external lock; `attempt` marks a trylock in the log. It never waits: the caller pauses its task
+    /// after [`Take::Wait`] and tries again.
     pub(crate) fn try_ext(&mut self, lock: Ext, shared: bool, attempt: bool) -> Take {
         let (me, i) = (self.run.current, lock as usize);
         let others = self.run.ext.shared[i] & !(1 << me);
         let mine = self.run.ext.exclusive[i] == Some(me as u8) || self.run.ext.shared[i] >> me & 1 == 1;
+        // A shared lock only has to respect waiting writers here, because an exclusive holder is checked below.
         let open = if shared { self.run.ext.wanted[i] & !(1 << me) == 0 } else { others == 0 };
         let free = self.run.ext.exclusive[i].is_none() && open && !mine;
         if !free {
@@ -29,6 +31,7 @@ impl World {
             task.ext_spinning += 1;
         }
         if lock.irqs_off() {
+            // Locks may be released in any order, so each keeps its own state to restore.
             task.irqs_before.set(lock, task.irqs_off);
             task.irqs_off = true;
         }
@@ -44,7 +47,8 @@ impl World {
         self.run.ext.wanted[lock as usize] |= u32::from(waits && !shared) << me;
     }
 
-    /// Releases an external lock; false when the running task does not hold it, and then nothing happens.
+    /// Releases an external lock; false when the running task does not hold it, and then nothing happens. A program may
+    /// contain an unlock whose lock another task took, which is no fault of the allocator.
     pub(crate) fn release_ext(&mut self, lock: Ext) -> bool {
         let (me, i) = (self.run.current, lock as usize);
         if self.run.ext.exclusive[i] == Some(me as u8) {
@@ -58,6 +62,7 @@ impl World {
         if lock.spins() {
             task.ext_spinning -= 1;
         }
+        // As `spin_unlock_irqrestore()` does: interrupts stay off if they were off before the lock was taken.
         if lock.irqs_off() {
             task.irqs_off = task.irqs_before.get(lock);
         }
@@ -68,7 +73,8 @@ impl World {
 }
 
 impl Host {
-    /// Takes an external lock, and waits for it if necessary.
+    /// Takes an external lock, and waits for it if necessary. A task that holds the lock already waits for itself: that
+    /// is a deadlock of the kernel, too, and the scheduler reports it once no task can run.
     pub fn lock_ext(&self, lock: Ext, shared: bool) {
         self.point();
         let mut waited = false;
@@ -77,18 +83,19 @@ impl Host {
             match take {
                 Take::Taken => return,
                 _ if !waited => {
+                    // Once for each wait, as in note_wait(): the number of attempts depends on the schedule.
                     waited = true;
                     self.world_mut().push_event(Event::WaitExt { lock, shared });
                 }
                 _ => {}
             }
             self.world_mut().waits_for_ext(lock, shared, true);
+            // Not a statement earlier: a borrow of the World that lives across the pause makes the next task panic.
             self.pause(Pause::Blocked);
             self.world_mut().waits_for_ext(lock, shared, false);
         }
     }
 
-    /// Releases an external lock, if the running task holds it.
     pub fn unlock_ext(&self, lock: Ext) {
         let released = self.world_mut().release_ext(lock);
         if released {

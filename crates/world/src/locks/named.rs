@@ -9,7 +9,7 @@ use percuss_kernel::{Addr, Lock, STATIC_OTHERS};
 
 impl World {
     /// The number of the lock at `addr` among those in allocated memory. A lock without one gets the first that is
-    /// free.
+    /// free, and the last one when none is: two locks may then look like one, but the log stays readable.
     pub fn name_lock(&mut self, addr: Addr) -> u8 {
         let names = &mut self.run.named.0;
         let known = names.iter().position(|a| *a == addr);
@@ -26,8 +26,12 @@ impl World {
                 continue;
             }
             let lock = Lock::Other(STATIC_OTHERS + number as u8);
+            // A held lock keeps its number: its holder still unlocks it by that number, and a new lock there must not
+            // look held.
             let held = self.is_held(lock);
             self.run.named.0[number] = if held { NamedLocks::GONE } else { 0 };
+            // The kernel's check looks at the locks of the current task only, so a lock that another task holds is not
+            // logged.
             if self.owner(lock) == Some(self.run.current) {
                 self.emit(Event::LockFreed { lock });
             }

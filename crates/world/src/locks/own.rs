@@ -18,7 +18,8 @@ impl World {
         }
     }
 
-    /// Tries to take a mutex; a killable wait also ends with a fatal signal.
+    /// Tries to take a mutex. A killable wait also ends with a fatal signal, but a free mutex is taken in spite of one,
+    /// as `mutex_lock_killable()` does.
     pub(crate) fn try_mutex(&mut self, lock: Lock, killable: bool) -> Take {
         match self.run.owner[slot(lock)] {
             None => {
@@ -33,6 +34,7 @@ impl World {
                 self.emit(Event::LockMisuse { lock, unlock: false });
                 Take::Recursive
             }
+            // Only after the free case: the signal ends a wait, it does not keep a task from taking a free mutex.
             Some(_) if killable && self.run.tasks[self.run.current].signal => {
                 self.run.waits[self.run.current] = None;
                 self.emit(Event::MutexLock { lock, killable, taken: false });
@@ -65,7 +67,8 @@ impl World {
         }
     }
 
-    /// Tries to take a spinlock. `Ok` has the interrupt state that the unlock restores.
+    /// Tries to take a spinlock. `Ok` has the interrupt state that the unlock restores. A task that spins is paused
+    /// like one that sleeps, since on one thread the holder could not go on otherwise.
     pub(crate) fn try_spin(&mut self, lock: Lock, irq: Irq) -> Result<u64, Take> {
         match self.run.owner[slot(lock)] {
             None => {
@@ -74,6 +77,7 @@ impl World {
                 let task = self.task();
                 task.took(lock);
                 task.spinning += 1;
+                // Read before interrupts are turned off, or the unlock would leave them off for ever.
                 let flags = task.irqs_off as u64;
                 task.irqs_off |= irq != Irq::Keep;
                 self.emit(Event::SpinLock { lock, irq });
@@ -92,6 +96,7 @@ impl World {
 
     pub(crate) fn release_spin(&mut self, lock: Lock, irq: Irq, flags: u64, digest: u64) {
         let task = self.task();
+        // Nothing is changed for a lock that the task does not hold: its real holder must be able to go on.
         if !task.released(lock) {
             self.emit(Event::LockMisuse { lock, unlock: true });
             return;
@@ -99,6 +104,8 @@ impl World {
         task.spinning -= 1;
         match irq {
             Irq::Keep => {}
+            // `spin_unlock_irq()` turns interrupts on whatever they were before; a caller that had them off finds them
+            // on, which the check at the end of the op reports.
             Irq::Off => task.irqs_off = false,
             Irq::Save => task.irqs_off = flags != 0,
         }
@@ -111,7 +118,6 @@ impl World {
         self.owner(lock).is_some()
     }
 
-    /// Index of the context that holds `lock`; None while it is free.
     pub fn owner(&self, lock: Lock) -> Option<usize> {
         self.run.owner[slot(lock)].map(usize::from)
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Which context waits for which, in words, for deadlocks and stalls.
+//! Which context waits for which, in words. A report of a deadlock or a stall shows this text, because the events
+//! before it are too many to see a cycle in.
 
 use crate::world::World;
 use percuss_kernel::event::Stop;
@@ -14,7 +15,6 @@ impl World {
         self.end(Stop::Deadlock);
     }
 
-    /// Attaches the waits to the event that is appended next.
     pub(crate) fn note_waiters(&mut self) {
         let text = self.chains(0);
         self.attach(&text);
@@ -35,6 +35,7 @@ impl World {
     /// The lock a context waits for, and its holder; None for a context that does not wait.
     fn wait_of(&self, context: usize) -> Option<(&'static str, Option<usize>)> {
         match (self.run.waits[context], self.run.waits_ext[context]) {
+            // A context waits for at most one lock, of either kind.
             (Some(lock), _) => Some((lock.name(), self.owner(lock))),
             (_, Some(lock)) => Some((lock.name(), self.run.ext.holder(lock))),
             _ => None,
@@ -47,11 +48,14 @@ impl World {
         let mut verb = "waits";
         while let Some((lock, holder)) = self.wait_of(at) {
             seen |= 1 << at;
-            out += &format!(" {verb} for {lock}, held by {}", holder.map_or("nobody".to_owned(), context_name));
+            out += &format!(" {verb} for {lock}, held by {}", holder.map_or("no task".to_owned(), context_name));
+            // A lock can be free while a context still waits for it: the release has happened and the context did not
+            // run yet.
             let Some(holder) = holder else { break };
             if ended >> holder & 1 == 1 {
                 out += ", which has ended";
             }
+            // The chain has come back to a context in it: this is the cycle, and following it further would never end.
             if seen >> holder & 1 == 1 {
                 break;
             }

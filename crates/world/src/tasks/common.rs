@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! One World that real threads use in turn.
+//!
+//! The [`Common`] keeps the World while no thread has it and knows what each task does. From that it decides what the
+//! scheduler decides in a run on fibers: which tasks wait, whether a task is alone, and when all of them wait for each
+//! other. Threads reach it through their [`Seat`](super::seat::Seat).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, PoisonError};
@@ -9,21 +13,25 @@ use super::fiber::Pause;
 use super::guard::EdgedMutex;
 use crate::world::World;
 
-/// Attempts to take the World before a thread yields its processor: the World is mostly away for less than a
-/// microsecond.
+/// Attempts to take the World in a busy loop before a thread yields its processor. A thread that spins sees the World
+/// come back without a system call; the bound is there because the thread that has the World may need this processor.
+/// The figure is a choice, not a measurement.
 const SPINS: u32 = 64;
-/// Times that a thread yields its processor before it sleeps, since waking it again costs far more than a turn.
+/// Times that a thread yields its processor before it sleeps. After a yield the thread can run again at once, after a
+/// sleep only once another thread or the timer wakes it. The figure is a choice, too.
 const YIELDS: u32 = 64;
-/// How long a thread waits for another one to take the World first. A thread that the system runs on another processor
-/// takes it well within that time; one that has no processor must not hold up the run.
+/// How long a thread waits for another one to take the World first. In [`Common::pass_on`] the wait ends then, so that
+/// a thread without a processor does not hold up the run. In [`Common::rest`] it only looks again: the end of the
+/// program and a task that starts to wait do not signal `taken`.
 const PATIENCE: Duration = Duration::from_micros(500);
-/// The longest sleep. A wakeup may go to a thread that has just taken the World by itself; this bounds the delay then.
+/// The longest sleep before a thread looks again. [`Common::put`] wakes one sleeper, but a spinning thread may have the
+/// World by the time the sleeper runs; with the bound, a sleeper does not depend on wakeups alone.
 const SLEEP: Duration = Duration::from_millis(1);
 
-/// One time that a thread had the World.
+/// One time that a thread had the World. The list of these is what a free run records: it is turned into a schedule,
+/// whose replay on fibers has the same turns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Held {
-    /// The task that it ran.
     pub lane: u8,
     /// Scheduling points that it passed since it had the World last.
     pub points: u32,
@@ -31,16 +39,16 @@ pub struct Held {
     pub at_point: bool,
 }
 
-/// The state of the [`Common`] when a thread put the World back, to find out what changed since.
+/// The state of the [`Common`] when a thread put the World back. Its wait ends when one of these counts has changed, so
+/// a change between putting back and waiting is not missed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Put {
-    /// Releases until then.
     pub releases: u64,
-    /// Times that the World had been taken until then.
     pub takes: u64,
 }
 
-/// When threads put the World back.
+/// When threads put the World back. It decides between runs that can be replayed and runs in which more of the tenant's
+/// code overlaps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Grain {
     /// At scheduling points, so a schedule can repeat what happened.
@@ -50,7 +58,8 @@ pub enum Grain {
     Calls,
 }
 
-/// One World for several threads.
+/// One World for several threads. All of them may call it at any time; the mutex in it is held only while counts change
+/// and never while tenant code runs.
 #[derive(Debug)]
 pub struct Common {
     state: EdgedMutex<Turns>,
@@ -68,31 +77,25 @@ pub struct Common {
 /// Where the World is and what the tasks do. Masks have the bit of each task.
 #[derive(Debug)]
 struct Turns {
-    /// None while a thread has it.
     world: Option<Box<World>>,
     /// Threads that sleep until the World can be taken.
     sleeping: u32,
-    /// Times that the World was taken.
     takes: u64,
     /// Threads that wait for another one to take the World first.
     polite: u32,
     /// Tasks that run, as a mask.
     lanes: u32,
-    /// Tasks of these that wait for a lock.
     blocked: u32,
     /// Tasks of these that retry for memory, wherever in a round they put the World back.
     looking: u32,
     /// Tasks that have ended, as a mask.
     ended: u32,
-    /// Times that a lock was released.
     releases: u64,
-    /// The program was stopped.
     over: bool,
     held: Vec<Held>,
 }
 
 impl Turns {
-    /// Tasks but this one that can run, as a mask.
     fn others(&self, lane: u8) -> u32 {
         self.lanes & !self.blocked & !(1 << lane)
     }
@@ -131,7 +134,8 @@ impl Common {
         })
     }
 
-    /// The World and the times that threads had it; None while a thread has it.
+    /// Takes the World out with all the times that threads had it, after the threads have ended. None while a thread
+    /// has the World, which never gives it back if it died with it.
     pub fn end(&self) -> Option<(Box<World>, Vec<Held>)> {
         let mut state = self.state.lock();
         let world = state.world.take()?;
@@ -144,17 +148,19 @@ impl Common {
         self.state.try_read(|state| state.held.clone())
     }
 
-    /// Makes a task one of those that run.
     pub(super) fn join(&self, task: usize) {
         self.state.lock().lanes |= 1 << task;
     }
 
-    /// Waits for the World and takes it.
+    /// Waits for the World and takes it: first in a busy loop, then yielding the processor, at last asleep. The order
+    /// is by how much each step costs when the World comes back soon.
     pub(super) fn take(&self, lane: u8) -> Box<World> {
         if let Some(world) = self.take_from(&mut self.state.lock(), lane) {
             return world;
         }
         for round in 0..SPINS + YIELDS {
+            // Spinning threads only read the flag. If each attempt locked `state`, they would keep the thread that puts
+            // the World back from getting that lock.
             if self.here.load(Ordering::Relaxed)
                 && let Some(world) = self.take_from(&mut self.state.lock(), lane)
             {
@@ -167,6 +173,7 @@ impl Common {
             if let Some(world) = self.take_from(&mut state, lane) {
                 return world;
             }
+            // Counted under the lock, so put() sees each sleeper and need not notify when there is none.
             state.sleeping += 1;
             state.wait(|s| self.free.wait_timeout(s, SLEEP).unwrap_or_else(PoisonError::into_inner).0);
             state.sleeping -= 1;
@@ -175,9 +182,11 @@ impl Common {
 
     fn take_from(&self, state: &mut Turns, lane: u8) -> Option<Box<World>> {
         let mut world = state.world.take()?;
+        // The task needs the answer while it runs, when the state may be locked by another thread.
         world.set_alone(state.alone(lane));
         self.here.store(false, Ordering::Relaxed);
         state.takes += 1;
+        // Notifying costs a system call, and mostly no thread waits for this.
         if state.polite > 0 {
             self.taken.notify_all();
         }
@@ -190,6 +199,8 @@ impl Common {
         let mut state = self.state.lock();
         let takes = state.takes;
         state.polite += 1;
+        // A spurious wakeup must not end the wait early, hence the loop; the timeout ends it, since no thread has to
+        // take the World soon.
         let mut late = false;
         while !late && state.takes == takes && state.others(lane) != 0 {
             state.wait(|s| {
@@ -206,6 +217,8 @@ impl Common {
     pub(super) fn rest(&self, lane: u8, takes: u64) {
         let mut state = self.state.lock();
         state.polite += 1;
+        // Without a limit on the number of rounds: if another task can run, it takes the World sooner or later, and if
+        // none can any more, the condition fails.
         while state.takes == takes && !state.over && state.others(lane) != 0 {
             state.wait(|s| self.taken.wait_timeout(s, PATIENCE).unwrap_or_else(PoisonError::into_inner).0);
         }
@@ -218,12 +231,15 @@ impl Common {
         let mut state = self.state.lock();
         let bit = 1 << lane;
         state.looking = state.looking & !bit | if world.is_looking() { bit } else { 0 };
+        // All waiting tasks try again, not only those that wait for the released lock: the World does not say which
+        // lock it was, and a task whose lock is still held waits again.
         if world.take_released() {
             state.blocked = 0;
             state.releases += 1;
             self.released.notify_all();
         }
         match why {
+            // After the release above: a task that released one lock and then waits for another must stay marked.
             Pause::Blocked => state.blocked |= bit,
             Pause::Finished => {
                 state.lanes &= !bit;
@@ -231,6 +247,8 @@ impl Common {
             }
             _ => {}
         }
+        // In a run on fibers the scheduler finds this; here no thread has an overview but the one that puts the World
+        // back.
         // A task that waits for one that has ended waits for ever, too.
         if state.lanes != 0 && state.blocked & state.lanes == state.lanes && world.stopped().is_none() {
             world.deadlock(state.ended);
@@ -242,6 +260,7 @@ impl Common {
         state.held.extend(held);
         let put = Put { releases: state.releases, takes: state.takes };
         state.world = Some(world);
+        // Relaxed is enough for a hint: the lock orders the World itself.
         self.here.store(true, Ordering::Relaxed);
         if state.sleeping > 0 {
             self.free.notify_one();
@@ -276,6 +295,8 @@ mod tests {
         let common = Common::new(world, 0b11, Grain::Points);
         let world = common.take(0);
         put(&common, world, 0, Pause::Retrying);
+        // Task 0 goes on within its round and is preempted there, so nothing but the flag in the World says that it
+        // retries.
         let world = common.take(0);
         put(&common, world, 0, Pause::Preempted);
         let mut world = common.take(1);

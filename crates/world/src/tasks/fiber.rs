@@ -11,16 +11,14 @@ use std::ptr;
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
-/// Bytes of a fiber's stack. percpu.c needs less than 16 KiB; the rest is for Rust and sanitizers, and costs no memory
-/// until it is touched.
+/// Bytes of a fiber's stack. A kernel stack has 16 KiB on x86-64, so percpu.c needs no more; the rest is for Rust and
+/// sanitizers, and costs no memory until it is touched.
 const STACK: usize = 512 << 10;
 
 /// Why a fiber paused, which tells its runner what has to happen before it is resumed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Pause {
-    /// It has ended an op.
     Yielded,
-    /// Its turn ended at a scheduling point.
     Preempted,
     /// It waits for a lock: resume it after a release.
     Blocked,
@@ -30,7 +28,6 @@ pub enum Pause {
     Shrink(u8),
     /// The program is over. A fiber that pauses for this must not be resumed.
     Stopped,
-    /// Its body returned.
     Finished,
 }
 
@@ -38,7 +35,8 @@ thread_local! {
     static CURRENT: Cell<*const Yielder<(), Pause>> = const { Cell::new(ptr::null()) };
 }
 
-/// A stack for one body after the other.
+/// A stack for one body after the other. Sessions keep their fibers from program to program, because a new stack costs
+/// a mapping and page faults.
 pub struct Fiber {
     /// The body, while one is started and has not returned. It owns the stack then.
     coroutine: Option<Coroutine<(), Pause, (), DefaultStack>>,
@@ -64,9 +62,10 @@ impl Fiber {
         }));
     }
 
-    /// Runs the body until it pauses.
+    /// Runs the body until it pauses and returns why. A fiber without a body counts as finished.
     pub fn resume(&mut self) -> Pause {
         let Some(coroutine) = self.coroutine.as_mut() else { return Pause::Finished };
+        // If the runner is on a fiber itself, that one has to find its own yielder again.
         let outer = CURRENT.get();
         let result = coroutine.resume(());
         CURRENT.set(outer);
@@ -79,12 +78,14 @@ impl Fiber {
         }
     }
 
-    /// Forgets the body on the stack without unwinding it.
+    /// Forgets the body on the stack without unwinding it. This is how a program that was stopped ends: its tasks may
+    /// be deep inside C code, which cannot be unwound.
     pub fn abandon(&mut self) {
         if let Some(mut coroutine) = self.coroutine.take() {
             // SAFETY: frames on the stack are C frames or Rust frames between a World call and the fiber's body; by the
             // rule at the top they own nothing with a drop, so skipping their destructors leaks and breaks nothing.
             unsafe { coroutine.force_reset() };
+            // The stack is kept: the next program needs one at once.
             let stack = coroutine.into_stack();
             forget_frames(&stack);
             self.stack = Some(stack);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A mutex whose order ThreadSanitizer sees.
+//! A mutex whose order ThreadSanitizer sees. Without it, every access to the World would be reported as a race between
+//! the threads that use it in turn.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +22,7 @@ impl<T> EdgedMutex<T> {
     pub fn lock(&self) -> Locked<'_, T> {
         // A thread that panics here has left everything whole: nothing is computed while it is locked.
         let value = self.mutex.lock().unwrap_or_else(PoisonError::into_inner);
+        // The value does not matter, only that the load comes after the store of the thread that had the lock before.
         self.edge.load(Ordering::Acquire);
         Locked { value: Some(value), edge: &self.edge }
     }
@@ -31,7 +33,6 @@ impl<T> EdgedMutex<T> {
     }
 }
 
-/// The locked value.
 pub(super) struct Locked<'c, T> {
     /// None only while [`Locked::wait`] has it.
     value: Option<MutexGuard<'c, T>>,
@@ -39,7 +40,8 @@ pub(super) struct Locked<'c, T> {
 }
 
 impl<'c, T> Locked<'c, T> {
-    /// Waits for a condition variable, which unlocks the mutex meanwhile.
+    /// Waits for a condition variable, which unlocks the mutex meanwhile. So the edge is released before and acquired
+    /// after, as by an unlock and a lock.
     pub fn wait(&mut self, wait: impl FnOnce(MutexGuard<'c, T>) -> MutexGuard<'c, T>) {
         self.edge.fetch_add(1, Ordering::Release);
         self.value = self.value.take().map(wait);
@@ -49,6 +51,8 @@ impl<'c, T> Locked<'c, T> {
 
 impl<T> Drop for Locked<'_, T> {
     fn drop(&mut self) {
+        // The mutex unlocks after this, when its guard is dropped: the edge is complete before another thread can
+        // acquire it.
         self.edge.fetch_add(1, Ordering::Release);
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A thread's place among those that share a World.
+//! A thread's place among those that share a World. A [`Host`](crate::Host) of a thread has one and takes and returns
+//! the World through it.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -10,28 +11,27 @@ use super::fiber::{self, Pause};
 use crate::world::World;
 
 /// How long a thread that looks for data races now and then waits before a call, so that what it did since the last one
-/// is not yet ordered before what others do. The kernel's race detector, KCSAN, delays tasks as long.
+/// is not yet ordered before what others do. KCSAN, the kernel's race detector, delays a task by 80 microseconds unless
+/// configured otherwise (`CONFIG_KCSAN_UDELAY_TASK`); other values were not tried here.
 const STALL: Duration = Duration::from_micros(80);
 
 /// The start of the random numbers. It must not be 0, from which a xorshift generator does not get away.
 const DICE: u32 = 0x9e37_79b9;
 
-/// A thread's place among those that share a World, for one task.
 #[derive(Debug)]
 pub struct Seat {
     common: Arc<Common>,
-    /// The task.
     lane: u8,
     /// The context in which the task goes on: its own, or the worker's while it runs the work item.
     context: Cell<usize>,
     /// Scheduling points passed since the thread had the World last.
     points: Cell<u32>,
-    /// State of the random numbers that decide at which points another thread goes first.
     dice: Cell<u32>,
 }
 
 impl Seat {
-    /// The place of a task, which runs until [`Seat::finish`].
+    /// The place of a task. The task counts as one that can run from here until [`Seat::finish`], so other tasks are not
+    /// alone meanwhile.
     pub fn new(common: Arc<Common>, task: usize) -> Seat {
         common.join(task);
         Seat { common, lane: task as u8, context: Cell::new(task), points: Cell::new(0), dice: Cell::new(DICE) }
@@ -39,6 +39,7 @@ impl Seat {
 
     /// Notes that the task has ended. `world` is the World if the thread has it.
     pub(crate) fn finish(&self, world: Option<Box<World>>) {
+        // Only the World's owner may mark the task as ended, so a thread without it takes it once more.
         let mut world = world.unwrap_or_else(|| self.common.take(self.lane));
         let points = self.points.get() + 1;
         let held = world.stopped().is_none().then_some(Held { lane: self.lane, points, at_point: false });
@@ -55,6 +56,7 @@ impl Seat {
             std::thread::sleep(STALL);
         }
         let mut world = self.common.take(self.lane);
+        // The World must not stay here: other threads need it to find that the program is over.
         while world.stopped().is_some() {
             self.common.put(world, self.lane, None, Pause::Stopped);
             fiber::pause(Pause::Stopped);
@@ -64,7 +66,8 @@ impl Seat {
         world
     }
 
-    /// True one time in sixteen, at random: with a fixed pattern, two threads could fall into step.
+    /// True one time in sixteen, at random: with a fixed pattern, two threads could fall into step. Each seat starts
+    /// from the same number and adds its lane, so a thread needs no source of randomness.
     fn roll(&self) -> bool {
         let mut dice = self.dice.get() ^ u32::from(self.lane) << 8;
         dice ^= dice << 13;
@@ -79,21 +82,24 @@ impl Seat {
         self.common.grain == Grain::Calls
     }
 
-    /// Counts a scheduling point that was passed without the World.
     pub(crate) fn pass(&self) {
         self.points.update(|n| n + 1);
     }
 
-    /// Puts the World back for the reason given, and returns when the task may go on.
+    /// Puts the World back for the reason given, and returns when the task may go on. It does not take the World again;
+    /// the next call that needs it does, so the code until then runs in parallel with other threads.
     pub(crate) fn yield_world(&self, world: Box<World>, why: Pause) {
         self.context.set(world.current());
         let at_point = why == Pause::Preempted;
+        // The point at which the turn ends counts, hence one more than those passed.
         let held = Held { lane: self.lane, points: self.points.take() + 1, at_point };
         let put = self.common.put(world, self.lane, Some(held), why);
         match why {
             Pause::Blocked => self.common.wait_release(put.releases),
             Pause::Stopped => fiber::pause(Pause::Stopped),
             Pause::Retrying => self.common.rest(self.lane, put.takes),
+            // Always waiting for another thread would make every point a switch, and no task would ever pass two in a
+            // row.
             Pause::Preempted if self.roll() => self.common.pass_on(self.lane),
             _ => {}
         }

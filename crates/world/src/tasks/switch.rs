@@ -8,7 +8,8 @@ use percuss_kernel::WORKER;
 use percuss_kernel::event::Event;
 
 impl World {
-    /// Makes context `index` run; logs the switch when there is one.
+    /// Makes context `index` run. A switch is logged, because the events after it belong to another context; staying in
+    /// the same one is not.
     pub fn switch_to(&mut self, index: usize) {
         if self.run.current != index {
             self.run.current = index;
@@ -25,13 +26,15 @@ impl World {
         }
         self.run.working = true;
         let task = std::mem::replace(&mut self.run.current, WORKER);
+        // A kernel worker starts each item with a clean context: no scope, no signal, no memcg of the task before.
         self.run.tasks[WORKER] = Task::default();
         self.run.ops[WORKER] = self.run.ops[task];
         self.emit(Event::WorkBegin);
         Some(task)
     }
 
-    /// Ends the work item, whose function must leave its context as it found it.
+    /// Ends the work item, whose function must leave its context as it found it: a workqueue complains about a function
+    /// that returns atomic or with a lock held. `task` is the context that [`World::work_begin`] returned.
     pub fn work_end(&mut self, task: usize) {
         let t = self.run.tasks[WORKER];
         let held = t.held().count() as u32;
@@ -43,12 +46,10 @@ impl World {
         self.run.current = task;
     }
 
-    /// The worker is in the middle of the work item.
     pub fn working(&self) -> bool {
         self.run.working
     }
 
-    /// The work item is queued.
     pub fn work_pending(&self) -> bool {
         self.run.work_pending
     }
@@ -69,6 +70,8 @@ impl World {
     /// a hard one runs there.
     pub fn takes_interrupt(&self, context: usize, hard: bool) -> bool {
         let t = &self.run.tasks[context];
+        // A hard handler may interrupt a soft one, but neither interrupts its own kind, and nothing interrupts a hard
+        // one.
         let running = if hard { t.interrupt & 2 } else { t.interrupt };
         !t.irqs_off && running == 0
     }
@@ -77,13 +80,13 @@ impl World {
     /// ran there before.
     pub fn interrupt(&mut self, hard: bool) -> u8 {
         let task = self.task();
+        // Interrupts nest, so the end restores what was there and does not just clear the bit.
         let before = task.interrupt;
         task.interrupt |= 1 << u8::from(hard);
         self.emit(Event::Interrupt { hard, enter: true });
         before
     }
 
-    /// See [`World::interrupt`].
     pub fn interrupt_end(&mut self, hard: bool, before: u8) {
         self.task().interrupt = before;
         self.emit(Event::Interrupt { hard, enter: false });
@@ -94,6 +97,7 @@ impl World {
     pub fn calm(&mut self) {
         self.switch_to(0);
         *self.task() = Task::default();
+        // Waits end here: what the drain takes is no longer the program's doing.
         self.run.pressure.settle();
         self.run.pool = None;
     }
@@ -104,7 +108,8 @@ impl World {
         self.run.alone = alone;
     }
 
-    /// No task but the running one could run.
+    /// No task but the running one could run. Once it has released a lock, the tasks that wait could run as well, so
+    /// the second answer holds then.
     pub(crate) fn is_alone(&self) -> bool {
         self.run.alone[usize::from(self.run.released)]
     }
