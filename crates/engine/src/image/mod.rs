@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Images: a tree with patches and edits, compiled, with its quirks found out.
+//!
+//! An image is what a campaign runs. Building one takes seconds and needs a compiler, so it is done once, in a scratch
+//! directory that lives as long as the image; workers load the shared object from there.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -19,10 +22,11 @@ use percuss_source::tree::{Overlay, Tree, TreeError, find_checkout};
 
 pub use shim::Config;
 
-/// What to compile.
+/// What to compile: a tree, and what is applied to it. The order is fixed, patches, then the variant, then edits, since
+/// edits are put into what is to be tested.
 #[derive(Debug, Clone, Default)]
 pub struct ImageSpec {
-    /// A known tree's name or a directory.
+    /// A name of the manifest, such as `6.12`, or a directory.
     pub tree: String,
     /// Revision of the git checkout that the tree is; what is checked out when there is none.
     pub rev: Option<String>,
@@ -30,47 +34,41 @@ pub struct ImageSpec {
     pub patches: Vec<PathBuf>,
     /// Variant of our own, by name, applied after the patches.
     pub variant: Option<String>,
-    /// Damaged patches are taken.
+    /// Patches that mail or a web archive damaged are repaired, not refused.
     pub lenient: bool,
-    /// Only so many of the patches.
+    /// Only as many of the patches as this, from the first: a bisection over a series.
     pub upto: Option<usize>,
-    /// Edits of our own, by name, applied after that.
+    /// Edits of our own, by name, applied after the variant.
     pub edits: Vec<String>,
-    /// Configuration.
     pub config: Config,
     /// The percuss command, which compiles and probes confined; when there is none (tests are not percuss), both are
     /// done by this process.
     pub program: Option<PathBuf>,
 }
 
-/// Why there is no image.
+/// Why there is no image. Exit codes distinguish the cases: a bisection skips a revision that does not build, and stops
+/// at a patch or spec that is wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
-    /// The tree cannot be had.
     #[error(transparent)]
     Tree(#[from] TreeError),
-    /// A patch does not apply.
     #[error(transparent)]
     Patch(#[from] PatchError),
-    /// An edit does not apply.
     #[error(transparent)]
     Edit(#[from] EditError),
-    /// It does not compile.
     #[error(transparent)]
     Compile(#[from] shim::CompileError),
-    /// It does not load.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// It ends the worker that loads it.
     #[error("the image cannot be loaded: {0}")]
     Lost(#[from] Lost),
-    /// No room for intermediate files.
     #[error("cannot make a scratch directory: {0}; set TMPDIR to a directory with space")]
     Scratch(std::io::Error),
 }
 
 impl ImageError {
-    /// The tree itself does not build, or to nothing that can be run: `git bisect run` is to skip it (exit code 125).
+    /// Whether the tree itself does not build, or to nothing that can be run: `git bisect run` is to skip it (exit code
+    /// 125). Anything else is an error of the command line or of this machine, and would be one for each revision.
     pub fn is_build_failure(&self) -> bool {
         use shim::CompileError::{Compile, Link};
         matches!(
@@ -82,40 +80,35 @@ impl ImageError {
     }
 }
 
-/// A compiled image.
+/// A compiled image, and what reports say of it. Its shared object is removed with it, so an image outlives its
+/// workers.
 #[derive(Debug)]
 pub struct Image {
-    /// The shared object.
     pub path: PathBuf,
-    /// The tree it is of.
     pub tree: Tree,
     /// SHA-256 of each allocator file as compiled: path and hash.
     pub files: Vec<(String, String)>,
-    /// Names of patches and edits, in order; variants are called ours.
+    /// Names of patches and edits, in order; a variant is called ours, not by the name of the patch it is like.
     pub applied: Vec<String>,
     /// What each patch changed; files that are not compiled are among the ignored ones.
     pub patches: Vec<Applied>,
-    /// What a person should know about the patches.
+    /// What a person should know about the choice of patches, in whole sentences.
     pub notes: Vec<String>,
-    /// Configuration.
     pub config: Config,
-    /// The compiler.
     pub compiler: PathBuf,
-    /// Facts for the Model.
     pub facts: Facts,
-    /// How it calls kernel services.
     pub api: Api,
-    /// How it was confined when it was probed; None when it was not.
+    /// How it was confined when it was probed; None when it was probed in this process.
     pub confinement: Option<Confinement>,
-    /// Its quirks.
     pub quirks: Quirks,
-    /// Quirks whose probe program agreed with neither behaviour.
+    /// Quirks whose probe program agreed with neither behaviour: the image may have a bug there, or a behaviour that
+    /// the Model does not know.
     pub undecided: Vec<Quirk>,
     scratch: TempDir,
 }
 
 impl Image {
-    /// Resolves, patches, compiles, loads and probes.
+    /// Finds the tree, applies patches, variant and edits, compiles, loads and probes.
     ///
     /// # Errors
     /// See [`ImageError`].
@@ -127,6 +120,7 @@ impl Image {
         };
         let scratch = TempDir::with_prefix("percuss-").map_err(ImageError::Scratch)?;
         let Patched { overlay, mut patches, notes } = patched(spec, &tree, scratch.path())?;
+        // Hashed as compiled, so that two reports show whether they are of the same code.
         let mut files = tree.files.clone();
         if let Some(o) = &overlay {
             for (file, hash) in &mut files {
@@ -143,8 +137,10 @@ impl Image {
             flags: Vec::new(),
         };
         let compiled = shim::compile(&request)?;
+        // Only the compiler knows which files were read, with this configuration.
         sort_out(&mut patches, &compiled.read, spec.upto.is_some())?;
         let probed = match &spec.program {
+            // A worker probes, so an image that crashes ends it and not this process.
             Some(program) => worker::probe(program, &compiled.path)?,
             None => Probed::here(&compiled.path)?,
         };
@@ -173,13 +169,15 @@ impl Image {
     /// There are files in it already, or one cannot be written.
     pub fn write_changed(&self, dir: &Path) -> std::io::Result<()> {
         std::fs::create_dir_all(dir)?;
+        // Files of an earlier run beside those of this one would look like part of the change.
         if std::fs::read_dir(dir)?.next().is_some() {
             return Err(std::io::Error::other("it is not empty"));
         }
         copy_below(&self.scratch.path().join(OVERLAY), dir)
     }
 
-    /// What a worker needs to run it.
+    /// What a worker needs to run it, generating programs from `seed`; no soak, and the number of tasks is left to the
+    /// seed.
     pub fn setup(&self, seed: u64, oracles: Oracles) -> Setup {
         Setup {
             image: self.path.clone(),
@@ -194,16 +192,16 @@ impl Image {
     }
 }
 
-/// What the compiler is run through.
+/// The words before the compiler's command: percuss itself, which confines the compiler. None when there is no percuss
+/// command.
 fn launcher(spec: &ImageSpec, tree: &Tree, scratch: &Path) -> Vec<OsString> {
     let shop = Workshop { read: vec![tree.dir.clone()], write: vec![scratch.to_owned()] };
     spec.program.as_ref().map_or_else(Vec::new, |program| sandbox::launcher(program, &shop))
 }
 
-/// Where the overlay is in the scratch directory.
 const OVERLAY: &str = "overlay";
 
-/// A tree's overlay and how it came about.
+/// A tree's overlay and how it came about. No overlay when nothing is applied: then the tree is compiled as it is.
 #[derive(Default)]
 struct Patched {
     overlay: Option<Overlay>,
@@ -216,7 +214,9 @@ fn patched(spec: &ImageSpec, tree: &Tree, scratch: &Path) -> Result<Patched, Ima
         return Ok(Patched::default());
     }
     let mut overlay = Overlay::new(tree, scratch.join(OVERLAY))?;
+    // All of the series is read even if a part is applied: its notes are about the whole.
     let series = patch::load(&spec.patches, spec.lenient)?;
+    // A number beyond the end means all.
     let count = spec.upto.unwrap_or(series.patches.len());
     let patches = series.patches.iter().take(count).map(|patch| patch.apply(&mut overlay));
     let patches = patches.collect::<Result<Vec<_>, _>>()?;
@@ -229,7 +229,11 @@ fn patched(spec: &ImageSpec, tree: &Tree, scratch: &Path) -> Result<Patched, Ima
     Ok(Patched { overlay: Some(overlay), patches, notes: series.notes })
 }
 
-/// Moves what the compiler did not read to the ignored files. All of a series must not be ignored; a part of it may.
+/// Moves what the compiler did not read to the ignored files.
+///
+/// # Errors
+/// All of a whole series is ignored: the image would be that of the tree. A part of a series may be, as when a
+/// bisection comes to a patch of a header that is not used.
 fn sort_out(patches: &mut [Applied], read: &[String], part: bool) -> Result<(), PatchError> {
     for patch in patches.iter_mut() {
         let (changed, unread) =

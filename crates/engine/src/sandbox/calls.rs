@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Which system calls a process may not make: seccomp, which holds where Landlock and namespaces are not to be had.
+//! Which system calls a process may not make: seccomp, which holds where Landlock and namespaces are not available.
+//!
+//! The lists name what is forbidden. A list of what is allowed would be stricter, but compilers and C libraries change
+//! their calls with every version, and an image that does not build on a new distribution helps no user.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +11,8 @@ use seccompiler::{
     apply_filter,
 };
 
-/// Calls that neither a compiler nor a worker makes: they reach the network, other processes or the system.
+/// Calls that neither a compiler nor a worker makes: they reach the network, other processes or the system. `unshare`
+/// is among them, so the namespaces are left before.
 const FOREIGN: &[i64] = &[
     libc::SYS_socket,
     libc::SYS_connect,
@@ -36,10 +40,11 @@ const FOREIGN: &[i64] = &[
     libc::SYS_reboot,
 ];
 
-/// Calls that start or end processes, which a worker does not.
+/// Calls that start or end processes, which a worker does not. A compiler driver starts the compiler proper, the
+/// assembler and the linker, so it may.
 const PROCESSES: &[i64] = &[libc::SYS_execve, libc::SYS_execveat, libc::SYS_clone3, libc::SYS_clone, libc::SYS_kill];
 
-/// Calls that change files and directories, other than by opening them.
+/// Calls that change files and directories, other than by opening them. Landlock forbids the same where there is one.
 const CHANGES: &[i64] = &[
     libc::SYS_unlinkat,
     libc::SYS_renameat2,
@@ -51,7 +56,8 @@ const CHANGES: &[i64] = &[
     libc::SYS_truncate,
 ];
 
-/// What only x86-64 has of both.
+/// The calls of [`PROCESSES`] and of [`CHANGES`] that only x86-64 has: newer architectures left out those that a call
+/// with more arguments replaces.
 #[cfg(target_arch = "x86_64")]
 const OLD: [&[i64]; 2] = [
     &[libc::SYS_fork, libc::SYS_vfork],
@@ -70,27 +76,29 @@ const OLD: [&[i64]; 2] = [
 #[cfg(not(target_arch = "x86_64"))]
 const OLD: [&[i64]; 2] = [&[], &[]];
 
-/// Calls that open a file, with the argument that has the flags.
+/// Calls that open a file, with the index of the argument that has the flags.
 #[cfg(target_arch = "x86_64")]
 const OPEN: &[(i64, u8)] = &[(libc::SYS_open, 1), (libc::SYS_openat, 2)];
 #[cfg(not(target_arch = "x86_64"))]
 const OPEN: &[(i64, u8)] = &[(libc::SYS_openat, 2)];
 
-/// A compiler's forbidden calls fail.
+/// A compiler's forbidden calls fail with EACCES, and it goes on: a wrapper around it may try a
+/// socket first, and a build must not fail for that.
 pub(super) fn compiler() -> Result<(), String> {
     filter(plain(&[FOREIGN]), SeccompAction::Errno(libc::EACCES as u32))
 }
 
-/// A worker's forbidden calls end it, which is a finding.
+/// A worker's forbidden calls end it, which is a finding: an allocator has no reason to make them.
 pub(super) fn worker() -> Result<(), String> {
     filter(plain(&[FOREIGN, PROCESSES, OLD[0]]), SeccompAction::KillProcess)
 }
 
-/// From here on, so do those that change files.
+/// From here on, those that change files or open one for writing end the worker as well.
 pub(super) fn no_writes() -> Result<(), String> {
     let mut rules = plain(&[CHANGES, OLD[1]]);
     for (call, flags) in OPEN {
         let write = |mode: i32| {
+            // The access mode is a number in two bits and not a flag for each, so both writing modes are compared.
             let masked = SeccompCmpOp::MaskedEq(libc::O_ACCMODE as u64);
             let condition = SeccompCondition::new(*flags, SeccompCmpArgLen::Dword, masked, mode as u64);
             condition.and_then(|condition| SeccompRule::new(vec![condition]))
@@ -98,7 +106,8 @@ pub(super) fn no_writes() -> Result<(), String> {
         let modes: Result<Vec<SeccompRule>, _> = [libc::O_WRONLY, libc::O_RDWR].into_iter().map(write).collect();
         rules.insert(*call, modes.map_err(|error| error.to_string())?);
     }
-    // Its flags are in memory, where a filter cannot look; nothing here uses it.
+    // The flags of openat2 are in memory, where a filter cannot look, so it is forbidden as a whole; nothing here uses
+    // it.
     rules.insert(libc::SYS_openat2, Vec::new());
     filter(rules, SeccompAction::KillProcess)
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Which files a process may use: Landlock, which needs no privilege.
+//!
+//! Each call restricts further: a process that restricts itself twice may do only what both allow. Files that are open
+//! stay usable, which is how a worker keeps its pipes.
 
 use std::path::{Path, PathBuf};
 
@@ -8,10 +11,10 @@ use landlock::{
     RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, path_beneath_rules,
 };
 
-/// The newest rules that are used; older kernels know fewer.
+/// The newest rules that are used; older kernels know fewer, and enforce those.
 const RULES: ABI = ABI::V6;
 
-/// Where compilers, linkers and what they load are.
+/// Where compilers, linkers and what they load are, on Debian, Fedora, NixOS and Guix. What does not exist is skipped.
 const SYSTEM: [&str; 14] = [
     "/usr",
     "/bin",
@@ -29,9 +32,11 @@ const SYSTEM: [&str; 14] = [
     "/dev/urandom",
 ];
 
-/// A compiler reads the system's files and those of its workshop.
+/// A compiler reads the system's files and those of its workshop, and writes to the workshop's scratch directory. Home
+/// directories are not among them.
 pub(super) fn compiler(shop: &super::Workshop, program: &Path) -> Result<(), String> {
-    // A compiler of one's own brings headers and libraries beside its bin/. Links lead to where it really is.
+    // A compiler that a user installed brings headers and libraries beside its bin/; links lead to where it really is.
+    // Were one of them the root directory, everything would be readable.
     let beside = |path: &Path| path.parent().and_then(Path::parent).map(Path::to_owned);
     let real = program.canonicalize().unwrap_or_else(|_| program.to_owned());
     let own = [beside(program), beside(&real)].into_iter().flatten().filter(|dir| dir.components().count() > 1);
@@ -44,7 +49,6 @@ pub(super) fn worker(dir: &Path) -> Result<(), String> {
     restrict(&[], &[dir.to_owned()])
 }
 
-/// No file at all.
 pub(super) fn none() -> Result<(), String> {
     restrict(&[], &[])
 }
@@ -68,7 +72,7 @@ fn restrict(read: &[PathBuf], write: &[PathBuf]) -> Result<(), String> {
 
 fn rules(read: &[PathBuf], write: &[PathBuf]) -> Result<landlock::RestrictionStatus, RulesetError> {
     let everything = AccessFs::from_all(RULES);
-    // Devices that every program may expect.
+    // A compiler may be run with its output to /dev/null. A worker has no such rule.
     let device: BitFlags<AccessFs> = AccessFs::ReadFile | AccessFs::WriteFile;
     Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)

@@ -11,25 +11,29 @@ use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Geometry, VARS, Var, limits};
 use percuss_program::{Op, Program};
 
-/// Bytes that each four bytes of an area cost besides, for the object cgroup of whoever owns them.
+/// Bytes that each four bytes of an area cost besides, for the pointer to the object cgroup that owns them
+/// (`struct pcpuobj_ext`: eight bytes for each allocation unit of four).
 const EXT: u64 = 2;
 
-/// What came of a trace.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Imported {
-    /// The program.
     pub program: Program,
-    /// What of the trace is not in it.
+    /// What of the trace is not in the program, one sentence each with a count. The user must know: a workload without
+    /// its largest areas is another one.
     pub notes: Vec<String>,
 }
 
 impl Trace {
-    /// The program that asks for the same.
+    /// The program that asks for the same, and what could not be taken over.
+    ///
+    /// All CPUs of the trace become one task, since its order is that of the trace: with a task for each CPU, a
+    /// schedule would have to keep frees after their allocations.
     pub fn import(&self) -> Imported {
         let mut import = Import::new();
         for (record, freed) in self.records.iter().zip(self.freed()) {
             import.event(&record.event, freed);
         }
+        // The machine is guessed from the trace, so `repair` may have to make the guess consistent.
         let mut program = Program { boot: self.machine(), tasks: vec![import.ops], ..Program::default() };
         program.repair();
         let left_out = import.left_out.iter().filter(|(count, _)| *count > 0);
@@ -44,10 +48,12 @@ impl Trace {
         Imported { program, notes }
     }
 
-    /// Which events hand out what is freed later in the trace.
+    /// Which events hand out what is freed later in the trace. A program has 256 variables, and an area that is never
+    /// freed needs none of its own, so this is known before the first op is made.
     fn freed(&self) -> Vec<bool> {
         let mut frees = HashSet::new();
         let mut freed: Vec<bool> = Vec::with_capacity(self.records.len());
+        // Backwards, since pointers are reused: a free belongs to the last allocation before it.
         for record in self.records.iter().rev() {
             freed.push(match record.event {
                 Event::Alloc { ptr, .. } => frees.remove(&ptr),
@@ -65,6 +71,7 @@ impl Trace {
         let least = self.records.iter().map(|r| u64::from(r.cpu) + 1).max().unwrap_or(1);
         let reserved =
             |r: &Record| matches!(r.event, Event::Alloc { asked, .. } | Event::Fail(asked) if asked.reserved);
+        // The traced machine had memory enough; 256 MiB are more than any program takes.
         let mut boot = Geometry { pages: 65_536, ..Geometry::default() };
         let mut cpus = least;
         if let Some(copies) = self.copies() {
@@ -74,12 +81,14 @@ impl Trace {
         }
         boot.cpus = u64::MAX >> (64 - cpus.clamp(1, 64));
         if self.records.iter().any(reserved) {
+            // The usual PERCPU_MODULE_RESERVE of a kernel with modules.
             boot.reserved = 8 << 10;
         }
         boot
     }
 
-    /// How often the size of an area is what was charged for it.
+    /// How often the size of an area fits into what was charged for it: once for each possible CPU, and [`EXT`] more
+    /// times with kmem accounting. None before v6.0, where the event lacks it.
     fn copies(&self) -> Option<u64> {
         self.records.iter().find_map(|r| match r.event {
             Event::Alloc { asked, bytes: Some(bytes), .. } if asked.size > 0 && bytes % asked.size == 0 => {
@@ -90,10 +99,11 @@ impl Trace {
     }
 }
 
-/// Holds what is never freed: what it held before stays allocated.
+/// The variable of all areas that are never freed. Overwriting it forgets a pointer, and the area stays allocated until
+/// the drain, which is what the trace's areas do.
 const KEPT: Var = Var((VARS - 1) as u8);
 
-/// Places of [`Import::left_out`].
+/// Indices of [`Import::left_out`], whose order is that of the notes.
 const NO_VARIABLE: usize = 0;
 const TOO_LARGE: usize = 1;
 const NOT_SEEN: usize = 2;
@@ -120,7 +130,7 @@ impl Import {
     }
 
     fn event(&mut self, event: &Event, freed: bool) {
-        // An event is at most two ops.
+        // An event is at most two ops, and half an event would leak a variable.
         if self.ops.len() + 2 > limits::OPS {
             self.left_out[NO_ROOM].0 += 1;
             return;
@@ -139,10 +149,11 @@ impl Import {
     }
 
     fn alloc(&mut self, asked: Asked, ptr: u64, gfp: Option<Gfp>, freed: bool) {
-        // That it was freed is among what was lost.
+        // The pointer is handed out again, so its free is among the events that were lost.
         if let Some(var) = self.holds.remove(&ptr) {
             self.give_back(var);
         }
+        // Areas that are kept must not use up the variables of those that are freed.
         let var = if freed { self.free.pop() } else { None };
         if freed && var.is_none() {
             self.left_out[NO_VARIABLE].0 += 1;
@@ -154,20 +165,22 @@ impl Import {
         }
     }
 
-    /// What failed there may succeed here, and then nobody wants it.
+    /// Asks as the failed allocation did. It may succeed here, where memory is not short; the area is freed at once,
+    /// since nothing in the trace uses it.
     fn fail(&mut self, asked: Asked) {
         if self.ask(KEPT, asked, None) {
             self.ops.push(Op::Free { var: KEPT });
         }
     }
 
-    /// Allocates; false when a program cannot ask for that.
+    /// Adds an allocation; false when a program cannot have it, since sizes and alignments are 32 bits there.
     fn ask(&mut self, dst: Var, asked: Asked, gfp: Option<Gfp>) -> bool {
         let Asked { reserved, atomic, size, align } = asked;
         let (Ok(size), Ok(align)) = (u32::try_from(size), u32::try_from(align)) else {
             self.left_out[TOO_LARGE].0 += 1;
             return false;
         };
+        // Before v6.0, the event does not have the mask, only whether the allocator may sleep.
         let gfp = gfp.unwrap_or(if atomic { Gfp::NOWAIT } else { Gfp::KERNEL });
         self.ops.push(Op::Alloc { dst, size, align, reserved, gfp });
         true

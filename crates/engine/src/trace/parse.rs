@@ -1,79 +1,70 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Reading what `/sys/kernel/tracing/trace` or `trace-cmd report` print of the percpu tracepoints.
+//!
+//! Fields are found by name, since kernels add some and change their order. Lines of other tracepoints are skipped; a
+//! percpu event that is cut off is an error, for skipping it would silently change the workload.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use percuss_kernel::gfp::Gfp;
 
-/// What a tracepoint tells.
+/// One event of the five percpu tracepoints of `include/trace/events/percpu.h`, as far as a program can have it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Event {
     /// `percpu_alloc_percpu`: an area was handed out.
     Alloc {
-        /// What was asked for.
         asked: Asked,
-        /// The per-CPU pointer.
         ptr: u64,
         /// Bytes charged for all CPUs, from v6.0 on.
         bytes: Option<u64>,
         /// The caller's mask, from v6.0 on.
         gfp: Option<Gfp>,
     },
-    /// `percpu_alloc_percpu_fail`
     Fail(Asked),
     /// `percpu_free_percpu`, with the per-CPU pointer.
     Free(u64),
-    /// `percpu_create_chunk`
     Create,
-    /// `percpu_destroy_chunk`
     Destroy,
 }
 
-/// A request, its size and alignment as the allocator rounded them, in bytes.
+/// A request, its size and alignment in bytes as the allocator rounded them: sizes to multiples of 4, alignments to 4
+/// at least.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Asked {
-    /// From the reserved chunk.
+    /// From the reserved chunk, as module loading asks.
     pub reserved: bool,
-    /// It was not to sleep.
+    /// The allocator must not sleep: it takes no sleeping lock and populates no pages.
     pub atomic: bool,
-    /// Size.
     pub size: u64,
-    /// Alignment.
     pub align: u64,
 }
 
-/// An event and the CPU it happened on.
+/// An event and the CPU it happened on. Tasks and times are not kept: no op has either.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Record {
-    /// The CPU.
     pub cpu: u32,
-    /// What happened.
     pub event: Event,
 }
 
 /// The percpu events of a trace, in its order.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Trace {
-    /// The events.
     pub records: Vec<Record>,
-    /// Events of any kind that the trace says it has lost.
+    /// Events of any kind that the trace says it has lost. Some of them may be allocations whose frees are in it.
     pub lost: u64,
-    /// Flags of masks that nothing here knows: they count as not set.
+    /// Flags of masks that percuss does not know, such as those of newer kernels: they count as not set.
     pub unknown: BTreeSet<String>,
 }
 
-/// A line that begins like a percpu event and does not go on like one.
+/// A line that begins like a percpu event and does not go on like one. `line` counts from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "line {line}: {problem} in an event {event}\n  help: give the trace as ftrace prints it; a line may have been cut off"
 )]
 pub struct TraceError {
-    /// The line, 1-based.
     pub line: usize,
-    /// The tracepoint.
     pub event: &'static str,
-    /// What is wrong.
     pub problem: String,
 }
 
@@ -85,10 +76,12 @@ const NAMES: [&str; 5] = [
     "percpu_destroy_chunk",
 ];
 
-/// The tracepoint of a line, what stands before its name and the fields behind.
+/// The tracepoint of a line: what stands before its name, the name, and the fields after it. None for other lines.
 pub(super) fn event(line: &str) -> Option<(&str, &'static str, &str)> {
     NAMES.iter().find_map(|name| {
         let at = line.match_indices(name).map(|(at, _)| at).find(|at| {
+            // A name is bounded on both sides: `percpu_alloc_percpu` begins `percpu_alloc_percpu_fail` as well. perf
+            // puts the subsystem and a colon before it.
             let before = line[..*at].chars().next_back().is_some_and(|c| c == ' ' || c == '\t' || c == ':');
             before && line[at + name.len()..].starts_with(':')
         })?;
@@ -103,6 +96,7 @@ impl FromStr for Trace {
         let mut trace = Trace::default();
         for (i, line) in text.lines().enumerate() {
             trace.lost += lost(line);
+            // After the header's counts have been read, comments hold nothing.
             if line.starts_with('#') {
                 continue;
             }
@@ -115,8 +109,8 @@ impl FromStr for Trace {
     }
 }
 
-/// Events that a line says are missing: the header counts what is there and what was written, and where a buffer ran
-/// over stands how many went.
+/// Events that a line says are missing: the header counts what is there and what was written, and a line `[LOST n
+/// EVENTS]` is where a CPU's buffer ran over.
 fn lost(line: &str) -> u64 {
     let number = |text: &str| text.split(|c: char| !c.is_ascii_digit()).next().and_then(|n| n.parse::<u64>().ok());
     if line.starts_with('#') {
@@ -176,7 +170,7 @@ impl Fields<'_> {
         self.value(name, |text| u64::from_str_radix(text.trim_start_matches("0x"), 16).ok())
     }
 
-    /// The CPU, in brackets before the event's name.
+    /// The CPU, in brackets before the event's name. The last brackets count, for a task's name may have some as well.
     fn cpu(&self, head: &str) -> Result<u32, TraceError> {
         let inside = head.rsplit_once('[').and_then(|(_, rest)| rest.split_once(']'));
         let cpu = inside.and_then(|(cpu, _)| cpu.trim().parse().ok());
@@ -188,11 +182,12 @@ impl Fields<'_> {
     }
 }
 
-/// A mask in the words of the kernel's trace flags.
+/// A mask in the words of the kernel's trace flags, joined by `|`; `none` is the empty one.
 fn gfp(mask: &str, unknown: &mut BTreeSet<String>) -> Gfp {
     let flags = mask.split('|').filter(|word| *word != "none");
     flags.fold(Gfp::NONE, |all, word| match word {
-        // Those of pages for users, whose other bits nothing here looks at.
+        // Masks for user pages: what they add to GFP_KERNEL concerns zones and movability, which no percpu code looks
+        // at.
         "GFP_USER" | "GFP_HIGHUSER" | "GFP_HIGHUSER_MOVABLE" | "GFP_TRANSHUGE" => all | Gfp::KERNEL,
         "__GFP_RECLAIM" => all | Gfp::DIRECT_RECLAIM | Gfp::KSWAPD_RECLAIM,
         _ => match word.parse::<Gfp>() {
