@@ -11,6 +11,8 @@ use super::gfp::Gfp;
 pub type Addr = u64;
 
 /// Page frame number, from 0 at the start of the linear mapping.
+///
+/// Frames are numbered through over all nodes; `mem_map` of the image has a `struct page` for each.
 pub type Pfn = u32;
 
 /// A lock that a tenant takes.
@@ -28,6 +30,8 @@ pub enum Lock {
 pub const STATIC_OTHERS: u8 = 8;
 
 /// How a spinlock call treats interrupts.
+///
+/// `pcpu_lock` is taken with interrupts off, since percpu memory may be freed in interrupt handlers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Irq {
     /// `spin_lock`: as they are.
@@ -39,6 +43,8 @@ pub enum Irq {
 }
 
 /// A gfp scope of `memalloc_*_save`, in the order of the bits of `PERCUSS_SCOPE_*`.
+///
+/// A scope takes flags out of every mask that its task passes, so that code below a lock need not be given a mask.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub enum Scope {
     Noio,
@@ -52,11 +58,8 @@ pub enum Scope {
 pub enum Diag {
     /// `printk()` at a level of the kernel log, 0 (emergency) to 7 (debug).
     Printk(u8),
-    /// `pr_cont()`: the continuation of a line.
     Cont,
-    /// `WARN`, `WARN_ON` and their once forms.
     Warn,
-    /// `dump_stack()`
     Stack,
     /// `BUG()`; does not return.
     Bug,
@@ -71,29 +74,25 @@ pub enum Diag {
 /// have none in common.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TraceAlloc {
-    /// The area is from the reserved chunk.
     pub reserved: bool,
-    /// The mask forbids the allocator to sleep (`!gfpflags_allow_blocking()`).
     pub is_atomic: bool,
     /// log2 of the alignment in bytes, after rounding. Alignments are powers of two, and a byte keeps [`Event`] small.
     ///
     /// [`Event`]: crate::event::Event
     pub align_shift: u8,
-    /// Bytes, after rounding.
     pub size: u32,
-    /// Bytes from the chunk's base.
     pub off: i32,
-    /// `pcpu_obj_full_size()`: bytes over all CPUs and the object extension.
+    /// `pcpu_obj_full_size()` in bytes: the copies of all CPUs and the array of memcg pointers of the area.
     pub bytes_alloc: u32,
-    /// `base_addr` of the chunk.
     pub base_addr: Addr,
-    /// The per-CPU pointer that the caller gets.
     pub ptr: Addr,
-    /// The caller's mask after `current_gfp_context()`.
+    /// The caller's mask after `current_gfp_context()`, as the tracepoint of the kernel shows it.
     pub gfp: Gfp,
 }
 
 /// The type in Rust of a kind of the table; `services.rs` lists them.
+///
+/// Only kinds whose name is not the type itself have an arm of their own.
 macro_rules! rust_type {
     (Words) => { &[u64] };
     (Pfns) => { &[Pfn] };
@@ -105,11 +104,14 @@ macro_rules! rust_type {
 }
 
 /// A method of [`TestKernel`]: with the row's answer for a body where it has one, else without.
+///
+/// A service without an answer in its row must be implemented by every kernel of a test.
 macro_rules! test_method {
     ($(#[doc = $doc:literal])* $name:ident($($arg:ident: $kind:ident),*) $(-> $ret:ident)? = $default:expr) => {
         $(#[doc = $doc])*
         #[inline]
         fn $name(&self $(, $arg: rust_type!($kind))*) $(-> rust_type!($ret))? {
+            // The names of the arguments are documentation of the trait, so they are not prefixed with an underscore.
             let _ = ($($arg,)*);
             $default
         }

@@ -10,7 +10,6 @@ pub const WORKER: usize = limits::TASKS;
 
 pub const KSWAPD: usize = limits::TASKS + 1;
 
-/// The number of contexts.
 pub const CONTEXTS: usize = limits::TASKS + 2;
 
 /// The number that stands for the drain: the frees and the work that the run adds after the last op, so that every
@@ -23,6 +22,8 @@ pub fn op_number(task: usize, index: usize) -> u32 {
 }
 
 /// The context in words, as reports name it: `task a`, `the worker`, `kswapd`.
+///
+/// Letters are those by which text programs name their tasks.
 pub fn context_name(context: usize) -> String {
     match context {
         WORKER => "the worker".to_owned(),
@@ -35,7 +36,6 @@ pub fn context_name(context: usize) -> String {
 /// those of interrupt handlers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OpOwner {
-    /// A task, by index.
     Task(usize),
     /// A shrinker, by index: the op runs inside the reclaim of whichever context reclaims.
     Shrinker(usize),
@@ -45,8 +45,11 @@ pub enum OpOwner {
     Drain,
 }
 
-/// Whose op has this number. The number of no op counts as one of a task that no program has.
+/// The owner of the op with this number.
+///
+/// A number that belongs to no op counts as one of a task that no program has, so that a reader need not handle it.
 pub fn op_owner(op: u32) -> OpOwner {
+    // The ranges follow each other in the order in which [`OpOwner`] lists them.
     const HANDLERS: usize = limits::TASKS + limits::SHRINKERS;
     const END: usize = HANDLERS + limits::HANDLERS;
     match (op >> 24) as usize {
@@ -58,6 +61,8 @@ pub fn op_owner(op: u32) -> OpOwner {
 }
 
 /// The op is one of a shrinker or a handler: it runs inside another op, or between two.
+///
+/// Such an op does not end the op of the task that it runs on top of.
 #[inline]
 pub fn op_is_nested(op: u32) -> bool {
     matches!(op_owner(op), OpOwner::Shrinker(_) | OpOwner::Handler(_))

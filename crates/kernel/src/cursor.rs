@@ -14,7 +14,6 @@ use crate::{CONTEXTS, KSWAPD, WORKER, events, op_is_nested};
 /// streams that break this rule; ops nested deeper than that are counted, not named.
 const NESTED: usize = 4;
 
-/// An op that began, and the index of the event with which it did.
 #[derive(Clone, Copy, Debug, Default)]
 struct Begun {
     op: u32,
@@ -62,6 +61,7 @@ impl Default for Cursor {
 impl Cursor {
     /// Before the first event: task 0 runs, in no op.
     pub fn new() -> Cursor {
+        // Boot calls the kernel before the first op, as task 0.
         let lanes = [Lane::default(); CONTEXTS];
         Cursor { next: 0, context: 0, host: 0, working: false, booted: false, lanes }
     }
@@ -84,6 +84,7 @@ impl Cursor {
     /// Does the same for callers that number events themselves; [`Cursor::began`] then answers in their numbers.
     #[inline]
     pub fn advance_at(&mut self, index: u32, event: &Event) {
+        // A log is shorter than the index can count, but callers may pass any number.
         self.next = index.wrapping_add(1);
         match *event {
             Event::Switch { task } => self.switch(usize::from(task)),
@@ -94,6 +95,7 @@ impl Cursor {
             Event::ReclaimBegin { .. } => self.lane_mut().reclaims = self.lane().reclaims.saturating_add(1),
             Event::ReclaimEnd { .. } => self.lane_mut().reclaims = self.lane().reclaims.saturating_sub(1),
             Event::Boot { .. } | Event::State { .. } | Event::Stopped { .. } => {}
+            // A memory event changes neither context nor op.
             // The ops of a shrinker say that it runs; one without ops does nothing.
             Event::ShrinkBegin { .. } | Event::ShrinkEnd { .. } => {}
             Event::WakeKswapd | Event::Retry { .. } | Event::OomKill { .. } | Event::NoMemory { .. } => {}
@@ -124,6 +126,7 @@ impl Cursor {
     fn op_ends(&mut self, op: u32) {
         let lane = self.lane_mut();
         if op_is_nested(op) {
+            // The number of the op is not compared: ops end in the reverse order of their beginnings.
             lane.depth = lane.depth.saturating_sub(1);
         } else {
             lane.busy = false;
@@ -133,8 +136,10 @@ impl Cursor {
     // The worker runs the work item for the op of the context that ran: what goes wrong there is reported for that op.
     fn work_begins(&mut self) {
         let (own, busy) = (self.innermost(), self.running().is_some());
+        // No `Switch` event follows, so the place to return to is kept here.
         self.host = std::mem::replace(&mut self.context, WORKER);
         self.working = true;
+        // What an earlier work item left is over, even if it was abandoned.
         self.lanes[WORKER] = Lane { own, busy, ..Lane::default() };
     }
 
@@ -169,12 +174,12 @@ impl Cursor {
     /// That is the place before an event that ends something, else the place after it. The op is what [`Cursor::op`]
     /// answers there.
     pub fn advance_to(&mut self, event: &Event) -> (usize, Option<u32>) {
+        // Asked before as well, since after an end the cursor has left what ended.
         let before = (self.context, self.op());
         self.advance(event);
         if matches!(event, Event::OpEnd { .. } | Event::WorkEnd) { before } else { (self.context, self.op()) }
     }
 
-    /// The context that runs: a task by index, [`WORKER`] or [`KSWAPD`].
     #[inline]
     pub fn context(&self) -> usize {
         self.context
@@ -206,7 +211,6 @@ impl Cursor {
         self.innermost().map(|begun| begun.op)
     }
 
-    /// The op that the running context is in; None between two.
     #[inline]
     pub fn running(&self) -> Option<u32> {
         let lane = self.lane();
@@ -214,6 +218,8 @@ impl Cursor {
     }
 
     /// Index of the event with which [`Cursor::op`] began; 0 when there is none.
+    ///
+    /// Locks that were taken after it are the op's own, those before belong to what it interrupts.
     #[inline]
     pub fn began(&self) -> u32 {
         self.innermost().map_or(0, |begun| begun.at)
@@ -224,17 +230,17 @@ impl Cursor {
     pub fn outer(&self) -> impl Iterator<Item = u32> + '_ {
         let lane = self.lane();
         let nested = &lane.nested[..usize::from(lane.depth).saturating_sub(1).min(NESTED)];
+        // Between two ops a handler runs inside of no op, though the task's last one is still known.
         let own = lane.own.filter(|_| lane.busy && lane.depth > 0);
         nested.iter().rev().copied().chain(own).map(|begun| begun.op)
     }
 
-    /// An op has begun: boot is over.
     #[inline]
     pub fn booted(&self) -> bool {
         self.booted
     }
 
-    /// The running context reclaims memory.
+    /// The running context reclaims memory, directly or as kswapd, so its allocations never reclaim (PF_MEMALLOC).
     #[inline]
     pub fn reclaims(&self) -> bool {
         self.lane().reclaims > 0
@@ -260,6 +266,7 @@ mod tests {
 
     #[test]
     fn nested_ops_end_in_the_one_around_them() {
+        // The deepest nesting that a program can have, but for a soft interrupt in between.
         let [own, shrinker, handler] = [0, SHRINKER, HANDLER].map(|owner| op_number(owner, 3));
         let reclaim = Event::ReclaimBegin { gfp: Gfp::KERNEL, kswapd: false };
         let mut cursor = Cursor::after(&[begin(own), reclaim, begin(shrinker), begin(handler)]);
@@ -279,6 +286,7 @@ mod tests {
 
     #[test]
     fn the_worker_stays_on_while_others_run() {
+        // While the work item sleeps other tasks run, and their events must not count as the worker's.
         let own = op_number(1, 0);
         let mut cursor = Cursor::after(&[Event::Switch { task: 1 }, begin(own), Event::WorkBegin]);
         assert_eq!((cursor.context(), cursor.worker_host(), cursor.running()), (WORKER, Some(1), Some(own)));
@@ -291,6 +299,7 @@ mod tests {
 
     #[test]
     fn streams_of_broken_tenants_do_no_harm() {
+        // An end without a beginning, a context that does not exist, and more nesting than can be named.
         let handler = op_number(HANDLER, 0);
         let mut cursor = Cursor::after(&[Event::Switch { task: 200 }, end(handler), Event::ReclaimEnd { freed: 0 }]);
         assert_eq!((cursor.context(), cursor.op()), (CONTEXTS - 1, None));

@@ -4,7 +4,7 @@
 
 // Each digest starts from a letter of its own, so that equal words in different parts do not give equal digests.
 
-/// Starts the digest of a release of `pcpu_lock` (`p`).
+/// Starts the digest of a release of `pcpu_lock` (`p`), which covers the chunks and blocks touched since the last one.
 pub const RELEASE: u64 = 0x70;
 /// Starts a chunk's part of any digest (`c`).
 pub const CHUNK: u64 = 0x63;
@@ -21,8 +21,9 @@ pub const fn mix(h: u64, v: u64) -> u64 {
     (h ^ v).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
 }
 
-/// Two 32-bit values as one word, which halves the number of multiplications.
+/// Two 32-bit values as one word, the first in the lower half; this halves the number of multiplications.
 #[inline]
 pub const fn pair(a: i32, b: i32) -> u64 {
+    // Through `u32`, since sign extension of the first would spoil the second.
     a as u32 as u64 | (b as u32 as u64) << 32
 }

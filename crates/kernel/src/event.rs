@@ -14,9 +14,10 @@ pub enum Site {
     Vmalloc,
     Pages,
     VmAreas,
+    // `pcpu_get_vm_areas()`: address space for a whole chunk, all groups at once.
     // Page tables are made while pages are mapped, not when the address space is reserved.
     PageTables,
-    // The charge to a memcg.
+    // The charge to a memcg, which refuses instead of reclaiming when the plan says so.
     Charge,
     // Memory at boot, when there is no other allocator yet.
     Memblock,
@@ -24,6 +25,8 @@ pub enum Site {
 
 impl Site {
     /// All sites in the order of their declaration, with their names in text programs.
+    ///
+    /// The byte form of programs has the index, so a new site goes to the end.
     pub const ALL: [(Site, &'static str); 7] = [
         (Site::Kmalloc, "kmalloc"),
         (Site::Vmalloc, "vmalloc"),
@@ -44,22 +47,23 @@ impl Site {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub enum Ext {
     /// A queue's usage counter: exclusive while the queue is frozen, shared while IO is submitted.
+    ///
+    /// A queue that is frozen under a lock waits for IO in flight, and IO for reclaim waits for the queue.
     Freeze,
     /// A mutex of the block cgroup configuration, `q->blkcg_mutex`.
     Blkcg,
     /// `shrinker_rwsem`: exclusive while a shrinker is registered; reclaim tries to take it shared.
     Shrinker,
-    /// A lock of a file system that its reclaim takes too.
     Fs,
-    /// A lock of a block driver that IO for reclaim takes too.
     Io,
-    /// A spinlock that is taken in process context only.
     Spin,
-    /// A spinlock that is taken with interrupts off, by interrupt handlers too.
+    /// A spinlock that is taken with interrupts off, by interrupt handlers too: what is done under it must not sleep.
     IrqSpin,
     /// `rq->__lock` of the scheduler, a raw spinlock.
+    ///
+    /// Waking a task takes it, so it must not be held around whatever wakes one, such as queueing work.
     Rq,
-    /// `vmap_purge_lock`, taken when address space runs out.
+    /// `vmap_purge_lock`, taken when address space runs out and lazily freed areas are collected.
     VmapPurge,
 }
 
@@ -72,175 +76,337 @@ pub enum Ext {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Event {
     // --- flow: which context runs, in which op ---
+    // Contexts are numbered as in `context.rs`, ops by `op_number()`. No other event repeats these numbers.
     /// Boot ended. The digest is one of the layout and of what is left of memblock; `error` is that of the function
     /// that builds the first chunk, negative, or 0.
-    Boot { digest: u64, error: i32 },
-    /// The context with this index runs from here on.
-    Switch { task: u8 },
-    /// An op of a task, a shrinker or a handler starts, or the drain.
-    OpBegin { op: u32 },
+    Boot {
+        digest: u64,
+        error: i32,
+    },
+    Switch {
+        task: u8,
+    },
+    OpBegin {
+        op: u32,
+    },
     /// `result` is what the op returned: a pointer, a number or an answer, 0 for ops that return nothing.
-    OpEnd { op: u32, result: u64 },
-    /// The worker starts its work item. It is a context of its own: no [`Event::Switch`] says that it runs.
+    OpEnd {
+        op: u32,
+        result: u64,
+    },
+    /// The worker starts its work item, in the World's call of [`Tenant::balance`](crate::Tenant::balance).
+    ///
+    /// The worker is a context of its own: no [`Event::Switch`] says that it runs.
     WorkBegin,
     /// The work item ended, and the context that was left at [`Event::WorkBegin`] goes on.
     WorkEnd,
     /// Digest of the whole allocator state. It is taken now and then between two ops, and once after the drain, because
     /// the digests in [`Event::SpinUnlock`] only cover what was touched.
-    State { digest: u64 },
+    State {
+        digest: u64,
+    },
 
     // --- locks ---
+    // The World logs a lock when the task has it, so that the order of the events is the order of the holders. A task
+    // that finds it taken logs a wait before.
     /// `taken` is false when a fatal signal ended a killable wait.
-    MutexLock { lock: Lock, killable: bool, taken: bool },
-    /// `mutex_unlock()` by the running task.
-    MutexUnlock { lock: Lock },
-    /// A spinlock was taken; `irq` says what the call did to interrupts.
-    SpinLock { lock: Lock, irq: Irq },
+    MutexLock {
+        lock: Lock,
+        killable: bool,
+        taken: bool,
+    },
+    MutexUnlock {
+        lock: Lock,
+    },
+    SpinLock {
+        lock: Lock,
+        irq: Irq,
+    },
     /// For `pcpu_lock`, `digest` is one of the state that changed under it; see [`digest`](crate::digest).
-    SpinUnlock { lock: Lock, irq: Irq, digest: u64 },
+    ///
+    /// It is what makes lockstep notice a difference in state before a result shows it.
+    SpinUnlock {
+        lock: Lock,
+        irq: Irq,
+        digest: u64,
+    },
 
     // --- context ---
-    /// `cond_resched()`, at which the scheduler may switch.
+    // These are calls of the allocator. The scopes and points of scheduling are compared between tenants like any other
+    // call, as masks and deadlocks follow from them.
     CondResched,
     /// A `memalloc_*_save()`; `old` is what it returned, whether the scope was in force.
-    ScopeSave { scope: Scope, old: bool },
+    ScopeSave {
+        scope: Scope,
+        old: bool,
+    },
     /// The restore that belongs to it, with the `old` it was given.
-    ScopeRestore { scope: Scope, old: bool },
+    ScopeRestore {
+        scope: Scope,
+        old: bool,
+    },
 
     // --- requests and releases: 0 or None for what was not granted ---
-    /// Slab memory for metadata up to a page.
-    Kzalloc { size: u64, gfp: Gfp, addr: Addr },
-    /// `__vmalloc()`, for metadata above a page.
-    Vmalloc { size: u64, gfp: Gfp, addr: Addr },
-    /// Metadata of either kind is given back.
-    Kvfree { addr: Addr },
-    /// One backing page, for one CPU.
-    PageAlloc { node: u32, gfp: Gfp, pfn: Option<Pfn> },
-    /// `__free_page()` of one backing page.
-    PageFree { pfn: Pfn },
-    /// `pcpu_get_vm_areas()`. `base` is what the offsets of the areas count from.
-    VmAreas { align: u64, gfp: Gfp, base: Addr },
-    /// `pcpu_free_vm_areas()`. `handle` stands for the array of areas that the reservation returned.
-    VmFree { handle: Addr },
-    /// Mapping needed a page-table page for this address.
-    PageTable { gfp: Gfp, addr: Addr, ok: bool },
+    // A request is logged once, with its result, after all that reclaim did for it. The mask is the one that the
+    // allocator passed, before the scopes in force took anything out.
+    Kzalloc {
+        size: u64,
+        gfp: Gfp,
+        addr: Addr,
+    },
+    Vmalloc {
+        size: u64,
+        gfp: Gfp,
+        addr: Addr,
+    },
+    Kvfree {
+        addr: Addr,
+    },
+    PageAlloc {
+        node: u32,
+        gfp: Gfp,
+        pfn: Option<Pfn>,
+    },
+    PageFree {
+        pfn: Pfn,
+    },
+    /// `pcpu_get_vm_areas()`: `base` is what the offsets of the areas count from.
+    VmAreas {
+        align: u64,
+        gfp: Gfp,
+        base: Addr,
+    },
+    /// `pcpu_free_vm_areas()`: `handle` stands for the array of areas that the reservation returned.
+    VmFree {
+        handle: Addr,
+    },
+    /// Mapping needed a page-table page for this address, which is memory like any other: it can fail and may reclaim.
+    PageTable {
+        gfp: Gfp,
+        addr: Addr,
+        ok: bool,
+    },
 
     // --- services ---
+    // Ranges are logged as such: a page each would make long logs of one call.
     /// `nr` pages were mapped from `addr` on, or page tables for them were missing.
-    Map { addr: Addr, nr: u32, ok: bool },
-    /// `nr` pages from `addr` on are no longer mapped; the TLB may still hold them.
-    Unmap { addr: Addr, nr: u32 },
+    Map {
+        addr: Addr,
+        nr: u32,
+        ok: bool,
+    },
+    Unmap {
+        addr: Addr,
+        nr: u32,
+    },
 
     // --- locks of callers, and waits ---
+    // Ops of the program take and release these around calls of the allocator. They are not the tenant's doing, but a
+    // deadlock with the allocator needs both.
     /// The running task found a lock of the allocator taken, and waits for it.
-    Wait { lock: Lock },
-    /// The same for an external lock.
-    WaitExt { lock: Ext, shared: bool },
-    /// An external lock was taken; `attempt`: by a trylock, which never waits.
-    LockExt { lock: Ext, shared: bool, attempt: bool },
-    /// An external lock was released by its holder.
-    UnlockExt { lock: Ext },
+    ///
+    /// Lock order is checked here, since a task in a deadlock never gets the lock.
+    Wait {
+        lock: Lock,
+    },
+    WaitExt {
+        lock: Ext,
+        shared: bool,
+    },
+    /// `attempt` is for a trylock, which never waits, and which is not logged when it fails.
+    LockExt {
+        lock: Ext,
+        shared: bool,
+        attempt: bool,
+    },
+    UnlockExt {
+        lock: Ext,
+    },
 
     // --- context, as callers change it ---
-    /// `local_irq_disable()` or `local_irq_enable()`.
-    Irqs { off: bool },
-    /// `preempt_disable()` or `preempt_enable()`.
-    Preempt { off: bool },
-    /// A hard or soft interrupt starts on top of the running context, or ends.
-    Interrupt { hard: bool, enter: bool },
+    // The allocator may be called with interrupts or preemption off, or from a handler, and then must not sleep.
+    Irqs {
+        off: bool,
+    },
+    Preempt {
+        off: bool,
+    },
+    Interrupt {
+        hard: bool,
+        enter: bool,
+    },
 
     // --- reclaim ---
+    // What the World does when a request finds too little memory, in programs that have a memory. It is between the
+    // events of the request, and its counts are in pages.
     /// Direct reclaim, or kswapd's, starts. `gfp` is what the scopes in force leave of the mask.
-    ReclaimBegin { gfp: Gfp, kswapd: bool },
-    /// `freed` counts pages.
-    ReclaimEnd { freed: u32 },
+    ReclaimBegin {
+        gfp: Gfp,
+        kswapd: bool,
+    },
+    ReclaimEnd {
+        freed: u32,
+    },
     /// Reclaim runs the ops of a shrinker of the program, in the context that reclaims.
-    ShrinkBegin { shrinker: u8 },
-    /// The shrinker has freed one page.
-    ShrinkEnd { shrinker: u8 },
-    /// kswapd was asleep and is woken.
+    ///
+    /// The ops may take locks and free percpu memory, which is how reclaim comes to depend on the allocator.
+    ShrinkBegin {
+        shrinker: u8,
+    },
+    ShrinkEnd {
+        shrinker: u8,
+    },
     WakeKswapd,
     /// The page allocator tries again after reclaim. `rounds` counts the rounds in a row that freed nothing; the kernel
     /// stops at MAX_RECLAIM_RETRIES of them.
-    Retry { rounds: u32 },
+    Retry {
+        rounds: u32,
+    },
     /// The OOM killer chose a task of the program, or (None) a process outside it.
-    OomKill { victim: Option<u8> },
+    ///
+    /// The victim then has a fatal signal pending, which ends its killable waits.
+    OomKill {
+        victim: Option<u8>,
+    },
     /// A page allocation fails because memory is short, not because the fault plan says so; or vmalloc stops asking for
     /// pages, because memory is short and a fatal signal pending.
-    NoMemory { gfp: Gfp },
+    NoMemory {
+        gfp: Gfp,
+    },
 
     // --- more services ---
+    // A flush that is missing does no harm at once, in the kernel either. That is why the World keeps old translations,
+    // and reports their use as a defect.
     /// A cache flush before an unmap, or (`unmap` is false) after a map.
-    FlushCache { start: Addr, end: Addr, unmap: bool },
-    /// Old translations of the range can no longer be used.
-    FlushTlb { start: Addr, end: Addr },
+    FlushCache {
+        start: Addr,
+        end: Addr,
+        unmap: bool,
+    },
+    FlushTlb {
+        start: Addr,
+        end: Addr,
+    },
     /// `schedule_work()`; `queued` is false when the work item was pending already.
-    ScheduleWork { queued: bool },
+    ScheduleWork {
+        queued: bool,
+    },
     /// `obj_cgroup_charge()`, for the copies of all CPUs.
-    Charge { objcg: u32, gfp: Gfp, bytes: u64, ok: bool },
-    /// `obj_cgroup_uncharge()`, of as much as was charged.
-    Uncharge { objcg: u32, bytes: u64 },
-    /// Percpu statistics of the memcg change by this.
-    MemcgStat { objcg: u32, delta: i64 },
+    Charge {
+        objcg: u32,
+        gfp: Gfp,
+        bytes: u64,
+        ok: bool,
+    },
+    Uncharge {
+        objcg: u32,
+        bytes: u64,
+    },
+    MemcgStat {
+        objcg: u32,
+        delta: i64,
+    },
     /// Consecutive clearings of one area's copies, as one event: `addr` and `len` are the first copy's, `cpus` is the
     /// mask of CPUs whose copy was cleared, and `other` counts ranges that are no CPU's copy of it.
-    Zero { addr: Addr, len: u32, other: u32, cpus: u64 },
+    Zero {
+        addr: Addr,
+        len: u32,
+        other: u32,
+        cpus: u64,
+    },
 
     // --- tracepoints and messages ---
-    /// The tracepoint `percpu_alloc_percpu`, with all its fields.
+    // What a user of the kernel would see of the allocator. Messages of the two tenants differ in words, tracepoints
+    // have the same fields.
     TraceAlloc(TraceAlloc),
-    /// The tracepoint `percpu_alloc_percpu_fail`, hit when the allocation returns NULL.
-    TraceAllocFail { reserved: bool, is_atomic: bool, size: u64, align: u64 },
-    /// The tracepoint `percpu_free_percpu`, with all its fields.
-    TraceFree { base_addr: Addr, off: i32, ptr: Addr },
-    /// The tracepoint `percpu_create_chunk`, for a new chunk.
-    TraceCreate { base_addr: Addr },
-    /// The tracepoint `percpu_destroy_chunk`, before the chunk's memory goes.
-    TraceDestroy { base_addr: Addr },
+    TraceAllocFail {
+        reserved: bool,
+        is_atomic: bool,
+        size: u64,
+        align: u64,
+    },
+    TraceFree {
+        base_addr: Addr,
+        off: i32,
+        ptr: Addr,
+    },
+    TraceCreate {
+        base_addr: Addr,
+    },
+    TraceDestroy {
+        base_addr: Addr,
+    },
     /// A message or a failed assertion. Its text is for display and never compared; the first three integers among its
     /// arguments are. `nargs` counts all integers.
-    Diag { kind: Diag, nargs: u8, args: [u64; 3] },
+    Diag {
+        kind: Diag,
+        nargs: u8,
+        args: [u64; 3],
+    },
 
     // --- defects: what the World saw go wrong, by itself a finding ---
-    /// A page was freed that is not allocated.
-    BadPageFree { pfn: Pfn },
-    /// A page was freed while it is still mapped.
-    PageFreedMapped { pfn: Pfn },
+    // In a kernel these corrupt memory or hang a machine, sooner or later. No second tenant is needed to know that they
+    // are wrong.
+    BadPageFree {
+        pfn: Pfn,
+    },
+    /// A page was freed while it is still mapped: the next owner would share it with the chunk.
+    PageFreedMapped {
+        pfn: Pfn,
+    },
     /// An address was mapped or touched while an old translation may still be cached: the TLB flush is missing or late.
-    StaleTranslation { addr: Addr },
-    /// A mapping was made over a present one.
-    MapOverPresent { addr: Addr },
+    StaleTranslation {
+        addr: Addr,
+    },
+    MapOverPresent {
+        addr: Addr,
+    },
     /// Memory was touched that is not mapped, or an address was mapped that is not in the vmalloc range.
-    Fault { addr: Addr },
-    /// Metadata was freed that is not allocated.
-    BadKvfree { addr: Addr },
-    /// A call that may sleep was made in atomic context.
-    SleepInAtomic { irqs_off: bool },
+    Fault {
+        addr: Addr,
+    },
+    BadKvfree {
+        addr: Addr,
+    },
+    /// A call that may sleep was made in atomic context; `irqs_off` says whether interrupts were off, else preemption
+    /// was or a spinlock is held.
+    SleepInAtomic {
+        irqs_off: bool,
+    },
     /// A lock was taken by the task that holds it, or (`unlock`) released by one that does not.
-    LockMisuse { lock: Lock, unlock: bool },
-    /// Memory is freed with a lock in it that the running task holds.
-    LockFreed { lock: Lock },
+    LockMisuse {
+        lock: Lock,
+        unlock: bool,
+    },
+    LockFreed {
+        lock: Lock,
+    },
     /// An op or the work item ended in another interrupt, preemption or lock state than it began in. `held` counts
     /// locks.
-    ContextLeak { irqs_off: bool, held: u32 },
-    /// The program ended here, before its last op.
-    Stopped { reason: Stop },
+    ContextLeak {
+        irqs_off: bool,
+        held: u32,
+    },
+    Stopped {
+        reason: Stop,
+    },
 }
 
 /// Why a program ended before its last op.
+///
+/// All but [`Stop::Loud`] and [`Stop::Internal`] are what the kernel would do or suffer, so tenants must agree on them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Stop {
-    /// `BUG()` or a failed `BUG_ON()`.
     Bug,
     /// `panic()`. During boot it is the documented answer to having no memory.
     Panic,
     /// The tree took a path that the World does not model, so what follows would mean nothing.
     Loud,
-    /// All tasks wait for each other, or one takes a lock that it holds.
+    /// All tasks wait for each other, or one takes a lock that it holds. The lock-order engine reports which.
     Deadlock,
     /// A task retries an allocation for ever, and no other task or kswapd can free memory.
     Stall,
-    /// More World calls in one op than the limit: the op loops.
+    /// More World calls in one op than the limit: the op loops. A loop without a call is ended by a time limit instead.
     StepLimit,
     /// A Rust panic inside a World call: a defect of percuss.
     Internal,
@@ -249,7 +415,7 @@ pub enum Stop {
 // A larger event makes each log larger, and each comparison of two logs slower.
 const _: () = assert!(size_of::<Event>() <= 48);
 
-/// What an event does with a lock.
+/// What an event does with a lock, for readers that follow holders and waiters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LockMove {
     // The wait ends with one of the next two.
@@ -265,6 +431,7 @@ impl Event {
     /// locks and the allocator's own do not share names.
     pub fn lock(&self) -> Option<(LockMove, &'static str)> {
         Some(match *self {
+            // A killable wait that a signal ended is a move of its own: the waiter is gone, and does not hold the lock.
             Event::MutexLock { lock, taken: true, .. } => (LockMove::Takes, lock.name()),
             Event::MutexLock { lock, taken: false, .. } => (LockMove::GivesUp, lock.name()),
             Event::SpinLock { lock, .. } => (LockMove::Takes, lock.name()),
@@ -375,12 +542,15 @@ macro_rules! events {
             | $crate::event::Event::LockFreed { .. }
             | $crate::event::Event::ContextLeak { .. }
     };
+    // Several classes: the first, then the rest by the same macro.
     ($class:ident | $($more:ident)|+) => {
         $crate::events!($class) | $crate::events!($($more)|+)
     };
 }
 
-/// Every event has a class, and only one: this fails to compile for a new event, and warns of one that has two.
+/// Every event has a class, and only one.
+///
+/// This fails to compile for a new event, and warns of one that has two.
 const _: fn(&Event) = |event| match event {
     events!(flow | locks | context | requests | releases | services | reclaim | traces | defects) => {}
 };

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Fault plans: which backing allocations of the tree fail.
+//!
+//! They reach the error paths of the allocator, most of which a kernel in use hardly ever runs.
 
 use std::fmt;
 
@@ -10,7 +12,6 @@ use crate::event::Site;
 /// Counting from boot makes a fault hit the same allocation in every run, unlike `fail_page_alloc` with a probability.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Fault {
-    /// The kind of allocation.
     pub site: Site,
     /// Number of the first allocation that fails, from 1.
     ///
@@ -23,6 +24,7 @@ pub struct Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "fault {} nth={}", self.site.name(), self.nth)?;
+        // Once is the usual plan, so it is not printed; the parser takes it for granted too.
         match self.times {
             1 => Ok(()),
             u32::MAX => f.write_str(" times=all"),

@@ -4,9 +4,7 @@
 //! Everything that `setup_per_cpu_areas()` of an architecture would decide. It is fixed for a run.
 //! [`Geometry::check`] refuses what no kernel would boot.
 
-/// `PAGE_SIZE` in bytes; the trees are built for 4 KiB pages.
 pub const PAGE: u32 = 4096;
-/// `PCPU_MIN_UNIT_SIZE` in bytes: the smallest unit, and the largest size of an allocation.
 const MIN_UNIT: u32 = 32 << 10;
 /// `PERCPU_DYNAMIC_EARLY_SIZE` in bytes, from v6.12 on.
 ///
@@ -16,25 +14,28 @@ const EARLY_DYN: u32 = 20 << 10;
 ///
 /// Static, reserved and dynamic part share a unit of at most 2 MiB.
 const STATIC_MAX: u32 = 1 << 20;
-/// Largest reserved area in bytes: eight times `PERCPU_MODULE_RESERVE`.
 const RESERVED_MAX: u32 = 64 << 10;
 const DYN_MAX: u32 = 1 << 20;
-/// Largest atom in bytes: a PMD, as on x86.
+/// Largest atom in bytes: a PMD, as on x86, where units of several CPUs share one large page.
 const ATOM_MAX: u32 = 2 << 20;
 /// Largest unit in bytes.
 ///
 /// A chunk with 64 of them takes 128 MiB of address space.
 const UNIT_MAX: u32 = 2 << 20;
-/// Largest page budget of a node: 256 MiB.
+/// Largest page budget of a node in pages: 256 MiB.
 const PAGES_MAX: u32 = 65_536;
 
 /// The function that builds the first chunk.
+///
+/// An architecture chooses one; later chunks are built alike for all, but their units keep the distances of the first.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum First {
     /// `pcpu_embed_first_chunk()`: units are parts of the memblock allocations of each node.
     #[default]
     Embed,
     /// `pcpu_page_first_chunk()`: single pages mapped into vmalloc space; one group, 4 KiB atom, no distance function.
+    ///
+    /// Architectures fall back to it where embedding would spread over too much address space.
     Page,
     /// `pcpu_setup_first_chunk()` with a hand-made `pcpu_alloc_info`, one group for each node.
     ///
@@ -53,13 +54,11 @@ pub struct Geometry {
     ///
     /// The n-th possible CPU is on node `n * groups / cpus`, or on `n % groups` when interleaved.
     pub groups: u8,
-    /// CPUs are dealt to nodes in turn, so that a group of units has gaps in its CPU numbers.
     pub interleaved: bool,
     /// Bytes of the static area, 4 to 1 MiB.
     ///
     /// Need not be aligned: boot rounds up.
     pub static_size: u32,
-    /// Bytes reserved for modules: a multiple of 4, at most 64 KiB; 0 for no reserved chunk.
     pub reserved: u32,
     /// Bytes of the dynamic part of the first chunk, at most 1 MiB; boot raises it to the tree's minimum.
     pub dyn_size: u32,
@@ -78,6 +77,7 @@ pub struct Geometry {
     pub pages: u32,
 }
 
+// A small machine of today: four CPUs on one node, x86's builder and atom.
 impl Default for Geometry {
     fn default() -> Geometry {
         Geometry {
@@ -97,12 +97,13 @@ impl Default for Geometry {
 }
 
 /// The reason why a geometry is impossible.
+///
+/// Its text names the parameter as text programs spell it, so that a user can correct the `boot` line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("impossible geometry: {field} is {value}; {rule}")]
 pub struct GeometryError {
     pub field: &'static str,
     pub value: u64,
-    /// What the value must be, as the end of a sentence.
     pub rule: &'static str,
 }
 
@@ -111,13 +112,13 @@ impl Geometry {
         self.cpus.count_ones()
     }
 
-    /// The possible CPUs in ascending order.
     pub fn possible(&self) -> impl Iterator<Item = u32> + use<> {
+        // Copied, so that the iterator does not borrow the geometry.
         let mask = self.cpus;
         (0..64).filter(move |cpu| mask >> cpu & 1 == 1)
     }
 
-    /// The NUMA node of a possible CPU.
+    /// The NUMA node of a possible CPU; of any other CPU the answer means nothing.
     pub fn node(&self, cpu: u32) -> u32 {
         // CPUs are dealt by their rank among the possible ones, so that sparse maps use all nodes too.
         let rank = (self.cpus & ((1u64 << cpu) - 1)).count_ones();
@@ -125,13 +126,18 @@ impl Geometry {
     }
 
     /// The bytes that a unit must have: its three parts, rounded to pages, and at least `PCPU_MIN_UNIT_SIZE`.
+    ///
+    /// The builders may make units larger, since a unit is a whole part of an atom.
     pub fn least_unit(&self) -> u32 {
         // In 64 bits: the fields may hold anything before they were checked.
         let sum = u64::from(self.static_size) + u64::from(self.reserved) + u64::from(self.dyn_size.max(EARLY_DYN));
         sum.next_multiple_of(u64::from(PAGE)).clamp(u64::from(MIN_UNIT), 1 << 31) as u32
     }
 
-    /// Refuses a machine that the kernel would not boot; the error names the parameter and the rule.
+    /// Refuses a machine that the kernel would not boot, or that exceeds a limit above.
+    ///
+    /// # Errors
+    /// The first parameter that breaks a rule, with the rule.
     pub fn check(&self) -> Result<(), GeometryError> {
         let Geometry {
             cpus,
@@ -163,6 +169,7 @@ impl Geometry {
         must(dyn_size <= DYN_MAX, "dyn", dyn_size.into(), "must be at most 1M")?;
         must(atom.is_power_of_two(), "atom", atom.into(), "must be a power of two")?;
         must((PAGE..=ATOM_MAX).contains(&atom), "atom", atom.into(), "must be 4K to 2M")?;
+        // The other builders compute the unit themselves, so a value would be ignored without a word.
         must(unit == 0 || first == First::Info, "unit", unit.into(), "can be chosen with first=info only")?;
         must(unit.is_multiple_of(PAGE), "unit", unit.into(), "must be a multiple of 4K")?;
         must(unit <= UNIT_MAX, "unit", unit.into(), "must be at most 2M")?;
@@ -198,6 +205,7 @@ impl Geometry {
             kmem: _,
             pages,
         } = self;
+        // The order matters: each value is brought into its own range before rules about two of them apply.
         let into = |value: u32, low: u32, high: u32| {
             if (low..=high).contains(&value) { value } else { low + value % (high - low + 1) }
         };
@@ -207,11 +215,13 @@ impl Geometry {
         *reserved = into(*reserved, 0, RESERVED_MAX) & !3;
         *dyn_size = into(*dyn_size, 0, DYN_MAX);
         if !atom.is_power_of_two() || !(PAGE..=ATOM_MAX).contains(atom) {
+            // 4 KiB to 2 MiB are ten powers of two.
             *atom = PAGE << (*atom % 10);
         }
         *pages = into(*pages, 1, PAGES_MAX);
         // The three parts must fit a unit; static and reserved part alone always do.
         *dyn_size = (*dyn_size).min(UNIT_MAX - *static_size - *reserved);
+        // Only now are the three parts final; a unit that is still too small becomes the smallest that fits.
         *unit &= !(PAGE - 1);
         let unit = *unit;
         if *first != First::Info || unit > UNIT_MAX || unit < self.least_unit() {

@@ -39,17 +39,12 @@ crate::for_each_gfp_flag!(flags);
 
 impl Gfp {
     pub const NONE: Gfp = Gfp(0);
-    /// Must not sleep, may use reserves.
+    // The kernel's compound masks. NOWAIT fails quietly, except that in 6.1 it lacks __GFP_NOWARN.
     pub const ATOMIC: Gfp = Gfp::HIGH.with(Gfp::KSWAPD_RECLAIM);
-    /// Must not sleep, fails quietly; in 6.1 it lacks __GFP_NOWARN.
     pub const NOWAIT: Gfp = Gfp::KSWAPD_RECLAIM.with(Gfp::NOWARN);
-    /// May sleep, must not start IO.
     pub const NOIO: Gfp = Gfp::DIRECT_RECLAIM.with(Gfp::KSWAPD_RECLAIM);
-    /// May sleep, must not enter a file system.
     pub const NOFS: Gfp = Gfp::NOIO.with(Gfp::IO);
-    /// Full reclaim, may sleep.
     pub const KERNEL: Gfp = Gfp::NOFS.with(Gfp::FS);
-    /// Full reclaim, charged to the current memcg.
     pub const KERNEL_ACCOUNT: Gfp = Gfp::KERNEL.with(Gfp::ACCOUNT);
 
     #[inline]
@@ -62,7 +57,7 @@ impl Gfp {
         self.0 & other.0 != 0
     }
 
-    /// `gfpflags_allow_blocking()`: the caller may sleep.
+    /// `gfpflags_allow_blocking()`: the caller may sleep. The allocator calls all other allocations atomic.
     #[inline]
     pub const fn allows_blocking(self) -> bool {
         self.intersects(Gfp::DIRECT_RECLAIM)
@@ -98,8 +93,10 @@ impl std::ops::BitAnd for Gfp {
 impl fmt::Display for Gfp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0 == 0 {
+            // Not an empty string, which would not read back.
             return f.write_str("0");
         }
+        // Each name takes its bits out, so that no flag is printed twice.
         let mut rest = self.0;
         let mut sep = "";
         for (name, bits) in Gfp::NAMES {
@@ -110,6 +107,7 @@ impl fmt::Display for Gfp {
             }
         }
         if rest != 0 {
+            // Bits without a name: a mask from a fuzzer, or a flag that the allocator never looks at.
             write!(f, "{sep}{rest:#x}")?;
         }
         Ok(())
@@ -132,8 +130,10 @@ impl std::str::FromStr for Gfp {
 
     fn from_str(s: &str) -> Result<Gfp, UnknownGfp> {
         let mut out = 0;
+        // As in C, names and numbers may be mixed; a bit that occurs twice counts once.
         for word in s.split('|').map(str::trim) {
             let named = Gfp::NAMES.iter().find(|(n, _)| *n == word).map(|(_, g)| g.0);
+            // Numbers are for masks that were printed with bits that have no name.
             let number = || match word.strip_prefix("0x") {
                 Some(hex) => u32::from_str_radix(hex, 16).ok(),
                 None => word.parse().ok(),

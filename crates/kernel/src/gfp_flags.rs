@@ -5,31 +5,25 @@
 //! reports the value that its tree gives the flag; the two are compared when the image is loaded. Like `services.rs` this
 //! file is also a module of the shim's build scripts, so it holds the macro and nothing else.
 
-/// Calls macro `$callback` with all rows: `$callback! { named { rows } hidden { rows } }`. Programs may use named flags.
+/// Calls macro `$callback` with all rows: `$callback! { named { rows } hidden { rows } }`.
+///
+/// Programs may use named flags. Hidden ones are known so that masks of a tree are printed by name.
 #[macro_export]
 macro_rules! for_each_gfp_flag {
     ($callback:ident) => {
         $callback! {
             named {
-                /// High memory is welcome.
                 HIGHMEM = __GFP_HIGHMEM, 1;
-                /// The allocation may use reserves.
+                /// The allocation may use reserves, since the caller cannot wait for reclaim.
                 HIGH = __GFP_HIGH, 5;
-                /// Reclaim may start IO.
                 IO = __GFP_IO, 6;
-                /// Reclaim may enter file systems.
                 FS = __GFP_FS, 7;
-                /// The memory is zeroed.
                 ZERO = __GFP_ZERO, 8;
-                /// The caller may sleep in reclaim.
                 DIRECT_RECLAIM = __GFP_DIRECT_RECLAIM, 10;
-                /// The allocation wakes kswapd when memory is low.
                 KSWAPD_RECLAIM = __GFP_KSWAPD_RECLAIM, 11;
-                /// A failure prints nothing.
                 NOWARN = __GFP_NOWARN, 13;
                 /// Reclaim is tried several times, and the allocation may fail all the same.
                 RETRY_MAYFAIL = __GFP_RETRY_MAYFAIL, 14;
-                /// The allocation must not fail.
                 NOFAIL = __GFP_NOFAIL, 15;
                 /// Reclaim is tried once and lightly.
                 NORETRY = __GFP_NORETRY, 16;

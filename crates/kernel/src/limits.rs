@@ -12,9 +12,7 @@ pub const HANDLERS: usize = 4;
 ///
 /// Op numbers have 24 bits for the index.
 pub const OPS: usize = 65_536;
-/// Planned faults.
 pub const FAULTS: usize = 16;
-/// Turns of a schedule: one for each op of the longest program.
 pub const SCHEDULE: usize = 65_536;
 /// Depth of gfp scopes and of atomic sections.
 ///

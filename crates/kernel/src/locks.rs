@@ -40,6 +40,7 @@ impl Lock {
         match self {
             Lock::Pcpu => "pcpu_lock",
             Lock::AllocMutex => "pcpu_alloc_mutex",
+            // A number would mean nothing to a reader, and may stand for another lock in another program.
             Lock::Other(_) => "another lock",
         }
     }

@@ -8,15 +8,16 @@ use std::fmt;
 /// A program without it never runs into reclaim: beyond its page budget the page allocator fails at once.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Memory {
-    /// Free pages at the start.
     pub free: u16,
     /// The min watermark in pages, at most 127: what ordinary allocations leave free.
+    ///
+    /// Allocations with `__GFP_HIGH` and tasks in reclaim may use half of it or all.
     pub reserve: u8,
-    /// Clean page cache, which any reclaim can free.
     pub clean: u16,
-    /// Pages that need IO to be freed; only reclaim with `__GFP_IO` frees them.
     pub io: u16,
     /// Pages that need their file system to be freed; only reclaim with `__GFP_FS` frees them.
+    ///
+    /// So a noio or nofs scope makes memory short that is not, which is what such programs are for.
     pub fs: u16,
     /// Pages of a process outside the program, which the OOM killer kills first; 0 if there is none.
     pub oom: u16,
@@ -34,6 +35,8 @@ impl Default for Memory {
 }
 
 /// Names of the parameters of `memory` in text programs, in the order in which they are printed.
+///
+/// The parser refuses any other name before it calls [`Memory::set`].
 pub const MEMORY: [&str; 7] = ["free", "reserve", "clean", "io", "fs", "oom", "kswapd"];
 
 /// Highest value of `reserve`.
@@ -57,6 +60,7 @@ impl Memory {
                 let fits = value.parse().ok().filter(|r| *r <= RESERVE_MAX);
                 self.reserve = fits.ok_or("a number of pages, 0 to 127")?;
             }
+            // The last name of the list.
             _ => {
                 self.kswapd = match value {
                     "on" => true,

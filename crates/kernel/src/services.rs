@@ -47,6 +47,8 @@
 //! | `Areas` | `Option<(Addr, Addr)>` | `struct percuss_areas` | result only; handle and base, handle 0 for None |
 
 /// Calls macro `$callback` with all rows: `$callback! { machine { rows } services { rows } }`.
+///
+/// Users that generate code and users that only read the names get the same rows, so none can lack a service.
 #[macro_export]
 macro_rules! for_each_service {
     ($callback:ident) => {
@@ -56,9 +58,8 @@ macro_rules! for_each_service {
                 fn possible() -> u64 = 1;
                 /// Address of frame 0; `__pa(x)` is `x - linear()`.
                 fn linear() -> Addr = 0;
-                /// `is_vmalloc_addr()`
                 fn is_vmalloc(addr: Addr) -> bool = false;
-                /// `__per_cpu_start`
+                /// `__per_cpu_start`: where the linker put the initial contents of static per-CPU variables.
                 fn static_image() -> Addr = 0;
                 /// `current_gfp_context()`: `gfp` without what the scopes in force forbid.
                 fn gfp_context(gfp: Gfp) -> Gfp = gfp;
@@ -67,29 +68,27 @@ macro_rules! for_each_service {
                 /// `memcg_kmem_online()`: kmem accounting is on.
                 fn kmem_online() -> bool = true;
             }
+            // In the order in which `struct percuss_services` has them. Image and driver are built from one tree, so a
+            // row may move.
             services {
                 /// current->flags: the scopes in force as a mask, bit n for scope n of [`Scope`].
                 [no site] fn scopes() -> u32 = 0;
                 /// `memalloc_*_save()`: enters a scope; the result says whether it was in force already, and goes back to
                 /// scope_restore as `old`.
                 [no site] fn scope_save(scope: Scope) -> bool = false;
-                /// `memalloc_*_restore()`
+                /// `memalloc_*_restore()`: leaves a scope, unless `old` says that it was in force before the save.
                 [no site] fn scope_restore(scope: Scope, old: bool) = ();
-                /// `raw_smp_processor_id()`
+                /// `raw_smp_processor_id()`: the CPU of the calling task.
                 [no site] fn cpu() -> u32 = 0;
-                /// `cpu_to_node()`
                 [no site] fn cpu_to_node(cpu: u32) -> u32 = 0;
-                /// `cond_resched()`
                 [no site] fn cond_resched() = ();
 
                 /// The number of a lock in allocated memory among those, from 0, in order of first use. An image asks once
                 /// per lock and adds it to its numbers of static locks.
                 [no site] fn name_lock(addr: Addr) -> u32 = 0;
-                /// `mutex_lock()`
                 [sites: mutex_lock] fn mutex_lock(lock: Lock);
                 /// `mutex_lock_killable()`: false when a fatal signal ended the wait (-EINTR).
                 [sites: mutex_lock_killable] fn mutex_lock_killable(lock: Lock) -> bool;
-                /// `mutex_unlock()`
                 [sites: mutex_unlock] fn mutex_unlock(lock: Lock);
                 /// `spin_lock*()`: the result goes back to spin_unlock as `flags`.
                 [sites: percuss_spin_lock, spin_lock, spin_lock_irq] fn spin_lock(lock: Lock, irq: Irq) -> u64;
@@ -110,7 +109,6 @@ macro_rules! for_each_service {
                 /// `alloc_pages_node(node, gfp, 0)`: scopes are not applied to `gfp`. Frame n's struct page is entry n of
                 /// mem_map.
                 [sites: alloc_pages_node] fn alloc_page(node: Node, gfp: Gfp) -> MaybePfn;
-                /// `__free_page()`
                 [sites: __free_page] fn free_page(pfn: Pfn);
 
                 /// `pcpu_get_vm_areas()`: congruent areas for all groups, at the same offsets from each other as `offsets`;
@@ -119,7 +117,7 @@ macro_rules! for_each_service {
                 /// passes none.
                 [sites: percuss_get_vm_areas]
                 fn get_vm_areas(offsets: Words, sizes: Words, align: u64, gfp: Gfp, extra: u64) -> Areas;
-                /// `pcpu_free_vm_areas()`
+                /// `pcpu_free_vm_areas()`: gives back the areas of all groups, and the array that `handle` stands for.
                 [sites: pcpu_free_vm_areas] fn free_vm_areas(handle: Addr);
                 /// `vm_area_register_early()`: reserves `size` bytes of vmalloc space at boot.
                 [no site] fn vm_area_early(size: u64, align: u64) -> Addr;
@@ -131,12 +129,11 @@ macro_rules! for_each_service {
                 [sites: vunmap_range_noflush] fn unmap_pages(addr: Addr, nr: u32);
                 /// `pcpu_populate_pte()`: makes the page table of `addr` at boot.
                 [no site] fn populate_pte(addr: Addr) = ();
-                /// `vmalloc_to_page()`
+                /// `vmalloc_to_page()`: the frame that is mapped at `addr`, or none.
                 [no site] fn vmalloc_to_page(addr: Addr) -> MaybePfn;
                 /// `flush_cache_vmap()`, and `flush_cache_vunmap()` with `unmap`.
                 [sites: flush_cache_vmap, flush_cache_vunmap]
                 fn flush_cache(start: Addr, end: Addr, unmap: bool) = ();
-                /// `flush_tlb_kernel_range()`
                 [sites: flush_tlb_kernel_range] fn flush_tlb(start: Addr, end: Addr) = ();
 
                 /// `memblock_alloc()`: zeroed metadata at boot, lowest address first; 0 on failure.
@@ -144,10 +141,9 @@ macro_rules! for_each_service {
                 /// `memblock_alloc_try_nid()` and `memblock_alloc_from()`, which only pcpu_fc_alloc() uses, for unit areas;
                 /// 0 on failure.
                 [no site] fn memblock_alloc_node(size: u64, align: u64, node: Node) -> Addr;
-                /// `memblock_free()`
                 [no site] fn memblock_free(addr: Addr, size: u64) = ();
 
-                /// `schedule_work(&pcpu_balance_work)`
+                /// `schedule_work(&pcpu_balance_work)`: does nothing if the work item is pending already.
                 [sites: percuss_schedule_work, schedule_work] fn schedule_work() = ();
 
                 /// obj_cgroup of current, from 1; 0 for none. The image disguises the number as a pointer.
@@ -156,23 +152,21 @@ macro_rules! for_each_service {
                 [no site] fn memcg_ref(objcg: u32, delta: i32) = ();
                 /// `obj_cgroup_charge()`; false when refused (-ENOMEM).
                 [sites: obj_cgroup_charge] fn memcg_charge(objcg: u32, gfp: Gfp, bytes: u64) -> bool = true;
-                /// `obj_cgroup_uncharge()`
                 [no site] fn memcg_uncharge(objcg: u32, bytes: u64) = ();
-                /// `mod_memcg_state(MEMCG_PERCPU_B)`, in bytes.
+                /// `mod_memcg_state(MEMCG_PERCPU_B)`: `delta` is in bytes.
                 [no site] fn memcg_stat(objcg: u32, delta: i64) = ();
 
+                // Memory is cleared through a service, so that the World sees which copies were cleared.
                 /// memset to 0 of `len` bytes of per-CPU memory.
                 [no site] fn zero(addr: Addr, len: u64);
 
-                /// `trace_percpu_alloc_percpu`
                 [no site] fn trace_alloc(t: TraceAlloc) = ();
-                /// `trace_percpu_alloc_percpu_fail`
+                /// `trace_percpu_alloc_percpu_fail`: `size` and `align` are in bytes.
                 [no site] fn trace_alloc_fail(reserved: bool, is_atomic: bool, size: u64, align: u64) = ();
+                // Tracepoints are compared, so they must be called from the same places with the same values.
                 /// `trace_percpu_free_percpu`: `off` is in bytes from the chunk's base.
                 [no site] fn trace_free(base_addr: Addr, off: i32, ptr: Addr) = ();
-                /// `trace_percpu_create_chunk`
                 [no site] fn trace_create(base_addr: Addr) = ();
-                /// `trace_percpu_destroy_chunk`
                 [no site] fn trace_destroy(base_addr: Addr) = ();
                 /// A message to the log, a failed assertion or the end of the program. `args` are the first integers
                 /// among the message's arguments (at most PERCUSS_DIAG_ARGS; %d %i %u %x %o in order, %d sign-extended;

@@ -21,13 +21,16 @@ pub enum Touched {
 pub struct Block {
     /// Largest known free area before the contig hint; 0 for none.
     pub scan_hint: i32,
-    /// Where the scan hint starts. It means nothing while that is 0, but tenants compare it: stale values are behaviour.
+    /// Where the scan hint starts. It means nothing while that is 0, but tenants compare it: stale values are
+    /// behaviour.
     pub scan_hint_start: i32,
     /// Largest known free area.
     pub contig_hint: i32,
     pub contig_hint_start: i32,
+    // The free areas at the two ends let areas be found that cross from one block to the next.
     pub left_free: i32,
     pub right_free: i32,
+    // A search begins here. It may be lower than the first free bit, never higher.
     pub first_free: i32,
     pub nr_bits: i32,
 }
@@ -39,33 +42,29 @@ pub struct ChunkState {
     /// The list that the chunk is on; -1 for the reserved chunk, which is on none, and -2 for a chunk on a list of the
     /// function that is emptying it.
     pub slot: i32,
-    /// From the head of the list, which is 0: chunks are tried in this order.
     pub position: i32,
     pub free_bytes: i32,
     pub nr_pages: i32,
     pub nr_populated: i32,
-    /// Populated pages on which no area lies.
+    /// Populated pages on which no area lies. The balance work keeps some of them for atomic allocations.
     pub nr_empty_pop_pages: i32,
     /// Bytes at the start that the chunk does not serve, because its region does not start on a page.
     pub start_offset: i32,
-    /// Bytes at the end, for the same reason.
     pub end_offset: i32,
     pub nr_alloc: i32,
-    /// Largest area that the chunk ever served, in bytes.
     pub max_alloc_size: u64,
-    /// The chunk is one of the first chunk's and is never depopulated or destroyed.
+    /// The chunk is one of those made at boot, and is never depopulated or destroyed.
     pub immutable: bool,
     /// The chunk is on the sidelined or the to-depopulate list, and serves nothing from there.
     pub isolated: bool,
     /// The chunk is pcpu_first_chunk, which serves the dynamic part of the first chunk.
     pub is_first: bool,
-    /// The chunk is pcpu_reserved_chunk.
     pub is_reserved: bool,
     pub md: Block,
     pub blocks: Vec<Block>,
     /// First and last block touched; the header alone was touched when the first is above the last.
     pub touched: (u32, u32),
-    /// A set bit is allocated; 64 bits to a word, the lowest first, as in all maps.
+    /// A set bit is allocated. Words have 64 bits, the lowest first, as in all maps.
     pub alloc_map: Vec<u64>,
     /// A set bit starts an area. The map has one bit more than the allocation map, for the end of the last one.
     pub bound_map: Vec<u64>,
@@ -74,9 +73,10 @@ pub struct ChunkState {
 }
 
 /// One chunk, looked at in place: the maps are the tenant's own, which saves copying them at each release.
+///
+/// It is valid during the call that shows it; the next op of the tenant changes what it shows.
 #[derive(Clone, Copy, Debug)]
 pub struct ChunkView<'a> {
-    /// Everything but the vectors, which the fields below replace.
     pub head: &'a ChunkState,
     pub blocks: &'a [Block],
     pub alloc_map: &'a [u64],
@@ -85,8 +85,10 @@ pub struct ChunkView<'a> {
 }
 
 impl ChunkState {
-    /// Takes over everything but the vectors, whose memory is kept.
+    /// Takes over everything but the vectors, whose memory is kept for the maps that follow.
     pub fn copy_head(&mut self, from: &ChunkState) {
+        // `..*from` copies each plain field, so that a field added to the struct cannot be forgotten here.
+        // The maps are written over afterwards, and are as long as before in most cases.
         let vectors = ChunkState {
             blocks: std::mem::take(&mut self.blocks),
             alloc_map: std::mem::take(&mut self.alloc_map),
@@ -124,11 +126,9 @@ pub struct Globals {
     pub min_alloc_size: u64,
     pub max_alloc_size: u64,
     pub nr_slots: i32,
-    /// The list of chunks that are wholly free.
+    /// The list of chunks that are wholly free. The balance work destroys all of them but one.
     pub free_slot: i32,
-    /// The list of isolated chunks whose pages were given back.
     pub sidelined_slot: i32,
-    /// The list of isolated chunks whose pages the balance work will give back.
     pub to_depopulate_slot: i32,
 }
 
@@ -146,8 +146,11 @@ impl State {
         &self.chunks[..self.used]
     }
 
-    /// The next chunk to fill. It holds old values, which the caller overwrites.
+    /// The next chunk to fill.
+    ///
+    /// It holds values of an earlier state, which the caller overwrites; its vectors keep their memory.
     pub fn next_chunk(&mut self) -> &mut ChunkState {
+        // Chunks beyond `used` are from a state that had more; they are used again before a new one is made.
         if self.used == self.chunks.len() {
             self.chunks.push(ChunkState::default());
         }

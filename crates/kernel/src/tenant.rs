@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What a World asks of a percpu allocator.
 
 use crate::gfp::Gfp;
 use crate::{Addr, ChunkView, Geometry, Globals, Layout, State, Touched};
@@ -17,30 +16,37 @@ use crate::{Addr, ChunkView, Geometry, Globals, Layout, State, Touched};
 /// would pass them: the tenant checks them as percpu.c does.
 pub trait Tenant {
     /// Name for reports: `C` with the tree, or `Model`.
+    ///
+    /// Reports of lockstep put the two beside each other.
     fn name(&self) -> &str;
     /// Forgets everything, sets up the first chunk and enables async work. The error is the negative errno of the
     /// first-chunk builder, after which only another `boot` may follow.
     fn boot(&self, geometry: &Geometry) -> Result<Layout, i32>;
-    /// `pcpu_alloc()`: the per-CPU pointer, or 0.
+    /// `pcpu_alloc()`: the per-CPU pointer, or 0 when there is no memory or the request is invalid.
     fn alloc(&self, size: u64, align: u64, reserved: bool, gfp: Gfp) -> Addr;
+    /// `free_percpu()`: NULL is ignored; any other pointer must be one that `alloc` returned and that was not freed
+    /// since.
     fn free(&self, ptr: Addr);
     /// The body of the balance work item. The World calls it on the worker's lane when the work is queued.
     fn balance(&self);
     /// `__is_kernel_percpu_address()`: the canonical address, which is that of the boot CPU, when `addr` is in a static
     /// area.
     fn is_static(&self, addr: Addr) -> Option<Addr>;
-    /// `per_cpu_ptr_to_phys()`: a physical address, frame 0 being at 0.
     fn to_phys(&self, addr: Addr) -> u64;
     /// `pcpu_nr_pages()`: populated pages over all units.
     fn nr_pages(&self) -> u64;
-    /// Digest of the whole state. percuss_abi.h defines it, so that two tenants can be compared by one number.
+    /// Digest of the whole state, as percuss_abi.h defines it: two tenants are compared by one number.
     fn digest_all(&self) -> u64;
     /// Copies globals and chunks into `out`, reusing its memory. [`Touched::Recent`] takes the chunks that were touched
     /// since it was last asked for, here or in `visit`, and forgets them.
     fn state(&self, which: Touched, out: &mut State);
-    /// Shows globals and chunks in place, without copying maps. `see` must not call the tenant.
+    /// Shows globals and chunks in place, without copying maps.
+    ///
+    /// `see` must not call the tenant, whose state is borrowed meanwhile.
     fn visit(&self, which: Touched, see: &mut dyn FnMut(&Globals, &ChunkView<'_>));
     /// Remembers the state for `restore`. Called right after a boot, before any op.
+    ///
+    /// Restoring is much cheaper than booting, and a campaign does it before each program.
     fn save(&self);
     /// Back to the saved state, from wherever the last program ended; its suspended fibers are never resumed.
     fn restore(&self);

@@ -5,7 +5,6 @@ use std::fmt;
 
 use crate::geometry::{First, Geometry};
 
-/// Names of the builders in text programs, in the order of [`First`], which printing indexes by.
 pub const FIRSTS: [(First, &str); 3] = [(First::Embed, "embed"), (First::Page, "page"), (First::Info, "info")];
 
 /// A size in the largest unit (M, K, bytes) that divides it, so that it reads back exactly.
@@ -32,6 +31,7 @@ pub fn print_cpus(mask: u64) -> String {
         let run = (mask >> cpu).trailing_ones();
         match run {
             0 => cpu += 1,
+            // In a list a single number is a CPU, alone it would be a count.
             1 if mask.count_ones() > 1 => parts.push(cpu.to_string()),
             _ => parts.push(format!("{cpu}-{}", cpu + run - 1)),
         }

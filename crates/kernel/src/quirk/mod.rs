@@ -19,7 +19,7 @@ use table::ROWS;
 pub use row::{Effect, Fix};
 pub use table::Quirk;
 
-/// The name is no quirk's.
+/// The name is no quirk's, as after a quirk was removed from the table and a file still names it.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("`{0}` is not a quirk; `percuss tree` lists them")]
 pub struct UnknownQuirk(pub String);
@@ -34,22 +34,19 @@ impl Quirk {
         self.row().name
     }
 
-    /// What it is, in a few words.
     pub fn summary(self) -> &'static str {
         self.row().summary
     }
 
-    /// What a tree with it does, and what a caller can see of that.
+    /// What a tree with it does, and what a caller can see of that, in a few sentences for reports.
     pub fn story(self) -> &'static str {
         self.row().story
     }
 
-    /// What it changes in a run.
     pub fn effect(self) -> Effect {
         self.row().effect
     }
 
-    /// The change that ends it, when one is known.
     pub fn fix(self) -> Option<Fix> {
         self.row().fix
     }
@@ -58,12 +55,14 @@ impl Quirk {
     /// are those decided so far, so a program should depend only on quirks before its own: by effect, then by row.
     pub fn in_probe_order() -> Vec<Quirk> {
         let mut all = Quirk::ALL.to_vec();
+        // A stable sort, which keeps the order of rows within a stage.
         all.sort_by_key(|quirk| quirk.effect().probe_stage());
         all
     }
 }
 
-/// By name: the order in which reports and JSON list findings of equal rank.
+/// By name, which is the order in which reports and JSON list findings of equal rank; the order of the table is that of
+/// [`Quirk::ALL`].
 impl Ord for Quirk {
     fn cmp(&self, other: &Quirk) -> Ordering {
         self.name().cmp(other.name())
@@ -92,67 +91,64 @@ impl FromStr for Quirk {
 }
 
 /// A set of quirks: those of a tree. Without a quirk the behaviour is the one that we hold to be right.
+///
+/// It is one word, since the Model asks for quirks on its hot paths.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Quirks(u32);
 
 const _: () = assert!(Quirk::ALL.len() <= u32::BITS as usize, "Quirks has one bit for each");
 
 impl Quirks {
-    /// No quirk at all.
+    /// No quirk at all: a tree in which every known defect is fixed.
     pub const fn none() -> Quirks {
         Quirks(0)
     }
 
-    /// Those of `linux-source-6.12`.
+    // What probing finds in the two trees that every test has.
     pub fn v6_12() -> Quirks {
         Quirk::ALL.iter().copied().filter(|quirk| quirk.row().v6_12).collect()
     }
 
-    /// Those of `linux-source-6.1`.
     pub fn v6_1() -> Quirks {
         Quirk::ALL.iter().copied().filter(|quirk| quirk.row().v6_1).collect()
     }
 
-    /// Whether a quirk is on.
     pub const fn has(self, quirk: Quirk) -> bool {
         self.0 & 1 << quirk as u32 != 0
     }
 
-    /// These quirks and one more.
     #[must_use]
     pub const fn with(self, quirk: Quirk) -> Quirks {
         Quirks(self.0 | 1 << quirk as u32)
     }
 
-    /// These quirks but for one.
     #[must_use]
     pub const fn without(self, quirk: Quirk) -> Quirks {
         Quirks(self.0 & !(1 << quirk as u32))
     }
 
-    /// Quirks that these have and `others` lack.
     pub fn but_not(self, others: Quirks) -> Quirks {
         Quirks(self.0 & !others.0)
     }
 
-    /// Whether there is none.
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// The quirks that are on, in the order of the table.
     pub fn iter(self) -> impl Iterator<Item = Quirk> {
+        // In the order of the table, whatever order the set was built in.
         Quirk::ALL.iter().copied().filter(move |quirk| self.has(*quirk))
     }
 }
 
 impl FromIterator<Quirk> for Quirks {
     fn from_iter<I: IntoIterator<Item = Quirk>>(quirks: I) -> Quirks {
+        // A quirk that is listed twice is there once.
         quirks.into_iter().fold(Quirks::none(), Quirks::with)
     }
 }
 
-/// Those of 6.12, our first tree.
+/// Those of 6.12, against which the Model was written; a tree that was probed says which it has.
 impl Default for Quirks {
     fn default() -> Quirks {
         Quirks::v6_12()
@@ -168,9 +164,9 @@ impl fmt::Display for Quirks {
     }
 }
 
-/// A list of names.
 impl Serialize for Quirks {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // A list of names, so that a file stays readable and valid when rows of the table move.
         serializer.collect_seq(self.iter())
     }
 }
@@ -187,9 +183,11 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_round_trip() {
+        // Programs, corpora and saved findings name quirks, so each name must read back as itself.
         for quirk in Quirk::ALL {
             assert_eq!(quirk.name().parse(), Ok(*quirk));
         }
+        // A name that looks like one and is none.
         assert_eq!("B0".parse::<Quirk>(), Err(UnknownQuirk("B0".to_owned())));
         let mut quirks = Quirks::none();
         assert_eq!(quirks.to_string(), "none");
@@ -211,11 +209,13 @@ mod tests {
         assert_eq!(order.iter().copied().collect::<Quirks>(), Quirk::ALL.iter().copied().collect());
         assert_eq!(order.len(), Quirk::ALL.len());
         assert!(order.is_sorted_by_key(|quirk| quirk.effect().probe_stage()));
+        // The ends are named, so that a change of an effect shows here.
         assert_eq!((order[0], order[order.len() - 1]), (Quirk::B24, Quirk::B15));
     }
 
     #[test]
     fn a_fix_is_shown_with_its_commit_when_it_has_one() {
+        // Three cases: a patch under review, a merged one, and none that is known.
         let shown = |quirk: Quirk| quirk.fix().map(|fix| fix.to_string());
         assert_eq!(shown(Quirk::B24).as_deref(), Some("percpu: fix wrong chunk hints update"));
         let with_commit = "9a5b183941b5 (\"mm, percpu: do not consider sleepable allocations atomic\")";

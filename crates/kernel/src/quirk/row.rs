@@ -7,16 +7,13 @@ use std::fmt;
 /// a finding.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Effect {
-    /// What a chunk and its blocks know of their free areas, hence which area an allocation gets.
     Hints,
-    /// Which masks and scopes backing allocations use, hence what may wait for what.
     Masks,
     /// Which locks are held while backing memory is allocated. It explains stalls by rule: the Model without such a
     /// quirk is no allocator that one could ship, so it is never run to explain a finding.
     Waiting,
     /// When balance work is queued and how warnings are counted. Which memory an allocation gets does not depend on it.
     Bookkeeping,
-    /// What one operation does in a case of its own, as after a failure.
     Outcome,
 }
 
@@ -41,9 +38,7 @@ impl Effect {
 /// The change that ends a quirk. Shown as `COMMIT ("TITLE")`, or as the title alone while it has no commit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Fix {
-    /// Title of the patch.
     pub title: &'static str,
-    /// First 12 digits of its commit, once it is in the kernel's repository.
     pub commit: Option<&'static str>,
 }
 
@@ -57,6 +52,8 @@ impl fmt::Display for Fix {
 }
 
 /// A row of the table, without the variant it belongs to.
+///
+/// `v6_12` and `v6_1` say whether the two vendored trees have the quirk.
 pub(super) struct Row {
     pub(super) name: &'static str,
     pub(super) summary: &'static str,

@@ -15,9 +15,13 @@ macro_rules! quirks {
         fix: $fix:expr,
         story: $story:literal,
     })*) => {
-        /// A behaviour that some trees have and others lack.
+        /// A behaviour that some trees have and others lack, with its story as documentation.
+        ///
+        /// Names that begin with B and a number are of known defects, in the order in which they were found; the others
+        /// describe a variant that a tree or a proposed patch has.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
         pub enum Quirk {
+            // JSON has the name and not the variant, so a variant may be renamed.
             $(#[doc = $story] #[serde(rename = $name)] $quirk,)*
         }
 
@@ -27,6 +31,7 @@ macro_rules! quirks {
             pub const ALL: &'static [Quirk] = &[$(Quirk::$quirk,)*];
         }
 
+        // In the order of the variants: a quirk finds its row by its number.
         pub(super) static ROWS: &[Row] = &[$(Row {
             name: $name,
             summary: $summary,
@@ -47,7 +52,7 @@ quirks! {
         v6_12: true,
         v6_1: true,
         fix: Some(Fix { title: "percpu: fix wrong chunk hints update", commit: None }),
-        story: "A free that stays inside one block tells the chunk about the freed area with a start counted from \
+        story: "A free that stays inside one block reports the freed area to the chunk with a start counted from \
             the chunk and an end counted from the block. In every block but the first the length comes out negative \
             and the chunk learns nothing: it keeps saying that it is full, atomic allocations fail beside free \
             space, and sleeping ones create chunks.",
@@ -82,7 +87,7 @@ quirks! {
         v6_12: true,
         v6_1: true,
         fix: None,
-        story: "A block refresh that promotes a scan hint clears right_free and looks only behind the promoted \
+        story: "A block refresh that promotes a scan hint clears right_free and looks only after the promoted \
             area. When that area ends at the block's right edge nothing sets right_free again, and the chunk no \
             longer sees the space.",
     }
@@ -95,7 +100,7 @@ quirks! {
         fix: None,
         story: "A scan hint used up by an allocation is replaced by a smaller, later area; when the contig hint \
             breaks, that one is promoted and everything before it is forgotten until a free, and searches start \
-            behind it. Blocks and whole chunks alike. The kernel documents it as a limit.",
+            after it. Blocks and whole chunks alike. The kernel documents it as a limit.",
     }
     B36 {
         name: "B36",
@@ -109,12 +114,13 @@ quirks! {
     }
     WarnLimitSleepable {
         name: "warn-limit-sleepable",
-        summary: "only sleeping callers are told that an allocation failed",
+        summary: "the failure of an allocation is printed for sleeping callers only",
         effect: Outcome,
         v6_12: false,
         v6_1: true,
         fix: Some(Fix { title: "mm/percpu.c: print error message too if atomic alloc failed", commit: None }),
-        story: "Only sleeping callers are told that an allocation failed, and only they use up the limit of warnings.",
+        story: "The failure of an allocation is printed for sleeping callers only, and only they use up the limit of \
+            warnings.",
     }
     B41 {
         name: "B41",
@@ -144,7 +150,7 @@ quirks! {
         v6_12: false,
         v6_1: false,
         fix: None,
-        story: "Who finds under pcpu_lock that too few empty pages are left queues the balance work there, as \
+        story: "A task that finds under pcpu_lock that too few empty pages are left queues the balance work there, as \
             trees without B14 do. Queueing takes locks of the work queue and of the scheduler, and percpu memory is \
             allocated under the latter: what \"percpu: remove spurious lock dependency between percpu and sched\" \
             did away with for frees.",
@@ -213,7 +219,7 @@ quirks! {
         v6_12: true,
         v6_1: true,
         fix: Some(Fix { title: "mm/percpu: avoid IO/FS reclaim in backing allocations", commit: None }),
-        story: "What backs an allocation is got with the caller's __GFP_IO and __GFP_FS. A GFP_KERNEL caller thus \
+        story: "Backing memory is allocated with the caller's __GFP_IO and __GFP_FS. A GFP_KERNEL caller thus \
             enters reclaim of file systems and devices with pcpu_alloc_mutex held, for which a NOFS or NOIO caller \
             may be waiting.",
     }
@@ -224,7 +230,7 @@ quirks! {
         v6_12: false,
         v6_1: false,
         fix: None,
-        story: "What backs an allocation is got with the caller's __GFP_NOFAIL. Without it the bit only makes the \
+        story: "Backing memory is allocated with the caller's __GFP_NOFAIL. Without it the bit only makes the \
             wait for pcpu_alloc_mutex uninterruptible.",
     }
     CallerScopes {
@@ -239,7 +245,7 @@ quirks! {
     }
     NoreclaimScope {
         name: "noreclaim-scope",
-        summary: "page tables for who may fail are made in a noreclaim scope",
+        summary: "page tables for callers that may fail are made in a noreclaim scope",
         effect: Masks,
         v6_12: false,
         v6_1: false,
@@ -255,8 +261,8 @@ quirks! {
         v6_12: true,
         v6_1: true,
         fix: None,
-        story: "Backing memory is allocated with pcpu_alloc_mutex held, whatever the mask. Whoever could free \
-            memory and waits for the mutex, or for a lock whose holder waits for it, waits for a task that waits for \
-            memory: kswapd, too.",
+        story: "Backing memory is allocated with pcpu_alloc_mutex held, whatever the mask. A task that could \
+            free memory and waits for the mutex, or for a lock whose holder waits for it, waits for a task that waits \
+            for memory: kswapd, too.",
     }
 }
