@@ -20,22 +20,21 @@ use percuss_world::sample::Contents;
 /// abandoned while it allocates would leak.
 pub const SCOPES: usize = 8;
 
-/// What the fibers of a run share. Each cell is borrowed only between World calls, never across one.
+/// What the fibers of a run share: the World, the tenant, and the ops they run. Each cell is borrowed only between
+/// World calls, never across one, for another fiber may run there.
 #[derive(Debug)]
 pub struct Shared<T> {
     pub host: Host,
     pub tenant: T,
     /// Ops of each task. They are copied here because a fiber cannot borrow the program.
     pub ops: RefCell<Vec<Vec<Op>>>,
-    /// The shrinkers, which reclaim runs.
     pub shrinkers: RefCell<Vec<Shrinker>>,
-    /// The handlers of interrupts.
     pub handlers: RefCell<Vec<Handler>>,
     /// Scopes that each task is in, the innermost last, with the flag to restore.
     pub scopes: RefCell<Vec<Vec<(Scope, bool)>>>,
-    /// Content errors: the number of events before each, the op that saw it, and the error.
+    /// Content errors: the number of events before each, the op that saw it, and the error. The number places it in
+    /// the log.
     pub content: RefCell<Vec<(usize, u32, ContentError)>>,
-    /// How closely the run looks at contents.
     pub contents: Cell<Contents>,
     /// With [`Contents::Sampled`], something was seen that only [`Contents::Whole`] can tell right from wrong.
     pub doubt: Cell<bool>,
@@ -49,6 +48,7 @@ impl<T: Tenant> Shared<T> {
     /// Runs one op between its OpBegin and OpEnd events. The scheduling point lets other tasks run before an op as
     /// well.
     pub fn execute(&self, task: usize, index: usize, op: Op) {
+        // From here to OpEnd, what is logged belongs to this op.
         let number = op_number(task, index);
         let context = self.host.world_mut().op_begin(number);
         self.host.point();
@@ -61,6 +61,7 @@ impl<T: Tenant> Shared<T> {
             Op::Alloc { dst, size, align, reserved, gfp } => self.alloc(number, dst, (size, align, reserved, gfp)),
             Op::Free { var } => self.free(number, var),
             Op::Enter { scope } => {
+                // A nesting that is too deep is no error: the program that mutation made still runs.
                 if self.scopes.borrow()[task].len() < SCOPES {
                     let old = self.host.scope_save(scope);
                     self.scopes.borrow_mut()[task].push((scope, old));
@@ -68,6 +69,7 @@ impl<T: Tenant> Shared<T> {
                 0
             }
             Op::Leave => {
+                // Bound first: `scope_restore` may switch, and the borrow must have ended.
                 let last = self.scopes.borrow_mut()[task].pop();
                 if let Some((scope, old)) = last {
                     self.host.scope_restore(scope, old);
@@ -89,6 +91,8 @@ impl<T: Tenant> Shared<T> {
                 0
             }
             Op::SchedProbe { dst, size } => {
+                // As the scheduler would, which holds its runqueue lock: the allocator may neither sleep nor wake a
+                // task there.
                 self.host.lock_ext(Ext::Rq, false);
                 let ptr = self.alloc(number, dst, (size, 8, false, Gfp::NOWAIT));
                 self.host.unlock_ext(Ext::Rq);
@@ -124,13 +128,15 @@ impl<T: Tenant> Shared<T> {
         w.task_mut().irqs_off = off;
         w.push_event(Event::Irqs { off });
         drop(w);
+        // A scheduling point, since a handler may start as soon as interrupts are on.
         if !off {
             self.host.point();
         }
         0
     }
 
-    /// Starts a handler, bit 0 for a soft one or bit 1 for a hard one, or ends with 0 the one that runs.
+    /// Puts the task into an interrupt, bit 0 for a soft one or bit 1 for a hard one, or with 0 out of it. The ops
+    /// after it run in that context.
     fn interrupt(&self, handler: u8) -> u64 {
         let mut w = self.host.world_mut();
         let before = std::mem::replace(&mut w.task_mut().interrupt, handler);
@@ -138,7 +144,8 @@ impl<T: Tenant> Shared<T> {
         0
     }
 
-    /// Runs the ops of a shrinker in the context of the task that reclaims.
+    /// Runs the ops of a shrinker in the context of the task that reclaims: it holds that task's locks, which is what
+    /// makes allocating there dangerous.
     pub fn shrink(&self, shrinker: usize) {
         for index in 0.. {
             let Some(op) = self.shrinkers.borrow().get(shrinker).and_then(|s| s.ops.get(index).copied()) else { break };
@@ -155,7 +162,7 @@ impl<T: Tenant> Shared<T> {
                 || self.host.world().clearings() != self.cleared.get())
     }
 
-    /// Runs the ops of a handler on top of the context that is interrupted.
+    /// Runs the ops of a handler on top of the context that is interrupted, and restores that context after it.
     pub fn handle(&self, handler: usize) {
         let Some(hard) = self.handlers.borrow().get(handler).map(|h| h.hard) else { return };
         let before = self.host.world_mut().interrupt(hard);
@@ -177,8 +184,10 @@ impl<T: Tenant> Shared<T> {
 
     fn alloc(&self, number: u32, dst: Var, (size, align, reserved, gfp): (u32, u32, bool, Gfp)) -> u64 {
         let ptr = self.tenant.alloc(size as u64, align as u64, reserved, gfp);
+        // A variable that still holds an area forgets it; the drain frees that.
         self.host.world_mut().areas_mut().set(dst, ptr);
         if ptr != 0 {
+            // The allocator grants whole units of PCPU_MIN_ALLOC_SIZE, and all of them must be cleared.
             let rounded = size.next_multiple_of(4);
             let sample = self.host.world().sample_of(ptr);
             let area = Area { ptr, size: rounded, seed: None, sample };
@@ -200,6 +209,7 @@ impl<T: Tenant> Shared<T> {
             return;
         }
         if self.contents.get() == Contents::Sampled {
+            // Whether the allocator cleared it is cheaper to know than to read it on each CPU.
             match self.host.world().saw_cleared(ptr, area.size) {
                 true => self.cleared.set(self.cleared.get() + 1),
                 false => self.doubt.set(true),
@@ -233,13 +243,14 @@ impl<T: Tenant> Shared<T> {
                 self.wrong(number, e);
             }
         }
+        // Before the call, since another task may be granted the same memory within it.
         if let Some(area) = area {
             self.host.world().disown(ptr, area.size.into());
         }
         self.tenant.free(ptr);
     }
 
-    /// Runs the balance work in the worker's context when it is pending; false when it is not.
+    /// Runs the balance work (`pcpu_balance_workfn`) in the worker's context when it is pending; false when it is not.
     pub fn balance(&self) -> bool {
         let Some(task) = self.host.world_mut().work_begin() else { return false };
         self.tenant.balance();
@@ -281,6 +292,7 @@ impl<T: Tenant> Shared<T> {
         let ptr = self.host.world().areas().get(var);
         let w = self.host.world();
         let cpus = w.geometry().nr_cpus();
+        // Any number is some possible CPU, so that mutated programs mean something.
         let cpu = w.geometry().possible().nth(cpu as usize % cpus as usize).unwrap_or(0);
         let room = match w.areas().live().iter().find(|a| a.ptr == ptr) {
             Some(area) => area.size as u64,
@@ -309,7 +321,8 @@ impl<T: Tenant> Shared<T> {
     }
 }
 
-/// Whether the purpose of the op is to change the context, so the context at its end may differ from that at its start.
+/// Whether the purpose of the op is to change the context. At the end of any other op, a context that differs from that
+/// at its start is a finding: the allocator left a lock held or interrupts off.
 fn changes_context(op: Op) -> bool {
     matches!(
         op,
@@ -324,7 +337,7 @@ fn changes_context(op: Op) -> bool {
     )
 }
 
-/// Marks the drain in the log, so that what it does is not counted for the last op.
+/// Marks the drain in the log, so that what it does is not counted for the last op of the program.
 pub fn drain_begin(host: &Host) {
     host.world_mut().op_begin(DRAIN);
 }

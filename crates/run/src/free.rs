@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A program's tasks on real threads. No strategy says whose turn it is; what happened is recorded as a schedule.
+//!
+//! Fibers switch at scheduling points only, so between two of them a task is alone. Threads use the World in turn, too,
+//! but code of the tenant between its calls overlaps, and a thread sanitizer sees accesses that race. The price is that
+//! the order cannot be chosen, only recorded.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -22,22 +26,22 @@ use percuss_world::fiber::Pause;
 use percuss_world::sample::Contents;
 use percuss_world::threads::{Common, Grain, Held, Seat};
 
-/// The result of a free run.
+/// How a free run ended, and what it did.
 #[derive(Debug)]
 pub struct Free {
-    /// How it ended.
     pub ended: Ended,
-    /// The times that tasks had the World, as a schedule with which the program does the same again.
+    /// The times that tasks had the World, as a schedule. With [`Grain::Points`] the program does the same again under
+    /// it, on fibers.
     pub turns: Vec<Turn>,
 }
 
-/// The threads of free runs.
+/// The threads of free runs. There may be fewer than a program has tasks; a thread takes task after task.
 #[derive(Debug)]
 pub enum Threads {
-    /// They stay from run to run.
+    /// They stay from run to run, since starting one takes longer than a short program.
     Pool(ThreadPool),
-    /// So many are made for each run, which a thread sanitizer sees begin and end. How those of a pool meet it does not
-    /// see, since the standard library's locks are not built for it.
+    /// As many as this are made for each run, which a thread sanitizer sees begin and end. How those of a pool meet it
+    /// does not see, since the standard library's locks are not built for it, and it would report races that are none.
     Fresh(usize),
 }
 
@@ -58,14 +62,15 @@ impl Threads {
         }
     }
 
-    /// Does something on every thread of a pool, and does not wait for it.
+    /// Does something on every thread of a pool, when it has nothing else to do, and does not wait for it. With fresh
+    /// threads there is none that could.
     pub fn each_later(&self, f: impl Fn() + Send + Sync + 'static) {
         if let Threads::Pool(pool) = self {
             pool.spawn_broadcast(move |_| f());
         }
     }
 
-    /// Does something on every thread.
+    /// Does something on every thread, and waits for all of them. A panic on one goes on in the caller.
     pub fn each(&self, f: impl Fn() + Sync) {
         match self {
             Threads::Pool(pool) => {
@@ -73,7 +78,8 @@ impl Threads {
             }
             Threads::Fresh(_) => std::thread::scope(|scope| {
                 let threads: Vec<_> = (0..self.count()).map(|_| scope.spawn(&f)).collect();
-                // Joined one by one: the end of a scope is a matter of the standard library's, too.
+                // Joined one by one: at the end of a scope the standard library waits by means that a thread sanitizer
+                // does not see.
                 for thread in threads {
                     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
                 }
@@ -89,10 +95,13 @@ struct FreeRun<'p> {
     common: Arc<Common>,
     first_pages: u64,
     contents: Contents,
+    /// The next task that no thread has taken.
     next: AtomicUsize,
-    /// Threads start together, however long the system takes to wake one.
+    /// Threads start together, however long the system takes to wake one: a short task would end before the next
+    /// begins.
     start: Barrier,
-    /// What each task found in its areas. One task, one place: a thread sanitizer does not see who locked what before.
+    /// What each task found in its areas. Each task has a place of its own, for a thread sanitizer does not see that a
+    /// lock of the standard library orders two threads.
     content: Vec<Mutex<Vec<(usize, u32, ContentError)>>>,
     failed: Mutex<Option<io::Error>>,
 }
@@ -118,7 +127,7 @@ impl Session<KernelC> {
         }
         let shared = self.shared();
         shared.host.world_mut().press(program);
-        // Threads take as many tasks as there are threads at once.
+        // The lanes that begin at once. A task beyond the number of threads begins when another has ended.
         let lanes = (1 << program.tasks.len().min(threads.count())) - 1;
         let run = FreeRun {
             program,
@@ -132,6 +141,7 @@ impl Session<KernelC> {
             failed: Mutex::default(),
         };
         threads.each(|| run.work());
+        // All threads are done: the World is the session's again, with the log of the run.
         let (world, held) = run.common.end().expect("every thread has put the World back");
         let stopped = world.stopped().is_some();
         shared.host.put_world(world);
@@ -150,17 +160,20 @@ impl Session<KernelC> {
     }
 }
 
+/// Locks, whether or not a thread panicked with the lock held: what it protects is a list, and each entry is whole.
 fn unpoisoned<T>(lock: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 thread_local! {
-    /// The task that this thread runs, and what it shares with others.
+    /// The task that this thread runs, and what it shares with others, for [`so_far`], which is called where nothing
+    /// can be passed on.
     static RUNS: RefCell<Option<(Arc<Common>, usize)>> = const { RefCell::new(None) };
 }
 
-/// Who had the World until now in the run that this thread has a task of, and then that task to the end of its op: for
-/// a thread that dies here. None when it has no task.
+/// The tasks that had the World until now in the run that this thread has a task of, as turns, and then that task to
+/// the end of its op. A thread that dies in the tenant reports this, so that its end can be replayed. None when it has
+/// no task.
 pub fn so_far() -> Option<Vec<Turn>> {
     RUNS.with(|runs| {
         let runs = runs.try_borrow().ok()?;
@@ -171,7 +184,7 @@ pub fn so_far() -> Option<Vec<Turn>> {
     })
 }
 
-/// Who had the World, as turns.
+/// The times that tasks had the World, as turns: consecutive ones of a task are one.
 fn turns(held: &[Held]) -> Vec<Turn> {
     let mut recorder = Recorder::default();
     for h in held {
@@ -181,7 +194,6 @@ fn turns(held: &[Held]) -> Vec<Turn> {
 }
 
 impl FreeRun<'_> {
-    /// What one thread does.
     fn work(&self) {
         self.start.wait();
         let mut lane = match Lane::new() {
@@ -192,6 +204,7 @@ impl FreeRun<'_> {
             }
         };
         loop {
+            // Relaxed is enough: the number is all that threads exchange here.
             let task = self.next.fetch_add(1, Ordering::Relaxed);
             match self.program.tasks.get(task) {
                 Some(ops) if self.task(&mut lane, task, ops) => {}
@@ -203,6 +216,7 @@ impl FreeRun<'_> {
     /// Runs a task to its end; false when the program is over.
     fn task(&self, lane: &mut Lane, task: usize, ops: &[Op]) -> bool {
         let host = Host::of_thread(Seat::new(Arc::clone(&self.common), task));
+        // Ops are found by the task's number, though this thread has one task only.
         let mut all = vec![Vec::new(); task + 1];
         all[task] = ops.to_vec();
         let shared = Rc::new(Shared {
@@ -227,6 +241,7 @@ impl FreeRun<'_> {
                 pause => break pause == Pause::Finished,
             }
         };
+        // The World goes to the next thread. In a run that was stopped, it has gone already.
         if finished {
             shared.host.finish();
         }

@@ -9,17 +9,16 @@ use super::exec::Shared;
 use percuss_kernel::Tenant;
 use percuss_world::fiber::{Fiber, Pause};
 
-/// The fibers of one task. The topmost that has something to run is the one that runs.
+/// The fibers of one task. The topmost that has something to run is the one that runs, and those below wait for it: the
+/// handler, then the shrinker, then the task.
 #[derive(Debug)]
 pub(super) struct Lane {
     fiber: Fiber,
     /// Runs the ops of a shrinker while `fiber` waits in reclaim. One is enough: reclaim does not nest.
     shrinker: Fiber,
-    /// A shrinker is on its fiber.
     shrinking: bool,
     /// Runs a handler on top of both. One is enough: a handler starts only where none runs.
     handler: Fiber,
-    /// A handler is on its fiber.
     handling: bool,
     /// The turn is that of the handler, which began with it and ends with it.
     fired: bool,
@@ -51,7 +50,6 @@ impl Lane {
         self.fiber.start(body);
     }
 
-    /// Whether a handler is on the lane.
     pub fn handles(&self) -> bool {
         self.handling
     }
@@ -63,7 +61,8 @@ impl Lane {
         (self.handling, self.fired) = (true, true);
     }
 
-    /// Runs the lane until it pauses. A pause to run a shrinker is dealt with here and does not show.
+    /// Runs the lane until it pauses, and returns why. A pause to run a shrinker is dealt with here and does not show:
+    /// for the scheduler, reclaim is a part of the task's op.
     pub fn resume<T: Tenant + 'static>(&mut self, shared: &Rc<Shared<T>>) -> Pause {
         loop {
             let fiber = match (self.handling, self.shrinking) {
@@ -72,6 +71,7 @@ impl Lane {
                 _ => &mut self.fiber,
             };
             match fiber.resume() {
+                // Reclaim does not nest, so within a shrinker or a handler it goes on without running one.
                 Pause::Shrink(_) if self.shrinking || self.handling => {}
                 Pause::Finished if self.handling => {
                     self.handling = false;
@@ -94,7 +94,7 @@ impl Lane {
         }
     }
 
-    /// Abandons what runs on all of its fibers.
+    /// Abandons what runs on all of its fibers, without unwinding: destructors on them do not run.
     pub fn abandon(&mut self) {
         self.fiber.abandon();
         self.shrinker.abandon();

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A session's tasks under a schedule: one lane after the other has a turn.
+//!
+//! A turn goes to the end of an op or for a number of scheduling points, and ends earlier where the lane has to wait.
+//! What was done is recorded as turns, so that a strategy's run can be repeated without the strategy.
 
 use super::session::{Ended, STATE_EVERY, Session, Watch, start_task};
 use super::strategy::Strategy;
@@ -10,7 +13,8 @@ use percuss_world::Host;
 use percuss_world::fiber::Pause;
 
 impl<T: Tenant + 'static> Session<T> {
-    /// Runs the tasks as the strategy chooses, then the drain.
+    /// Runs the tasks as the strategy chooses, then the drain. Returns early when the World stops, and when all lanes
+    /// that are left wait for each other, which is a deadlock.
     pub(super) fn schedule(
         &mut self,
         program: &Program,
@@ -23,6 +27,7 @@ impl<T: Tenant + 'static> Session<T> {
         self.next.clear();
         self.next.resize(tasks, 0);
         (0..tasks).for_each(|t| start_task(&mut self.lanes[t], &self.shared, t));
+        // Memory pressure begins after the boot, which would fail under it.
         self.shared.host.world_mut().press(program);
         let mut turns = Turns::new(tasks);
         loop {
@@ -81,7 +86,8 @@ impl<T: Tenant + 'static> Session<T> {
         Turn { lane: lane as u8, points: wanted.map_or(0, |t| t.points) }
     }
 
-    /// The handler can start on top of the lane whose turn was last: it can go on, and its interrupts are on.
+    /// Whether the handler can start on top of the lane whose turn was last: the lane can go on, its context takes
+    /// interrupts of this kind, and no handler is on it.
     fn can_fire(&self, handler: usize, ready: Ready) -> bool {
         let tasks = self.shared.ops.borrow().len();
         let Some(lane) = ready.last().map(|lane| &self.lanes[lane.min(tasks)]) else { return false };
@@ -89,7 +95,8 @@ impl<T: Tenant + 'static> Session<T> {
         hard.is_some_and(|hard| !lane.handles() && self.shared.host.world().takes_interrupt(lane.context, hard))
     }
 
-    /// Runs a handler on top of a lane, to its end unless it has to wait.
+    /// Runs a handler on top of a lane, to its end unless it has to wait. It has no limit of points: an interrupt is
+    /// not preempted by tasks.
     fn fire(&mut self, handler: usize, lane: usize, tasks: usize, watch: &mut impl Watch<T>) -> Pause {
         self.shared.host.grant(Host::NO_END);
         let shared = self.shared.clone();
@@ -97,7 +104,7 @@ impl<T: Tenant + 'static> Session<T> {
         self.step(lane, tasks, watch)
     }
 
-    /// Runs a lane to the end of its turn.
+    /// Runs a lane to the end of its turn: the end of its op, or the last of its points, over ends of ops if need be.
     fn take(&mut self, turn: Turn, tasks: usize, watch: &mut impl Watch<T>) -> Pause {
         let granted = if turn.preempts() { turn.points.into() } else { Host::NO_END };
         self.shared.host.grant(granted);
@@ -120,8 +127,8 @@ impl<T: Tenant + 'static> Session<T> {
         }
     }
 
-    /// Notes where a turn ended.
     fn went(&mut self, lane: usize, fires: Option<usize>, pause: Pause) {
+        // Only the last of consecutive turns of a lane matters, since nothing ran between them.
         let waits = !matches!(pause, Pause::Preempted | Pause::Yielded);
         let fires = fires.map(|handler| handler as u8);
         let step = TurnEnd { lane: lane as u8, place: self.places[lane], waits, fires };
@@ -131,7 +138,7 @@ impl<T: Tenant + 'static> Session<T> {
         }
     }
 
-    /// Whether kswapd is awake. Puts it on its lane when it has just been woken.
+    /// Whether kswapd is awake or still in the middle of its work. Puts it on its lane when it has just been woken.
     fn kswapd_runs(&mut self, lane: usize) -> bool {
         let awake = self.shared.host.world().kswapd_awake();
         if awake && !std::mem::replace(&mut self.kswapd_started, true) {
@@ -141,8 +148,9 @@ impl<T: Tenant + 'static> Session<T> {
         awake || self.kswapd_started
     }
 
-    /// Resumes a lane in its context, and notes an op that ended.
+    /// Resumes a lane in its context. When an op ended, digests the state if it is time to, and calls the watcher.
     fn step(&mut self, lane: usize, tasks: usize, watch: &mut impl Watch<T>) -> Pause {
+        // The World has to know whose locks and flags the tenant's calls are about.
         let context = self.lanes[lane].context;
         self.shared.host.world_mut().switch_to(context);
         let pause = self.lanes[lane].resume(&self.shared);

@@ -2,7 +2,8 @@
 //! A session: one tenant on one World, which runs programs one after the other.
 //!
 //! A program is loaded; the machine boots, or is reset to the end of its last boot; the tasks run under a schedule; and
-//! the drain frees what they left.
+//! the drain frees what they left. A boot takes longer than most programs, so consecutive programs with one geometry
+//! share it: the tenant's memory is saved after it and restored before each.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -18,7 +19,8 @@ use percuss_program::{Program, Turn};
 use percuss_world::Host;
 use percuss_world::fiber::Pause;
 
-/// A tenant on its World with the fibers its calls run on.
+/// A tenant on its World with the fibers its calls run on. It is made once for a worker; stacks and buffers are kept
+/// from program to program.
 #[derive(Debug)]
 pub struct Session<T> {
     pub(super) shared: Rc<Shared<T>>,
@@ -27,9 +29,10 @@ pub struct Session<T> {
     booted: Option<Geometry>,
     boot_result: Rc<Cell<BootResult>>,
     layout: Rc<RefCell<Layout>>,
+    /// Index of the next op of each task, by which an op that ends is numbered.
     pub(super) next: Vec<usize>,
     pub(super) recorder: Recorder,
-    /// How far each lane has come, kswapd last.
+    /// How far each lane has come, kswapd last. Strategies that align two runs ask for it.
     pub(super) places: [OpPosition; limits::TASKS + 1],
     /// Where the turns of the run ended.
     pub(super) trail: Vec<TurnEnd>,
@@ -44,7 +47,8 @@ pub struct Session<T> {
 /// difference that has not shown in events yet.
 pub(super) const STATE_EVERY: u64 = 64;
 
-/// Owners of ops: each has scopes of its own.
+/// Owners of ops: tasks, shrinkers and handlers. Each has scopes of its own, since a handler must not end those of the
+/// task that it interrupts.
 const OWNERS: usize = limits::TASKS + limits::SHRINKERS + limits::HANDLERS;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,9 +63,9 @@ enum BootResult {
 pub enum Ended {
     /// All ops ran and the drain after them.
     Whole,
-    /// The first-chunk builder failed with this errno: nothing ran.
+    /// The first-chunk builder failed with this errno, as injected faults can make it: nothing ran.
     BootFailed(i32),
-    /// The World stopped it, for the reason in the last event.
+    /// The World stopped it, for the reason in the last event, such as a deadlock. The drain did not come to its end.
     Stopped,
 }
 
@@ -72,7 +76,7 @@ pub trait Watch<T: Tenant> {
     fn op_done(&mut self, shared: &Shared<T>, op: u32);
 }
 
-/// Watches nothing.
+/// Watches nothing: for runs of which only the log or the final state counts.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Unwatched;
 
@@ -114,12 +118,10 @@ impl<T: Tenant + 'static> Session<T> {
         })
     }
 
-    /// Where the turns of the last run ended.
     pub fn trail(&self) -> &[TurnEnd] {
         &self.trail
     }
 
-    /// What the fibers share, among it World and tenant.
     pub fn shared(&self) -> &Shared<T> {
         &self.shared
     }
@@ -179,6 +181,7 @@ impl<T: Tenant + 'static> Session<T> {
         for (mine, theirs) in ops.iter_mut().zip(&program.tasks) {
             mine.clone_from(theirs);
         }
+        // Everything of the last program goes, and buffers keep their memory.
         self.shared.host.world_mut().look(self.shared.contents.get());
         self.shared.doubt.set(false);
         self.shared.cleared.set(0);
@@ -191,12 +194,14 @@ impl<T: Tenant + 'static> Session<T> {
     /// Boots, or goes back to the end of the last boot when that had the same geometry. Some when nothing can run.
     pub(super) fn boot(&mut self, program: &Program) -> Option<Ended> {
         let host = &self.shared.host;
+        // Faults of memblock hit the boot itself, so a boot with them is neither reused nor kept.
         let boot_faults = program.faults.iter().any(|f| f.site == Site::Memblock);
         if self.booted == Some(program.boot) && !boot_faults && !host.world().wants_boot() {
             host.world_mut().reset(&program.faults);
             self.shared.tenant.restore();
             return None;
         }
+        // Until this boot has succeeded there is none to go back to.
         self.booted = None;
         host.world_mut().power_on(&program.boot, &program.faults);
         self.boot_result.set(BootResult::Running);
@@ -210,6 +215,7 @@ impl<T: Tenant + 'static> Session<T> {
             Err(errno) => result.set(BootResult::Failed(errno)),
         });
         host.grant(Host::NO_END);
+        // No other task exists yet, so a lane that yields at once goes on.
         while self.lanes[0].resume(&self.shared) == Pause::Yielded {}
         match self.boot_result.get() {
             BootResult::Fine => {
@@ -224,27 +230,32 @@ impl<T: Tenant + 'static> Session<T> {
                 host.world_mut().booted(Err(errno));
                 Some(Ended::BootFailed(errno))
             }
+            // The fiber stopped in the middle of the boot.
             BootResult::Running => Some(Ended::Stopped),
         }
     }
 
+    /// Logs a digest of the whole state of the tenant, which lockstep compares between two of them.
     pub(super) fn note_state(&self) {
         let digest = self.shared.tenant.digest_all();
         self.shared.host.world_mut().push_event(Event::State { digest });
     }
 
-    /// Frees all areas that are left and lets the worker finish. What remains then, the allocator keeps.
+    /// Frees all areas that are left and lets the worker finish. What remains then, the allocator keeps, and the last
+    /// digest of the log is of that state.
     pub(super) fn drain(&mut self, watch: &mut impl Watch<T>) -> Ended {
         let shared = self.shared.clone();
         self.lanes[0].start(0, move || {
             drain_begin(&shared.host);
             loop {
+                // Bound, not matched on: the free below may switch.
                 let last = shared.host.world().areas().live().last().map(|a| a.ptr);
                 let Some(ptr) = last else { break };
                 shared.free_ptr(DRAIN, ptr);
             }
             while shared.balance() {}
         });
+        // What the program left behind, such as pressure, must not make the drain fail.
         self.shared.host.world_mut().calm();
         self.shared.host.grant(Host::NO_END);
         match self.lanes[0].resume(&self.shared) {

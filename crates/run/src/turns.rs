@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Whose turn it is: which lanes can run, and which one runs when a schedule names one that cannot.
+//!
+//! Any schedule is valid for any program: a turn that cannot be taken as it is falls to another lane by fixed rules. So
+//! mutation and minimization may change ops and turns independently, and a replay is exact.
 
 use percuss_kernel::limits;
 use percuss_program::Turn;
 use percuss_world::fiber::Pause;
 
-/// How far a lane has come: the ops that ended, and the scheduling points since.
+/// How far a lane has come: the ops that ended, and the scheduling points since. Ordered as the lane comes to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct OpPosition {
     /// Ops that ended; kswapd has none.
@@ -14,12 +17,12 @@ pub struct OpPosition {
     pub point: u64,
 }
 
-/// Where a turn ended. Turns of one lane that follow each other count as one.
+/// Where a turn ended. Turns of one lane that follow each other count as one. Unlike a [`Turn`], which counts points,
+/// this still means the same place when an earlier op changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TurnEnd {
     /// The task by index, or [`Turn::KSWAPD`].
     pub lane: u8,
-    /// How far the lane had come.
     pub place: OpPosition,
     /// The lane could not go on: it waits, or has ended.
     pub waits: bool,
@@ -59,26 +62,23 @@ pub fn by_op(trail: &[TurnEnd]) -> Vec<Turn> {
     turns
 }
 
-/// What the scheduler has to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
-    /// Choose one of these lanes.
     Choose(Ready),
     /// All tasks have finished, and kswapd sleeps.
     Done,
-    /// All lanes that are left wait for each other.
+    /// All lanes that are left wait for each other, or for a task that has ended with a lock held.
     Deadlock,
 }
 
-/// Lanes that can run, as a mask: tasks by index, and kswapd at [`Turn::KSWAPD`].
+/// Lanes that can run, as a mask: tasks by index, and kswapd at [`Turn::KSWAPD`]. A strategy chooses from these; at
+/// least one can run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ready {
     mask: u32,
     /// The lane that paused before it retries for memory, as a mask; 0 when no other can run.
     resting: u32,
-    /// Lanes that wait for a lock, as a mask.
     blocked: u32,
-    /// The lane whose turn was last.
     last: Option<u8>,
     /// Handlers that can start on top of that lane, as a mask.
     handlers: u8,
@@ -92,7 +92,6 @@ impl Ready {
         (0..=usize::from(Turn::KSWAPD)).filter(move |lane| mask >> lane & 1 == 1)
     }
 
-    /// Whether this lane can run.
     pub fn has(self, lane: usize) -> bool {
         self.mask >> lane & 1 == 1
     }
@@ -122,7 +121,8 @@ impl Ready {
         Ready { handlers: able.fold(0, |mask, handler| mask | 1 << handler), ..self }
     }
 
-    /// If the named task cannot run, the first runnable task runs instead, or kswapd if there is none.
+    /// The lane that runs when a turn names `wanted`. If that cannot run, the first runnable task runs instead, or
+    /// kswapd if there is none.
     pub(super) fn choose(self, wanted: Option<usize>) -> usize {
         let first = self.mask.trailing_zeros() as usize;
         wanted.filter(|lane| self.has(*lane)).unwrap_or(first)
@@ -131,7 +131,8 @@ impl Ready {
 
 const KSWAPD: u32 = 1 << Turn::KSWAPD;
 
-/// What each lane does, as masks with the bit of each lane.
+/// What each lane does, as masks with the bit of each lane. The scheduler keeps it up to date with [`Turns::paused`],
+/// and asks for the lanes that can run with [`Turns::next`].
 #[derive(Debug, Default)]
 pub(super) struct Turns {
     tasks: u32,
@@ -151,7 +152,8 @@ impl Turns {
     /// The lanes that can run; `kswapd` says whether it is awake.
     pub fn next(&self, kswapd: bool) -> Next {
         let able = (self.tasks | if kswapd { KSWAPD } else { 0 }) & !self.finished & !self.blocked;
-        // A resting lane has its turn when no other task can run.
+        // A resting lane has its turn when no other task can run. kswapd does not count here, or a task named by a
+        // schedule could not retry while kswapd is awake.
         let tasks = able & self.tasks;
         let fresh = if tasks & !self.resting == 0 { able } else { able & !self.resting };
         match fresh {
@@ -185,8 +187,10 @@ impl Turns {
     pub fn paused(&mut self, lane: usize, pause: Pause, released: bool, looking: bool) {
         let bit = 1 << lane;
         self.retrying = self.retrying & !bit | if looking { bit } else { 0 };
+        // A lane rests for one turn of another lane only.
         self.resting = 0;
         self.last = Some(lane as u8);
+        // Which lane waits for which lock is not kept: all try again, and those whose lock is still held pause again.
         if released {
             self.blocked = 0;
         }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The turns of another run, found again by op, for a tenant that has other scheduling points than the recorded one.
+//!
+//! A patch that adds a lock adds points. Were the recorded points counted on, every later preemption would be
+//! elsewhere, and a comparison of two kernels would compare two schedules.
 
 use std::cmp::Ordering;
 
@@ -9,7 +12,7 @@ use percuss_kernel::limits;
 use percuss_program::Turn;
 
 /// Stops each lane where it was stopped in another run: in the same op, after as many points of that op. An op that
-/// has other points than it had there moves what happens in it, and nothing behind it, as counting points on would.
+/// has other points than it had there moves what happens in it, and nothing after it.
 #[derive(Debug, Clone)]
 pub struct Aligned<'t> {
     goals: &'t [TurnEnd],
@@ -19,7 +22,6 @@ pub struct Aligned<'t> {
 }
 
 impl<'t> Aligned<'t> {
-    /// Follows where the turns of a run ended.
     pub fn new(trail: &'t [TurnEnd]) -> Aligned<'t> {
         Aligned { goals: trail, places: [OpPosition::default(); limits::TASKS + 1], tried: false }
     }
@@ -34,7 +36,7 @@ impl Strategy for Aligned<'_> {
                 return Some(Turn::handler(handler.into()));
             }
             let at = self.places[lane];
-            // Others overtake a lane that has to wait here and did not wait in the recorded run.
+            // If it has to wait here and did not wait in the recorded run, the other lanes overtake it.
             if ready.has(lane) {
                 match at.cmp(&goal.place) {
                     // Point by point, for the op may end before it has as many.

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! All schedules of a program with a bounded number of preemptions, one run after the other.
+//!
+//! Runs are deterministic, so repeating the choices of the last run up to a branch comes to the same point, and nothing
+//! of the state has to be kept. For tests of a few ops: the number of runs is exponential in the preemptions.
 
 use super::Strategy;
 use crate::turns::Ready;
@@ -19,7 +22,7 @@ struct Branch {
 /// lane could go on, another one costs a preemption, where it could not, all lanes are tried for free.
 #[derive(Debug, Clone)]
 pub struct Exhaustive {
-    /// Preemptions that a run may have.
+    /// Preemptions that a run may have at most.
     most: u32,
     path: Vec<Branch>,
     /// Index in the path of this run's next choice.
@@ -37,6 +40,7 @@ impl Exhaustive {
 
     /// Prepares the next run; false when there is none left.
     pub fn next_run(&mut self) -> bool {
+        // A run may have ended before the branches of the last one; those belong to no schedule any more.
         if self.runs > 0 {
             self.path.truncate(self.at);
             while self.path.last().is_some_and(|b| b.untried == 0) {
@@ -52,7 +56,6 @@ impl Exhaustive {
         true
     }
 
-    /// Runs so far.
     pub fn runs(&self) -> u64 {
         self.runs
     }
@@ -64,6 +67,7 @@ impl Strategy for Exhaustive {
         if self.at == self.path.len() {
             let preempts = ready.goes_on().is_some();
             let others = ready.lanes().filter(|lane| *lane != first).fold(0, |mask, lane| mask | 1 << lane);
+            // With its preemptions used up, the run goes on to the end without another.
             let untried = if preempts && self.preemptions == self.most { 0 } else { others };
             self.path.push(Branch { untried, lane: first, preempts });
         }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Strategies decide whose turn it is. What they choose is recorded as turns, which replay the run exactly.
+//!
+//! [`Pct`] and [`Random`] look for concurrency bugs by chance, [`Exhaustive`] tries all schedules of a small program,
+//! [`Replay`] repeats one, and [`Aligned`] repeats one on another tenant.
 
 mod aligned;
 mod exhaustive;
@@ -26,7 +29,8 @@ pub trait Strategy {
     /// that can run, else kswapd; None goes to the end of the op.
     fn next(&mut self, ready: Ready) -> Option<Turn>;
 
-    /// Whether kswapd runs only when it is chosen. If not, it comes first between two turns as soon as it is awake.
+    /// Whether kswapd runs only when it is chosen. If not, it comes first between two turns as soon as it is awake, so
+    /// that a schedule written by hand does not have to name it.
     fn schedules_kswapd(&self) -> bool {
         true
     }

@@ -12,10 +12,10 @@ use percuss_program::rng::Rng;
 
 const LANES: usize = limits::TASKS + 1;
 
-/// Interrupts of a run, at most.
+/// Interrupts of a run, at most. They come on top of the changes of priority, and a few are enough: with more of them,
+/// few runs would test what happens without any.
 const INTERRUPTS: u32 = 6;
 
-/// Runs by priority.
 #[derive(Debug, Clone)]
 pub struct Pct {
     /// Priority by lane: the highest runs.
@@ -26,12 +26,13 @@ pub struct Pct {
     interrupts: Vec<(u64, u32)>,
     /// Points of all turns so far.
     passed: u64,
-    /// The next lowest priority.
+    /// What the next lane that is lowered gets: below all others, and below those lowered before.
     lowest: u32,
 }
 
 impl Pct {
-    /// Random priorities, `depth` changes and a few interrupts among the first `points` points of a run.
+    /// Random priorities, `depth` changes and a few interrupts among the first `points` points of a run. `points`
+    /// should be as many as the run will have: changes after its end do nothing.
     pub fn new(seed: u64, depth: u32, points: u32) -> Pct {
         let mut rng = Rng::new(seed, 1);
         let mut priority: [u32; LANES] = std::array::from_fn(|i| depth + 1 + i as u32);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Any lane, for any few points, and now and then an interrupt.
+//! Any lane, for any few points, and now and then an interrupt. Unlike PCT it preempts often, so that a lane is seldom
+//! far ahead of the others.
 
 use super::Strategy;
 use crate::turns::Ready;
 use percuss_program::Turn;
 use percuss_program::rng::Rng;
 
-/// One turn in four is an interrupt, where one can start.
+/// One turn in as many as this is an interrupt, where one can start.
 const INTERRUPTS: u32 = 4;
 
 /// The most interrupts of a run. Each makes waiting tasks try again, so with more of them a task that retries for
@@ -17,12 +18,10 @@ const MOST: u32 = 64;
 #[derive(Debug, Clone)]
 pub struct Random {
     rng: Rng,
-    /// Interrupts so far.
     fired: u32,
 }
 
 impl Random {
-    /// The choices of a seed.
     pub fn new(seed: u64) -> Random {
         Random { rng: Rng::new(seed, 0), fired: 0 }
     }

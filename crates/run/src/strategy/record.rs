@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Records turns as they were taken.
+//! Records turns as they were taken, not as they were asked for: a replay needs no rule for lanes that cannot run.
 
 use percuss_kernel::limits;
 use percuss_program::Turn;
@@ -18,7 +18,6 @@ impl Recorder {
         self.open = false;
     }
 
-    /// No more turns fit into a program.
     pub fn is_full(&self) -> bool {
         self.turns.len() >= limits::SCHEDULE
     }
@@ -28,7 +27,7 @@ impl Recorder {
         self.open
     }
 
-    /// Notes a turn, and whether it ended where its points did.
+    /// Notes a turn. `preempted`: it ended where its points did or its op, so that the lane could go on.
     pub fn took(&mut self, turn: Turn, preempted: bool) {
         let goes_on = self.open && turn.preempts();
         match self.turns.last_mut() {
@@ -38,7 +37,8 @@ impl Recorder {
         self.open = preempted && turn.preempts();
     }
 
-    /// Notes that a lane still waited for its first turn at the end: unnamed, it would have had it at once.
+    /// Notes that a lane still waited for its first turn at the end. A schedule that does not name kswapd lets it run
+    /// as soon as it is awake, so it has to be named even if it never ran.
     pub fn waiting(&mut self, turn: Turn) {
         if !self.is_full() && !self.turns.iter().any(|t| t.lane == turn.lane) {
             self.turns.push(turn);
