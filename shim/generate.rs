@@ -12,10 +12,9 @@ mod services;
 #[macro_use]
 mod gfp_flags;
 
-/// A row of the table of services, as text.
+/// A row of the table of services, as text: types are written as the kinds that services.rs lists.
 struct Row {
     doc: &'static [&'static str],
-    /// Functions that note where they are called from.
     sites: &'static [&'static str],
     name: &'static str,
     args: &'static [(&'static str, &'static str)],
@@ -108,7 +107,6 @@ fn services() -> String {
     format!("{HEAD}#define PERCUSS_SERVICES_HASH {hash:#010x}u\n\nstruct percuss_services {{\n{members}}};\n")
 }
 
-/// The flags whose values an image reports.
 fn gfp() -> String {
     let values: String = GFP_FLAGS.iter().map(|name| format!(" (__force uint32_t){name},")).collect();
     let nr = GFP_FLAGS.len();

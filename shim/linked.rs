@@ -24,6 +24,8 @@ const UBSAN: [&str; 3] = [
 ];
 
 /// Has cargo run the build script again when a variable of the environment changes that an image depends on.
+///
+/// Without it a target would keep the image of the tree that it was first built with.
 pub fn announce_knobs() {
     for knob in ["PERCUSS_TREE", "PERCUSS_CC", "PERCUSS_LD", "PERCUSS_UBSAN"] {
         println!("cargo:rerun-if-env-changed={knob}");
@@ -45,6 +47,8 @@ pub fn tree(root: &Path) -> Option<PathBuf> {
 }
 
 /// The compiler with the flags that cc knows: CC, CFLAGS and the sanitizer of the Rust side.
+///
+/// A linked image must be instrumented like the Rust around it, else a sanitizer would miss or misread its accesses.
 pub fn compiler() -> cc::Tool {
     let mut build = cc::Build::new();
     build.opt_level(2).debug(false).warnings(false);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Compiles the percpu allocator of a kernel tree to an image, a shared object with one entry.
+//!
+//! The tree's mm/percpu.c is compiled unmodified. Headers that would pull in the rest of the kernel are shadowed by
+//! those of this crate, whose functions call the host.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -11,12 +14,13 @@ use crate::driver::{Job, LIB, build_object, find_compiler, io_error, link_shared
 include!(concat!(env!("OUT_DIR"), "/shim_files.rs"));
 
 /// Kernel configuration of an image.
+///
+/// The two differ in what mm/percpu.c compiles with CONFIG_MEMCG.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Config {
     /// SMP, NUMA, chunks in vmalloc space, memory control groups.
     #[default]
     Smp,
-    /// The same without memory control groups.
     SmpNomemcg,
 }
 
@@ -49,12 +53,10 @@ impl std::str::FromStr for Config {
 
 #[derive(Clone, Debug)]
 pub struct CompileRequest {
-    /// Kernel source tree: mm/, include/ and lib/ are read.
     pub tree: PathBuf,
     /// A directory laid out like a tree (patched copies of some files) that stands in front of it.
     pub overlay: Option<PathBuf>,
     pub config: Config,
-    /// The shared object to make.
     pub output: PathBuf,
     /// A directory for intermediate files, made if missing; it may be removed afterwards.
     pub scratch: PathBuf,
@@ -67,11 +69,10 @@ pub struct CompileRequest {
 
 #[derive(Clone, Debug)]
 pub struct Compiled {
-    /// The shared object, for [`Image::load`](crate::Image::load).
     pub path: PathBuf,
-    /// The compiler that was used.
     pub compiler: PathBuf,
-    /// The tree's files it was made of, as paths below the tree, sorted.
+    /// The tree's files it was made of, as paths below the tree, sorted: an image is out of date when one of them
+    /// changed.
     pub read: Vec<String>,
 }
 
@@ -107,6 +108,8 @@ fn absolute(path: &Path) -> Result<PathBuf, CompileError> {
 }
 
 /// Writes the C sources and headers that an image is compiled with: `include/`, `c/` and `generated/` below `dir`.
+///
+/// They are embedded in the library, so that an installed binary needs no source directory.
 pub fn write_headers(dir: &Path) -> Result<(), CompileError> {
     for (name, text) in SHIM_FILES {
         let path = dir.join(name);
@@ -133,6 +136,8 @@ pub fn may_read(file: &str) -> bool {
 }
 
 /// The shadow headers with their kind and reason, for the documentation: path, `stub` or `custom`, reason.
+///
+/// The second line of each header is a comment of the form `kind: reason`; one without it is not listed.
 pub fn shadow_headers() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     SHIM_FILES.iter().filter_map(|(name, text)| {
         let (kind, path) = ["stub", "custom"]

@@ -7,26 +7,23 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Why an image could not be compiled.
+///
+/// The texts are for the user of a tree: they name the file or program, and what to install or to set.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompileError {
     /// The directory is no kernel tree.
     #[error("{} has no {missing}; a kernel source tree with mm/, include/ and lib/ is needed", tree.display())]
-    NotATree {
-        tree: PathBuf,
-        /// The first file that is missing.
-        missing: &'static str,
-    },
+    NotATree { tree: PathBuf, missing: &'static str },
     #[error("there is no configuration `{0}`; there are smp and smp-nomemcg")]
     UnknownConfig(String),
     #[error("no C compiler found (tried {tried}); install clang-19 and lld-19, or set PERCUSS_CC")]
     NoCompiler { tried: String },
-    /// The tree does not build: what the compiler said.
+    /// The tree does not build; `stderr` is what the compiler printed.
     #[error("{} does not compile:\n{stderr}", source_file.display())]
     Compile { source_file: PathBuf, stderr: String },
     #[error("linking the image failed:\n{0}")]
     Link(String),
-    /// A file could not be read or written, or a program not be started.
     #[error("{what}: {error}")]
     Io { what: String, error: std::io::Error },
 }
@@ -34,34 +31,36 @@ pub enum CompileError {
 /// The exit code of a launcher that could not start the compiler; shells and env(1) use the same.
 pub const NOT_STARTED: i32 = 127;
 
-/// Architecture headers for which the tree's asm-generic one serves unchanged. The kernel's build makes such wrappers too.
+/// Architecture headers for which the tree's asm-generic one serves unchanged.
+///
+/// The kernel's build makes such wrappers too, for headers that an architecture does not have.
 const GENERIC: [&str; 8] = ["div64", "errno", "ioctl", "percpu_types", "posix_types", "rwonce", "swab", "types"];
 
 /// Files of the tree's lib/ that percpu.c needs, where the tree has them.
+///
+/// They are compiled from the tree and not replaced, since a bug in them is one of the allocator too.
 pub(crate) const LIB: [&str; 5] = ["find_bit.c", "bitmap.c", "hweight.c", "math/lcm.c", "math/gcd.c"];
 
-/// One image to compile.
+/// One image to compile, for the library and for build scripts alike.
 pub(crate) struct Job<'a> {
     pub tree: &'a Path,
-    /// Directories laid out like the tree whose files win.
     pub overlay: Option<&'a Path>,
-    /// Preprocessor definitions of the configuration.
     pub defines: &'static [&'static str],
     /// Holds `include/` and `c/` of the shim.
     pub shim: &'a Path,
-    /// Holds the headers that shim/generate.rs writes.
     pub generated: &'a Path,
     /// For objects and headers that depend on the tree.
     pub scratch: &'a Path,
     pub compiler: &'a Path,
     /// The caller's flags. They come last on the command line, where the compiler prefers them to ours.
     pub flags: &'a [OsString],
-    /// What the compiler and the linker are run through; may be empty.
     pub launcher: &'a [OsString],
 }
 
 impl Job<'_> {
-    /// A command that runs through the launcher. Temporary files are made in the scratch directory.
+    /// A command that runs through the launcher.
+    ///
+    /// Temporary files are made in the scratch directory, since a launcher may allow writing nowhere else.
     fn command(&self, program: &Path) -> Command {
         let mut words = self.launcher.iter().map(OsString::as_os_str).chain([program.as_os_str()]);
         let mut command = Command::new(words.next().unwrap_or(program.as_os_str()));
@@ -70,11 +69,15 @@ impl Job<'_> {
     }
 }
 
-/// Finds a compiler: `PERCUSS_CC`, else the newest clang known to work.
+/// Finds a compiler: `PERCUSS_CC`, else the first of a list of clangs that runs, clang-19 before newer ones.
+///
+/// # Errors
+/// None of them runs; the error names those that were tried.
 pub(crate) fn find_compiler() -> Result<PathBuf, CompileError> {
     if let Some(cc) = std::env::var_os("PERCUSS_CC") {
         return Ok(cc.into());
     }
+    // The tested version comes first; running it shows more than finding it.
     let names = ["clang-19", "clang-20", "clang-21", "clang-22", "clang"];
     let works = |name: &&str| Command::new(name).arg("--version").output().is_ok_and(|o| o.status.success());
     match names.iter().find(|n| works(n)) {
@@ -83,7 +86,7 @@ pub(crate) fn find_compiler() -> Result<PathBuf, CompileError> {
     }
 }
 
-/// The linker that belongs to the compiler: lld, else the system's.
+/// The linker that belongs to the compiler: `PERCUSS_LD`, else its lld, else the system's.
 pub(crate) fn find_linker(compiler: &Path) -> PathBuf {
     if let Some(ld) = std::env::var_os("PERCUSS_LD") {
         return ld.into();
@@ -91,7 +94,6 @@ pub(crate) fn find_linker(compiler: &Path) -> PathBuf {
     program_of(compiler, "ld.lld").unwrap_or_else(|| "ld".into())
 }
 
-/// A program that came with the compiler.
 pub(crate) fn program_of(compiler: &Path, name: &str) -> Option<PathBuf> {
     let out = Command::new(compiler).arg(format!("-print-prog-name={name}")).output();
     let path = out.ok().and_then(|o| String::from_utf8(o.stdout).ok()).map(|s| PathBuf::from(s.trim()));
@@ -99,7 +101,9 @@ pub(crate) fn program_of(compiler: &Path, name: &str) -> Option<PathBuf> {
     path.filter(|p| p.is_absolute() && p.exists())
 }
 
-/// Compiles everything and merges it into one object whose writable state is one section, so that a snapshot is one copy.
+/// Compiles everything and merges it into one object.
+///
+/// Its writable state becomes one section, so that a snapshot of the allocator is one copy.
 pub(crate) fn build_object(job: &Job<'_>) -> Result<PathBuf, CompileError> {
     for missing in ["mm/percpu.c", "include/linux/percpu.h", "lib/find_bit.c"] {
         if !job.tree.join(missing).exists() {
@@ -122,6 +126,7 @@ pub(crate) fn build_object(job: &Job<'_>) -> Result<PathBuf, CompileError> {
             objects.push(compile_one(job, &common, &source, &name.replace(['/', '.'], "_"))?);
         }
     }
+    // Merged before the final link, so that a linked image and a shared object are made of the same object.
     let merged = job.scratch.join("image.o");
     let mut ld = job.command(&find_linker(job.compiler));
     ld.arg("-r").arg("-T").arg(job.shim.join("c/merge.ld")).arg("-o").arg(&merged).args(&objects);
@@ -133,6 +138,7 @@ pub(crate) fn build_object(job: &Job<'_>) -> Result<PathBuf, CompileError> {
 pub(crate) fn link_shared(job: &Job<'_>, object: &Path, output: &Path) -> Result<(), CompileError> {
     let mut cc = job.command(job.compiler);
     cc.args(["-shared", "-fPIC", "-Wl,-Bsymbolic", "-Wl,--gc-sections"]).arg("-o").arg(output).arg(object);
+    // The compiler takes the linker by its path; a bare name is its default anyway.
     let linker = find_linker(job.compiler);
     if linker.is_absolute() {
         cc.arg(format!("--ld-path={}", linker.display()));
@@ -157,6 +163,7 @@ fn link_error(e: CommandError) -> CompileError {
 fn gather_percpu(job: &Job<'_>, overlay: &Path) -> Result<(), CompileError> {
     let dir = job.scratch.join("percpu/mm");
     std::fs::create_dir_all(&dir).map_err(io_error("creating", &dir))?;
+    // The overlay comes second, so that its files replace those of the tree.
     for root in [job.tree, overlay] {
         let mm = root.join("mm");
         for entry in std::fs::read_dir(&mm).into_iter().flatten().flatten() {
@@ -205,6 +212,7 @@ fn common_flags(job: &Job<'_>) -> Vec<OsString> {
     }
     pair("-I", job.generated.as_os_str());
     pair("-I", job.scratch.join("generic").as_os_str());
+    // The shim's headers come before the tree's, which they shadow, and the overlay before the tree.
     let roots: Vec<&Path> = job.overlay.into_iter().chain([job.tree]).collect();
     for root in &roots {
         pair("-I", root.join("include").as_os_str());
@@ -229,6 +237,7 @@ fn common_flags(job: &Job<'_>) -> Vec<OsString> {
         // Else every variable is a section group of its own, and groups cannot be merged into one section.
         flags.push("-fno-sanitize-address-globals-dead-stripping".into());
     }
+    // The caller's flags are last, since the later of two flags wins.
     flags.extend(job.defines.iter().map(OsString::from));
     flags.extend(job.flags.iter().cloned());
     flags
@@ -253,6 +262,8 @@ fn compile_one(job: &Job<'_>, flags: &[OsString], source: &Path, name: &str) -> 
 }
 
 /// The tree's files that the objects were made of, as the compiler lists them: paths below the tree, sorted.
+///
+/// Files of the overlay count under the name that they have in the tree.
 pub(crate) fn read_files(job: &Job<'_>) -> Vec<String> {
     let percpu = job.scratch.join("percpu");
     let roots: Vec<&Path> = [percpu.as_path(), job.tree].into_iter().chain(job.overlay).collect();
@@ -269,6 +280,7 @@ pub(crate) fn read_files(job: &Job<'_>) -> Vec<String> {
             files.extend(roots.iter().find_map(below).filter(|file| !file.contains("..")));
         }
     }
+    // Each object lists the headers that it includes, and most are included by several.
     files.sort();
     files.dedup();
     files
@@ -284,7 +296,6 @@ fn write_generic(scratch: &Path) -> Result<(), CompileError> {
     Ok(())
 }
 
-/// Adds what was tried to an I/O error.
 pub(crate) fn io_error(verb: &str, path: &Path) -> impl FnOnce(std::io::Error) -> CompileError {
     let what = format!("{verb} {}", path.display());
     move |error| CompileError::Io { what, error }

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What an instance needs from the code around it.
 
 use percuss_kernel::Kernel;
 
@@ -11,19 +10,24 @@ use percuss_kernel::Kernel;
 /// calls in again, and may never return: a method must hold no borrow and own no memory across such a switch. A panic in
 /// any of them ends in [`Host::internal_panic`].
 pub trait Host {
-    /// The kernel around the image. The type is known when the calls are compiled, so that none of them is dynamic.
+    /// The kernel around the image.
+    ///
+    /// The type is known when the calls are compiled, so that none of them is dynamic: services are called often.
     type Kernel: Kernel;
 
-    /// The kernel that answers the next service.
     fn kernel(&self) -> &Self::Kernel;
 
     /// Absolute address of relative address 0; the same in all calls of an instance.
     fn base(&self) -> u64;
 
     /// A service with call sites is about to be called; [`Instance::at`](crate::Instance::at) says from where.
+    ///
+    /// Does nothing by default, as call sites matter in reports only.
     fn note_site(&self) {}
 
     /// pcpu_lock is about to be released: the task still holds it, and the allocator's state is whole.
+    ///
+    /// It is the one moment within an op at which the state may be judged.
     fn before_release(&self) {}
 
     /// A method of this trait or of the kernel panicked, which must end the program: it is called in place of unwinding

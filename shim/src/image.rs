@@ -12,13 +12,14 @@ use crate::abi::{self, percuss_image};
 pub type Facts = abi::percuss_facts;
 
 /// Why an image cannot be used.
+///
+/// An image that was compiled by another version is refused rather than misread, as all its records are plain memory.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
     /// The private copy could not be made; the dynamic linker needs one per instance.
     #[error("copying the image {}: {error}", path.display())]
     Copy { path: PathBuf, error: std::io::Error },
-    /// The dynamic linker refused it.
     #[error("loading the image {}: {error}", path.display())]
     Link { path: PathBuf, error: libloading::Error },
     /// The image was made by a percuss with other structs, which this one would read wrongly.
@@ -38,14 +39,14 @@ pub enum LoadError {
     InUse,
 }
 
-/// An image with statics of its own.
+/// An image with statics of its own: one allocator, whose state is copied out and in by an
+/// [`Instance`](crate::Instance).
 pub struct Image {
     /// A copy, because the original lies in the writable state, which is overwritten at each restore.
     raw: percuss_image,
     ranges: Vec<abi::percuss_range>,
     /// Writable state as it was before anything ran.
     pristine: Box<[u8]>,
-    /// What keeps the code mapped; dropped last.
     _origin: Origin,
 }
 
@@ -62,7 +63,9 @@ unsafe impl Send for Image {}
 unsafe impl Sync for Image {}
 
 impl Image {
-    /// Loads a shared object made by [`compile`](crate::compile()). Each call gets statics of its own.
+    /// Loads a shared object made by [`compile`](crate::compile()).
+    ///
+    /// Each call gets statics of its own, for which the file is copied: the dynamic linker maps one file once.
     pub fn load(path: &Path) -> Result<Image, LoadError> {
         // The dynamic linker shares one mapping per inode, so every instance gets a file of its own. It can go as soon
         // as it is mapped.
@@ -139,7 +142,6 @@ impl Image {
         self.ranges.iter().map(|r| (r.start as usize, r.len as usize)).collect()
     }
 
-    /// Copies the writable state into `out`, reusing its memory.
     pub(crate) fn save(&self, out: &mut Vec<u8>) {
         let total = self.ranges.iter().map(|r| r.len as usize).sum();
         out.clear();
@@ -152,11 +154,11 @@ impl Image {
         }
     }
 
-    /// Copies the state of [`Image::save`] back.
     pub(crate) fn restore(&self, saved: &[u8]) {
         let mut at = 0;
         for r in &self.ranges {
             let len = r.len as usize;
+            // The ranges have fixed lengths, so a snapshot that is too short is not one of this image.
             assert!(at + len <= saved.len(), "snapshot of another image");
             // SAFETY: the range is writable memory of the image, to which no Rust reference exists.
             unsafe { copy(saved.as_ptr().add(at), r.start.cast(), len) };
@@ -213,7 +215,6 @@ fn check_gfp(facts: &Facts) -> Result<(), LoadError> {
 
 const _: () = assert!(Gfp::FLAGS.len() == abi::PERCUSS_NR_GFP as usize);
 
-/// The one instance of a linked image.
 struct LinkedGuard(&'static AtomicBool);
 
 impl LinkedGuard {

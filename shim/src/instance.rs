@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! An image tied to a host: a percpu allocator that can be booted and called.
+//!
+//! All calls of an image's functions are here, each with the reason why it is sound. Addresses are absolute throughout.
 
 use std::cell::{RefCell, UnsafeCell};
 use std::ffi::c_void;
@@ -23,7 +25,6 @@ pub type Globals = abi::percuss_globals;
 pub struct Arena {
     /// Array of struct page, [`Facts::page_struct_size`] bytes per frame, zeroed.
     pub mem_map: u64,
-    /// Address of frame 0, where the directly mapped memory starts.
     pub linear: u64,
     pub linear_end: u64,
     pub vmalloc_start: u64,
@@ -32,17 +33,17 @@ pub struct Arena {
     pub static_image: u64,
 }
 
-/// A place in the tree's source.
+/// A place in the tree's source from which the image called a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallSite<'a> {
     pub function: &'a str,
-    /// File, as the compiler was given it.
     pub file: &'a str,
-    /// Line of the file, 1-based.
     pub line: u32,
 }
 
-/// One chunk while a visitor looks at it; its arrays are the image's own and change when the image runs again.
+/// One chunk while a visitor looks at it.
+///
+/// Its arrays are the image's own and change when the image runs again, so nothing of it may be kept.
 #[derive(Clone, Copy)]
 pub struct Chunk<'a>(&'a percuss_chunk);
 
@@ -66,7 +67,7 @@ impl<'a> Chunk<'a> {
         self.words(self.0.alloc_map, self.0.alloc_map_bits)
     }
 
-    /// Boundary map: one bit more than the allocation map.
+    /// Boundary map: one bit more than the allocation map, for the end of the last area.
     pub fn bound_map(&self) -> &'a [u64] {
         self.words(self.0.bound_map, self.0.alloc_map_bits + 1)
     }
@@ -93,7 +94,7 @@ pub struct Instance<H: Host> {
     member: Option<*mut c_void>,
 }
 
-/// The host table, to which the image holds a pointer.
+/// The host table, to which the image holds a pointer. It is shared, as threads that join use the same image.
 struct Table(UnsafeCell<percuss_host>);
 
 // SAFETY: it is changed only while one thread calls the image (before `open`, after `close`); the image itself changes
@@ -102,7 +103,9 @@ unsafe impl Send for Table {}
 // SAFETY: as above.
 unsafe impl Sync for Table {}
 
-/// What a thread needs to join those that call an image; [`Instance::open`] makes it and [`Instance::join`] takes it.
+/// What a thread needs to join those that call an image.
+///
+/// [`Instance::open`] makes it and [`Instance::join`] takes it. It keeps the image loaded.
 pub struct Seat<H: Host> {
     table: Arc<Table>,
     image: Arc<Image>,
@@ -153,7 +156,9 @@ impl<H: Host> Instance<H> {
         Seat { table: Arc::clone(&self.table), image: Arc::clone(&self.image), host: PhantomData }
     }
 
-    /// Ends [`Instance::open`]: members make no calls any more, and stacks suspended inside the image are not resumed.
+    /// Ends [`Instance::open`].
+    ///
+    /// Members make no calls any more, and stacks that they left suspended inside the image are not resumed.
     pub fn close(&self) {
         trampoline::set_mine(std::ptr::null_mut());
         // SAFETY: no other thread calls the image any more.
@@ -190,7 +195,7 @@ impl<H: Host> Instance<H> {
         table.static_image = arena.static_image;
     }
 
-    /// Where the tree's code is that made the host call now running, or made the last one.
+    /// Where the tree's code is that made the host call now running, or made the last one; None before the first.
     pub fn at(&self) -> Option<CallSite<'_>> {
         // SAFETY: the table is ours; the image only stores pointers to constants of its own there, which live as long as
         // it is loaded, and self owns it. The strings are literals.
@@ -214,7 +219,10 @@ impl<H: Host> Instance<H> {
         &self.image
     }
 
-    /// Sets up the first chunk; the error is the builder's negative errno. Once per [`Instance::reset`].
+    /// Sets up the first chunk. Once per [`Instance::reset`].
+    ///
+    /// # Errors
+    /// The negative errno of the function that builds the first chunk.
     pub fn boot(&self, boot: &Boot) -> Result<Layout, i32> {
         let mut layout = Layout::default();
         // SAFETY: attached; both records live during the call.
@@ -224,7 +232,6 @@ impl<H: Host> Instance<H> {
         }
     }
 
-    /// `pcpu_alloc`: the per-CPU pointer, or 0.
     pub fn alloc(&self, size: u64, align: u64, reserved: bool, gfp: u32) -> u64 {
         // SAFETY: attached; percpu.c checks sizes and alignment itself.
         unsafe { function!(self.alloc)(size, align, reserved as u32, gfp) }
@@ -236,7 +243,6 @@ impl<H: Host> Instance<H> {
         unsafe { function!(self.free)(ptr) }
     }
 
-    /// The body of the balance work item, which the host runs after the service schedule_work.
     pub fn balance(&self) {
         // SAFETY: attached.
         unsafe { function!(self.balance)() }
@@ -276,7 +282,9 @@ impl<H: Host> Instance<H> {
         });
     }
 
-    /// Shows the chunks touched since the last call, then forgets them. Condition as for [`Instance::visit_all`].
+    /// Shows the chunks touched since the last call, then forgets them.
+    ///
+    /// Condition as for [`Instance::visit_all`].
     pub fn visit_touched(&self, mut f: impl FnMut(Chunk<'_>)) {
         visit(&mut f, |fun, ctx| {
             // SAFETY: attached; `ctx` is what `fun` expects.
@@ -290,7 +298,9 @@ impl<H: Host> Instance<H> {
         unsafe { function!(self.digest_all)() }
     }
 
-    /// Remembers the image's state, for [`Instance::restore`]. The host's memory is the host's business.
+    /// Remembers the image's state, for [`Instance::restore`].
+    ///
+    /// Only the writable memory of the image is copied. The host must put back its own memory at a restore.
     pub fn save(&self) {
         self.image.save(&mut self.saved.borrow_mut());
     }
@@ -305,6 +315,7 @@ impl<H: Host> Instance<H> {
     /// be resumed.
     pub fn reset(&self) {
         self.image.restore_pristine();
+        // The pristine state is from before the image got its table.
         self.attach();
     }
 }
@@ -326,7 +337,9 @@ struct Visitor<'a> {
 
 type VisitFn = unsafe extern "C" fn(*mut c_void, *const percuss_chunk);
 
-/// Calls `go` with a C callback around `f`; a panic of `f` is carried over the C frames.
+/// Calls `go` with a C callback around `f`.
+///
+/// A panic of `f` is carried over the C frames, which must not be unwound through.
 fn visit(f: &mut dyn FnMut(Chunk<'_>), go: impl FnOnce(VisitFn, *mut c_void)) {
     let mut visitor = Visitor { f, panic: None };
     go(visit_one, (&raw mut visitor).cast());
@@ -338,6 +351,7 @@ fn visit(f: &mut dyn FnMut(Chunk<'_>), go: impl FnOnce(VisitFn, *mut c_void)) {
 unsafe extern "C" fn visit_one(ctx: *mut c_void, chunk: *const percuss_chunk) {
     // SAFETY: visit() passes its Visitor, and the image a record that lives during the call.
     let (visitor, chunk) = unsafe { (&mut *ctx.cast::<Visitor<'_>>(), &*chunk) };
+    // The image goes on to its last chunk; after a panic the rest is skipped.
     if visitor.panic.is_none() {
         let f = &mut visitor.f;
         visitor.panic = catch_unwind(AssertUnwindSafe(|| f(Chunk(chunk)))).err();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The compiled percpu allocator of a tree behind a safe interface.
+//! The compiled percpu allocator of a tree, with a safe interface.
 //!
 //! [`compile()`] makes an image of a kernel tree, [`Image`] is one loaded, and [`Instance`] ties it to a [`Host`], which
 //! plays the kernel around it. Addresses are absolute.

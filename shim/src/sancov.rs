@@ -4,14 +4,13 @@
 
 use crate::image::Image;
 
-/// What libFuzzer's tables say of the linked image.
+/// What libFuzzer's tables say of the linked image. All are 0 in a program without one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Coverage {
     /// Instrumented places of the whole program, Rust included; 0 when it is no fuzz target.
     pub places: usize,
     /// Functions that enter percpu.c from outside.
     pub functions: usize,
-    /// Those of them that are instrumented.
     pub instrumented: usize,
     /// Those of them whose counter is not 0: they ran since the fuzzer last looked.
     pub ran: usize,
@@ -19,6 +18,8 @@ pub struct Coverage {
 
 impl Image {
     /// Looks the image's functions up in libFuzzer's tables.
+    ///
+    /// It is a search through all places of the program, Rust included.
     #[cfg(percuss_static)]
     pub fn coverage(&self) -> Coverage {
         #[repr(C)]
@@ -72,7 +73,6 @@ impl Image {
 pub struct Counters(Vec<u8>);
 
 impl Counters {
-    /// Copies all counters, for [`Counters::put_back`].
     pub fn note(&mut self) {
         #[cfg(percuss_static)]
         {

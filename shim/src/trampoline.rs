@@ -56,7 +56,9 @@ fn report<H: Host>(host: &H, payload: Box<dyn std::any::Any + Send>) -> ! {
     host.internal_panic(str::from_utf8(&buf[..len]).unwrap_or("panic"))
 }
 
-/// Runs before a service is called, where a row asks for it.
+/// Runs before a service is called, where its row asks for it.
+///
+/// The release of pcpu_lock is the only service with more than a call site.
 macro_rules! before {
     ($host:ident, [$($site:tt)*] spin_unlock($lock:ident, $($rest:ident),*)) => {
         if $lock == abi::PERCUSS_LOCK_PCPU {
@@ -70,7 +72,6 @@ macro_rules! before {
     ($host:ident, [no site] $name:ident($($arg:ident),*)) => {};
 }
 
-/// The result of a service, as C gets it.
 macro_rules! result {
     ($base:ident, $call:expr) => { $call };
     ($base:ident, $call:expr, $ret:ident) => { kind!(out $ret, $base, $call) };

@@ -25,6 +25,7 @@ fn restore_undoes_every_writable_byte() {
         exercise(&i, &mut Rng(1), 500, 100, false);
         let digest = i.digest_all();
         let before = bytes(i.image());
+        // A snapshot is copied for each program, so a state that grows a lot should be noticed.
         assert!((1000..12_000).contains(&before.len()), "{version}: {}", before.len());
         i.save();
         for (start, len) in i.image().ranges() {
@@ -50,6 +51,7 @@ fn a_program_repeats_after_restore() {
         let (i, _) = boot(Image::load(&path).expect("loads"), &params(4, PERCUSS_FIRST_EMBED));
         i.save();
         i.host().keep_digests.set(true);
+        // The image's state refers to the host's memory, so both go back together.
         let memory = i.host().snapshot();
         exercise(&i, &mut Rng(5), 5_000, 200, false);
         let first = (i.digest_all(), i.host().digests.take());
@@ -64,6 +66,7 @@ fn a_program_repeats_after_restore() {
 fn reset_allows_another_boot() {
     let Some(tree) = tree("6.12") else { return };
     let path = build(&tree, Config::SmpNomemcg);
+    // Two geometries and two builders, so that a static left over from the first boot would show.
     let (i, a) = boot(Image::load(&path).expect("loads"), &params(4, PERCUSS_FIRST_EMBED));
     exercise(&i, &mut Rng(5), 100, 50, false);
     i.reset();

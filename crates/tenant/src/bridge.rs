@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The World as an image reaches it.
+//!
+//! An image calls its host by a table of functions. The shim turns each such call into one of the `Kernel` trait, and
+//! the bridge says which World answers it.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -19,8 +22,9 @@ pub struct Bridge {
     pub world: Host,
     base: u64,
     /// The instance that knows where the image's code is; set while call sites are recorded.
+    ///
+    /// Weak, since the instance owns the bridge.
     pub sites: RefCell<Option<Weak<shim::Instance<Bridge>>>>,
-    /// Set while a judge watches releases of pcpu_lock.
     pub hook: Cell<Option<Rc<ReleaseHook>>>,
 }
 
@@ -29,7 +33,9 @@ impl Bridge {
         Bridge::at_base(world.arena_base(), world)
     }
 
-    /// For a thread that has no World yet to ask: `base` is the address of the arena of the World that it will get.
+    /// A bridge of a thread that has no World yet to ask.
+    ///
+    /// `base` is the address of the arena of the World that it will get, which is the same for all threads of an image.
     pub fn at_base(base: u64, world: Host) -> Bridge {
         Bridge { base, world, sites: RefCell::new(None), hook: Cell::new(None) }
     }
@@ -44,7 +50,9 @@ impl Bridge {
         shim::absolute(self.base, addr)
     }
 
-    /// Where things are, absolute.
+    /// The ranges of the World's arena as absolute addresses, as the image needs them.
+    ///
+    /// The ranges themselves are the same in every arena, so that two tenants have equal relative addresses.
     pub fn arena(&self) -> shim::Arena {
         shim::Arena {
             mem_map: self.abs(addresses::MEM_MAP),
@@ -59,6 +67,7 @@ impl Bridge {
 
 /// A place of the image, with its file relative to the tree.
 fn call_site(at: shim::CallSite<'_>) -> CallSite {
+    // The compiler was given an absolute path, which differs from one copy of the tree to another.
     let file = at.file.rfind("/mm/").map_or(at.file, |i| &at.file[i + 1..]);
     CallSite { function: at.function.into(), file: file.into(), line: at.line }
 }
@@ -78,6 +87,7 @@ impl shim::Host for Bridge {
 
     #[inline]
     fn note_site(&self) {
+        // An empty cell is the usual case: looking a site up takes longer than most services.
         if let Some(instance) = &*self.sites.borrow() {
             let site = instance.upgrade().and_then(|i| i.at().map(call_site));
             self.world.world_mut().set_site(site);
@@ -94,14 +104,19 @@ impl shim::Host for Bridge {
     }
 
     fn internal_panic(&self, _message: &str) -> ! {
+        // The run ends here, since a panic must not unwind through frames of C.
         self.world.stop(Stop::Internal)
     }
 }
 
 /// Looks at a chunk that was touched since the last release of pcpu_lock.
+///
+/// It is called with the lock held, in the middle of an op, so it must not call the tenant.
 pub type Judge = dyn Fn(&Globals, &ChunkView<'_>);
 
 /// Shows the chunks touched since the last release to a judge, with pcpu_lock still held.
+///
+/// `head` is kept from one release to the next, so that a view allocates nothing.
 pub struct ReleaseHook {
     instance: Weak<shim::Instance<Bridge>>,
     judge: RefCell<Option<Rc<Judge>>>,
@@ -123,7 +138,7 @@ impl ReleaseHook {
         *self.judge.borrow_mut() = judge;
     }
 
-    /// Does nothing without a judge, or when the instance is being dropped.
+    /// Shows what was touched; does nothing without a judge, or when the instance is being dropped.
     pub fn run(&self) {
         let judge = self.judge.borrow();
         let (Some(instance), Some(judge)) = (self.instance.upgrade(), judge.as_ref()) else { return };

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `KernelC`: the percpu allocator of a tree, compiled into an image.
+//!
+//! Most methods only convert addresses. What the allocator checks and returns passes through unchanged, as any
+//! correction here would hide a difference between the tree and the Model.
 
 use std::fmt;
 use std::rc::Rc;
@@ -30,6 +33,8 @@ impl fmt::Debug for KernelC {
 }
 
 /// An image that threads may join: see [`KernelC::open`].
+///
+/// It can be cloned and sent to the threads; each makes a tenant of its own from it with [`KernelC::join`].
 #[derive(Clone)]
 pub struct Opened {
     name: String,
@@ -45,6 +50,8 @@ impl fmt::Debug for Opened {
 
 impl KernelC {
     /// Ties an image to a World. It stays unbooted until [`Tenant::boot`].
+    ///
+    /// `name` is for reports, such as `C` with the name of the tree.
     pub fn new(image: shim::Image, world: Host, name: String) -> KernelC {
         let bridge = Bridge::new(world);
         let arena = bridge.arena();
@@ -60,6 +67,8 @@ impl KernelC {
     }
 
     /// Lets other threads call the image too, until [`KernelC::close`].
+    ///
+    /// Services called by a thread then reach the World through the tenant of that thread.
     pub fn open(&self) -> Opened {
         Opened { name: self.name.clone(), base: self.bridge().base(), seat: self.instance.open() }
     }
@@ -81,6 +90,7 @@ impl KernelC {
     /// Shows touched chunks to `judge` at every release of pcpu_lock from now on, or no longer (None). At a release the
     /// state is whole, however deep in an op it is; by the end of the op a fault may be repaired again.
     pub fn watch_releases(&self, judge: Option<Rc<Judge>>) {
+        // Without a judge the bridge has no hook, and a release costs one look at a cell.
         let hook = judge.is_some().then(|| self.hook.clone());
         self.hook.set_judge(judge);
         self.bridge().hook.set(hook);
@@ -90,10 +100,13 @@ impl KernelC {
     /// most of the calls themselves.
     pub fn record_sites(&self, on: bool) {
         *self.bridge().sites.borrow_mut() = on.then(|| Rc::downgrade(&self.instance));
+        // The last site would otherwise be given to events that follow while nothing is recorded.
         self.bridge().world.world_mut().set_site(None);
     }
 
-    /// Which parts of the image libFuzzer sees, to notice one that was compiled without instrumentation.
+    /// Which parts of the image libFuzzer sees.
+    ///
+    /// A fuzz target asks, to notice an image that was compiled without instrumentation.
     pub fn coverage(&self) -> shim::Coverage {
         self.instance.image().coverage()
     }
@@ -109,6 +122,7 @@ impl Tenant for KernelC {
     }
 
     fn boot(&self, geometry: &Geometry) -> Result<Layout, i32> {
+        // The statics of an earlier boot would otherwise be taken for those of this one.
         self.instance.reset();
         let l = self.instance.boot(&boot_params(geometry))?;
         let groups = l.nr_groups as usize;
@@ -122,6 +136,7 @@ impl Tenant for KernelC {
             high_cpu: l.high_cpu,
             unit_map: l.unit_map.to_vec(),
             unit_offsets: l.unit_offsets.to_vec(),
+            // The record has room for the most groups; only the first `nr_groups` are filled.
             group_offsets: l.group_offsets[..groups].to_vec(),
             group_sizes: l.group_sizes[..groups].to_vec(),
         })
@@ -156,8 +171,10 @@ impl Tenant for KernelC {
     }
 
     fn state(&self, which: Touched, out: &mut State) {
+        // The chunks of an earlier state stay for their vectors.
         out.used = 0;
         out.globals = records::globals(&self.instance.globals());
+        // Maps are copied into the vectors that are there, so that a state taken again and again allocates nothing.
         self.visit(which, &mut |_, c| {
             let to = out.next_chunk();
             let ChunkState { blocks, alloc_map, bound_map, populated, .. } = to;
@@ -174,6 +191,7 @@ impl Tenant for KernelC {
     fn visit(&self, which: Touched, see: &mut dyn FnMut(&Globals, &ChunkView<'_>)) {
         let g = records::globals(&self.instance.globals());
         let mut head = ChunkState::default();
+        // One head for all chunks: a view is valid only until `see` returns.
         let one = |c: shim::Chunk<'_>| see(&g, &records::view(self.bridge().base(), &c, &mut head));
         match which {
             Touched::All => self.instance.visit_all(one),

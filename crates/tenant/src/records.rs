@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The records of the ABI and what they are in the vocabulary of percuss-kernel. Both sides are plain data.
+//! The records of the ABI and what they are in the vocabulary of percuss-kernel.
+//!
+//! Both sides are plain data, so that each conversion is a list of fields, with addresses made relative.
 
 use percuss_kernel::{Block, ChunkState, ChunkView, First, Geometry, Globals};
 use percuss_shim as shim;
 use shim::abi;
 
 /// A geometry as an image takes it. A unit of 0 bytes leaves its size to the builder.
+///
+/// Nodes are not part of it: an image asks for them CPU by CPU (`cpu_to_node()`).
 pub fn boot_params(geometry: &Geometry) -> shim::Boot {
     shim::Boot {
         possible: geometry.cpus,
@@ -45,6 +49,7 @@ pub(crate) fn globals(g: &abi::percuss_globals) -> Globals {
 
 /// A chunk of an image as a view; `head` lends the memory of its plain fields, so that nothing is allocated at a release.
 pub(crate) fn view<'a>(base: u64, c: &shim::Chunk<'a>, head: &'a mut ChunkState) -> ChunkView<'a> {
+    // Everything but the address is the same in both vocabularies; flags are C's integers.
     head.base_addr = shim::relative(base, c.base_addr);
     head.slot = c.slot;
     head.position = c.position;
@@ -64,6 +69,7 @@ pub(crate) fn view<'a>(base: u64, c: &shim::Chunk<'a>, head: &'a mut ChunkState)
     head.touched = (c.touched_lo, c.touched_hi);
     ChunkView {
         head,
+        // A `Block` has the layout of the record, so that the metadata need not be copied.
         blocks: bytemuck::cast_slice::<[i32; 8], Block>(c.blocks()),
         alloc_map: c.alloc_map(),
         bound_map: c.bound_map(),
