@@ -159,6 +159,7 @@ impl<T: Tenant> Shared<T> {
         self.contents.get() == Contents::Sampled
             && (self.doubt.get()
                 || !self.content.borrow().is_empty()
+                // The allocator clears each area once, so more clearings mean that it cleared something else.
                 || self.host.world().clearings() != self.cleared.get())
     }
 
@@ -224,6 +225,7 @@ impl<T: Tenant> Shared<T> {
 
     fn free(&self, number: u32, var: Var) -> u64 {
         let ptr = self.host.world().areas().get(var);
+        // Cleared first: another task that runs within the call must not free the area again.
         self.host.world_mut().areas_mut().set(var, 0);
         self.free_ptr(number, ptr);
         0

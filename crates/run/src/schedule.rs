@@ -31,6 +31,7 @@ impl<T: Tenant + 'static> Session<T> {
         self.shared.host.world_mut().press(program);
         let mut turns = Turns::new(tasks);
         loop {
+            // kswapd's lane comes after those of the tasks, so that `Turn::KSWAPD`, which is larger, is cut to it.
             let kswapd = self.kswapd_runs(tasks);
             let ready = match turns.next(kswapd) {
                 Next::Choose(ready) => ready,
@@ -45,6 +46,7 @@ impl<T: Tenant + 'static> Session<T> {
             let turn = self.choose(ready, strategy);
             // An interrupt is a turn of the lane that it interrupts.
             let lane = if turn.fires().is_some() { ready.last() } else { None }.unwrap_or(usize::from(turn.lane));
+            // Before the turn: the World asks when an allocation fails whether another task could free memory.
             self.shared.host.world_mut().set_alone(turns.alone(lane, kswapd));
             let pause = match turn.fires() {
                 Some(handler) => self.fire(handler, lane.min(tasks), tasks, watch),

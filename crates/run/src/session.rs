@@ -158,6 +158,7 @@ impl<T: Tenant + 'static> Session<T> {
             return Ok(ended);
         }
         let ended = self.schedule(program, strategy, watch);
+        // kswapd may be awake at the end and never have had a turn.
         if strategy.schedules_kswapd() && self.shared.host.world().kswapd_awake() {
             self.recorder.waiting(Turn::op(usize::from(Turn::KSWAPD)));
         }
@@ -171,6 +172,7 @@ impl<T: Tenant + 'static> Session<T> {
     }
 
     pub(super) fn load(&mut self, program: &Program) -> io::Result<()> {
+        // One lane more than tasks, for kswapd.
         while self.lanes.len() < program.tasks.len() + 1 {
             self.lanes.push(Lane::new()?);
         }

@@ -44,6 +44,7 @@ pub fn by_op(trail: &[TurnEnd]) -> Vec<Turn> {
         let lane = usize::from(step.lane);
         let from = std::mem::replace(&mut places[lane], step.place);
         let ops = step.place.op - from.op;
+        // Whole ops first, then what the turn had of the op it ended in.
         turns.extend((0..ops).map(|_| Turn::op(lane)));
         let points = step.place.point - if ops > 0 { 0 } else { from.point };
         // A lane that cannot go on between ops has ended, and one that tries again where it waited before changes
@@ -56,6 +57,7 @@ pub fn by_op(trail: &[TurnEnd]) -> Vec<Turn> {
         match u32::try_from(points) {
             Ok(0) => {}
             Ok(points) => turns.push(Turn::points(lane, points)),
+            // More points than a turn can count: as many as it can.
             Err(_) => turns.push(Turn::points(lane, u32::MAX)),
         }
     }

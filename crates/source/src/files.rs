@@ -71,6 +71,7 @@ pub fn slug(title: &str) -> String {
             out.push('-');
         }
     }
+    // Only ASCII is in it, so it may be cut anywhere.
     out.truncate(NAME);
     match out.trim_matches('-') {
         "" => "finding".to_owned(),

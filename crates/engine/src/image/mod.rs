@@ -113,6 +113,7 @@ impl Image {
     /// # Errors
     /// See [`ImageError`].
     pub fn build(spec: &ImageSpec) -> Result<Image, ImageError> {
+        // Without a checkout, trees are kept in the user's cache directory, wherever the command runs.
         let root = find_checkout().unwrap_or_else(|| PathBuf::from("."));
         let tree = match &spec.rev {
             Some(rev) => Tree::revision(&spec.tree, rev, &root)?,
@@ -219,6 +220,7 @@ fn patched(spec: &ImageSpec, tree: &Tree, scratch: &Path) -> Result<Patched, Ima
     // A number beyond the end means all.
     let count = spec.upto.unwrap_or(series.patches.len());
     let patches = series.patches.iter().take(count).map(|patch| patch.apply(&mut overlay));
+    // The first patch that does not fit ends it; the overlay with those before it is thrown away.
     let patches = patches.collect::<Result<Vec<_>, _>>()?;
     if let Some(name) = &spec.variant {
         Edit::variant(name)?.apply(&mut overlay)?;

@@ -118,6 +118,7 @@ fn plain(calls: &[&[i64]]) -> BTreeMap<i64, Vec<SeccompRule>> {
 }
 
 fn filter(rules: BTreeMap<i64, Vec<SeccompRule>>, forbidden: SeccompAction) -> Result<(), String> {
+    // Numbers of calls differ between architectures; a call by another one's table ends the process.
     let arch = std::env::consts::ARCH.try_into().map_err(|error| format!("{error}"))?;
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, forbidden, arch).map_err(|error| error.to_string())?;
     let program: BpfProgram = filter.try_into().map_err(|error| format!("{error}"))?;

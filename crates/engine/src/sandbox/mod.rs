@@ -96,6 +96,7 @@ pub fn launcher(program: &Path, shop: &Workshop) -> Vec<OsString> {
     for (flag, path) in paths.into_iter().flat_map(|(flag, paths)| paths.iter().map(move |path| (flag, path))) {
         words.extend([flag.into(), path.into()]);
     }
+    // What follows are the compiler's words, whose flags are not ours.
     words.push("--".into());
     words
 }

@@ -79,6 +79,7 @@ impl Trace {
             boot.kmem = copies >= least + EXT;
             cpus = if boot.kmem { copies - EXT } else { copies };
         }
+        // A machine has at most 64 CPUs here, one for each bit of the mask.
         boot.cpus = u64::MAX >> (64 - cpus.clamp(1, 64));
         if self.records.iter().any(reserved) {
             // The usual PERCPU_MODULE_RESERVE of a kernel with modules.
@@ -119,6 +120,7 @@ struct Import {
 
 impl Import {
     fn new() -> Import {
+        // Taken from the end, so that the first area gets v0.
         let free = (0..KEPT.0).rev().map(Var).collect();
         let left_out = [
             (0, "areas are kept until the end: there are variables for 255 that are freed"),
@@ -160,6 +162,7 @@ impl Import {
         }
         match (self.ask(var.unwrap_or(KEPT), asked, gfp), var) {
             (true, Some(var)) => drop(self.holds.insert(ptr, var)),
+            // Nothing was allocated, so the next one may have the variable.
             (false, Some(var)) => self.free.push(var),
             (_, None) => {}
         }

@@ -167,6 +167,7 @@ impl Fields<'_> {
     }
 
     fn pointer(&self, name: &str) -> Result<u64, TraceError> {
+        // With the prefix or without, as tools differ.
         self.value(name, |text| u64::from_str_radix(text.trim_start_matches("0x"), 16).ok())
     }
 

@@ -63,6 +63,7 @@ impl Exhaustive {
 
 impl Strategy for Exhaustive {
     fn next(&mut self, ready: Ready) -> Option<Turn> {
+        // The running lane goes on where it can, so the first run is the one without preemptions.
         let first = ready.goes_on().or(ready.lanes().next())?;
         if self.at == self.path.len() {
             let preempts = ready.goes_on().is_some();

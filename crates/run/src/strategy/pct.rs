@@ -36,10 +36,12 @@ impl Pct {
     pub fn new(seed: u64, depth: u32, points: u32) -> Pct {
         let mut rng = Rng::new(seed, 1);
         let mut priority: [u32; LANES] = std::array::from_fn(|i| depth + 1 + i as u32);
+        // A random permutation, each with the same probability.
         for i in (1..LANES).rev() {
             priority.swap(i, rng.below(i as u32 + 1) as usize);
         }
         let mut changes: Vec<u64> = (0..depth).map(|_| u64::from(rng.range(1, points.max(1)))).collect();
+        // From the last to the first, so that the next one is taken off the end.
         changes.sort_unstable_by_key(|at| std::cmp::Reverse(*at));
         let interrupt = |rng: &mut Rng| (u64::from(rng.range(1, points.max(1))), rng.bits() as u32);
         let mut interrupts: Vec<(u64, u32)> = (0..rng.range(1, INTERRUPTS)).map(|_| interrupt(&mut rng)).collect();

@@ -29,6 +29,7 @@ impl Recorder {
 
     /// Notes a turn. `preempted`: it ended where its points did or its op, so that the lane could go on.
     pub fn took(&mut self, turn: Turn, preempted: bool) {
+        // Turns to the end of an op are never added up: they count no points.
         let goes_on = self.open && turn.preempts();
         match self.turns.last_mut() {
             Some(last) if goes_on && last.lane == turn.lane => last.points = last.points.saturating_add(turn.points),

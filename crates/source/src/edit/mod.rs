@@ -209,6 +209,7 @@ impl Edit {
     pub fn apply(&self, overlay: &mut Overlay) -> Result<(), EditError> {
         if let Some(base) = &self.base {
             let base = Edit::load(base)?;
+            // Two edits may have the same base, and its anchors are gone after the first time.
             if !overlay.applied.contains(&base.label()) {
                 base.apply(overlay)?;
             }

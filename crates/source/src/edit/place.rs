@@ -22,6 +22,7 @@ pub(super) fn change(edit: &str, text: &str, change: &Change) -> Result<String, 
         let (edit, file) = (edit.to_owned(), change.file.clone());
         return Err(EditError::NoFunction { edit, file, function: change.functions().join(" or ") });
     };
+    // A conditional function has several definitions; matches count through all of them.
     let matches: Vec<_> = parts.into_iter().flat_map(|part| occurrences(text, &code, part, &change.anchor)).collect();
     let place = match (change.nth, matches.as_slice()) {
         (None, [only]) => only.clone(),
@@ -168,6 +169,7 @@ fn occurrences(text: &str, code: &[Text], part: Range<usize>, anchor: &str) -> V
 fn bounded(bytes: &[u8], range: Range<usize>) -> bool {
     let word =
         |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(|&b| b == b'_' || b.is_ascii_alphanumeric());
+    // Only where both sides are parts of identifiers would one be split.
     let splits = |left: Option<usize>, right: usize| word(left) && word(Some(right));
     !splits(range.start.checked_sub(1), range.start) && !splits(range.end.checked_sub(1), range.end)
 }

@@ -31,6 +31,7 @@ pub(super) fn apply(text: &str, diff: &FileDiff, matching: Matching) -> Result<S
         let old = hunk.side(false);
         // A hunk that only inserts names the line before; others name their first line.
         let stated = if old.is_empty() { hunk.start } else { hunk.start.saturating_sub(1) };
+        // A header may name a line after the end, or one that is done.
         let likely = stated.saturating_add_signed(shift).clamp(done, lines.len().max(done));
         // `shift` is how far the last hunk was from its stated line, since lines inserted above move all that follow.
         // Hunks of this diff move nothing: `lines` is the text before it.

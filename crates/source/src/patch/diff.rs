@@ -111,6 +111,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<FileDiff>, Wrong> {
                     files.last_mut().expect("just put there")
                 }
             };
+            // The names after `---` and `+++` replace git's: they say which file is created or deleted.
             (file.old, file.new) = pair;
             file.named = true;
             at += 1;
@@ -145,6 +146,7 @@ fn name(text: &str) -> Option<String> {
 fn git_names(text: &str) -> (Option<String>, Option<String>) {
     let text = text.trim_end();
     match text.split_once(" b/") {
+        // git's usual form, in which even names with blanks can be separated.
         Some((old, new)) => (Some(old.to_owned()), Some(format!("b/{new}"))),
         None => text.split_once(' ').map_or((name(text), name(text)), |(old, new)| (name(old), name(new))),
     }

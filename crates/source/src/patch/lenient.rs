@@ -20,6 +20,7 @@ pub(super) fn same(a: &str, b: &str) -> bool {
 /// `text` with line ends, quoting, HTML entities and odd blanks as a patch has them. Tabs are not guessed here, since
 /// that needs the tree; see [`Mending`].
 pub(super) fn clean(text: &str) -> String {
+    // Some archives put zero-width spaces into long words, to let them wrap.
     let mut text = text.replace("\r\n", "\n").replace('\u{200b}', "");
     // Before the quoting, whose marks may be escaped as well.
     if escaped(&text) {

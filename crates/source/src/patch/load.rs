@@ -86,12 +86,14 @@ fn file(name: &str, bytes: &[u8], lenient: bool) -> Result<(Vec<Patch>, Vec<Stri
     }
     let mut messages = messages(bytes);
     if lenient {
+        // Each body by itself: messages of a thread are quoted to different depths.
         messages.iter_mut().for_each(|message| message.body = lenient::clean(&message.body));
     }
     let (members, notes) = choose(name, messages)?;
     let only = members.len() == 1;
     let patch = |member: Member| {
         let name = match member.number {
+            // A single patch is called as its file; in a series each needs its number.
             _ if only => name.to_owned(),
             Some((number, of)) => format!("{name} {number}/{of}: {}", member.title),
             None => format!("{name}: {}", member.title),

@@ -84,6 +84,7 @@ fn split(bytes: &[u8]) -> Vec<Vec<u8>> {
         let line = if quoted > 0 && line[quoted..].starts_with(b"From ") { &line[1..] } else { line };
         out.last_mut().expect("there is one").extend_from_slice(line);
     }
+    // A separator may have no message after it.
     out.retain(|raw| !raw.trim_ascii().is_empty());
     out
 }
@@ -93,6 +94,7 @@ fn message(raw: &[u8]) -> Option<Message> {
     let subject = mail.headers.get_first_value("Subject").unwrap_or_default();
     let mut body = String::new();
     texts(&mail, &mut body);
+    // Long subjects are folded over several lines.
     Some(Message { subject: subject.split_whitespace().collect::<Vec<_>>().join(" "), body })
 }
 

@@ -69,6 +69,7 @@ impl Patch {
     /// done unasked: the repaired patch is a guess.
     pub fn apply(&self, overlay: &mut Overlay) -> Result<Applied, PatchError> {
         let (files, ignored) = match self.plan(overlay, self.lenient) {
+            // Damaged only if the repaired patch fits; otherwise the first error says more.
             Err(error) if self.may_be_damaged(&error) && self.plan(overlay, true).is_ok() => {
                 return Err(PatchError::Damaged { source: Box::new(error) });
             }
@@ -102,6 +103,7 @@ impl Patch {
         let (mut compiled, mut other) = (Vec::new(), Vec::new());
         for diff in self.diffs(self.lenient)? {
             for name in [&diff.new, &diff.old].into_iter().flatten() {
+                // With a first component such as `a/`, or without.
                 let readable = [strip(name), name].into_iter().find(|name| may_read(name));
                 match readable {
                     Some(name) => compiled.push(name.to_owned()),
@@ -109,6 +111,7 @@ impl Patch {
                 }
             }
         }
+        // The old and the new name are mostly the same.
         other.dedup();
         Ok((compiled, other))
     }

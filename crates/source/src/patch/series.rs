@@ -83,6 +83,7 @@ pub(super) fn choose(file: &str, messages: Vec<Message>) -> Result<(Vec<Member>,
     newest(file, &mut patches, &mut notes);
     // Without numbers, the order of the file is the best there is.
     if patches.iter().all(|(tag, _)| tag.number.is_some()) {
+        // A stable sort: of two with one number, the file's first comes first.
         patches.sort_by_key(|(tag, _)| tag.number);
     }
     let mut members: Vec<Member> = Vec::new();

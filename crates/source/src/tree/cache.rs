@@ -85,6 +85,7 @@ impl Resolver {
     /// [`TreeError::Differs`] names the first file that differs, besides those of [`Resolver::resolve`].
     pub fn verify(&self, name: &str) -> Result<Tree, TreeError> {
         let entry = manifest().entry(name).ok_or_else(|| TreeError::unknown(name))?;
+        // Before the lock, which this takes itself when the tree has to be unpacked.
         let tree = self.named(entry)?;
         let _lock = self.lock(name)?;
         let scratch = self.scratch(name)?;
@@ -174,6 +175,7 @@ impl Resolver {
 fn first_difference(fresh: &Path, cached: &Path) -> io::Result<Option<String>> {
     let (fresh_files, mut cached_files) = (files_below(fresh)?, files_below(cached)?);
     cached_files.retain(|file| file != Path::new(stamp::FILE));
+    // Both lists: a file too many is a difference as well.
     for file in fresh_files.iter().chain(&cached_files) {
         let same = fresh_files.binary_search(file).is_ok()
             && cached_files.binary_search(file).is_ok()
@@ -190,6 +192,7 @@ fn files_below(top: &Path) -> io::Result<Vec<PathBuf>> {
     while let Some(dir) = dirs.pop() {
         for entry in fs::read_dir(dir)? {
             let entry = entry?;
+            // A link to a directory is none here, so that no cycle is followed.
             if entry.file_type()?.is_dir() {
                 dirs.push(entry.path());
             } else {

@@ -43,6 +43,7 @@ impl Origin {
 }
 
 fn git(dir: &Path, args: &[&str]) -> Option<String> {
+    // A failure of git is no error: a tree is as good without its history.
     let output = Command::new("git").arg("-C").arg(dir).args(args).stdin(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -115,6 +115,7 @@ impl Checkout<'_> {
             manifest().unpack.iter().map(String::as_str).partition(|path| path.contains('*'));
         let there = self.says(&[&["ls-tree", "--name-only", commit, "--"], &plain[..]].concat())?;
         let paths: Vec<&str> = there.lines().chain(globs).collect();
+        // `git archive` and not a worktree, which would write to the checkout.
         let mut archive = self
             .git(&[&["archive", "--format=tar", commit, "--"], &paths[..]].concat())
             .stdout(Stdio::piped())

@@ -44,6 +44,7 @@ pub(super) fn unpack(tools: &Tools, entry: &Entry, tarball: &Path, into: &Path) 
         .spawn()
         .map_err(missing(&tools.xz, "xz-utils"))?;
     let tar = Command::new(&tools.tar)
+        // As root, tar would give the files to the users that the archive names.
         .args(["-x", "-f", "-", "--strip-components=1", "--no-same-owner", "--wildcards", "-C"])
         .arg(into)
         .args(manifest().unpack.iter().map(|pattern| format!("{}/{pattern}", entry.top)))
