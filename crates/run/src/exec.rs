@@ -149,6 +149,7 @@ impl<T: Tenant> Shared<T> {
     pub fn shrink(&self, shrinker: usize) {
         for index in 0.. {
             let Some(op) = self.shrinkers.borrow().get(shrinker).and_then(|s| s.ops.get(index).copied()) else { break };
+            // Owners of ops are numbered: tasks first, then shrinkers, then handlers.
             self.execute(limits::TASKS + shrinker, index, op);
         }
     }

@@ -149,6 +149,7 @@ impl Session<KernelC> {
             shared.content.borrow_mut().append(&mut unpoisoned(content));
         }
         let failed = unpoisoned(&run.failed).take();
+        // It has the tenant open, which is closed next.
         drop(run);
         self.shared().tenant.close();
         if let Some(error) = failed {
@@ -245,6 +246,7 @@ impl FreeRun<'_> {
         if finished {
             shared.host.finish();
         }
+        // A thread that dies after this does not die of the task.
         RUNS.set(None);
         lane.abandon();
         unpoisoned(&self.content[task]).append(&mut shared.content.borrow_mut());

@@ -105,6 +105,7 @@ impl<T: Tenant + 'static> Session<T> {
         };
         Ok(Session {
             shared: Rc::new(shared),
+            // Boot and drain run on the first lane.
             lanes: vec![Lane::new()?],
             booted: None,
             boot_result: Rc::new(Cell::new(BootResult::Running)),
@@ -179,6 +180,7 @@ impl<T: Tenant + 'static> Session<T> {
         self.shared.shrinkers.borrow_mut().clone_from(&program.shrinkers);
         self.shared.handlers.borrow_mut().clone_from(&program.handlers);
         let mut ops = self.shared.ops.borrow_mut();
+        // Lists keep their memory from program to program.
         ops.resize_with(program.tasks.len(), Vec::new);
         for (mine, theirs) in ops.iter_mut().zip(&program.tasks) {
             mine.clone_from(theirs);

@@ -188,6 +188,7 @@ impl Turns {
     /// `looking`: it retries for memory, wherever in a round it paused.
     pub fn paused(&mut self, lane: usize, pause: Pause, released: bool, looking: bool) {
         let bit = 1 << lane;
+        // A lane that was preempted within a round of retries frees nothing either, so it still counts as retrying.
         self.retrying = self.retrying & !bit | if looking { bit } else { 0 };
         // A lane rests for one turn of another lane only.
         self.resting = 0;

@@ -40,6 +40,7 @@ pub fn write_whole(beside: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let permissions = PermissionsExt::from_mode(0o666);
     let mut file = tempfile::Builder::new().permissions(permissions).tempfile_in(beside)?;
     file.write_all(bytes)?;
+    // A rename within one file system is atomic.
     file.persist(path)?;
     Ok(())
 }

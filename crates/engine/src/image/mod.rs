@@ -75,6 +75,7 @@ impl ImageError {
             self,
             ImageError::Compile(Compile { .. } | Link(_))
                 | ImageError::Load(LoadError::Image { .. } | LoadError::Unsupported(_))
+                // The worker ended while it loaded or probed the image.
                 | ImageError::Lost(Lost::Ended(_) | Lost::Refused(_))
         )
     }
@@ -134,6 +135,7 @@ impl Image {
             launcher: launcher(spec, &tree, scratch.path()),
             config: spec.config,
             output: scratch.path().join("image.so"),
+            // Not in the overlay, which `write_changed` copies whole.
             scratch: scratch.path().join("build"),
             flags: Vec::new(),
         };
@@ -182,6 +184,7 @@ impl Image {
     pub fn setup(&self, seed: u64, oracles: Oracles) -> Setup {
         Setup {
             image: self.path.clone(),
+            // Reports set the C against the Model.
             name: "C".to_owned(),
             quirks: self.quirks,
             oracles,

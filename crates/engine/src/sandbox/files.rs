@@ -78,6 +78,7 @@ fn rules(read: &[PathBuf], write: &[PathBuf]) -> Result<landlock::RestrictionSta
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(everything)?
         .handle_access(AccessNet::from_all(RULES))?
+        // Abstract sockets and signals to processes outside.
         .scope(Scope::from_all(RULES))?
         .create()?
         .add_rules(path_beneath_rules(read, AccessFs::from_read(RULES)))?

@@ -39,6 +39,7 @@ pub(super) fn compiler() -> Result<(), String> {
 /// A worker's limits. CPU time is none of them, since a worker runs programs for hours; the parent process limits each
 /// program.
 pub(super) fn worker() -> Result<(), String> {
+    // No core file: it would be as large as all Worlds, and findings do not use it.
     let files = (Resource::RLIMIT_NOFILE, WORKER_FILES);
     all(&[(Resource::RLIMIT_CORE, 0), (Resource::RLIMIT_FSIZE, WORKER_FILE), files])
 }

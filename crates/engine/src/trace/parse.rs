@@ -140,6 +140,7 @@ impl Fields<'_> {
             "percpu_alloc_percpu_fail" => Event::Fail(self.asked()?),
             "percpu_free_percpu" => Event::Free(self.pointer("ptr")?),
             "percpu_create_chunk" => Event::Create,
+            // No other name is in `NAMES`.
             _ => Event::Destroy,
         })
     }

@@ -71,6 +71,7 @@ impl Strategy for Pct {
         let due = self.interrupts.last().copied().filter(|(at, _)| *at <= self.passed);
         if let Some((_, which)) = due.filter(|_| handlers > 0) {
             self.interrupts.pop();
+            // Which handlers can start depends on the point, so one is chosen only here.
             return ready.handlers().nth(which as usize % handlers).map(Turn::handler);
         }
         self.change(ready.last());

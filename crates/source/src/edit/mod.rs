@@ -157,6 +157,7 @@ impl Edit {
     /// # Errors
     /// There is no such edit, or it is no variant.
     pub fn variant(name: &str) -> Result<Edit, EditError> {
+        // An error lists variants only, for one was asked for.
         let unknown = || unknown_variant(name);
         let edit = Edit::load(name).map_err(|_| unknown())?;
         if edit.purpose == Purpose::Variant { Ok(edit) } else { Err(unknown()) }

@@ -17,6 +17,7 @@ use super::{Action, Change, EditError, Part};
 /// error.
 pub(super) fn change(edit: &str, text: &str, change: &Change) -> Result<String, EditError> {
     let code = code_mask(text);
+    // In the order of the edit's names, of which a tree has one.
     let found = change.functions().iter().map(|name| (name, definitions(text, &code, name, change.part)));
     let Some((function, parts)) = found.into_iter().find(|(_, parts)| !parts.is_empty()) else {
         let (edit, file) = (edit.to_owned(), change.file.clone());
@@ -87,6 +88,7 @@ fn code_mask(text: &str) -> Vec<Text> {
             (1, Text::Code)
         };
         mask[at..at + length].fill(part);
+        // A directive may be indented.
         line_begins = rest[0] == b'\n' || (line_begins && rest[0].is_ascii_whitespace());
         at += length;
     }

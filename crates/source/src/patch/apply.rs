@@ -102,6 +102,7 @@ fn misfit(lines: &[&str], hunk: &Hunk, (number, of): (usize, usize), likely: usi
     let applied = changes && !new.is_empty() && lines.windows(new.len()).any(there);
 
     let likeness = |start: usize| lines[start..].iter().zip(&old).filter(|(a, b)| same(a, b)).count();
+    // Among places with as many lines in common, the nearest to where the hunk should be.
     let best = (0..lines.len()).max_by_key(|&start| (likeness(start), std::cmp::Reverse(start.abs_diff(likely))));
     let start = best.unwrap_or(0);
     let at = (0..old.len()).find(|&i| lines.get(start + i).is_none_or(|line| !same(line, old[i]))).unwrap_or(0);

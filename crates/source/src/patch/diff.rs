@@ -116,6 +116,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<FileDiff>, Wrong> {
             file.named = true;
             at += 1;
         } else if let Some(file) = files.last_mut() {
+            // Only after both names, since a mail may quote a hunk's header alone.
             if file.named && line.starts_with("@@") {
                 at = hunk(&lines, at, file)?;
                 continue;
@@ -183,6 +184,7 @@ fn hunk(lines: &[&str], at: usize, file: &mut FileDiff) -> Result<usize, Wrong> 
     let mut hunk = Hunk { header: short(header), at: at + 1, start, lines: Vec::new() };
     let count = |what| Wrong::Count { at: at + 1, header: short(header), what };
     let mut next = at + 1;
+    // The counts say where the hunk ends: what follows may look like a line of it.
     while old > 0 || new > 0 {
         let line = *lines.get(next).ok_or_else(|| count("ends before it is complete"))?;
         let text = || format!("{}\n", line.get(1..).unwrap_or_default());
@@ -207,6 +209,7 @@ fn hunk(lines: &[&str], at: usize, file: &mut FileDiff) -> Result<usize, Wrong> 
         next += 1;
     }
     if let Some(line) = lines.get(next) {
+        // The note about the line end may come after the last line, too.
         if line.starts_with('\\') {
             no_line_end(&mut hunk);
             next += 1;

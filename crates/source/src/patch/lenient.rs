@@ -44,6 +44,7 @@ fn marks(line: &str) -> bool {
 /// The text below one level of quoting; lines that are not quoted are the answer and go. None when the diff is not
 /// quoted, or there is none.
 fn unquoted(text: &str) -> Option<String> {
+    // The diff itself is not quoted, so there is nothing to take away.
     if text.lines().any(marks) {
         return None;
     }
@@ -112,6 +113,7 @@ impl Mending {
     pub fn of(patch: &[&str], tree: &[&str]) -> Mending {
         let pairs = patch.iter().zip(tree).filter(|(p, _)| !p.trim().is_empty());
         let known: Vec<(usize, String)> = pairs.map(|(p, t)| (columns(lead(p)), lead(t).to_owned())).collect();
+        // One line that is short by a column shows it for all: they were copied together.
         let short = known.iter().any(|(width, lead)| *width + 1 == columns(lead)) as usize;
         Mending { known, short }
     }

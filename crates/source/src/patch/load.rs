@@ -52,6 +52,7 @@ pub fn parse(name: &str, bytes: &[u8], lenient: bool) -> Result<Series, PatchErr
     if bytes.trim_ascii().is_empty() {
         return Err(wrong("it is empty"));
     }
+    // Text has no NUL: this is an object file or a compressed one.
     if bytes.contains(&0) {
         return Err(wrong("it is binary"));
     }

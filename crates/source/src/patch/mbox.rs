@@ -20,6 +20,7 @@ impl Message {
     /// programs have prefixes of their own.
     pub fn is_reply(&self) -> bool {
         let subject = self.subject.to_ascii_lowercase();
+        // Some mail programs count, as in `Re[2]:`.
         ["re:", "aw:", "fwd:", "fw:", "re["].iter().any(|begin| subject.starts_with(begin))
     }
 
@@ -100,6 +101,7 @@ fn message(raw: &[u8]) -> Option<Message> {
 
 /// The plain texts of a message and its attachments, one after the other. HTML is left out: it repeats the plain text.
 fn texts(mail: &ParsedMail<'_>, out: &mut String) {
+    // A message of several parts has no text of its own.
     if !mail.subparts.is_empty() {
         mail.subparts.iter().for_each(|part| texts(part, out));
         return;
@@ -107,6 +109,7 @@ fn texts(mail: &ParsedMail<'_>, out: &mut String) {
     if !mail.ctype.mimetype.starts_with("text/") || mail.ctype.mimetype == "text/html" {
         return;
     }
+    // A part whose encoding is broken is left out.
     let Ok(text) = mail.get_body() else { return };
     // Encoded bodies keep the CR LF of mail, which transport takes away from others. A CR LF in a plain body is the
     // patch's own and stays, to be reported.

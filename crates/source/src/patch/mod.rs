@@ -75,6 +75,7 @@ impl Patch {
             }
             planned => planned?,
         };
+        // All of it fits: only now is anything written.
         for (file, text) in &files {
             overlay.write(file, text)?;
         }
@@ -178,6 +179,7 @@ impl Patch {
     /// The path leaves the tree, or the diff does something else than change or create a text file.
     fn target(&self, diff: &FileDiff, overlay: &Overlay) -> Result<Target, PatchError> {
         let names: Vec<&str> = [&diff.new, &diff.old].into_iter().flatten().map(String::as_str).collect();
+        // Both names, though only one is used: a patch with such a path is not to be trusted.
         for path in &names {
             let inside = |part| matches!(part, Component::Normal(_));
             if path.is_empty() || path.contains(['\\', '\0']) || !Path::new(path).components().all(inside) {

@@ -23,6 +23,7 @@ pub(super) struct Tag {
 pub(super) fn tag(subject: &str) -> (Tag, String) {
     let mut tag = Tag { version: (1, 0), ..Tag::default() };
     let mut rest = subject.trim();
+    // There may be several, as in `[PATCH 1/2] [mm]`.
     while let Some((inner, behind)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         for word in inner.split([' ', ',', '\t']).filter(|word| !word.is_empty()) {
             read_word(word, &mut tag);
@@ -46,6 +47,7 @@ fn read_word(word: &str, tag: &mut Tag) {
             tag.version = (major, minor);
         }
     }
+    // git pads with zeros when there are ten and more.
     if let Some((number, of)) = word.split_once('/')
         && let (Ok(number), Ok(of)) = (number.parse(), of.parse())
     {

@@ -54,6 +54,7 @@ impl Resolver {
         let cache = if let Some(dir) = set("PERCUSS_CACHE") {
             dir.join("trees")
         } else if is_checkout(root) {
+            // Tests and `cargo run` need no setting, and the trees go away with the checkout.
             root.join("vendor/trees")
         } else if let Some(dir) = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache"))) {
             dir.join("percuss/trees")
@@ -139,6 +140,7 @@ impl Resolver {
                 let mtime = meta.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
                 Ok((tarball, (meta.len(), mtime.unwrap_or_default().as_nanos())))
             }
+            // A directory or a file that cannot be read is as good as none.
             _ => Err(TreeError::NoTarball { name: entry.name.clone(), tarball, package: entry.package.clone() }),
         }
     }
@@ -148,10 +150,12 @@ impl Resolver {
     pub(super) fn lock(&self, name: &str) -> Result<File, TreeError> {
         let made = fs::create_dir_all(&self.cache);
         let file = made.and_then(|()| File::create(self.cache.join(format!(".{name}.lock"))));
+        // Waits while another process unpacks the same tree.
         let file = file.and_then(|file| file.lock().map(|()| file)).map_err(|source| self.unwritable(source))?;
         // Under the lock, no living process has a scratch directory of this name.
         for left in fs::read_dir(&self.cache).into_iter().flatten().flatten() {
             if left.path().is_dir() && left.file_name().to_string_lossy().starts_with(&scratch_prefix(name)) {
+                // Ignore errors: what cannot be removed only takes space.
                 let _ = fs::remove_dir_all(left.path());
             }
         }

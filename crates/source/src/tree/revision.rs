@@ -49,6 +49,7 @@ impl Resolver {
                 fs::rename(&taken, &dir).map_err(|source| self.unwritable(source))?;
             }
         }
+        // A name for reports; with `--always` it is the commit's where there is no tag.
         let describe = git.says(&["describe", "--tags", "--always", "--abbrev=12", &commit]);
         let origin = Origin::Git { describe: describe.unwrap_or_else(|_| commit.clone()), commit };
         Tree::open(&format!("{spec} at {rev}"), dir, origin)
@@ -68,6 +69,7 @@ impl Checkout<'_> {
 
     fn git(&self, args: &[&str]) -> Command {
         let mut git = Command::new("git");
+        // Errors quote git's messages, so they are always in one language.
         git.arg("-C").arg(self.dir).args(args).env("LC_ALL", "C").stdin(Stdio::null());
         git
     }

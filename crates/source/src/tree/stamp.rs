@@ -63,6 +63,7 @@ impl Stamp {
     /// package may have been removed since.
     pub(super) fn matches(&self, dir: &Path, tarball: Option<(u64, u128)>) -> bool {
         self.format == Self::FORMAT
+            // The cheap comparisons come first: the last one reads files.
             && self.unpack == Self::unpack_hash()
             && tarball.is_none_or(|identity| identity == (self.size, self.mtime_ns))
             && self.sha256.iter().all(|(file, hash)| sha256_file(&dir.join(file)).is_ok_and(|found| found == *hash))

@@ -57,6 +57,7 @@ pub(super) fn unpack(tools: &Tools, entry: &Entry, tarball: &Path, into: &Path) 
     // Without a tar, the pipe is closed by now and xz ends by itself.
     let tar = tar.and_then(|tar| tar.wait_with_output().map_err(missing(&tools.tar, "tar")));
     let xz = xz.wait_with_output().map_err(missing(&tools.xz, "xz-utils"));
+    // Both have ended. A tool that is missing explains everything after it.
     let (tar, xz) = (tar?, xz?);
 
     let corrupt = |detail| TreeError::Corrupt { tarball: tarball.to_owned(), detail, package: entry.package.clone() };
