@@ -144,9 +144,9 @@ macro_rules! traits {
             $($(#[doc = $doc])* fn $name(&self $(, $arg: rust_type!($kind))*) $(-> rust_type!($ret))?;)*
         }
 
-        /// A kernel for tests, which implements the services that the test is about. The others give the answer of their
-        /// row, so a new service with an answer breaks no test. The World is no `TestKernel`, because a service that it
-        /// lacks has to be a compile error.
+        /// A kernel for tests, which implements the services that the test is about. The others give the answer of
+        /// their row, so a new service with an answer breaks no test. The World is no `TestKernel`, because a service
+        /// that it lacks has to be a compile error.
         pub trait TestKernel {
             $(test_method! { $(#[doc = $doc])* $name($($arg: $kind),*) $(-> $ret)? $(= $default)? })*
         }

@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-/// A `gfp_t`: allocation flags in the bit numbering of v6.12. An image whose tree numbers them otherwise is refused when
-/// it is loaded, because masks cross between tenants as plain numbers.
+/// A `gfp_t`: allocation flags in the bit numbering of v6.12. An image whose tree numbers them otherwise is refused
+/// when it is loaded, because masks cross between tenants as plain numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, PartialOrd, Ord)]
 pub struct Gfp(pub u32);
 

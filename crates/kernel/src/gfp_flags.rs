@@ -2,8 +2,8 @@
 //! The table of gfp flags: the one place that gives them their bits.
 //!
 //! A row becomes a constant of [`Gfp`](crate::gfp::Gfp) and an entry of `PERCUSS_GFP_FLAGS`, through which an image
-//! reports the value that its tree gives the flag; the two are compared when the image is loaded. Like `services.rs` this
-//! file is also a module of the shim's build scripts, so it holds the macro and nothing else.
+//! reports the value that its tree gives the flag; the two are compared when the image is loaded. Like `services.rs`
+//! this file is also a module of the shim's build scripts, so it holds the macro and nothing else.
 
 /// Calls macro `$callback` with all rows: `$callback! { named { rows } hidden { rows } }`.
 ///

@@ -8,6 +8,7 @@ mod gfp_flags;
 mod services;
 
 pub mod calls;
+mod classes;
 mod context;
 pub mod cursor;
 pub mod digest;

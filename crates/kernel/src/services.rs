@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The table of kernel services: one row is all that the interfaces know of a service.
 //!
-//! A row becomes a method of the [`Kernel`](crate::Kernel) trait, a method of [`TestKernel`](crate::TestKernel), a member
-//! of `struct percuss_services` with its comment, the `extern "C"` function that fills that member, and, where it names
-//! call sites, the macros that record them. This file is also a module of the shim's build scripts, which write the C
-//! headers from it; so it holds the macro and nothing else.
+//! A row becomes a method of the [`Kernel`](crate::Kernel) trait, a method of [`TestKernel`](crate::TestKernel), a
+//! member of `struct percuss_services` with its comment, the `extern "C"` function that fills that member, and, where
+//! it names call sites, the macros that record them. This file is also a module of the shim's build scripts, which
+//! write the C headers from it; so it holds the macro and nothing else.
 //!
-//! To add a service, add its row here, implement it for the World in `crates/world/src/host.rs`, and give it a header below
-//! `shim/include/custom` in which the kernel's name for it calls `PERCUSS(name, arguments)`.
+//! To add a service, add its row here, implement it for the World in `crates/world/src/host.rs`, and give it a header
+//! below `shim/include/custom` in which the kernel's name for it calls `PERCUSS(name, arguments)`.
 //!
 //! `machine` rows are what the image reads from its boot parameters or computes itself; only Rust tenants call them.
 //! `services` rows cross to C. Their form:
@@ -19,13 +19,14 @@
 //!
 //! `[sites: names]`: reports show which line of the tree makes the call. The names are the functions of the shadow
 //! headers through which percpu.c reaches the service; each becomes a macro that notes function, file and line. With no
-//! name after the colon the service is reported with the place of the call before it. `[no site]`: events of the service
-//! keep the place that was noted last.
+//! name after the colon the service is reported with the place of the call before it. `[no site]`: events of the
+//! service keep the place that was noted last.
 //!
-//! `= value` is what a [`TestKernel`](crate::TestKernel) answers that does not care. The World has to implement every row.
+//! `= value` is what a [`TestKernel`](crate::TestKernel) answers that does not care. The World has to implement every
+//! row.
 //!
-//! Kinds of arguments and results. `shim/src/kinds.rs` has the one conversion of each, `shim/generate.rs` its C type, and
-//! `rust_type!` in `calls.rs` its Rust type where that has another name:
+//! Kinds of arguments and results. `shim/src/kinds.rs` has the one conversion of each, `shim/generate.rs` its C type,
+//! and `rust_type!` in `calls.rs` its Rust type where that has another name:
 //!
 //! | kind | Rust | C | meaning |
 //! |---|---|---|---|
@@ -73,8 +74,8 @@ macro_rules! for_each_service {
             services {
                 /// current->flags: the scopes in force as a mask, bit n for scope n of [`Scope`].
                 [no site] fn scopes() -> u32 = 0;
-                /// `memalloc_*_save()`: enters a scope; the result says whether it was in force already, and goes back to
-                /// scope_restore as `old`.
+                /// `memalloc_*_save()`: enters a scope; the result says whether it was in force already, and goes back
+                /// to scope_restore as `old`.
                 [no site] fn scope_save(scope: Scope) -> bool = false;
                 /// `memalloc_*_restore()`: leaves a scope, unless `old` says that it was in force before the save.
                 [no site] fn scope_restore(scope: Scope, old: bool) = ();
@@ -83,8 +84,8 @@ macro_rules! for_each_service {
                 [no site] fn cpu_to_node(cpu: u32) -> u32 = 0;
                 [no site] fn cond_resched() = ();
 
-                /// The number of a lock in allocated memory among those, from 0, in order of first use. An image asks once
-                /// per lock and adds it to its numbers of static locks.
+                /// The number of a lock in allocated memory among those, from 0, in order of first use. An image asks
+                /// once per lock and adds it to its numbers of static locks.
                 [no site] fn name_lock(addr: Addr) -> u32 = 0;
                 [sites: mutex_lock] fn mutex_lock(lock: Lock);
                 /// `mutex_lock_killable()`: false when a fatal signal ended the wait (-EINTR).
@@ -92,29 +93,29 @@ macro_rules! for_each_service {
                 [sites: mutex_unlock] fn mutex_unlock(lock: Lock);
                 /// `spin_lock*()`: the result goes back to spin_unlock as `flags`.
                 [sites: percuss_spin_lock, spin_lock, spin_lock_irq] fn spin_lock(lock: Lock, irq: Irq) -> u64;
-                /// `spin_unlock*()`: `irq` is that of the lock call. `flags` is its result for PERCUSS_IRQ_SAVE, else 0.
-                /// `digest` is that of the state changed since the last release of pcpu_lock, 0 for other locks.
+                /// `spin_unlock*()`: `irq` is that of the lock call. `flags` is its result for PERCUSS_IRQ_SAVE, else
+                /// 0. `digest` is that of the state changed since the last release of pcpu_lock, 0 for other locks.
                 [sites: ] fn spin_unlock(lock: Lock, irq: Irq, flags: u64, digest: u64);
                 /// `lockdep_assert_held()`: the calling task holds the lock.
                 [no site] fn is_held(lock: Lock) -> bool = false;
 
-                /// `kzalloc()`: zeroed metadata, 0 on failure. `size` is in bytes; `gfp` is what percpu.c passes, scopes
-                /// not applied.
+                /// `kzalloc()`: zeroed metadata, 0 on failure. `size` is in bytes; `gfp` is what percpu.c passes,
+                /// scopes not applied.
                 [sites: kzalloc] fn kzalloc(size: u64, gfp: Gfp) -> Addr;
                 /// `__vmalloc()`: as kzalloc, for sizes above a page; `gfp` holds __GFP_ZERO.
                 [sites: __vmalloc] fn vmalloc(size: u64, gfp: Gfp) -> Addr;
                 /// `kvfree()`: gives back what kzalloc or vmalloc returned; NULL is ignored.
                 [sites: kvfree] fn kvfree(addr: Addr);
 
-                /// `alloc_pages_node(node, gfp, 0)`: scopes are not applied to `gfp`. Frame n's struct page is entry n of
-                /// mem_map.
+                /// `alloc_pages_node(node, gfp, 0)`: scopes are not applied to `gfp`. Frame n's struct page is entry n
+                /// of mem_map.
                 [sites: alloc_pages_node] fn alloc_page(node: Node, gfp: Gfp) -> MaybePfn;
                 [sites: __free_page] fn free_page(pfn: Pfn);
 
-                /// `pcpu_get_vm_areas()`: congruent areas for all groups, at the same offsets from each other as `offsets`;
-                /// bytes throughout. The base is where a group at offset 0 stands. The handle is `extra` bytes of zeroed
-                /// memory for the vm_struct array, and goes back to free_vm_areas. `gfp` is GFP_KERNEL when the tree
-                /// passes none.
+                /// `pcpu_get_vm_areas()`: congruent areas for all groups, at the same offsets from each other as
+                /// `offsets`; bytes throughout. The base is where a group at offset 0 stands. The handle is `extra`
+                /// bytes of zeroed memory for the vm_struct array, and goes back to free_vm_areas. `gfp` is GFP_KERNEL
+                /// when the tree passes none.
                 [sites: percuss_get_vm_areas]
                 fn get_vm_areas(offsets: Words, sizes: Words, align: u64, gfp: Gfp, extra: u64) -> Areas;
                 /// `pcpu_free_vm_areas()`: gives back the areas of all groups, and the array that `handle` stands for.
@@ -138,8 +139,8 @@ macro_rules! for_each_service {
 
                 /// `memblock_alloc()`: zeroed metadata at boot, lowest address first; 0 on failure.
                 [no site] fn memblock_alloc(size: u64, align: u64) -> Addr;
-                /// `memblock_alloc_try_nid()` and `memblock_alloc_from()`, which only pcpu_fc_alloc() uses, for unit areas;
-                /// 0 on failure.
+                /// `memblock_alloc_try_nid()` and `memblock_alloc_from()`, which only pcpu_fc_alloc() uses, for unit
+                /// areas; 0 on failure.
                 [no site] fn memblock_alloc_node(size: u64, align: u64, node: Node) -> Addr;
                 [no site] fn memblock_free(addr: Addr, size: u64) = ();
 
@@ -170,8 +171,8 @@ macro_rules! for_each_service {
                 [no site] fn trace_destroy(base_addr: Addr) = ();
                 /// A message to the log, a failed assertion or the end of the program. `args` are the first integers
                 /// among the message's arguments (at most PERCUSS_DIAG_ARGS; %d %i %u %x %o in order, %d sign-extended;
-                /// widths and pointers left out); `text` is the formatted message, for display only. BUG, PANIC and LOUD
-                /// do not return.
+                /// widths and pointers left out); `text` is the formatted message, for display only. BUG, PANIC and
+                /// LOUD do not return.
                 [no site] fn diag(kind: Diag, args: Words, text: Text);
             }
         }

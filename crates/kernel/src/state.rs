@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! An allocator's state in plain data, the same for every tenant: what oracles judge and reports print. Names are those of
-//! the kernel's structs and variables where there is one.
+//! An allocator's state in plain data, the same for every tenant: what oracles judge and reports print. Names are those
+//! of the kernel's structs and variables where there is one.
 
 use crate::Addr;
 
@@ -14,8 +14,9 @@ pub enum Touched {
     Recent,
 }
 
-/// Metadata of a block or of a whole chunk (`struct pcpu_block_md`). Sizes and positions are in bits of the allocation map,
-/// each of which stands for PCPU_MIN_ALLOC_SIZE bytes. The layout is that of the records in `struct percuss_chunk`.
+/// Metadata of a block or of a whole chunk (`struct pcpu_block_md`). Sizes and positions are in bits of the allocation
+/// map, each of which stands for PCPU_MIN_ALLOC_SIZE bytes. The layout is that of the records in `struct
+/// percuss_chunk`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub struct Block {
@@ -110,8 +111,8 @@ impl ChunkState {
     }
 }
 
-/// State outside chunks: variables of percpu.c, `pcpu_stats` from `nr_chunks` to `max_alloc_size`, and the indexes of the
-/// lists that are not for a size. Sizes are in bytes.
+/// State outside chunks: variables of percpu.c, `pcpu_stats` from `nr_chunks` to `max_alloc_size`, and the indexes of
+/// the lists that are not for a size. Sizes are in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Globals {
     pub nr_empty_pop_pages: i32,
@@ -132,8 +133,8 @@ pub struct Globals {
     pub to_depopulate_slot: i32,
 }
 
-/// Globals and chunks. Only `chunks[..used]` is valid; the rest keeps its vectors, so that a copy allocates nothing once the
-/// state has been large.
+/// Globals and chunks. Only `chunks[..used]` is valid; the rest keeps its vectors, so that a copy allocates nothing
+/// once the state has been large.
 #[derive(Clone, Debug, Default)]
 pub struct State {
     pub globals: Globals,

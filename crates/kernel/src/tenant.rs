@@ -8,12 +8,12 @@ use crate::{Addr, ChunkView, Geometry, Globals, Layout, State, Touched};
 /// Order of calls: `boot`, then `save` where it succeeded, then the ops of a program in any order and interleaving; the
 /// next program on the same geometry starts with `restore`, one on another geometry with `boot`. All ops, and `boot`,
 /// run on fibers: each calls the [`Kernel`](crate::Kernel) it was given, whose calls may switch to another fiber, where
-/// the next op starts before this one has ended, or never return. So no method may hold a borrow of its own state across
-/// a kernel call. The methods from `digest_all` on call no kernel function; they are called between two kernel calls,
-/// and never between lock and unlock of pcpu_lock, so they find the state whole.
+/// the next op starts before this one has ended, or never return. So no method may hold a borrow of its own state
+/// across a kernel call. The methods from `digest_all` on call no kernel function; they are called between two kernel
+/// calls, and never between lock and unlock of pcpu_lock, so they find the state whole.
 ///
-/// Addresses are relative to the arena; 0 is NULL. Sizes and alignments are in bytes, exactly as the caller in the kernel
-/// would pass them: the tenant checks them as percpu.c does.
+/// Addresses are relative to the arena; 0 is NULL. Sizes and alignments are in bytes, exactly as the caller in the
+/// kernel would pass them: the tenant checks them as percpu.c does.
 pub trait Tenant {
     /// Name for reports: `C` with the tree, or `Model`.
     ///

@@ -18,8 +18,8 @@ use super::records::{self, boot_params};
 
 type Instance = shim::Instance<Bridge>;
 
-/// An image on a World. All that is known of the tree's allocator passes through here: its calls reach the World through
-/// the bridge, and its state is shown as the vocabulary of percuss-kernel has it.
+/// An image on a World. All that is known of the tree's allocator passes through here: its calls reach the World
+/// through the bridge, and its state is shown as the vocabulary of percuss-kernel has it.
 pub struct KernelC {
     name: String,
     instance: Rc<Instance>,
@@ -55,8 +55,8 @@ impl KernelC {
     pub fn new(image: shim::Image, world: Host, name: String) -> KernelC {
         let bridge = Bridge::new(world);
         let arena = bridge.arena();
-        // SAFETY: the bridge hands out addresses of the World's arena only, which is one mapping that lives as long as the
-        // World, which the bridge owns a share of; nothing but the image keeps data in the ranges handed to it.
+        // SAFETY: the bridge hands out addresses of the World's arena only, which is one mapping that lives as long as
+        // the World, which the bridge owns a share of; nothing but the image keeps data in the ranges handed to it.
         KernelC::of(name, unsafe { Instance::new(image, bridge, arena) })
     }
 
@@ -82,8 +82,8 @@ impl KernelC {
     pub fn join(opened: &Opened, world: Host) -> KernelC {
         let bridge = Bridge::at_base(opened.base, world);
         // SAFETY: the arena is the opening instance's. A thread has the World while it is in a call that touches what
-        // threads share, and the World lets one thread at a time through a lock. Threads that join are run by run_free(),
-        // which closes the instance when all of them are done, and resumes no fiber of theirs after that.
+        // threads share, and the World lets one thread at a time through a lock. Threads that join are run by
+        // run_free(), which closes the instance when all of them are done, and resumes no fiber of theirs after that.
         KernelC::of(opened.name.clone(), unsafe { Instance::join(opened.seat.clone(), bridge) })
     }
 

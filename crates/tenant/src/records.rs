@@ -47,7 +47,8 @@ pub(crate) fn globals(g: &abi::percuss_globals) -> Globals {
     }
 }
 
-/// A chunk of an image as a view; `head` lends the memory of its plain fields, so that nothing is allocated at a release.
+/// A chunk of an image as a view; `head` lends the memory of its plain fields, so that nothing is allocated at a
+/// release.
 pub(crate) fn view<'a>(base: u64, c: &shim::Chunk<'a>, head: &'a mut ChunkState) -> ChunkView<'a> {
     // Everything but the address is the same in both vocabularies; flags are C's integers.
     head.base_addr = shim::relative(base, c.base_addr);

@@ -65,7 +65,8 @@ fn block_2026() {
     let mut rig = Rig::new(&[]);
     rig.feed(&[Event::ScopeSave { scope, old: false }, freeze(false), MUTEX, KERNEL, UNLOCK, thaw]);
     rig.feed(&[Event::ScopeRestore { scope, old: false }]);
-    // The scope covers what the caller allocates. A holder of the mutex without the scope waits for IO into the frozen queue.
+    // The scope covers what the caller allocates. A holder of the mutex without the scope waits for IO into the frozen
+    // queue.
     rig.clean();
     rig.feed(&[Event::Switch { task: 1 }, MUTEX, KERNEL, UNLOCK]);
     let chain = "q_usage_counter(io) --> pcpu_alloc_mutex";
