@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Drives the C compiler and the linker. The library compiles images at run time with it, and build scripts the images that
-//! are linked in; both must give the same image of the same tree.
+//! Drives the C compiler and the linker. The library compiles images at run time with it, and build scripts the images
+//! that are linked in; both must give the same image of the same tree.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};

@@ -6,9 +6,9 @@ use percuss_kernel::Kernel;
 ///
 /// For each service that the image calls, in this order: [`Host::before_release`] where a release of pcpu_lock follows,
 /// [`Host::note_site`] for the services that have call sites, then the method of [`Host::kernel`] with addresses made
-/// relative to [`Host::base`]. All of them run on whatever stack called into the image, may switch to another stack that
-/// calls in again, and may never return: a method must hold no borrow and own no memory across such a switch. A panic in
-/// any of them ends in [`Host::internal_panic`].
+/// relative to [`Host::base`]. All of them run on whatever stack called into the image, may switch to another stack
+/// that calls in again, and may never return: a method must hold no borrow and own no memory across such a switch. A
+/// panic in any of them ends in [`Host::internal_panic`].
 pub trait Host {
     /// The kernel around the image.
     ///

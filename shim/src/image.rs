@@ -201,8 +201,8 @@ unsafe fn copy(src: *const u8, dst: *mut u8, len: usize) {
     }
 }
 
-/// Compares the tree's bits with the World's. A flag that the tree's configuration lacks is 0 in the tree; of those that
-/// percuss knows only __GFP_NOLOCKDEP may be missing, because images are compiled without CONFIG_LOCKDEP.
+/// Compares the tree's bits with the World's. A flag that the tree's configuration lacks is 0 in the tree; of those
+/// that percuss knows only __GFP_NOLOCKDEP may be missing, because images are compiled without CONFIG_LOCKDEP.
 fn check_gfp(facts: &Facts) -> Result<(), LoadError> {
     for ((name, flag), found) in Gfp::FLAGS.iter().copied().zip(facts.gfp) {
         let missing = flag == Gfp::NOLOCKDEP && found == 0;

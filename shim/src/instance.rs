@@ -19,8 +19,8 @@ pub type Boot = abi::percuss_boot;
 pub type Layout = abi::percuss_layout;
 pub type Globals = abi::percuss_globals;
 
-/// Where things are in the host's memory, as absolute addresses. All memory named must stay mapped as long as the instance
-/// is called: the image reaches into it without asking.
+/// Where things are in the host's memory, as absolute addresses. All memory named must stay mapped as long as the
+/// instance is called: the image reaches into it without asking.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Arena {
     /// Array of struct page, [`Facts::page_struct_size`] bytes per frame, zeroed.
@@ -145,8 +145,8 @@ impl<H: Host> Instance<H> {
         unsafe { function!(self.attach)(self.table.0.get()) }
     }
 
-    /// Lets several threads call the image: from here on a host call reaches the host of the thread that makes it, which
-    /// for this thread is [`Instance::host`].
+    /// Lets several threads call the image: from here on a host call reaches the host of the thread that makes it,
+    /// which for this thread is [`Instance::host`].
     pub fn open(&self) -> Seat<H> {
         trampoline::set_mine(self.host.cast());
         // SAFETY: no other thread calls the image yet.
@@ -171,9 +171,9 @@ impl<H: Host> Instance<H> {
     /// a time.
     ///
     /// # Safety
-    /// As for [`Instance::new`], for the arena of the instance that the seat is from. Image code of several threads runs
-    /// at once: the host must keep them apart where the kernel's locks do. Nothing is called after that instance was
-    /// closed.
+    /// As for [`Instance::new`], for the arena of the instance that the seat is from. Image code of several threads
+    /// runs at once: the host must keep them apart where the kernel's locks do. Nothing is called after that instance
+    /// was closed.
     pub unsafe fn join(seat: Seat<H>, host: H) -> Instance<H> {
         let host = Box::into_raw(Box::new(host));
         let member = Some(trampoline::set_mine(host.cast()));
@@ -197,8 +197,8 @@ impl<H: Host> Instance<H> {
 
     /// Where the tree's code is that made the host call now running, or made the last one; None before the first.
     pub fn at(&self) -> Option<CallSite<'_>> {
-        // SAFETY: the table is ours; the image only stores pointers to constants of its own there, which live as long as
-        // it is loaded, and self owns it. The strings are literals.
+        // SAFETY: the table is ours; the image only stores pointers to constants of its own there, which live as long
+        // as it is loaded, and self owns it. The strings are literals.
         unsafe {
             let at = (&raw const (*self.table.0.get()).at).read().as_ref()?;
             let text = |s| std::ffi::CStr::from_ptr(s).to_str().unwrap_or_default();
@@ -311,8 +311,8 @@ impl<H: Host> Instance<H> {
         self.image.restore(&self.saved.borrow());
     }
 
-    /// Back to the unbooted state, with the host attached. [`Instance::boot`] has to be next, and suspended stacks must not
-    /// be resumed.
+    /// Back to the unbooted state, with the host attached. [`Instance::boot`] has to be next, and suspended stacks must
+    /// not be resumed.
     pub fn reset(&self) {
         self.image.restore_pristine();
         // The pristine state is from before the image got its table.

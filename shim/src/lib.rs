@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The compiled percpu allocator of a tree, with a safe interface.
 //!
-//! [`compile()`] makes an image of a kernel tree, [`Image`] is one loaded, and [`Instance`] ties it to a [`Host`], which
-//! plays the kernel around it. Addresses are absolute.
+//! [`compile()`] makes an image of a kernel tree, [`Image`] is one loaded, and [`Instance`] ties it to a [`Host`],
+//! which plays the kernel around it. Addresses are absolute.
 
 pub mod abi;
 pub mod compile;

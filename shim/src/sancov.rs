@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What libFuzzer's tables say of the C. A fuzz target whose C was not instrumented would run blindly without a word, so it
-//! checks here; and what should not count as coverage is taken back here.
+//! What libFuzzer's tables say of the C. A fuzz target whose C was not instrumented would run blindly without a word,
+//! so it checks here; and what should not count as coverage is taken back here.
 
 use crate::image::Image;
 
@@ -67,8 +67,8 @@ impl Image {
     }
 }
 
-/// What instrumented code has counted, C and Rust. A fuzz target notes it before work of its own (a reset, a second tenant)
-/// and puts it back afterwards, so that libFuzzer takes only the program under test for new coverage.
+/// What instrumented code has counted, C and Rust. A fuzz target notes it before work of its own (a reset, a second
+/// tenant) and puts it back afterwards, so that libFuzzer takes only the program under test for new coverage.
 #[derive(Debug, Default)]
 pub struct Counters(Vec<u8>);
 
@@ -96,8 +96,8 @@ impl Counters {
             unsafe extern "C" {
                 fn percuss_counters_put_back(from: *const u8);
             }
-            // SAFETY: all counters were noted, which are as many as there are. They mean nothing to the code that counts:
-            // what another thread counts meanwhile is a number too high or too low.
+            // SAFETY: all counters were noted, which are as many as there are. They mean nothing to the code that
+            // counts: what another thread counts meanwhile is a number too high or too low.
             unsafe { percuss_counters_put_back(self.0.as_ptr()) };
         }
     }
@@ -124,9 +124,9 @@ impl Counters {
     }
 }
 
-/// Has `report` called with the kind of report when a sanitizer finds something in a program with a linked image, before
-/// the sanitizer prints its report and ends the process. `report` may be called in the middle of anything, so it should
-/// only note the kind and write what it has.
+/// Has `report` called with the kind of report when a sanitizer finds something in a program with a linked image,
+/// before the sanitizer prints its report and ends the process. `report` may be called in the middle of anything, so it
+/// should only note the kind and write what it has.
 pub fn on_sanitizer_report(report: fn(&str)) {
     #[cfg(percuss_static)]
     {

@@ -18,14 +18,15 @@ thread_local! {
     static MINE: Cell<*mut c_void> = const { Cell::new(std::ptr::null_mut()) };
 }
 
-/// Makes `host` the one that calls from this thread reach while several threads call an image; null makes it none. Returns
-/// the one before it.
+/// Makes `host` the one that calls from this thread reach while several threads call an image; null makes it none.
+/// Returns the one before it.
 pub(crate) fn set_mine(host: *mut c_void) -> *mut c_void {
     MINE.replace(host)
 }
 
-/// Runs `f` on the host that `ctx` points to, or on this thread's where `ctx` is null, which it is while several threads
-/// call the image. A panic becomes [`Host::internal_panic`], because unwinding through frames of C is undefined.
+/// Runs `f` on the host that `ctx` points to, or on this thread's where `ctx` is null, which it is while several
+/// threads call the image. A panic becomes [`Host::internal_panic`], because unwinding through frames of C is
+/// undefined.
 ///
 /// # Safety
 /// `ctx` is the pointer to the `H` that [`table`] was given, alive and only ever borrowed shared; or null, and what
