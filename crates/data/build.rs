@@ -21,6 +21,7 @@ const FILES: &[&str] = &["known-races.toml", "vendor/manifest.toml"];
 
 fn main() -> io::Result<()> {
     let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    // Cargo runs this in `crates/data`.
     let root = here.ancestors().nth(2).expect("a crate of the repository").to_path_buf();
     let mut paths: Vec<PathBuf> = FILES.iter().map(|file| root.join(file)).collect();
     for (folder, ending) in FOLDERS {

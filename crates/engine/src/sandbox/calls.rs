@@ -100,6 +100,7 @@ pub(super) fn no_writes() -> Result<(), String> {
         let write = |mode: i32| {
             // The access mode is a number in two bits and not a flag for each, so both writing modes are compared.
             let masked = SeccompCmpOp::MaskedEq(libc::O_ACCMODE as u64);
+            // Flags are an `int`: the upper half of the register is not looked at by the kernel either.
             let condition = SeccompCondition::new(*flags, SeccompCmpArgLen::Dword, masked, mode as u64);
             condition.and_then(|condition| SeccompRule::new(vec![condition]))
         };

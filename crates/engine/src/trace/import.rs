@@ -61,6 +61,7 @@ impl Trace {
                 Event::Fail(_) | Event::Create | Event::Destroy => false,
             });
         }
+        // In the trace's order again.
         freed.reverse();
         freed
     }

@@ -102,6 +102,7 @@ impl FromStr for Trace {
             }
             let Some((head, name, fields)) = event(line) else { continue };
             let fields = Fields { line: i + 1, event: name, text: fields };
+            // The CPU stands before the event's name, in a part that trace options change.
             let cpu = fields.cpu(head)?;
             trace.records.push(Record { cpu, event: fields.event(&mut trace.unknown)? });
         }
