@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What schedules cost: a switch of fibers, a scheduling point at which no other task goes on, and programs of several
 //! tasks in lockstep. `cargo bench --bench schedule` prints divan's table, then the ratio that docs/speed.md speaks of,
-//! measured in turns so that a slow machine is slow for all of them. `-- scaling` measures campaigns with one job and two,
-//! which says something on an idle machine only.
+//! measured in turns so that a slow machine is slow for all of them. `-- scaling` measures campaigns with one job and
+//! two, which says something on an idle machine only.
 
 use std::time::{Duration, Instant};
 
@@ -16,17 +16,19 @@ use percuss::tree::{Tree, find_checkout};
 use percuss::world::fiber::{Fiber, Pause, pause};
 use percuss::world::{Host, World};
 
-/// Things done in one go, so that a clock can see them.
+/// Repetitions in one measurement: a single switch takes less than the clock can tell.
 const MANY: usize = 1000;
-/// Ops of a program, and tasks that share them.
+/// Ops of a program, and the tasks that share them. One task runs the same ops, so that the ratio is the cost of
+/// switching alone.
 const OPS: usize = 64;
 const TASKS: usize = 4;
-/// Programs, and turns of which the least time counts.
+/// Programs, and turns in which each is measured once. The least time counts, because interruptions only ever add.
 const PROGRAMS: usize = 64;
 const TURNS: usize = 20;
-/// How much dearer several tasks may be.
+/// How many times as long as one task several tasks may take. docs/speed.md states this goal.
 const GOAL: f64 = 1.3;
-/// Programs of a campaign, campaigns of which the shortest counts, and how much faster two jobs are to be.
+/// Programs of a campaign, campaigns of which the shortest counts, and how many times as fast two jobs should be as
+/// one. A campaign has to be long enough that starting the workers does not matter.
 const CAMPAIGN: u64 = 8192;
 const ROUNDS: usize = 3;
 const FASTER: f64 = 1.9;
@@ -46,10 +48,11 @@ fn main() {
     }
 }
 
-/// To a fiber and back again.
+/// A switch to a fiber and back again, which every turn of a task costs.
 #[divan::bench]
 fn switch_there_and_back(bencher: Bencher<'_, '_>) {
     let mut fiber = Fiber::new().expect("memory");
+    // The fiber does nothing but hand back, so that two switches are all that is timed.
     fiber.start(|| {
         loop {
             pause(Pause::Yielded);
@@ -62,10 +65,11 @@ fn switch_there_and_back(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// A scheduling point that is not the end of a turn.
+/// A scheduling point that is not the end of a turn. There are hundreds in a program, so this has to be next to free.
 #[divan::bench]
 fn point(bencher: Bencher<'_, '_>) {
     let host = Host::new(World::new(0).expect("memory"));
+    // A turn without an end: no point is the last one, and none switches.
     host.grant(Host::NO_END);
     bencher.counter(ItemsCount::new(MANY)).bench_local(|| {
         for _ in 0..MANY {
@@ -81,6 +85,7 @@ fn kinds(index: u64, ops: &[Op]) -> [Program; 3] {
     let tasks: Vec<Vec<Op>> = (0..TASKS).map(|t| ops.iter().skip(t).step_by(TASKS).copied().collect()).collect();
     let schedule = (0..OPS).map(|i| Turn::op(i % TASKS)).collect();
     let turns = Program { tasks, schedule, ..Program::default() };
+    // Turns of 1 to 16 points, most of them short, drawn from the index so that each run measures the same programs.
     let mut rng = Rng::new(1, index);
     let schedule = (0..OPS * 2).map(|_| Turn::points(rng.below(TASKS as u32) as usize, rng.log_range(1, 16))).collect();
     [one, turns.clone(), Program { schedule, ..turns }]
@@ -88,9 +93,11 @@ fn kinds(index: u64, ops: &[Op]) -> [Program; 3] {
 
 fn programs() -> Vec<[Program; 3]> {
     let mut generator = Generator::new(1);
+    // Only ops that mean the same in every task: locks or contexts cannot be dealt out to four tasks one by one.
     let plain = |op: &Op| matches!(op, Op::Alloc { .. } | Op::Free { .. } | Op::Balance);
     let ops = |p: &Program| p.tasks.iter().flatten().filter(|op| plain(op)).copied().take(OPS).collect::<Vec<Op>>();
     let long = (0..).map(|i| (i, ops(&generator.program(i)))).filter(|(_, ops)| ops.len() == OPS);
+    // Dealing ops out to tasks can break the contract. Repairing one of the three would make it another program.
     let legal = |programs: &[Program; 3]| programs.iter().all(Program::is_repaired);
     long.map(|(i, ops)| kinds(i, &ops)).filter(legal).take(PROGRAMS).collect()
 }
@@ -105,6 +112,7 @@ fn scaling() {
     setup.worker = Some(env!("CARGO_BIN_EXE_percuss").into());
     let mut least = [Duration::MAX; 2];
     for _ in 0..ROUNDS {
+        // One job and two in turns, so that the machine is the same for both.
         for (jobs, least) in (1..).zip(&mut least) {
             let start = Instant::now();
             generated(&setup, Extent::Programs(CAMPAIGN), jobs, &Progress::default()).expect("workers");
@@ -125,6 +133,7 @@ fn summary() {
     let mut examiner = Examiner::new(session, facts, image.quirks, Oracles::default()).expect("memory");
     let programs = programs();
     let mut least = vec![[Duration::MAX; 3]; programs.len()];
+    // In turns, so that a slow phase of the machine falls on all kinds alike and leaves the ratio as it is.
     for _ in 0..TURNS {
         for (programs, least) in programs.iter().zip(&mut least) {
             for (program, least) in programs.iter().zip(least) {

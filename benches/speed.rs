@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What a program of 64 ops costs, from the bare allocator to lockstep under every oracle. `cargo bench --bench speed`
 //! prints divan's table, then the ratios that docs/speed.md speaks of, measured in turns so that a slow machine is slow
-//! for all of them. `cargo bench --bench speed -- summary` prints the ratios alone, and `-- profile lockstep 4` runs one part
-//! at one number of CPUs for a while, for a profiler.
+//! for all of them. `cargo bench --bench speed -- summary` prints the ratios alone, and `-- profile lockstep 4` runs
+//! one part at one number of CPUs for a while, for a profiler.
 
 #[path = "speed/fixture.rs"]
 mod fixture;
@@ -45,10 +45,12 @@ fn profile(part: &str, cpus: u32) {
     };
     let start = std::time::Instant::now();
     let mut n = 0;
+    // Five seconds give a profiler that samples a thousand times a second enough to see single functions.
     while start.elapsed().as_secs() < 5 {
         run(&mut fixture, n);
         n += 1;
     }
+    // The number tells whether two profiles saw as much work.
     println!("{n} programs");
 }
 

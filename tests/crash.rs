@@ -91,5 +91,6 @@ fn endless_recursion() {
 
 #[test]
 fn an_endless_loop() {
+    // The loop has no scheduling point, so nothing inside the worker can end it: the parent's limit on time does.
     check("crash-loop", 2, HANGING, "percuss: the allocator does not return");
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Every edit of bugs/ has its place in every tree it names; wrong ones say what is wrong.
+//!
+//! An edit finds its place by text. A new point release can move that text away or double it, which these tests notice
+//! before a user does.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +15,7 @@ fn checkout() -> std::path::PathBuf {
     find_checkout().expect("tests run in the checkout")
 }
 
-/// A named tree, or a line that says why not.
+/// A named tree; None when its package is not installed, after printing why the test is skipped. Any other error fails.
 fn named(name: &str) -> Option<Tree> {
     match Tree::resolve(name, &checkout()) {
         Err(TreeError::NoTarball { package, .. }) => {
@@ -23,7 +26,8 @@ fn named(name: &str) -> Option<Tree> {
     }
 }
 
-/// A tree of our own words, with one function in mm/percpu.c.
+/// A tree of our own words, with one function in mm/percpu.c that has two equal statements: an anchor of one of them is
+/// ambiguous.
 fn small(dir: &Path) -> Tree {
     for file in manifest().required.iter().chain(&manifest().allocator) {
         let path = dir.join(file);
@@ -47,6 +51,7 @@ fn edit(changes: &str) -> Edit {
 
 #[test]
 fn the_table_is_the_directory() {
+    // The table of edits is made at build time; a file that is not in it could not be named on the command line.
     let bugs = checkout().join("bugs");
     assert!(fs::read_dir(&bugs).unwrap().all(|entry| entry.unwrap().path().is_dir()), "each edit has a purpose");
     let folders = fs::read_dir(&bugs).unwrap().map(|entry| entry.unwrap().path());
@@ -60,7 +65,7 @@ fn every_edit_is_complete_and_small() {
     for (edit, name) in Edit::all().unwrap().iter().zip(names()) {
         assert_eq!(edit.name, name);
         let prefix = match edit.purpose {
-            // What never was a kernel's bug has a name for a number.
+            // A bug that no kernel ever had is named after what it does; the others have a number.
             Purpose::Seeded if edit.upstream.is_none() && !name.starts_with('B') => "",
             Purpose::Seeded => "B",
             Purpose::Fix => "fix-B",
@@ -73,7 +78,7 @@ fn every_edit_is_complete_and_small() {
         assert!(edit.story.trim().len() > edit.title.len(), "{name} tells no story");
         assert!(edit.trees.iter().all(|tree| manifest().entry(tree).is_some()), "{name} names an unknown tree");
         for change in &edit.changes {
-            // One statement at most: one semicolon, or none when it is part of one.
+            // One statement at most: an edit that replaces more copies more of the kernel's text than it needs.
             let statements = change.anchor.trim().matches(';').count();
             assert!(statements <= 1 && !change.anchor.contains(['{', '}']), "{name}: `{}`", change.anchor);
             assert!(change.file.starts_with("mm/percpu"), "{name} changes {}", change.file);
@@ -96,6 +101,7 @@ fn every_edit_applies_to_every_tree_it_names() {
             for (file, _) in &tree.files {
                 let before = below.read(file).unwrap();
                 let after = overlay.read(file).unwrap();
+                // Line numbers in reports of an edited tree are then those of the tree.
                 assert_eq!(before.lines().count(), after.lines().count(), "{} moves lines of {file}", edit.name);
                 let changed: Vec<_> = before.lines().zip(after.lines()).filter(|(old, new)| old != new).collect();
                 let ours = edit.changes.iter().any(|change| change.file == *file);
@@ -107,9 +113,9 @@ fn every_edit_applies_to_every_tree_it_names() {
     }
 }
 
-/// Edits go one after the other into one overlay, as long as each still finds its place.
 #[test]
 fn edits_combine() {
+    // Edits go one after the other into one overlay, as long as each still finds its place.
     let Some(tree) = named("6.12") else { return };
     let temp = tempfile::tempdir().unwrap();
     let edits = ["B01", "B11", "fix-B24", "fix-B50"].map(|name| Edit::load(name).unwrap());
@@ -124,9 +130,9 @@ fn edits_combine() {
     assert!(error.to_string().contains("pcpu_alloc_noprof() has 0 of `is_atomic ="), "{error}");
 }
 
-/// An edit of a variant brings it along, once.
 #[test]
 fn edits_have_bases() {
+    // An edit of a variant brings the variant along, and only once when it is named as well.
     let Some(tree) = named("6.12") else { return };
     let applied = |names: &[&str]| {
         let temp = tempfile::tempdir().unwrap();
@@ -152,6 +158,7 @@ fn edits_have_bases() {
 fn wrong_edits_say_so_and_change_nothing() {
     let temp = tempfile::tempdir().unwrap();
     let tree = small(&temp.path().join("tree"));
+    // The first edit of each pair is good: it must not be written when the second is refused.
     let first =
         "[[edit]]\nfile = 'mm/percpu.c'\nfunction = 'f'\nanchor = 'return a;'\naction = 'before'\ntext = 'a = 0;'\n";
     let cases = [

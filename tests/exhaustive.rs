@@ -15,7 +15,7 @@ use percuss::run::strategy::Exhaustive;
 /// for a test.
 const PREEMPTIONS: u32 = 2;
 
-/// Runs every schedule of a program of corpora/schedules on an image and the Model, and returns how many there are.
+/// Runs every schedule of a program of corpora/exhaustive on an image and the Model, and returns how many there are.
 /// Panics at a finding without a quirk.
 fn all(tree: &str, name: &str) -> u64 {
     let image = Image::build(&ImageSpec { tree: tree.into(), ..ImageSpec::default() }).unwrap();

@@ -65,6 +65,7 @@ fn check(jobs: &str, out: &std::path::Path) -> Vec<String> {
 
 #[test]
 fn the_same_whatever_happens() {
+    // One run is compared with others that have more workers, or lose some on the way, byte for byte but for the time.
     if tree().is_none() {
         return;
     }

@@ -142,6 +142,8 @@ fn b15_is_known_on_6_12_only() {
 
 #[test]
 fn b24_in_five_ops() {
+    // The smallest program known for B24. The finding is the failure of the last op, so any other op would be a wrong
+    // report.
     if !common::has_trees() {
         return;
     }
@@ -163,6 +165,7 @@ fn b24_in_five_ops() {
 
 #[test]
 fn b36_is_known_on_6_1_only() {
+    // 6.12 has the fix of B36. The program must be silent there, and on 6.1 with our edit that does the same.
     if !common::has_trees() {
         return;
     }

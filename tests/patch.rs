@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Applying patches to a tree of our own words.
+//! Applying patches to a tree of our own words, in the forms in which patches reach a developer: plain diffs, git's,
+//! mails, threads of a list, and text that was copied from an archive.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -138,6 +139,7 @@ fn bad_patches() {
         let (temp, mut overlay) = bench();
         let path = temp.path().join("p");
         fs::write(&path, &patch).unwrap();
+        // A refused patch must leave the tree and the overlay alone, or the next command checks half of it.
         let before = everything(temp.path());
         let error = apply_file(&path, false, &mut overlay).unwrap_err().to_string();
         assert!(error.contains(message), "{error}\n--- for\n{patch}");
@@ -147,6 +149,7 @@ fn bad_patches() {
     let (temp, mut overlay) = bench();
     let error = apply_file(&temp.path().join("none"), false, &mut overlay).unwrap_err();
     assert!(matches!(error, PatchError::Read { .. }));
+    // A sparse file, which takes no space on the disk.
     let zeros = temp.path().join("zeros");
     fs::File::create(&zeros).unwrap().set_len(100 << 20).unwrap();
     let error = apply_file(&zeros, false, &mut overlay).unwrap_err().to_string();
@@ -166,7 +169,6 @@ fn everything(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     all
 }
 
-/// A message as a mailing list's archive serves it.
 fn mail(subject: &str, body: &str) -> String {
     format!(
         "From mboxrd@z Thu Jan  1 00:00:00 1970\nReceived: by x\n\twith y; z\nFrom: A <a@example.invalid>\n\
@@ -185,9 +187,11 @@ fn a_thread_from_a_list() {
     let quoted = percpu(30).lines().map(|l| format!("> {l}\n")).collect::<String>();
     let qp = mail("[PATCH v2\n 1/3] =?utf-8?q?one_caf=C3=A9?=", &percpu(10).replace("LINE 10", "=4CINE 1=\n0"))
         .replace("8bit", "quoted-printable");
+    // Base64, with lines that end in CR LF, as some mail servers make of a patch.
     let base64 = "ZGlmZiAtLWdpdCBhL21tL3BlcmNwdS5jIGIvbW0vcGVyY3B1LmMNCi0tLSBhL21tL3BlcmNwdS5jDQorKysgYi9tbS9wZXJj\n\
                   cHUuYw0KQEAgLTIwICsyMCBAQA0KLWxpbmUgMjANCitMSU5FIDIwDQo=\n";
     let base64 = mail("[PATCH v2 2/3] two", base64).replace("8bit", "base64").replace("\n-- \n2.39.5\n", "");
+    // Out of order, with replies that quote the patches and an older version, as a list's archive gives a thread.
     let thread = [
         mail("[PATCH v2 0/3] cover", ">From here on\n"),
         mail("Re: [PATCH v2 1/3] one", &quoted),
@@ -224,7 +228,8 @@ fn files_that_are_not_compiled_are_left_alone() {
     assert!(!overlay.dir.join("Documentation").exists());
 }
 
-/// A tree whose lines have tabs, and a patch of it.
+/// A tree whose lines have tabs, and a patch of it. Tabs, quotes and angle brackets are what archives and mail programs
+/// damage.
 fn with_tabs() -> (TempDir, Overlay, String) {
     let (temp, overlay) = bench();
     let tabbed: String = (1..=40).map(|n| format!("\tline(p->a{n} && \"x\");\n")).collect();
@@ -234,12 +239,12 @@ fn with_tabs() -> (TempDir, Overlay, String) {
     (temp, overlay, patch.to_owned())
 }
 
-/// What an archive or a mail program does to a text.
 type Damage = Box<dyn Fn(&str) -> String>;
 
 #[test]
 fn damaged_patches() {
     let spaces = |text: &str| text.replace('\t', "        ");
+    // A terminal expands tabs to columns, and the sign in the first column takes one of the eight.
     let columns = |text: &str| text.replace("\t\t", "               ").replace('\t', "       ");
     let html = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
     let quote = |text: &str| text.lines().map(|line| format!("> {line}\n")).collect::<String>();
@@ -271,6 +276,8 @@ fn damaged_patches() {
 
 #[test]
 fn lenient_is_not_careless() {
+    // Leniency forgives white space and quoting. A line that says something else must still be refused, and without
+    // advice to try --patch-lenient.
     let (_temp, mut overlay, patch) = with_tabs();
     let other = patch.replace("a7", "b7");
     let error = Patch::new("p", &other, true).apply(&mut overlay).unwrap_err().to_string();

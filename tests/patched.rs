@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Two images against each other in one process: an image and itself never part, an edit is found, and a known bug that is
-//! fixed is accounted for.
+//! Two images against each other in one process: an image and itself never part, an edit is found, and a known bug that
+//! is fixed is accounted for.
 
 mod common;
 
@@ -11,6 +11,7 @@ use percuss::image::{Image, ImageSpec};
 use percuss::program::{Generator, Program};
 use percuss_shim as shim;
 
+/// Two images of the 6.12 tree, without and with edits, ready to be compared. None without the tree.
 fn pair(edits: &[&str]) -> Option<Pair> {
     common::tree()?;
     let edits = edits.iter().map(|e| (*e).to_owned()).collect();
@@ -20,12 +21,12 @@ fn pair(edits: &[&str]) -> Option<Pair> {
     Some(Pair::of(before, after).expect("memory"))
 }
 
-/// The target's seeds, then generated programs.
 fn programs(generated: u64) -> impl Iterator<Item = Program> {
     let target = TARGETS.iter().find(|t| t.name == "patched").expect("a target");
     let seeds = corpus::seeds(&common::checkout().join("corpora").join(target.name)).expect("a corpus");
     let seeds = seeds.into_iter().map(|path| target.program(&fs::read(path).expect("a seed")).expect("a program"));
     let mut generator = Generator::new(5);
+    // Seeds first: they are the shortest way to most differences.
     seeds.chain((0..generated).map(move |i| generator.program(i))).filter(worthwhile)
 }
 
@@ -59,9 +60,9 @@ fn an_edit_is_found() {
     assert_eq!(same.findings[0].title, crash.findings[0].title);
 }
 
-/// A write beside the area is no event: an oracle sees it, on the patched image alone.
 #[test]
 fn what_an_oracle_says_of_one_is_a_difference() {
+    // A write beside the area is no event, so the two logs are equal: only an oracle on the patched image sees it.
     let Some(mut pair) = pair(&["stray-edge"]) else { return };
     let crash = found(&mut pair).expect("a difference");
     assert_eq!(crash.findings[0].oracle.name(), "content", "{}", crash.report());
@@ -74,14 +75,15 @@ fn a_fix_is_accounted_for() {
     let mut accounted = 0;
     for program in programs(200) {
         let agreement = pair.run(&program).unwrap_or_else(|crash| panic!("{}\n{program}", crash.report()));
+        // Not every program reaches the fix, so most simply agree.
         accounted += u32::from(agreement == Agreement::Accounted);
     }
     assert!(accounted > 0, "no program shows B24");
 }
 
-/// A bug beside a fix is not taken for a part of it.
 #[test]
 fn an_edit_beside_a_fix_is_found() {
+    // What a known fix accounts for must not extend to a bug that comes with it in the same patch.
     let Some(mut pair) = pair(&["fix-B24", "B33a"]) else { return };
     assert!(found(&mut pair).is_some());
 }

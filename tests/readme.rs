@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The documents are true: commands, flags, exit codes, output, links, lists and the files they name.
+//!
+//! A reader tries the commands of the README first. Whatever a test can compare with the program is compared here, so
+//! that a page cannot grow old without a failure.
 
 mod common;
 
@@ -8,7 +11,6 @@ use std::path::{Path, PathBuf};
 
 use common::{checkout, percuss};
 
-/// The page with the story of one known finding.
 const REPORTS: &str = "docs/reports.md";
 
 fn read(page: &str) -> String {
@@ -23,20 +25,21 @@ fn pages() -> Vec<String> {
     pages
 }
 
-/// Blocks of one language, in order, each with its place in the text.
+/// The fenced blocks of one language in order, each with its position in the text, so that a command can be matched
+/// with the output that stands after it.
 fn blocks<'t>(text: &'t str, language: &str) -> Vec<(usize, &'t str)> {
     let fence = format!("```{language}\n");
     let found = text.match_indices(&fence).map(|(at, _)| at + fence.len());
     found.map(|at| (at, &text[at..at + text[at..].find("```").unwrap()])).collect()
 }
 
-/// The text between the two comments of a generated part.
+/// The text between the two comments that enclose a generated or compared part of a page.
 fn part<'t>(text: &'t str, name: &str) -> &'t str {
     let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
     text.split(&begin).nth(1).unwrap().split(&end).next().unwrap()
 }
 
-/// The command of a page whose line contains this text, and the output that follows it.
+/// The words of the command in the first shell block that contains this text, and the next block of output after it.
 fn shown<'t>(text: &'t str, command: &str) -> (Vec<&'t str>, &'t str) {
     let (at, line) = blocks(text, "sh").into_iter().find(|(_, block)| block.contains(command)).unwrap();
     let output = blocks(text, "text").into_iter().find(|(place, _)| *place > at).unwrap().1;
@@ -119,6 +122,7 @@ fn commands_exist() {
             assert!(wrong.is_none(), "{page}: {}", wrong.unwrap_or_default());
         }
     }
+    // Pages whose blocks are no longer found would pass without being read.
     assert!(commands >= 50, "{commands}");
 }
 
@@ -132,7 +136,7 @@ fn exit_codes() {
     assert_eq!(listed.join(", "), said);
 }
 
-/// The default tree, if it is the version whose output the pages show.
+/// The default tree, but only in the version whose output the pages show: line numbers and hashes of another differ.
 fn shown_tree() -> Option<percuss::tree::Tree> {
     let tree = common::tree()?;
     if !read(REPORTS).contains(&tree.version) {
@@ -169,6 +173,7 @@ fn the_new_finding_is_real() {
     run.current_dir(scratch.path());
     let real = common::run(run);
     assert_eq!(real.code, 1, "{}", real.err);
+    // A part of the output, since the times in the rest differ from run to run.
     assert!(real.out.contains(output), "README.md shows\n{output}\nbut the command prints\n{}", real.out);
 }
 
@@ -190,7 +195,8 @@ fn links_lead_somewhere() {
     assert!(seen >= 50, "{seen}");
 }
 
-/// Paths in backquotes that begin in a folder of the repository. A name in capitals stands for any.
+/// Paths in backquotes that begin in a folder of the repository. A name in capitals stands for any, and a pattern for
+/// many, so neither is a file.
 fn named_files(text: &str) -> Vec<&str> {
     let parts = ["crates/", "shim/", "src/", "tests/", "docs/", "corpora/", "bugs/", "scripts/", "fuzz/", "coverage/"];
     let quoted = text.split('`').skip(1).step_by(2).map(|q| q.split([' ', ':']).next().unwrap());
@@ -198,7 +204,7 @@ fn named_files(text: &str) -> Vec<&str> {
     quoted.filter(|q| parts.iter().any(|p| q.starts_with(p))).filter(fixed).collect()
 }
 
-/// What fuzzing and reports write is named, too, and only there after a run.
+/// Paths that the pages name but that exist only after fuzzing or a campaign has written them.
 const WRITTEN: [&str; 2] = ["fuzz/artifacts/", "fuzz/findings"];
 
 #[test]
@@ -215,9 +221,10 @@ fn named_files_exist() {
     }
 }
 
-/// `PERCUSS_BLESS=1` puts the list there.
 #[test]
 fn not_modelled_is_the_shims_list() {
+    // `PERCUSS_BLESS=1` writes the list to the page. It is wrapped at the width of the other lines, so that a change
+    // shows as a small diff.
     let page = "docs/limits.md";
     let text = read(page);
     let mut list = String::new();

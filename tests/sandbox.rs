@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Foreign code is confined, when it is compiled and when it runs. Each test patches a tree so that it tries something that the
-//! sandbox has to refuse.
+//! Foreign code is confined, when it is compiled and when it runs. Each test patches a tree so that it tries something
+//! that the sandbox has to refuse.
 
 mod common;
 
@@ -11,7 +11,7 @@ use std::process::Stdio;
 use common::{Done, command, percuss, run, tree};
 use serde_json::Value;
 
-/// What is in force on this system, and what is not.
+/// What confines images on this system, and what cannot be enforced here, as `percuss tree` reports it.
 fn confinement() -> (String, String) {
     let done = percuss(&["tree", "--format", "json"]);
     assert_eq!(done.code, 0, "{}", done.err);
@@ -19,7 +19,8 @@ fn confinement() -> (String, String) {
     (value["confinement"]["done"].to_string(), value["confinement"]["missing"].to_string())
 }
 
-/// True when the system has what the test needs; else the reason is printed.
+/// True when the kernel and the container have what the test needs; otherwise the reason for skipping is printed.
+/// Containers often forbid Landlock or namespaces.
 fn needs(what: &str) -> bool {
     let (done, missing) = confinement();
     if !done.contains(what) {
@@ -28,7 +29,8 @@ fn needs(what: &str) -> bool {
     done.contains(what)
 }
 
-/// A patch that puts a line of our own in front of the first line of mm/percpu.c that has `anchor`.
+/// A patch that puts a line of our own in front of the first line of mm/percpu.c that has `anchor`, made while the test
+/// runs, so that no kernel text stands here. None without a tree.
 fn patch(dir: &Path, anchor: &str, line: &str) -> Option<PathBuf> {
     let before = fs::read_to_string(tree()?.path("mm/percpu.c")).unwrap();
     let at = before.lines().position(|l| l.contains(anchor)).unwrap_or_else(|| panic!("no {anchor}"));
@@ -50,6 +52,7 @@ fn check(dir: &Path, patch: &Path, tmp: &Path) -> Done {
 
 #[test]
 fn a_tree_cannot_read_what_is_not_its_own() {
+    // The compiler quotes lines of what it includes in its messages, so an #include of any file would print it.
     if tree().is_none() || !needs("Landlock: no files outside of the scratch directory") {
         return;
     }
@@ -66,7 +69,8 @@ fn a_tree_cannot_read_what_is_not_its_own() {
     }
 }
 
-/// The anchor is a statement that every allocation runs.
+/// An anchor that is a statement of the allocator which every allocation runs, so that the line before it runs in the
+/// first program.
 const EVERY: &str = "gfp = current_gfp_context(gfp);";
 
 #[test]
@@ -76,6 +80,7 @@ fn an_image_cannot_write_files() {
     let line = format!("{{ extern int open(const char *, int, ...); open(\"{}\", 0101, 0666); }}", target.display());
     let Some(patch) = patch(dir.path(), EVERY, &line) else { return };
     let done = check(dir.path(), &patch, dir.path());
+    // Whatever is in force here, the file must not be there; what is reported depends on it.
     assert!(!target.exists(), "a file was written: {}", done.out);
     if needs("seccomp: no file is opened for writing") {
         assert_eq!(done.code, 1, "{}{}", done.out, done.err);
@@ -101,9 +106,9 @@ fn an_image_cannot_use_the_network_or_start_programs() {
     }
 }
 
-/// What runs while the image is loaded is confined already.
 #[test]
 fn an_image_cannot_do_anything_while_it_is_loaded() {
+    // A constructor runs inside dlopen(), before any call that percuss makes. Confinement has to be in force by then.
     let dir = tempfile::tempdir().unwrap();
     let target = dir.path().join("written");
     let line = format!(
@@ -123,6 +128,7 @@ fn an_image_cannot_do_anything_while_it_is_loaded() {
 
 #[test]
 fn memory_is_limited() {
+    // Each allocation is written to, since memory that is only reserved does not count.
     let dir = tempfile::tempdir().unwrap();
     let line = "{ extern void *malloc(unsigned long); for (;;) { char *volatile p = malloc(1 << 24); \
                 if (p) __builtin_memset(p, 1, 1 << 24); } }";

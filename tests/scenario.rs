@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The scenario matrix: computed, equal to what the documentation says, and what the discussion established.
+//! The scenario matrix of docs/gfp-review.md: computed anew, equal to what the page shows, and equal to what was argued
+//! from the kernel's source before anything was computed.
 
 mod common;
 
@@ -40,8 +41,8 @@ fn the_matrix_is_what_the_documentation_says() {
     established(&m);
 }
 
-/// Cells that an argument from the kernel's source supports. UPDATE_DOCS=1 would write any result to the page, so these do
-/// not come from the page.
+/// Cells that an argument from the kernel's source supports. UPDATE_DOCS=1 would write any result to the page, so these
+/// do not come from the page.
 fn established(m: &Matrix) {
     for (row, none) in [
         ("S1", &["pre-9a5b183", "v4", "v4-nofail"][..]),
@@ -82,6 +83,8 @@ fn unknown_scenarios_are_refused() {
 
 #[test]
 fn under_the_mutex_v4_reclaims_nothing() {
+    // The claim of v4 is that nothing under pcpu_alloc_mutex enters the reclaim of file systems or devices. The tree as
+    // it is does, which shows that the audit can see it.
     if common::tree().is_none() {
         return;
     }

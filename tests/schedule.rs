@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Schedules: the same input gives the same events, strategies and Model agree, and ends that are no ends are findings.
+//! Schedules: the same input gives the same events, strategies and Model agree, and a wait that never ends is a
+//! finding.
+//!
+//! All of percuss rests on this. If a program did not decide its run, no finding could be replayed, minimized or
+//! bisected.
 
 mod common;
 
@@ -32,7 +36,8 @@ fn events<T: Tenant + 'static>(session: &mut Session<T>, program: &Program) -> V
     session.shared().host.world().events().to_vec()
 }
 
-/// Runs this many programs with several tasks on two sessions of the image and on the Model.
+/// Runs programs with several tasks in two sessions of the image and on the Model, and asserts that all three give the
+/// same events and end with the same turns.
 fn twice(programs: usize) {
     if !common::has_trees() {
         return;
@@ -49,6 +54,7 @@ fn twice(programs: usize) {
         assert_eq!(second.turns(), first.0.turns(), "program {i}");
         preempted += usize::from(program.preemptions() > 0);
     }
+    // Without preemptions every schedule is trivially the same.
     assert!(preempted > programs / 2, "{preempted} programs with preemptions");
 }
 
@@ -63,7 +69,8 @@ fn twice_gives_the_same_events_ten_thousand_times() {
     twice(10_000);
 }
 
-/// Which job runs a program, and when, does not matter.
+/// Asserts that a campaign with two workers gives what one with a single worker gives: batches come back in any order,
+/// and each worker has run other programs before.
 fn jobs(programs: u64) {
     if !common::has_trees() {
         return;
@@ -112,7 +119,9 @@ fn strategies_agree_and_their_runs_replay() {
 }
 
 #[test]
-fn waiting_for_ever_is_a_finding_that_says_for_whom() {
+fn a_deadlock_is_a_finding_that_names_the_holders() {
+    // Nothing runs any more, so the campaign has to notice by itself. `unsafe-caller` since the contract forbids both
+    // programs.
     if !common::has_trees() {
         return;
     }

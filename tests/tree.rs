@@ -145,6 +145,7 @@ fn clears_away_what_a_killed_run_left() {
 
 #[test]
 fn verify_finds_a_changed_a_missing_and_an_added_file() {
+    // resolve() looks at the allocator's files only, which is quick; verify() looks at every file that was unpacked.
     let bench = Bench::new();
     let resolver = bench.resolver();
     let tree = resolver.verify("6.12").unwrap();
@@ -262,6 +263,7 @@ fn a_cache_that_cannot_be_written() {
 
 #[test]
 fn missing_programs() {
+    // percuss calls xz and tar. A message of the shell about a missing file would not say which package has it.
     let bench = Bench::new();
     for (xz, tar, package) in [("/nonexistent/xz", "tar", "xz-utils"), ("xz", "/nonexistent/tar", "install tar")] {
         let error = bench.resolver().with_tools(xz, tar).resolve("6.12").unwrap_err();

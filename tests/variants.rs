@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Variants: each has the quirks it is there for, on both trees, and the Model follows it.
 //!
-//! A variant is our own set of edits after an idea from a discussion. Each is judged like a tree of its own, so its quirks
-//! have to be found by probing and not looked up by its name.
+//! A variant is our own set of edits after an idea from a discussion. Each is judged like a tree of its own, so its
+//! quirks have to be found by probing and not looked up by its name.
 
 mod common;
 
@@ -18,8 +18,8 @@ use percuss::program::Program;
 // There are two trees for each variant, and an image is built for each pair: with more programs the tests take minutes.
 const PROGRAMS: u64 = 300;
 
-/// Each variant with the quirks that it adds to those of a tree, and the quirks that it removes. docs/check.md shows the same
-/// table.
+/// Each variant with the quirks that it adds to those of a tree, and the quirks that it removes. docs/check.md shows
+/// the same table.
 const VARIANTS: [(&str, &[Quirk], &[Quirk]); 7] = [
     ("pre-9a5b183", &[Quirk::B03, Quirk::B03b], &[]),
     ("scopes", &[Quirk::CallerScopes], &[]),
@@ -45,6 +45,8 @@ fn all_are_here() {
 
 #[test]
 fn the_documentation_lists_them() {
+    // The page says what a variant is for; its quirks are what a reader compares a patch with, so both are taken from
+    // here.
     let text = std::fs::read_to_string(common::checkout().join("docs/check.md")).unwrap();
     let table = text.split("<!-- variants -->").nth(1).unwrap().split("<!-- end of").next().unwrap();
     let rows = VARIANTS.map(|(name, on, off)| {
@@ -58,8 +60,8 @@ fn the_documentation_lists_them() {
     assert_eq!(table.trim().lines().skip(2).collect::<Vec<_>>(), rows);
 }
 
-/// Asserts for every variant on one tree that probing finds the tree's quirks with those of the variant added and removed,
-/// and leaves none undecided. An undecided quirk would be guessed, and a wrong guess is a false finding.
+/// Asserts for every variant on one tree that probing finds the tree's quirks with those of the variant added and
+/// removed, and leaves none undecided. An undecided quirk would be guessed, and a wrong guess is a false finding.
 fn quirks(tree: &str, of_tree: Quirks, config: Config) {
     if !common::has_trees() {
         return;
@@ -110,8 +112,8 @@ fn agrees(tree: &str, variant: &str) {
 
 #[test]
 fn combinations_of_mask_quirks_are_found() {
-    // A patch in development may do anything with masks, so every combination has to be told apart, not only those of the
-    // variants. Building an image for each would take hours: here Models stand in for the trees.
+    // A patch in development may do anything with masks, so every combination has to be told apart, not only those of
+    // the variants. Building an image for each would take hours: here Models stand in for the trees.
     const MASKS: [Quirk; 8] = [
         Quirk::B03,
         Quirk::B03b,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Allocators in every setting, and the programs they run.
+//! Allocators in every setting, from the bare C to lockstep under every oracle, and the programs they run. All settings
+//! run the same programs, so that the ratio of two of them is what one costs more than the other.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -19,10 +20,10 @@ use percuss_shim::{CompileRequest, Instance, compile};
 mod common;
 use common::TestHost;
 
+// An ordinary machine, and the largest one that percuss can boot: much of the work is done once for each CPU.
 pub const CPUS: [u32; 2] = [4, 64];
-/// Ops of a program.
 pub const OPS: usize = 64;
-/// Programs taken in turn.
+/// Programs taken in turn, each of [`OPS`] ops. A single one would be measured with caches and branches that know it.
 pub const PROGRAMS: usize = 64;
 
 pub fn tree() -> Result<PathBuf, percuss::tree::TreeError> {
@@ -36,7 +37,8 @@ fn image() -> &'static Image {
         .get_or_init(|| Image::build(&ImageSpec { tree: "6.12".to_owned(), ..ImageSpec::default() }).expect("an image"))
 }
 
-/// The allocator with nothing of percuss in it but the shim's headers.
+/// The allocator with nothing of percuss in it but the shim's headers: what everything else is compared with. Without
+/// the digest of its state, which is an oracle's.
 fn bare_image() -> &'static PathBuf {
     static BARE: OnceLock<PathBuf> = OnceLock::new();
     BARE.get_or_init(|| {
@@ -54,7 +56,7 @@ fn bare_image() -> &'static PathBuf {
     })
 }
 
-/// Everything that runs programs at one number of CPUs.
+/// One session of each setting at one number of CPUs, booted once, and the programs for it.
 pub struct Fixture {
     programs: Vec<Program>,
     nothing: Program,
@@ -73,10 +75,12 @@ impl Fixture {
         let (facts, quirks): (Facts, Quirks) = (image.facts, image.quirks);
         let session = || image_session(&image.path, "C").expect("loads").0;
         let c = session();
+        // Checking contents is an oracle's work; only the lockstep setting pays for it.
         c.shared().contents.set(Contents::Ignored);
         let model = ModelRun::new(facts, quirks).expect("memory");
         model.session.shared().contents.set(Contents::Ignored);
         let examiner = Examiner::new(session(), facts, quirks, Oracles::default()).expect("memory");
+        // The bare allocator runs on the small host of the shim's own tests, which records nothing.
         let bare = percuss_shim::Image::load(bare_image()).expect("loads");
         let bare = common::boot(bare, &boot_params(&boot)).0;
         Fixture {
@@ -91,7 +95,8 @@ impl Fixture {
         }
     }
 
-    /// Allocs, frees and the work item straight on the allocator, whose chunks stay from program to program.
+    /// Runs the allocations, frees and work items of a program straight on the allocator, and frees what is left. Its
+    /// chunks stay from program to program, since there is no World that could be reset.
     pub fn bare(&mut self, n: usize) {
         let bare = &self.bare;
         self.vars.fill(0);
@@ -118,9 +123,11 @@ impl Fixture {
         while let Some(ptr) = self.live.pop() {
             bare.free(ptr);
         }
+        // What is queued at the end belongs to this program; the World runs it as well.
         while bare.host().work.replace(false) {
             bare.balance();
         }
+        // Warnings would pile up over millions of programs.
         bare.host().diags.borrow_mut().clear();
     }
 
@@ -137,7 +144,7 @@ impl Fixture {
         std::hint::black_box(verdict);
     }
 
-    /// A program without ops on the C: what is paid whatever the program is.
+    /// A program without ops on the C, with or without a boot: what is paid whatever the program is.
     pub fn empty(&mut self, boot: bool) {
         if boot {
             self.c.power_off();
@@ -145,7 +152,8 @@ impl Fixture {
         self.c.run(&self.nothing, &mut Unwatched).expect("memory");
     }
 
-    /// A program, then the reset alone, which is timed.
+    /// Runs a program, then resets, and returns the time of the reset alone. The program is needed for there to be
+    /// something to reset.
     pub fn reset(&mut self, n: usize) -> Duration {
         self.c_alone(n);
         let shared = self.c.shared();
@@ -156,7 +164,8 @@ impl Fixture {
     }
 }
 
-/// Programs of exactly [`OPS`] ops of one task, without faults: as the generator makes them, cut to length.
+/// Programs of exactly [`OPS`] ops of one task without faults, as the generator makes them, cut to length. A program
+/// that no longer keeps the contract after the cut is left out, so that repairing it does not change its length.
 fn programs(boot: Geometry) -> Vec<Program> {
     let mut generator = Generator::new(1);
     let long = (0..).map(|i| generator.program(i)).filter(|p| p.tasks.len() == 1 && p.nr_ops() >= OPS);

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The ratios, each part measured in turns.
+//! The ratios that docs/speed.md states goals for. Each part is measured in turns with the others, so that a slow phase
+//! of the machine falls on all of them.
 
 use std::time::{Duration, Instant};
 
 use super::fixture::{CPUS, Fixture, PROGRAMS};
 
-/// Turns; of each part the least time of each program counts, so that a busy machine is seen through.
+/// Turns. Of each part the least time of each program counts, because other work on the machine only ever adds.
 const TURNS: usize = 40;
 
-/// A number with the goal it is held against.
+/// A measured number, and the most it may be; None where docs/speed.md sets no goal.
 struct Line {
     name: &'static str,
     value: f64,
@@ -16,7 +17,7 @@ struct Line {
     at_most: Option<f64>,
 }
 
-/// The least times of each program.
+/// The least time of each program so far.
 struct Part([Duration; PROGRAMS]);
 
 impl Part {
@@ -34,7 +35,7 @@ impl Part {
         }
     }
 
-    /// Microseconds of a program on average.
+    /// The mean of the least times, in microseconds.
     fn mean(&self) -> f64 {
         self.0.iter().sum::<Duration>().as_secs_f64() * 1e6 / PROGRAMS as f64
     }
@@ -42,6 +43,7 @@ impl Part {
 
 fn measure(cpus: u32) -> Vec<Line> {
     let mut f = Fixture::new(cpus);
+    // Each program starts from the longest possible time, so that the first turn always counts.
     let mut parts: [Part; 7] = std::array::from_fn(|_| Part([Duration::MAX; PROGRAMS]));
     for _ in 0..TURNS {
         let [bare, c, model, lockstep, empty, boot, reset] = &mut parts;

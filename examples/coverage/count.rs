@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Lines of functions and whether they ran, from what `llvm-cov export` writes.
+//! Lines of functions and whether they ran, from the JSON that `llvm-cov export` writes.
+//!
+//! The export has regions, which begin and end inside lines and nest. llvm-cov's own summary counts lines by file only,
+//! and a list of excuses by function needs them by function.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,33 +30,33 @@ struct Function {
 /// First line and column, last line and column, count, file, expanded file, kind.
 type Region = [u64; 8];
 
-/// The same with two counts: of true and of false.
+/// The same place with two counts: how often the condition was true, and how often false.
 type Branch = [u64; 9];
 
-/// Region of code, as opposed to expansions, gaps and what the preprocessor left out.
+/// The kind of a region of code. Other kinds are expansions of macros, gaps, and what the preprocessor left out.
 const CODE: u64 = 0;
 
-/// What ran of one function. Instances of it (one for each type it is made for) are put together.
+/// What ran of one function. A function may have several instances, one for each type it is made for: a line ran when
+/// it ran in any of them.
 #[derive(Default)]
 pub struct Counted {
-    /// Lines of code, by whether they ran.
     pub lines: BTreeMap<u64, bool>,
-    /// Sides of conditions, by place: whether they were taken.
+    /// Both sides of each condition, by line, column and side, and whether that side was taken.
     sides: BTreeMap<(u64, u64, bool), bool>,
 }
 
 impl Counted {
-    /// Lines that did not run.
     pub fn missed(&self) -> usize {
         self.lines.values().filter(|ran| !**ran).count()
     }
 
-    /// Sides of conditions: all, and those that were taken.
+    /// The number of sides of conditions, and how many of them were taken. A condition has two.
     pub fn branches(&self) -> (usize, usize) {
         (self.sides.len(), self.sides.values().filter(|taken| **taken).count())
     }
 
     fn add(&mut self, function: &Function) {
+        // Only the function's own file: an expanded macro has a file, and regions, of its own.
         let of_file = |r: &&Region| r[7] == CODE && r[5] == 0;
         let mut regions: Vec<Region> = function.regions.iter().filter(of_file).copied().collect();
         // The innermost region says whether a line ran: wide ones first, so that narrow ones have the last word.
@@ -70,6 +73,7 @@ impl Counted {
             }
         }
         for (line, ran) in lines {
+            // Instances of a generic function are summed: one that ran is enough.
             *self.lines.entry(line).or_insert(false) |= ran;
         }
         for b in function.branches.iter().filter(|b| b[6] == 0) {
@@ -80,7 +84,8 @@ impl Counted {
     }
 }
 
-/// Functions of the files that `wanted` has a short name for, by that name and their own.
+/// Counts the functions of those files that `wanted` has a short name for, by that name and the function's. Other
+/// files, such as those of the standard library, are left out.
 pub fn functions(export: &Export, wanted: impl Fn(&str) -> Option<String>) -> BTreeMap<(String, String), Counted> {
     let mut out: BTreeMap<(String, String), Counted> = BTreeMap::new();
     for function in export.data.iter().flat_map(|d| &d.functions) {
@@ -90,13 +95,15 @@ pub fn functions(export: &Export, wanted: impl Fn(&str) -> Option<String>) -> BT
     out
 }
 
-/// The name without the file of a static function, and without the mangling of Rust.
+/// The name that a reader knows: without the file that llvm puts before a static function, and without the mangling of
+/// Rust.
 fn plain(name: &str) -> String {
     let name = name.rsplit([':', ';']).next().unwrap_or(name);
     if name.starts_with("_R") { demangled(name) } else { name.to_owned() }
 }
 
-/// The last word of a mangled name: enough to tell a reader which function it is.
+/// The last identifier of a mangled Rust name, which is enough to tell which function it is. A whole demangler would be
+/// a dependency for a table.
 fn demangled(name: &str) -> String {
     let (mut rest, mut last) = (name.trim_start_matches("_R"), name);
     while let Some(first) = rest.chars().next() {

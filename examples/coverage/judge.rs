@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Judges coverage: everything that does not run stands in a list, with its reason.
+//!
+//! A share alone would let new code that never runs hide among old code that does. A list that excuses more than what
+//! is missing fails as well, so that it shrinks when a test is added.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,13 +13,13 @@ use serde::Deserialize;
 use super::Fail;
 use super::count::{Counted, Export, functions};
 
-/// Least share of lines outside the lists that must run, in percent.
+/// Least share in percent of the lines outside the lists that must run. The rest leaves room for a change of a few
+/// lines whose test comes later.
 const LEAST: f64 = 97.0;
 
-/// A list: `coverage/*.toml`.
 #[derive(Deserialize)]
 struct List {
-    /// Functions of which some lines do not run.
+    /// Functions of which some lines do not run, as coverage/percpu.toml and coverage/model.toml list them.
     #[serde(default)]
     uncovered: Vec<Uncovered>,
 }
@@ -26,12 +29,13 @@ struct List {
 struct Uncovered {
     file: String,
     function: String,
-    /// Most lines of it that may not run.
+    /// How many of its lines may be missed. A number, since line numbers differ between point releases of a tree.
     lines: usize,
     reason: String,
 }
 
-/// Prints a table of files and what stands in no list; the exit code is 1 when too little ran, or a list says too much.
+/// Prints a table of files and every line that stands in no list. The exit code is 1 when too little ran, or when a
+/// list excuses more than was missed.
 pub fn report(file: &Path, lists: &Path) -> Result<ExitCode, Fail> {
     let export: Export = serde_json::from_str(&std::fs::read_to_string(file)?)?;
     let mut ok = true;
@@ -69,6 +73,7 @@ fn judge(title: &str, list: &List, counted: BTreeMap<(String, String), Counted>)
             *sum += n;
         }
         let entry = list.uncovered.iter().find(|u| u.file == *file && u.function == *function);
+        // A list excuses a number of lines of a function, so one line more is seen though the function is listed.
         let allowed = entry.map_or(0, |u| u.lines);
         excused += c.missed().min(allowed);
         if c.missed() > allowed {
@@ -91,6 +96,7 @@ fn judge(title: &str, list: &List, counted: BTreeMap<(String, String), Counted>)
     }
     open.iter().for_each(|line| println!("not in the list: {line}"));
     println!();
+    // Without any line the export is of another program, and nothing was judged.
     ok && lines > 0 && outside >= LEAST
 }
 

@@ -28,14 +28,16 @@ fn main() -> ExitCode {
     })
 }
 
-/// Every program on the image and the Model with its quirks, then on Models of other trees, which need no image.
+/// Runs every program on the linked image in lockstep with the Model, then on Models of other trees, which need no
+/// image. Without the others the lines of quirks that the image's tree lacks would never run.
 fn run(dirs: &[PathBuf]) -> Result<ExitCode, Fail> {
     let mut lockstep = Lockstep::start()?;
     let mut others = others()?;
     let mut programs = 0;
     for (path, program) in programs_of(dirs)? {
         programs += 1;
-        // Coverage of what goes wrong is no coverage; what unsafe callers make go wrong is their fault.
+        // A new finding ends the run: lines that only ran because something went wrong are not covered. Unsafe callers
+        // are exempt, because what goes wrong in their programs is their own doing.
         let new = lockstep.run(&program).err().filter(|_| !program.unsafe_caller);
         new.map_or(Ok(()), |crash| Err(format!("{}:\n{}", path.display(), crash.report())))?;
         others.iter_mut().try_for_each(|model| model.run(&program).map(drop))?;
@@ -44,7 +46,7 @@ fn run(dirs: &[PathBuf]) -> Result<ExitCode, Fail> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Models of the other tree, of one that has every quirk, and of one that has none.
+/// Models of the other tree, of a tree that has every quirk, and of one that has none.
 fn others() -> std::io::Result<Vec<ModelRun>> {
     let all = Quirk::ALL.iter().copied().collect();
     [Quirks::v6_1(), all, Quirks::none()].into_iter().map(|quirks| ModelRun::new(Facts::default(), quirks)).collect()
@@ -54,6 +56,7 @@ fn programs_of(dirs: &[PathBuf]) -> Result<Vec<(PathBuf, Program)>, Fail> {
     let mut out = Vec::new();
     for dir in dirs {
         let mut files = std::fs::read_dir(dir)?.map(|e| e.map(|e| e.path())).collect::<std::io::Result<Vec<_>>>()?;
+        // The order of a folder differs between file systems, and the first failure should not.
         files.sort();
         for path in files {
             out.push((path.clone(), parse(&path)?));

@@ -2,8 +2,8 @@
 //! The floors of docs/architecture.md hold: no arrow points up, no files lead to each other in a circle, no file or
 //! folder is too big to be read.
 //!
-//! Cargo keeps crates from importing each other in a circle, but neither a new dependency that points up nor the rooms in
-//! a crate. There is no list of exceptions: one line in it would be the first of many.
+//! Cargo keeps crates from importing each other in a circle, but neither a new dependency that points up nor the rooms
+//! in a crate. There is no list of exceptions: one line in it would be the first of many.
 
 mod modules;
 mod paths;
@@ -17,7 +17,8 @@ use modules::{Crate, Edge};
 use petgraph::algo::tarjan_scc;
 use petgraph::graphmap::DiGraphMap;
 
-/// The crates from the bottom up. Crates of one floor do not know each other.
+/// The crates from the bottom up. A crate may import those of lower floors; crates of one floor do not import each
+/// other.
 const FLOORS: [&[&str]; 11] = [
     &["kernel", "data"],
     &["shim", "patched"],
@@ -32,7 +33,8 @@ const FLOORS: [&[&str]; 11] = [
     &["fuzz"],
 ];
 
-/// Crates that may import less than what lies below them.
+/// Crates that may import less than what lies below them, each with what it may import and the reason that a failure
+/// prints.
 const ONLY: [(&str, &[&str], &str); 3] = [
     ("lockdep", &["kernel"], "the lock-order engine consumes events, so that a real kernel's could be given to it"),
     ("model", &["kernel"], "the Model knows the Kernel trait and nothing of the World that implements it"),
@@ -48,6 +50,7 @@ const ONLY: [(&str, &[&str], &str); 3] = [
 const ROOMS: [&[&str]; 6] =
     [&["sandbox", "trace"], &["judge"], &["worker"], &["image"], &["campaign"], &["experiments", "fuzz"]];
 
+// A file of 500 lines is read in one sitting, and the names of 25 files fit on a screen.
 const MAX_LINES: usize = 500;
 const MAX_FILES: usize = 25;
 
@@ -55,7 +58,8 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Files with one of the extensions of `ending` (all with ""), sorted.
+/// All files below a folder whose extension is `ending`, or all with "", sorted so that complaints come in a stable
+/// order.
 fn walk(dir: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let Ok(entries) = fs::read_dir(dir) else { return found };
@@ -78,7 +82,7 @@ fn floor(floors: &[&[&str]], name: &str) -> Option<usize> {
     floors.iter().position(|names| names.contains(&name))
 }
 
-/// Why one crate may not use another; None when it may.
+/// Why one crate may not import another, with what to do about it; None when it may.
 fn refusal(from: &str, to: &str) -> Option<String> {
     let (Some(above), Some(below)) = (floor(&FLOORS, from), floor(&FLOORS, to)) else {
         return Some(format!("{from} or {to} is on no floor: give it one in tests/floors/main.rs"));
@@ -96,7 +100,8 @@ fn refusal(from: &str, to: &str) -> Option<String> {
     })
 }
 
-/// The crates with their folders; the root is `percuss`.
+/// The crates by their names in [`FLOORS`], with their folders. The root package is `percuss`; shim and fuzz lie
+/// outside of crates/.
 fn crates() -> BTreeMap<String, PathBuf> {
     let mut found = BTreeMap::from([
         ("percuss".to_owned(), root().to_owned()),
@@ -110,7 +115,8 @@ fn crates() -> BTreeMap<String, PathBuf> {
     found
 }
 
-/// The name in FLOORS of a package, from `percuss_world` or `percuss-world`.
+/// The name in [`FLOORS`] of a package, from `percuss_world` in code or `percuss-world` in a manifest; None for a crate
+/// of others.
 fn package(name: &str) -> Option<&str> {
     if name == "percuss" {
         return Some(name);
@@ -118,7 +124,7 @@ fn package(name: &str) -> Option<&str> {
     name.strip_prefix("percuss_").or_else(|| name.strip_prefix("percuss-"))
 }
 
-/// The modules of every crate; the root has a library and a program.
+/// The modules of every crate. The root comes twice, since its program is a crate of its own that imports its library.
 fn module_trees() -> Vec<(String, Crate)> {
     let mut trees = Vec::new();
     for (name, dir) in crates() {
@@ -169,11 +175,13 @@ fn crates_import_lower_floors_only() {
             complaints.extend(why.map(|why| format!("{}:{}: {why}", shown(file), named.line)));
         }
     }
+    // A reader that no longer sees imports would find nothing to complain about.
     assert!(seen > 300, "{seen} imports of other crates were seen");
     no_complaints(complaints);
 }
 
-/// The room of a file of the engine, if it is in one.
+/// The room of a file of the engine: the first part of its path below src. None for lib.rs, which only declares the
+/// rooms.
 fn room(file: &Path) -> Option<&str> {
     let inner = file.strip_prefix(root().join("crates/engine/src")).ok()?;
     let first = inner.iter().next()?.to_str()?;
@@ -205,7 +213,8 @@ fn rooms_import_lower_floors_only() {
     no_complaints(complaints);
 }
 
-/// Files that lead to each other, each group with the uses that make it one. Tests of a file may use anything.
+/// Groups of files that import each other in a circle, each as a text with the imports that make it one. Files in a
+/// circle can only be understood together. Imports of test modules do not count: a test may use anything.
 fn circles(edges: &[&Edge]) -> Vec<String> {
     let mut graph: DiGraphMap<&Path, ()> = DiGraphMap::new();
     for edge in edges {

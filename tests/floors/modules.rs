@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The modules of one crate, and which file a path leads to.
+//! The modules of one crate, and which file a path leads to. It follows re-exports and globs, because an import through
+//! them is a use of the file that defines the item.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::paths::{File, Named, read};
 use crate::walk;
 
-/// A module by its path from the root of the crate.
+/// A module as the names of its path from the root of the crate; the root is empty.
 type Module = Vec<String>;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,25 +19,26 @@ pub enum Target {
     Item(Module),
 }
 
-/// One file uses an item of another.
+/// One file uses an item of another: `from` names it in `line` by `path`, and `to` defines it. `test` is set in code
+/// that is compiled for tests only.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Edge {
     pub from: PathBuf,
     pub to: PathBuf,
     pub line: usize,
-    /// The path as it is written.
     pub path: String,
     pub test: bool,
 }
 
 pub struct Crate {
-    /// The file that holds a module, also for inline modules.
+    /// The file that holds a module; inline modules have the file around them.
     files: BTreeMap<Module, PathBuf>,
     read: BTreeMap<PathBuf, (Module, File)>,
 }
 
 impl Crate {
-    /// Reads the files under `src` whose modules hang on `root`, which is lib.rs or main.rs.
+    /// Reads the files below `src` that `keep` takes as the modules of one crate, whose root is `root`: lib.rs or
+    /// main.rs.
     pub fn load(src: &Path, root: &str, keep: impl Fn(&Path) -> bool) -> Crate {
         let mut this = Crate { files: BTreeMap::new(), read: BTreeMap::new() };
         for path in walk(src, "rs").into_iter().filter(|p| keep(p.strip_prefix(src).unwrap())) {
@@ -63,7 +65,7 @@ impl Crate {
         &self.files[module]
     }
 
-    /// The module's path within its file.
+    /// The module's path within its file: empty, or the inline modules from outside to inside.
     fn scope(&self, module: &[String]) -> Vec<String> {
         module[self.read[self.file(module)].0.len()..].to_vec()
     }
@@ -126,13 +128,15 @@ impl Crate {
         None
     }
 
-    /// Every use of one file's items by another.
+    /// Every use of one file's items by another. A path that ends in a module is not one, since naming a module does
+    /// not depend on anything that is in it.
     pub fn edges(&self) -> BTreeSet<Edge> {
         let mut edges = BTreeSet::new();
         for (path, (module, file)) in &self.read {
             let hub = path.ends_with("mod.rs") || path.ends_with("lib.rs");
             for named in &file.named {
-                // A folder's front door re-exports what is in its files without using it.
+                // A mod.rs or lib.rs re-exports what is in its files without using it; each would be in a circle
+                // otherwise.
                 if named.public && hub {
                     continue;
                 }
@@ -145,9 +149,11 @@ impl Crate {
                         edges.insert(Edge { from, to, line, path: shown, test });
                     }
                 };
+                // Eight imports in a row are more than any item here is re-exported through.
                 let target = self.locate(&from, &named.segments, 8);
                 match target {
                     Some(Target::Module(source)) if named.glob && source != from => {
+                        // A glob uses those of its items whose names occur in the file.
                         for word in &file.words {
                             let target = self.locate(&source, &["self".to_owned(), word.clone()], 8);
                             let listed =

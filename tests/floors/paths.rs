@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What a file names: its imports, the paths in its code, the modules and items it declares.
+//! What a file names: its imports, the paths in its code, and the modules and items that it declares.
+//!
+//! It reads tokens without a grammar. That is enough, because imports and items look the same in every place, and a
+//! path is words with `::` between them.
 
 use std::collections::BTreeSet;
 
 use crate::tokens::{Kind, Token, tokens};
 
-/// One leaf of a `use`, or a path in the code.
+/// One leaf of a `use`, so that `use a::{b, c}` gives two, or a path in the code.
 #[derive(Debug, Clone)]
 pub struct Named {
     pub segments: Vec<String>,
-    /// The name it has here: the alias, or the last segment. None for a glob and for a path in the code.
+    /// The name it has in this file: the alias, or the last segment. None for a glob and for a path in the code.
     pub name: Option<String>,
     pub glob: bool,
-    /// `pub use`, also with a restriction.
     pub public: bool,
-    /// Only compiled for tests.
     pub test: bool,
     /// Inline modules it stands in, outermost first.
     pub scope: Vec<String>,
@@ -24,7 +25,7 @@ pub struct Named {
 #[derive(Debug, Default)]
 pub struct File {
     pub named: Vec<Named>,
-    /// Items at the top of the file, or of an inline module: the modules it stands in and its name.
+    /// Items that are not inside a function or a block, each with the inline modules around it and its name.
     pub items: BTreeSet<(Vec<String>, String)>,
     /// Inline modules, by their whole path from the file.
     pub inline: BTreeSet<Vec<String>>,
@@ -39,9 +40,9 @@ struct Reader {
     depth: usize,
     /// Inline modules that are open, each with the depth of its braces.
     modules: Vec<(String, usize)>,
-    /// The depth outside of the code that is for tests only.
+    /// The depth of braces at which code that is compiled for tests only ends again; None outside of such code.
     test_until: Option<usize>,
-    /// `#[cfg(test)]` was read and what it is on comes next.
+    /// True from a `#[cfg(test)]` until the item that it is on begins or ends.
     test_next: bool,
     file: File,
 }
@@ -106,7 +107,8 @@ impl Reader {
         }
     }
 
-    /// Passes over `#[...]` and `#![...]`; true if one is here.
+    /// Passes over `#[...]` or `#![...]` and returns true, or returns false when none begins here. Only an exact
+    /// `cfg(test)` marks code for tests: `cfg(any(test, ...))` is also compiled without them.
     fn attribute(&mut self) -> bool {
         let open = if self.token(1).is_some_and(|t| t.sign('!')) { 2 } else { 1 };
         if !self.token(open).is_some_and(|t| t.sign('[')) {
@@ -138,6 +140,7 @@ impl Reader {
             self.at += 2;
             return;
         }
+        // Deeper than its module an item is inside a function, where no path from another file reaches it.
         let module_depth = self.modules.last().map_or(0, |(_, depth)| depth + 1);
         if let (true, true, Some(name)) = (ITEMS.contains(&word), self.depth == module_depth, next) {
             let scope = self.scope();
@@ -174,7 +177,8 @@ impl Reader {
         self.tree(&[], public, line);
     }
 
-    /// One tree of a `use`, after the prefix that it shares with its neighbours.
+    /// Reads one tree of a `use` and adds its leaves; `prefix` is what it shares with its neighbours in the braces
+    /// around it.
     fn tree(&mut self, prefix: &[String], public: bool, line: usize) {
         let mut path = prefix.to_vec();
         while let Some(token) = self.token(0).cloned() {
@@ -194,6 +198,7 @@ impl Reader {
                 }
                 Kind::Sign('*') => return self.add(path, None, true, public, line),
                 Kind::Word(word) => {
+                    // `use a::{self}` imports `a`; at the beginning `self` is the module itself.
                     if word != "self" || path.is_empty() {
                         path.push(word);
                     }

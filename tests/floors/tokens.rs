@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Words and signs of Rust source, without comments and literals.
 //!
-//! A parser crate would see more, but a path in a comment or in a string is the only thing that a search for words would
-//! take for an import.
+//! A parser crate would see more, but a path in a comment or in a string is the only thing that a search for words
+//! would take for an import.
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
@@ -15,7 +15,6 @@ pub enum Kind {
 #[derive(Debug, Clone)]
 pub struct Token {
     pub kind: Kind,
-    /// Counted from 1.
     pub line: usize,
 }
 
@@ -36,9 +35,11 @@ impl Token {
     }
 }
 
-/// The tokens of a file. Number literals come out as words, which no path begins with.
+/// The tokens of a file in order. Number literals come out as words, which does no harm, because no path begins with a
+/// digit.
 pub fn tokens(text: &str) -> Vec<Token> {
     let chars: Vec<char> = text.chars().collect();
+    // Lines are counted from 1, as editors and the compiler do.
     let (mut found, mut at, mut line) = (Vec::new(), 0, 1);
     while at < chars.len() {
         let (from, c) = (at, chars[at]);
@@ -89,7 +90,7 @@ pub fn tokens(text: &str) -> Vec<Token> {
     found
 }
 
-/// Where a block comment that begins at `at` ends; they nest.
+/// The position after the block comment that begins at `at`. Block comments nest in Rust, unlike in C.
 fn block_comment(chars: &[char], mut at: usize) -> usize {
     let mut depth = 0;
     while at < chars.len() {
@@ -113,7 +114,8 @@ fn string(chars: &[char], mut at: usize) -> usize {
     (at + 1).min(chars.len())
 }
 
-/// The end of a raw string whose `r` stands before `at`; None when no raw string begins there.
+/// The end of a raw string whose `r`, or `br`, stands before `at`; None when no raw string begins there, as in any word
+/// that ends in r.
 fn raw_string(chars: &[char], mut at: usize) -> Option<usize> {
     let hashes = chars[at..].iter().take_while(|c| **c == '#').count();
     at += hashes;
@@ -131,7 +133,8 @@ fn raw_string(chars: &[char], mut at: usize) -> Option<usize> {
     Some(at)
 }
 
-/// `'a'` and `'\n'` are passed over whole, of a lifetime only the quote: its name is a word that is part of no path.
+/// The position after a character literal, or after the quote of a lifetime. The name of a lifetime then comes out as a
+/// word, which is part of no path.
 fn char_or_lifetime(chars: &[char], at: usize) -> usize {
     if chars.get(at + 1) == Some(&'\\') {
         let close = chars[at + 3..].iter().position(|c| *c == '\'').unwrap_or(0);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Fuzz targets and their corpora: lists agree, seeds are what they should be, and they replay.
+//!
+//! Targets are named in the library, a manifest, folders and a page. One that is missing in a list is simply not
+//! fuzzed.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -14,7 +17,7 @@ use percuss::image::{Image, ImageSpec};
 use percuss::judge::{Examiner, Oracles, image_session};
 use percuss::program::{Program, TABLE};
 
-/// Folders of corpora/ that are no target's: programs that other parts of percuss run.
+/// Folders of corpora/ that belong to no fuzz target: programs that other tests and commands run.
 const OTHER: [&str; 4] = ["boot-fails", "quirks", "scenarios", "exhaustive"];
 
 fn root() -> &'static Path {
@@ -33,7 +36,6 @@ fn seeds(target: &str) -> Vec<PathBuf> {
     corpus::seeds(&root().join("corpora").join(target)).expect("a corpus")
 }
 
-/// The seeds of targets that run programs.
 fn programs() -> impl Iterator<Item = (&'static Target, PathBuf)> {
     let targets = TARGETS.iter().filter(|t| matches!(t.kind, Kind::Program { .. }));
     targets.flat_map(|t| seeds(t.name).into_iter().map(move |path| (t, path)))
@@ -67,9 +69,10 @@ fn lists_agree() {
     assert_eq!(rows, expected);
 }
 
-/// Continuous integration, services and plain servers take the targets that there are.
 #[test]
 fn no_script_lists_targets_itself() {
+    // Continuous integration, services and plain servers take the targets that there are. A list of their own would
+    // miss the next one.
     for script in ["scripts/test", "scripts/fuzz-all", "scripts/oss-fuzz-local", "fuzz/oss-fuzz/build.sh"] {
         let text = read(script);
         assert!(text.contains("fuzz_targets"), "{script} does not go through the targets");
@@ -85,8 +88,10 @@ fn no_script_lists_targets_itself() {
 fn every_target_is_glue_and_has_seeds() {
     for target in TARGETS {
         let source = read(format!("fuzz/fuzz_targets/{}.rs", target.name));
+        // What is in a target's file runs only under a fuzzer, so no test sees it.
         assert!(source.lines().count() <= 40, "{}: logic belongs into the library", target.name);
         assert!(source.contains(&format!("target!(\"{}\"", target.name)));
+        // A fuzzer that starts from nothing takes hours to find what a few seeds show it.
         assert!(seeds(target.name).len() >= 8, "{}: too few seeds", target.name);
     }
 }
@@ -96,6 +101,7 @@ fn seeds_are_programs_of_their_target() {
     for (target, path) in programs() {
         let (name, program) = (path.display(), program(&path));
         assert_eq!(Program::decode(&program.encode()), program, "{name}: bytes and text differ");
+        // A target repairs what it gets, because a caller that breaks the contract makes any allocator fail.
         let mut safe = program.clone();
         safe.unsafe_caller = false;
         safe.repair();
@@ -104,9 +110,10 @@ fn seeds_are_programs_of_their_target() {
     }
 }
 
-/// Each seed says in a comment what it is for: a seed without a reason is dropped at the next tidying up.
 #[test]
 fn seeds_tell_their_story() {
+    // A seed without a reason is dropped at the next tidying up, with what it covered. Those in coverage/ are exempt:
+    // they were made by a merge, for the lines they reach.
     for (_, path) in programs() {
         let minimised = path.parent().is_some_and(|dir| dir.ends_with("coverage"));
         assert!(minimised || read(&path).starts_with('#'), "{} has no story", path.display());
@@ -153,8 +160,9 @@ fn seeds_replay_without_a_new_finding() {
     let mut examiner = Examiner::new(session, image.facts, image.quirks, Oracles::default()).expect("memory");
     for (target, path) in programs() {
         let program = target.program(read(&path).as_bytes()).expect("a program");
+        // A fault in memblock fails the boot itself, which is not a finding when the program asks for it.
         let fails = program.faults.iter().any(|f| f.site == percuss::kernel::event::Site::Memblock);
-        // Twice: the second time starts from the reset.
+        // Twice: the second time starts from the reset, the first from a boot or another program.
         for _ in 0..2 {
             let verdict = examiner.examine(&program).expect("memory");
             let new: Vec<_> = verdict.findings.iter().filter(|f| f.quirk.is_none()).collect();

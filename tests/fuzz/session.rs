@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Sessions on a plain machine, with a script in the fuzzer's place: what is kept, what survives a kill, a second session
-//! at the same time, and a full disk.
+//! Sessions on a plain machine, with a script in the fuzzer's place: what is kept, what survives a kill, a second
+//! session at the same time, and a full disk.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use crate::common::{checkout, command, run};
 use tempfile::TempDir;
 
-/// Takes the place of a fuzzer: a merge keeps everything, a run does what `$FAKE` says with its scratch folder.
+/// A shell script in the place of a fuzzer. With -merge=1 it keeps every input; otherwise it runs `$FAKE` with the
+/// scratch folder as its argument. It prints the lines that a session reads from libFuzzer.
 const FAKE: &str = r##"#!/bin/sh
 dirs="" merge=""
 for arg; do
@@ -51,7 +52,8 @@ impl Place {
         self.dir.path().join(name)
     }
 
-    /// A session of `mbox`, whose findings need no image to be made small.
+    /// A session of the target `mbox`, whose findings are parser failures: no image is needed to report or minimize
+    /// them.
     fn session(&self, fake: &str) -> Command {
         let mut c = command(&["fuzz-session", "mbox", "--time", "1s"]);
         for (flag, name) in [("--binary", "fuzzer"), ("--corpus", "corpus/mbox"), ("--seeds", "seeds")] {
@@ -68,7 +70,7 @@ impl Place {
         all
     }
 
-    /// What is beside the corpus, but for its lock.
+    /// The names beside the corpus, without its lock: scratch folders that a session has left.
     fn beside(&self) -> Vec<String> {
         let names = fs::read_dir(self.path("corpus")).unwrap();
         let names = names.map(|e| e.unwrap().file_name().to_string_lossy().into_owned());
@@ -86,7 +88,7 @@ fn inputs_and_findings_are_kept() {
     assert!(first.out.contains("corpus 2 (+2 -0), 1 findings, 1 new"), "{}", first.out);
     assert_eq!(place.corpus(), ["a seed", "new"]);
     assert!(place.beside().is_empty(), "{:?}", place.beside());
-    // The same again is nothing new, but counts.
+    // The same again is not new, but it is counted.
     let second = run(place.session(find));
     assert_eq!(second.code, 0, "{}", second.err);
     let about = fs::read_to_string(place.path("findings/libfuzzer-deadly/about.json")).unwrap();
@@ -97,7 +99,8 @@ fn inputs_and_findings_are_kept() {
 #[test]
 fn what_a_killed_session_had_the_next_one_takes() {
     let place = Place::new();
-    // The fuzzer outlives its session, until it is told to end.
+    // The fuzzer outlives its session until the file `end` is there: the worst case, since it may still be writing when
+    // the next session collects its folder.
     let end = place.path("end");
     let wait = format!("while [ ! -e {} ]; do sleep 0.1; done", end.display());
     let fake = format!("printf early >$1/x; printf bad >$PERCUSS_FINDINGS/crash-1; {wait}");
@@ -115,6 +118,7 @@ fn what_a_killed_session_had_the_next_one_takes() {
     }
     victim.kill().unwrap();
     victim.wait().unwrap();
+    // Inputs are merged at the end of a session only, which this one did not reach.
     assert!(place.corpus().is_empty(), "the corpus is as it was");
     let next = run(place.session("printf late >$1/x"));
     fs::write(end, "").unwrap();
@@ -124,10 +128,11 @@ fn what_a_killed_session_had_the_next_one_takes() {
     assert!(place.beside().is_empty(), "{:?}", place.beside());
 }
 
-/// What makes an input so long that writing it takes a while.
+/// Bytes of an input that is so long that writing it takes a while. A kill then often falls into the middle of a file.
 const LONG: usize = 20_000;
 
-/// Every file of the findings that are there is whole; how many findings are noted, and how often each was seen.
+/// Asserts that every file of the findings is whole, and returns how often each was seen, for those whose about.json is
+/// written. A file that is not there yet is no fault.
 fn noted(place: &Place) -> Vec<u64> {
     let Ok(folders) = fs::read_dir(place.path("findings")) else { return Vec::new() };
     let mut counts = Vec::new();
@@ -143,7 +148,7 @@ fn noted(place: &Place) -> Vec<u64> {
             text.starts_with(&format!("# bug {n}\n")) && text.ends_with(&format!("| {input}\n"))
         });
         if let Ok(about) = fs::read(folder.join("about.json")) {
-            // It is written last.
+            // about.json is written last, so a finding that has it is complete.
             assert!(folder.join("input").exists() && folder.join("report.txt").exists());
             let about: serde_json::Value = serde_json::from_slice(&about).expect("whole");
             counts.push(about["count"].as_u64().unwrap());
@@ -163,6 +168,7 @@ fn a_kill_while_findings_are_written_leaves_whole_files() {
     );
     let mut kills = 0;
     for wanted in [1, FOUND / 3, FOUND / 2] {
+        // Later sessions find nothing of their own: they go on with what the killed one left.
         let fake = if wanted == 1 { find.as_str() } else { "true" };
         let mut victim = place.session(fake).spawn().unwrap();
         let until = Instant::now() + Duration::from_secs(120);
@@ -186,6 +192,7 @@ fn a_kill_while_findings_are_written_leaves_whole_files() {
 fn two_sessions_share_a_corpus() {
     let place = Place::new();
     let spawn = |n: u32| place.session(&format!("printf {n} >$1/x; sleep 1")).spawn().unwrap();
+    // The second has to wait for the lock to merge, and must not overwrite what the first has merged.
     let both: Vec<_> = (0..2).map(spawn).collect();
     for mut one in both {
         assert!(one.wait().unwrap().success());
@@ -193,7 +200,8 @@ fn two_sessions_share_a_corpus() {
     assert_eq!(place.corpus(), ["0", "1"]);
 }
 
-/// Files larger than half a kilobyte cannot be written, as when the disk is full.
+/// Runs a session in which a file cannot grow over 512 bytes, which fails a write as a full disk does. The signal that
+/// comes with it is ignored, as on a full disk there is none.
 fn limited(place: &Place, fake: &str) -> crate::common::Done {
     let session = place.session(fake);
     let mut sh = Command::new("sh");

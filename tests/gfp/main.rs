@@ -16,7 +16,8 @@ use percuss::world::Task;
 
 const SCOPES: [Scope; 3] = [Scope::Noio, Scope::Nofs, Scope::Memalloc];
 
-/// By header: the macros and functions that are taken from the tree. The functions answer for it; they need the macros.
+/// What is taken from each header of the tree: macros, then functions. The functions are asked for answers, and the
+/// macros are what they need to compile.
 const TAKEN: [(&str, &[&str], &[&str]); 4] = [
     ("include/linux/sched.h", &["PF_MEMALLOC", "PF_MEMALLOC_NOIO", "PF_MEMALLOC_NOFS", "PF_MEMALLOC_PIN"], &[]),
     ("include/linux/gfp.h", &[], &["gfpflags_allow_blocking"]),
@@ -38,10 +39,11 @@ const TAKEN: [(&str, &[&str], &[&str]); 4] = [
     ("include/linux/alloc_tag.h", &["alloc_hooks_tag", "alloc_hooks"], &[]),
 ];
 
-/// Those that only newer trees have.
+/// Names that only newer trees have; any other that is missing fails the test, since it would go unchecked.
 const OPTIONAL: [&str; 4] = ["memalloc_flags_save", "memalloc_flags_restore", "alloc_hooks_tag", "alloc_hooks"];
 
-/// Declarations that the tree's functions need. Its own headers have them too, but do not compile outside of a kernel.
+/// Declarations that the tree's functions need. The tree has them too, but its headers pull in the whole kernel and do
+/// not compile outside of one.
 const AROUND: &str = "\
 typedef unsigned int gfp_t;
 typedef _Bool bool;
@@ -60,12 +62,13 @@ static struct task_struct task;
 #include <linux/gfp_types.h>
 ";
 
-/// Flags that programs may use, one bit each: the probe goes through all masks of them.
+/// Flags that programs may use, one bit each. The probe goes through all masks of them, which is why compound names
+/// such as GFP_KERNEL are left out.
 fn flags() -> Vec<(&'static str, Gfp)> {
     Gfp::NAMES.iter().copied().filter(|(_, g)| g.0.is_power_of_two()).collect()
 }
 
-/// Macro `name`, with the lines it goes on to.
+/// The definition of the macro `name`, with the lines that it continues on after a backslash.
 fn macro_of(text: &str, name: &str) -> Option<String> {
     let defines = |line: &str| {
         let rest = line.strip_prefix("#define ").and_then(|rest| rest.strip_prefix(name));
@@ -81,12 +84,12 @@ fn macro_of(text: &str, name: &str) -> Option<String> {
     Some(out)
 }
 
-/// Inline function `name`, to the brace in the first column that ends it.
 fn function_of(text: &str, name: &str) -> Option<String> {
     let head = format!("{name}(");
     let begins = |line: &&str| line.starts_with("static inline ") && line.contains(&head) && !line.contains(';');
     let from = text.lines().position(|line| begins(&line))?;
     let body: Vec<&str> = text.lines().skip(from).collect();
+    // The kernel's style puts a function's last brace, and no other, in the first column.
     let end = body.iter().position(|line| *line == "}")?;
     Some(body[..=end].join("\n"))
 }
@@ -128,7 +131,8 @@ fn answers(dir: &Path, source: &Path, hooks: bool, flags_of: &[String]) -> Vec<u
     run.stdout.chunks_exact(4).map(|b| u32::from_le_bytes(b.try_into().unwrap())).collect()
 }
 
-/// What the tree's helpers answer, after `change` to their text.
+/// The answers of the tree's helpers, compiled from their text after `change`. A change makes a tree of another
+/// behaviour, to see that the comparison notices.
 fn of_tree(tree: &Tree, change: impl Fn(String) -> String) -> Vec<u32> {
     let dir = tempfile::tempdir().unwrap();
     let text = change(helpers(tree));
@@ -142,7 +146,8 @@ fn of_tree(tree: &Tree, change: impl Fn(String) -> String) -> Vec<u32> {
     answers(dir.path(), &source, hooks, &[format!("-I{}", dir.path().display())])
 }
 
-/// What the shim's helpers answer, compiled as for an image of the tree after `change` to one of the shim's headers.
+/// The answers of the shim's helpers, compiled with the include path of an image of the tree, after `change` to one of
+/// the shim's headers.
 fn of_shim(tree: &Tree, header: &str, change: impl Fn(String) -> String) -> Vec<u32> {
     let dir = tempfile::tempdir().unwrap();
     let shim = dir.path().join("shim");
@@ -169,6 +174,8 @@ fn of_shim(tree: &Tree, header: &str, change: impl Fn(String) -> String) -> Vec<
     answers(dir.path(), &source, hooks, &flags)
 }
 
+/// The answers of the World, in the order in which probe.h gives those of the C helpers: values of names, then both
+/// helpers for all masks in all scopes, then nested scopes, then the two answers about allocation hooks.
 fn of_world() -> Vec<u32> {
     let mut out: Vec<u32> = Gfp::NAMES.iter().map(|(_, gfp)| gfp.0).collect();
     let flags = flags();
@@ -181,6 +188,8 @@ fn of_world() -> Vec<u32> {
             out.push(mask(n).allows_blocking().into());
         }
     }
+    // Three scopes nested in all 27 ways, and left again from the innermost: leaving one must restore what was before
+    // it.
     for n in 0..27 {
         let mut task = Task::default();
         let scopes = [n % 3, n / 3 % 3, n / 9].map(|i: usize| SCOPES[i]);
@@ -202,7 +211,8 @@ fn same(text: String) -> String {
     text
 }
 
-/// The first answer that differs. `named` has the values of names that differ in this tree for a known reason.
+/// The first answer that differs, in words; None when all agree. `named` has the values of names that are known to
+/// differ in this tree, and they must differ in just this way.
 fn first_difference(ours: &[u32], theirs: &[u32], named: &[(&str, u32)]) -> Option<String> {
     assert_eq!(ours.len(), theirs.len());
     let names = Gfp::NAMES.iter().map(|(name, _)| Some(*name)).chain(std::iter::repeat(None));
@@ -213,8 +223,9 @@ fn first_difference(ours: &[u32], theirs: &[u32], named: &[(&str, u32)]) -> Opti
     differ.map(|(at, ((a, b), name))| format!("answer {at} {}: {a:#x}, the tree says {b:#x}", name.unwrap_or_default()))
 }
 
-/// Compound masks that are others in 6.1; programs use those of 6.12 on every tree. The one flag more that GFP_ATOMIC has
-/// there (`__GFP_ATOMIC`), and the one less of GFP_NOWAIT (`__GFP_NOWARN`), mean nothing to what percpu.c decides by.
+/// Compound masks that are others in 6.1; programs use those of 6.12 on every tree. The one flag more that GFP_ATOMIC
+/// has there (`__GFP_ATOMIC`), and the one less of GFP_NOWAIT (`__GFP_NOWARN`), mean nothing to what percpu.c decides
+/// by.
 fn others(tree: &Tree) -> &'static [(&'static str, u32)] {
     if tree.name == "6.1" { &[("GFP_ATOMIC", 0xa20), ("GFP_NOWAIT", 0x800)] } else { &[] }
 }
@@ -241,9 +252,10 @@ fn helpers_agree_with_6_1() {
     agree("6.1");
 }
 
-/// The comparison notices each helper that is wrong in the shim, or different in the tree.
 #[test]
 fn a_wrong_helper_is_seen() {
+    // Each helper is made wrong once, in the shim or in the tree. A probe that does not ask about one would let it
+    // pass.
     let Some(tree) = common::tree() else { return };
     let theirs = of_tree(&tree, same);
     for (header, from, to) in [

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! CONTRIBUTING.md's rules of writing, as far as a test can see them.
 //!
-//! Whether a sentence is understood is for a reader to say. What can be seen are sentences that readers did not understand,
-//! words that the project has replaced, and how long comments are. `scripts/prose` counts, this fails.
+//! Whether a sentence is understood is for a reader to say. What can be seen are sentences that readers did not
+//! understand, words that the project has replaced, and how long comments are. `scripts/prose` counts, this fails.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Phrases that a reading found hard to understand, and what says the same. Compared without case, over line ends.
+/// Phrases that a reading found hard to understand, and what says the same. They are compared in lower case and over
+/// the ends of lines, because a phrase wraps wherever the margin is.
 const PHRASES: &[(&str, &str)] = &[
     (
         "who found no memory lets another",
@@ -43,7 +44,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Sources, scripts and pages that people write, without this folder, which holds the phrases themselves.
+/// Sources, scripts and pages that people write. This folder is left out, because it holds the phrases themselves.
 fn texts() -> Vec<PathBuf> {
     let parts =
         ["crates", "src", "shim", "tests", "benches", "examples", "fuzz", "scripts", "docs", "coverage", "bugs"];
@@ -108,7 +109,8 @@ fn phrases_that_readers_did_not_understand() {
     assert!(complaints.is_empty(), "\n{}\n{} in all", complaints.join("\n"), complaints.len());
 }
 
-/// The shares of `scripts/prose` in its last row, in per cent: blocks of one line, of three words or fewer, `//` lines.
+/// Compares the last row of `scripts/prose` with the goals of CONTRIBUTING.md. The row has the shares in per cent of
+/// doc blocks of one line, of those of three words or fewer, and of lines of `//`.
 #[test]
 #[ignore = "comments are being rewritten"]
 fn comments_say_enough() {
