@@ -38,7 +38,6 @@ pub mod addresses {
     pub const LINEAR_END: u64 = LINEAR + NODE * NODES;
     /// vmalloc space: above all other memory, as on x86-64.
     pub const VMALLOC: u64 = 0x1_0000_0000;
-    /// The end of vmalloc space and of the arena.
     pub const VMALLOC_END: u64 = VMALLOC + (16 << 30);
 }
 
@@ -104,7 +103,6 @@ impl Arena {
         }
     }
 
-    /// Absolute address of relative address 0.
     pub fn base(&self) -> u64 {
         self.base.as_ptr() as u64
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A reset leaves nothing of a program behind.
+//! A reset leaves nothing of a program in the World: everything is used first, then compared with a fresh World.
 
 use crate::arena::PAGE;
 use crate::host::Host;
@@ -55,7 +55,6 @@ fn dirty_run(host: &Host, program: &Program) {
     w.zero(crate::arena::addresses::LINEAR, 64);
 }
 
-/// Uses what [`crate::state::buffers::Buffers`] keeps.
 fn dirty_buffers(host: &Host, metadata: Addr) {
     let objects = [64, 64, 64].map(|size| host.kzalloc(size, Gfp::KERNEL));
     assert_eq!(objects[2], 0, "the plan makes the third fail");

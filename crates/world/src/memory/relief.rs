@@ -9,7 +9,6 @@ use percuss_kernel::event::{Event, Ext};
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Lock, Memory, Scope};
 
-/// The result of asking the OOM killer.
 pub(super) enum Oom {
     /// It did nothing, since the mask has no `__GFP_FS`, but the slow path counts that as progress and retries.
     Pretends,
@@ -64,7 +63,6 @@ impl World {
         }
     }
 
-    /// Whether kswapd was woken and has not gone back to sleep.
     pub fn kswapd_awake(&self) -> bool {
         self.run.pool.is_some_and(|p| p.kswapd_awake)
     }

@@ -8,7 +8,6 @@ use crate::world::World;
 use percuss_kernel::Addr;
 
 impl World {
-    /// Possible CPUs in ascending order.
     pub fn cpus(&self) -> impl Iterator<Item = u32> + '_ {
         self.boot.possible.iter().map(|c| *c as u32)
     }

@@ -12,7 +12,6 @@ pub struct Area {
     pub size: u32,
     /// Seed of the pattern written last. None: nothing was written, so the area is still zero.
     pub seed: Option<u8>,
-    /// The parts of its copies that are cleared, written and compared.
     pub sample: Sample,
 }
 
@@ -48,7 +47,6 @@ impl Areas {
         self.vars[var.0 as usize] = ptr;
     }
 
-    /// Live areas, in no order.
     pub fn live(&self) -> &[Area] {
         &self.live
     }

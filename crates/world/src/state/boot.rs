@@ -19,7 +19,6 @@ pub struct Boot {
     pub booting: bool,
     /// The event of a boot that went well, with which every program's log begins.
     pub event: Option<Event>,
-    /// The work item was queued when the boot ended.
     pub work_pending: bool,
     /// Locks in allocated memory that the boot initialised.
     pub named: NamedLocks,
@@ -50,7 +49,6 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// Bytes of a piece.
     const PIECE: usize = 256;
 
     pub fn save(arena: &Arena, addr: Addr, len: u64) -> Metadata {

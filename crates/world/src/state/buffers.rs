@@ -10,7 +10,7 @@ use super::pages::Pages;
 use super::sites::Sites;
 use super::vm::Vm;
 
-/// State that owns memory. A reset takes less than a microsecond because it clears these instead of making new ones.
+/// State that owns memory. A reset clears these instead of making new ones, so it allocates nothing.
 #[derive(Debug, PartialEq)]
 pub struct Buffers {
     pub log: Log,
@@ -38,7 +38,6 @@ impl Buffers {
         }
     }
 
-    /// Empties all of them for a boot.
     pub fn power_on(&mut self) {
         self.memblock.clear();
         self.vm.clear();

@@ -15,7 +15,6 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// No allocation fails until a plan is armed.
     pub fn clear(&mut self) {
         let Faults { plan, armed, seen } = self;
         plan.clear();
@@ -23,7 +22,6 @@ impl Faults {
         *seen = Default::default();
     }
 
-    /// Starts a plan, with all counts at 0.
     pub fn arm(&mut self, plan: &[Fault]) {
         self.clear();
         self.plan.extend_from_slice(plan);

@@ -13,14 +13,11 @@ pub const NUMBERS: usize = 8;
 
 const EXT_LOCKS: usize = Ext::ALL.len();
 
-/// What a lock call has to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Take {
-    /// The caller has the lock now.
     Taken,
     /// Another context holds it: pause and try again.
     Wait,
-    /// A fatal signal ended the wait.
     Killed,
     /// The caller holds it already, so it would wait for itself for ever.
     Recursive,
@@ -39,7 +36,6 @@ pub fn slot(lock: Lock) -> usize {
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct ExtLocks {
     pub exclusive: [Option<u8>; EXT_LOCKS],
-    /// Contexts that hold it shared.
     pub shared: [u32; EXT_LOCKS],
     /// Contexts that wait for it exclusively. They keep new readers out, as a queue freeze that has begun does: readers
     /// that come one after the other would else starve them.

@@ -16,21 +16,14 @@ use percuss_kernel::{CONTEXTS, Lock, limits};
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Run {
     pub tasks: [Task; CONTEXTS],
-    /// The running context.
     pub current: usize,
-    /// Number of the op that each context runs.
     pub ops: [u32; CONTEXTS],
-    /// The work item is queued.
     pub work_pending: bool,
-    /// The worker is in the middle of the work item.
     pub working: bool,
-    /// The context that holds each lock of the allocator.
     pub owner: [Option<u8>; LOCKS],
     pub named: NamedLocks,
     pub ext: ExtLocks,
-    /// The lock of the allocator that each context waits for.
     pub waits: [Option<Lock>; CONTEXTS],
-    /// The external lock that each context waits for.
     pub waits_ext: [Option<Ext>; CONTEXTS],
     /// A lock was released or a task killed since the scheduler asked last, so waiting tasks try again.
     pub released: bool,
@@ -48,6 +41,5 @@ pub struct Run {
     pub zeroing: Option<Zeroing>,
     /// Zeroings so far, each of the same range on a set of CPUs.
     pub clearings: u32,
-    /// Why the program ended early.
     pub stopped: Option<Stop>,
 }

@@ -19,7 +19,8 @@ pub enum Contents {
     Whole,
 }
 
-/// One area in eight is looked at whole: a fault that only hits the middle of areas shows in some programs, too.
+/// One area in this many is looked at whole, chosen by a hash of its address and its zeroing. So a fault that only hits
+/// the middle of areas shows in some areas, too. The number is a choice, not a measurement.
 const SHARE: u32 = 8;
 
 /// Bytes looked at on both ends of every copy: a cache line, which is where a wrong offset or length shows.
@@ -29,16 +30,13 @@ const EDGE: u32 = 64;
 /// loops over CPUs go wrong, and of one more. Small areas, and one in `SHARE`, are looked at whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {
-    /// All of every copy.
     whole: bool,
-    /// Rank of the last possible CPU.
     last: u32,
     /// Rank of the other CPU whose copy is looked at whole.
     more: u32,
 }
 
 impl Sample {
-    /// Every byte of every copy.
     pub const WHOLE: Sample = Sample { whole: true, last: 0, more: 0 };
 
     /// The sample of the area whose first copy is at `addr`, on `cpus` CPUs. The address and `nth`, the number of the

@@ -4,7 +4,6 @@
 use super::log::CallSite;
 use percuss_kernel::CONTEXTS;
 
-/// The call site of each context.
 #[derive(Debug, Default, PartialEq)]
 pub struct Sites {
     /// None until the first call site is known: most runs record none, and then nothing is looked up.
@@ -32,7 +31,6 @@ impl Sites {
         }
     }
 
-    /// A nested op begins in this context.
     pub fn enter(&mut self, context: usize) {
         if let Some(here) = &mut self.here {
             self.outer.push((context, here[context].take()));

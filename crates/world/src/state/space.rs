@@ -17,7 +17,6 @@ pub struct Space {
     pub arena: Arena,
     /// Bytes of the tenant's `struct page`, cleared when its page is handed out; 0 for a tenant that has none.
     pub page_struct: u32,
-    /// How closely the run looks at the content of per-CPU memory.
     pub contents: Contents,
     /// Pages of vmalloc space that cost memory.
     committed: PageSet,
@@ -47,7 +46,7 @@ impl Space {
         self.page_struct != 0
     }
 
-    /// Notes that the page at `at` is about to be used. It is poisoned the first time only: from then on whoever frees
+    /// Notes that the page at `at` is about to be used. It is poisoned the first time only: from then on each free of
     /// an area poisons its bytes again, so bytes outside of live areas stay poison.
     pub fn commit(&mut self, at: Addr) {
         let page = ((at - addresses::VMALLOC) / PAGE) as u32;
@@ -57,7 +56,6 @@ impl Space {
         }
     }
 
-    /// Notes how much a boot took of the linear map.
     pub fn booted(&mut self, bytes: u64) {
         self.boot_bytes = self.boot_bytes.max(bytes);
     }
@@ -82,7 +80,6 @@ impl Space {
         self.committed.count() as u64 + self.boot_bytes / PAGE
     }
 
-    /// Gives all memory of programs and boots back to the system.
     pub fn release(&mut self) {
         self.arena.release(addresses::VMALLOC, addresses::VMALLOC_END - addresses::VMALLOC);
         self.arena.release(addresses::HEAP, addresses::HEAP_END - addresses::HEAP);

@@ -15,15 +15,11 @@ pub struct Task {
     pub irqs_off: bool,
     /// Nesting depth of `preempt_disable()`, spinlocks not counted.
     pub preempt: u32,
-    /// Spinlocks of the allocator held.
     pub spinning: u32,
-    /// External spinlocks held.
     pub ext_spinning: u32,
     /// Interrupt handlers that run on top of it, as a mask: bit 0 for a soft one, bit 1 for a hard one.
     pub interrupt: u8,
-    /// What unlocking has to restore.
     pub irqs_before: IrqsBefore,
-    /// A fatal signal is pending.
     pub signal: bool,
     /// Its memcg's obj_cgroup; 0 for none, as kernel threads have.
     pub memcg: u32,
@@ -51,7 +47,6 @@ fn bit(scope: Scope) -> u8 {
 }
 
 impl Task {
-    /// Whether the task must not sleep.
     pub fn atomic(&self) -> bool {
         self.irqs_off || self.preempt > 0 || self.spinning > 0 || self.ext_spinning > 0 || self.interrupt != 0
     }
@@ -94,7 +89,6 @@ impl Task {
         self.held.contains(&Some(lock))
     }
 
-    /// Locks of the allocator held, in no order.
     pub fn held(&self) -> impl Iterator<Item = Lock> {
         self.held.iter().flatten().copied()
     }

@@ -22,13 +22,11 @@ struct Area {
     handle: Addr,
 }
 
-/// The outcome of mapping one page.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Mapped {
     Fine,
     /// The page is mapped, but an old translation of its address may still be used.
     OverStale,
-    /// Refused, because an entry is present.
     Present,
     /// Refused, because the page table of the address does not exist.
     NoTable,
@@ -41,11 +39,9 @@ pub struct Vm {
     areas: Vec<Area>,
     /// By page: 0 not present, [`STALE`], or 1 + the frame.
     pte: Vec<u32>,
-    /// By page table: it exists.
     has_table: Vec<bool>,
     /// Page tables that exist, in the order they were made. A reset clears these instead of all of `pte`.
     tables: Vec<u32>,
-    /// Pages whose entry is stale.
     stale: Vec<u32>,
     saved: Saved,
 }
@@ -106,6 +102,7 @@ impl Vm {
             let first = *t as usize * TABLE;
             self.pte[first..first + TABLE].fill(0);
         }
+        // The boot's tables are the first in the list, so what follows them is the program's.
         for t in self.tables.drain(self.saved.tables.min(self.tables.len())..) {
             self.has_table[t as usize] = false;
         }
@@ -193,7 +190,6 @@ impl Vm {
         self.has_table[index(addr) / TABLE]
     }
 
-    /// Makes the page table of `addr`, unless it exists.
     pub fn make_table(&mut self, addr: Addr) {
         let t = index(addr) / TABLE;
         if !std::mem::replace(&mut self.has_table[t], true) {

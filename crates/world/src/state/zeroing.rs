@@ -8,15 +8,12 @@ use percuss_kernel::event::Event;
 /// A zeroing that may go on to the next CPU.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Zeroing {
-    /// Address of the first CPU's copy.
     pub addr: Addr,
-    /// Bytes of each copy.
     pub len: u32,
     /// Calls that did not go to the CPU that was expected next.
     pub other: u32,
     /// CPUs whose copy was cleared, as a mask.
     pub cpus: u64,
-    /// Rank of the CPU expected next.
     pub rank: u32,
     /// The parts of the area that have to be cleared.
     pub sample: Sample,
