@@ -9,7 +9,8 @@
 //! op with [`ContractState::apply`], and ask [`ContractState::check_end`] after the last.
 
 use super::Program;
-use super::op::{HeldLock, LOCKS, Op};
+use super::lock::{HeldLock, LOCKS};
+use super::op::Op;
 use percuss_kernel::event::Ext;
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Geometry, Scope, limits};

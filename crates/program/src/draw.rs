@@ -5,8 +5,7 @@
 //! them fill chunks and reach the paths where bugs are; illegal values stay, but rare.
 
 use super::codes::{COMMON_SIZES, EDGE_SIZES};
-use super::contract::ContractState;
-use super::op::{HeldLock, LOCKS, Op};
+use super::lock::{HeldLock, LOCKS};
 use super::rng::Rng;
 use percuss_kernel::geometry::{Geometry, PAGE};
 use percuss_kernel::gfp::Gfp;
@@ -23,6 +22,17 @@ pub(super) enum Sizes {
     Boundary,
     /// Half a page to four pages, so that few areas fill a chunk.
     Large,
+}
+
+/// What the contract allows of a mask at one point of a task.
+///
+/// The state of the contract itself knows the ops, and ops are drawn from here, so only its two answers come in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Context {
+    /// False in atomic context, where a mask with direct reclaim breaks rules 1 and 2.
+    pub may_sleep: bool,
+    /// Flags that an allocation with direct reclaim must not have here.
+    pub forbidden: Gfp,
 }
 
 /// The state that operands are drawn from.
@@ -43,13 +53,12 @@ pub(super) struct Draw<'r> {
     /// Number of tasks.
     pub tasks: usize,
     /// Context of the task that is being written, for masks that fit it.
-    pub context: ContractState,
+    pub context: Context,
     last_size: u32,
 }
 
 impl<'r> Draw<'r> {
     pub fn new(rng: &'r mut Rng, boot: Geometry, slots: usize, tasks: usize) -> Draw<'r> {
-        let context = ContractState::new(&boot);
         Draw {
             rng,
             boot,
@@ -58,20 +67,15 @@ impl<'r> Draw<'r> {
             is_live: [false; VARS],
             slots,
             tasks,
-            context,
+            context: Context { may_sleep: true, forbidden: Gfp::NONE },
             last_size: 0,
         }
     }
 
-    /// Takes note of an op that was written.
+    /// Takes note of an op that gave a variable an area, or took it away.
     ///
-    /// Call it for every op in the order of writing; otherwise the variables drawn as live are not the live ones.
-    pub fn wrote(&mut self, op: &Op) {
-        let (var, live) = match *op {
-            Op::Alloc { dst, .. } | Op::SchedProbe { dst, .. } => (dst, true),
-            Op::Free { var } => (var, false),
-            _ => return,
-        };
+    /// Called by [`Op::note`](super::op::Op::note).
+    pub fn noted(&mut self, var: Var, live: bool) {
         // An area that is allocated over is lost: its variable moves to the end as the youngest.
         if std::mem::replace(&mut self.is_live[usize::from(var.0)], live) {
             self.live.retain(|&v| v != var);
@@ -177,7 +181,7 @@ impl<'r> Draw<'r> {
         let rng = &mut *self.rng;
         let base = match rng.below(100) {
             // Masks without direct reclaim, as rules 1 and 2 ask for here.
-            _ if !self.context.may_sleep() => {
+            _ if !self.context.may_sleep => {
                 rng.pick(&[Gfp::NOWAIT, Gfp::NOWAIT, Gfp::ATOMIC, Gfp::KSWAPD_RECLAIM, Gfp::NONE])
             }
             0..45 => Gfp::KERNEL,
@@ -191,7 +195,7 @@ impl<'r> Draw<'r> {
         // In a third of the draws forbidden flags stay, for a scope may take them away. Repair removes them if none
         // does.
         let strict = base.allows_blocking() && rng.chance(2, 3);
-        let base = base.without(if strict { self.context.forbidden() } else { Gfp::NONE });
+        let base = base.without(if strict { self.context.forbidden } else { Gfp::NONE });
         let modifiers =
             [Gfp::NOWARN, Gfp::NOWARN, Gfp::ACCOUNT, Gfp::NORETRY, Gfp::RETRY_MAYFAIL, Gfp::ZERO, Gfp::HIGH];
         match rng.below(20) {

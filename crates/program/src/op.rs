@@ -8,51 +8,14 @@
 use super::codes::{Long, Short};
 use super::draw::Draw;
 use super::error::TextError;
+use super::lock::HeldLock;
 use super::operand::{
     Align, Cpu, Delta, Dst, Hardness, LockName, Mask, MemcgId, Operand, Reserved, ScopeName, Seed, Size, Target,
     VarRef, VarVisitor,
 };
 use super::words::Words;
-use percuss_kernel::event::Ext;
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Scope, Var};
-
-/// An external lock in one of its modes: a lock of another subsystem that a caller of the allocator holds.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct HeldLock {
-    pub lock: Ext,
-    /// Held for reading.
-    ///
-    /// Only the queue freeze has a shared side: IO in flight.
-    pub shared: bool,
-}
-
-/// The locks a program may take, outermost first.
-///
-/// A task may take them in this order only (rule 11 of the contract). A program that took them in two orders would
-/// deadlock without any help of the allocator, and the finding would be the program's own.
-pub const LOCKS: [(HeldLock, &str); 8] = [
-    (HeldLock { lock: Ext::Freeze, shared: false }, "freeze"),
-    (HeldLock { lock: Ext::Freeze, shared: true }, "submit"),
-    (HeldLock { lock: Ext::Blkcg, shared: false }, "blkcg"),
-    (HeldLock { lock: Ext::Shrinker, shared: false }, "shrinker"),
-    (HeldLock { lock: Ext::Fs, shared: false }, "fs"),
-    (HeldLock { lock: Ext::Io, shared: false }, "io"),
-    (HeldLock { lock: Ext::Spin, shared: false }, "spin"),
-    (HeldLock { lock: Ext::IrqSpin, shared: false }, "irq-spin"),
-];
-
-impl HeldLock {
-    /// Position in [`LOCKS`]: the bit of the lock in masks of held locks, and its code in the byte form.
-    pub fn index(self) -> usize {
-        LOCKS.iter().position(|(l, _)| *l == self).unwrap_or(0)
-    }
-
-    /// True for spinlocks: their holder is in atomic context and must not sleep.
-    pub fn spins(self) -> bool {
-        matches!(self.lock, Ext::Spin | Ext::IrqSpin | Ext::Rq)
-    }
-}
 
 /// A row of [`TABLE`]: what is known of an op apart from its operands' types.
 #[derive(Clone, Debug)]
@@ -234,6 +197,17 @@ ops! {
 }
 
 impl Op {
+    /// Makes `draw` take note of this op, which was written.
+    ///
+    /// Call it for every op in the order of writing; otherwise the variables drawn as live are not the live ones.
+    pub(super) fn note(&self, draw: &mut Draw<'_>) {
+        match *self {
+            Op::Alloc { dst, .. } | Op::SchedProbe { dst, .. } => draw.noted(dst, true),
+            Op::Free { var } => draw.noted(var, false),
+            _ => {}
+        }
+    }
+
     /// The op's row in [`TABLE`].
     pub fn info(&self) -> &'static OpInfo {
         &TABLE[self.row()]

@@ -7,9 +7,8 @@
 use super::codes::{ALIGNS, GFPS, SIZES};
 use super::draw::Draw;
 use super::error::TextError;
-use super::op::{HeldLock, LOCKS};
-use super::print::task_name;
-use super::words::Words;
+use super::lock::{HeldLock, LOCKS};
+use super::words::{Words, task_name};
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Scope, Var};
 

@@ -79,7 +79,6 @@ impl FromStr for Program {
         };
         let mut start = 0;
         // Not `lines()`, which would hide the `\r` that the ranges must count.
-        // Not `lines()`, which would hide the `\r` that the ranges must count.
         for line in text.split('\n') {
             parser.line(start..start + line.len())?;
             start += line.len() + 1;
@@ -119,7 +118,6 @@ impl<'t> Parser<'t> {
 
     fn op(&mut self, mut words: Words<'t, '_>, name: &str, at: Range<usize>) -> Result<(), TextError> {
         // Directives were matched before, so this is an op or a mistake.
-        // Directives were matched before, so this is an op or a mistake.
         let Some(row) = TABLE.iter().position(|op| op.name == name) else {
             let known: Vec<&str> = TABLE.iter().map(|op| op.name).chain(DIRECTIVES).collect();
             return Err(words.unexpected(at, "an op or a directive", &known));
@@ -128,7 +126,6 @@ impl<'t> Parser<'t> {
             let help = Some("start a task with `task a` before the first op".to_owned());
             return Err(words.error(at, format!("`{name}` belongs to no task"), help));
         };
-        // Checked before the op is stored, to bound the memory that a text can take.
         // Checked before the op is stored, to bound the memory that a text can take.
         if self.ops == limits::OPS {
             return Err(words.error(at, format!("more than {} ops", limits::OPS), None));
@@ -162,7 +159,6 @@ impl<'t> Parser<'t> {
             return Err(words.error(at, format!("more than {} tasks", limits::TASKS), None));
         }
         // These have a meaning in schedules, where the task could not be named.
-        // These have a meaning in schedules, where the task could not be named.
         if name.contains(['*', '=', ':', '!']) {
             return Err(words.unexpected(at, "the task's name", &[]));
         }
@@ -176,10 +172,8 @@ impl<'t> Parser<'t> {
 
     fn shrinker(&mut self, mut words: Words<'t, '_>, at: Range<usize>) -> Result<(), TextError> {
         // The kind comes first and has no default, as it decides what the ops may do.
-        // The kind comes first and has no default, as it decides what the ops may do.
         let gated = words.one_of("the kind of shrinker", &KINDS)?;
         let mut objects = 1;
-        // Parameters in any order, each with the error at its own value.
         // Parameters in any order, each with the error at its own value.
         while let Some((word, at)) = words.next() {
             match word.strip_prefix("objects=").and_then(|n| n.parse().ok()) {
@@ -261,7 +255,6 @@ impl<'t> Parser<'t> {
                 return Err(words.error(at, format!("more than {} schedule entries", limits::SCHEDULE), None));
             }
             // Kept with its count, as `a*65536` must not take memory before it is checked.
-            // Kept with its count, as `a*65536` must not take memory before it is checked.
             self.schedule.push((name, points, times, at));
         }
         words.finish(&[])
@@ -281,7 +274,6 @@ impl<'t> Parser<'t> {
                 return Err(words.unexpected(at, "PARAMETER=VALUE", &BOOT));
             };
             // The static name, for the map of places and for errors of the geometry.
-            // The static name, for the map of places and for errors of the geometry.
             let Some(key) = BOOT.into_iter().find(|&k| k == key) else {
                 return Err(words.unexpected(at.start..at.start + key.len(), "a parameter of boot", &BOOT));
             };
@@ -290,7 +282,6 @@ impl<'t> Parser<'t> {
                 let message = format!("expected {expected}, found `{value}`");
                 return Err(words.error(value_at, message, help));
             }
-            // The last one winning silently would hide a mistake.
             // The last one winning silently would hide a mistake.
             if self.given.insert(key, value_at).is_some() {
                 return Err(words.error(at, format!("`{key}` is given twice"), None));
@@ -319,7 +310,6 @@ impl<'t> Parser<'t> {
     fn finish(mut self) -> Result<Program, TextError> {
         let end = self.text.len()..self.text.len();
         // First the machine: the contract depends on its CPUs.
-        // First the machine: the contract depends on its CPUs.
         if let Err(e) = self.program.boot.check() {
             let at = self.given.get(e.field).cloned().or(self.boot_at).unwrap_or(end);
             return Err(TextError::new(self.text, at, e.to_string(), None));
@@ -330,7 +320,6 @@ impl<'t> Parser<'t> {
         }
         self.keep_contract()?;
         for (name, points, times, at) in self.schedule {
-            // Tasks are looked up first, so a task may be called kswapd.
             // Tasks are looked up first, so a task may be called kswapd.
             let kswapd = (name == Turn::KSWAPD_NAME).then_some(usize::from(Turn::KSWAPD));
             // Handlers run to their end, so `!0:3` names none.
@@ -380,7 +369,6 @@ fn set(boot: &mut Geometry, key: &str, value: &str) -> Result<(), (&'static str,
         "atom" => boot.atom = size()?,
         "unit" => boot.unit = size()?,
         // A plain number: pages have no K or M.
-        // A plain number: pages have no K or M.
         "pages" => boot.pages = value.parse().map_err(|_| ("a number of pages", None))?,
         "kmem" => match value {
             "on" => boot.kmem = true,
@@ -411,7 +399,6 @@ fn parse_cpus(value: &str) -> Option<u64> {
         if low > high || high > 63 {
             return None;
         }
-        // A run of bits from `low` to `high`; the shift stays below 64 for both ends.
         // A run of bits from `low` to `high`; the shift stays below 64 for both ends.
         mask |= u64::MAX >> (63 - (high - low)) << low;
     }

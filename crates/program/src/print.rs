@@ -3,19 +3,13 @@
 
 use std::fmt;
 
+use super::words::task_name;
 use super::{Op, Program, Turn};
 
 /// Entries on one line of a schedule; a run of equal turns is one.
 ///
 /// Keeps lines short enough for a mail.
 const PER_LINE: usize = 32;
-
-/// The canonical name of a task: `a` for the first.
-///
-/// There are at most 16, so a letter suffices.
-pub fn task_name(task: u8) -> char {
-    char::from(b'a' + task)
-}
 
 impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

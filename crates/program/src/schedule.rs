@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use super::print::task_name;
+use super::words::task_name;
 use percuss_kernel::limits;
 
 /// A turn of a lane, or an interrupt on top of the lane that had the last turn.

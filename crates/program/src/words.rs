@@ -11,6 +11,13 @@ use super::error::{TextError, nearest};
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{VARS, Var, limits};
 
+/// The canonical name of a task: `a` for the first.
+///
+/// There are at most 16, so a letter suffices.
+pub(super) fn task_name(task: u8) -> char {
+    char::from(b'a' + task)
+}
+
 /// Names of variables and tasks with their numbers.
 ///
 /// `v0` to `v255` are themselves; other names get the numbers that the text does not use, in order of appearance. A

@@ -5,8 +5,12 @@
 //! any other value gets the wide header.
 
 use super::super::axes::{ATOMS, CPUS, DYNS, PAGES, RESERVED, STATICS, UNITS};
-use super::VERSION;
 use percuss_kernel::geometry::{First, Geometry};
+
+/// Version of the byte form, the first byte of a program.
+///
+/// It rises when stored bytes would mean another program.
+pub const VERSION: u8 = 2;
 
 /// Bytes of the short header: two records, so that records stay aligned when a fuzzer copies whole ones.
 pub(super) const HEADER: usize = 14;
@@ -29,12 +33,10 @@ pub(super) fn put_geometry(boot: &Geometry, flags: u8, caller: u8, out: &mut Vec
         pages,
     } = *boot;
     // The first entry with the value; later ones are there for their share in random bytes.
-    // The first entry with the value; later ones are there for their share in random bytes.
     let find = |table: &[u32], value| table.iter().position(|&v| v == value).map(|i| i as u8);
     let short = || {
         Some([
             CPUS.iter().position(|&m| m == cpus)? as u8,
-            // One less, to fit two bits.
             // One less, to fit two bits.
             groups.saturating_sub(1) & 3,
             find(&STATICS, static_size)?,

@@ -24,17 +24,13 @@
 
 mod header;
 
+pub use self::header::VERSION;
 use self::header::{HEADER, get_geometry, header_len, put_geometry};
 use super::codes::{Long, RECORD, Short};
 use super::op::{Op, TABLE};
 use super::{Handler, Program, Shrinker, Turn};
 use percuss_kernel::event::Site;
 use percuss_kernel::{Fault, Memory, limits};
-
-/// Version of the byte form, the first byte of a program.
-///
-/// It rises when stored bytes would mean another program.
-pub const VERSION: u8 = 2;
 
 /// Length of the shortest program with a record.
 ///
@@ -132,7 +128,6 @@ fn pad(out: &mut Vec<u8>) {
 fn put_fault(fault: Fault, out: &mut Vec<u8>) {
     let Fault { site, nth, times } = fault;
     // 255 is taken for "all", so a plain count of 255 must be written wide.
-    // 255 is taken for "all", so a plain count of 255 must be written wide.
     let short_times = if times == u32::MAX { Some(255) } else { u8::try_from(times).ok().filter(|&t| t < 255) };
     match (u16::try_from(nth), short_times) {
         (Ok(nth), Some(times)) => {
@@ -152,7 +147,6 @@ fn put_fault(fault: Fault, out: &mut Vec<u8>) {
 /// Writes memory short if all counts fit a byte.
 fn put_memory(memory: Memory, out: &mut Vec<u8>) {
     let Memory { free, reserve, clean, io, fs, oom, kswapd } = memory;
-    // One bit more in a byte that has room, as the short record is full.
     // One bit more in a byte that has room, as the short record is full.
     let reserve = reserve | if kswapd { 0 } else { NO_KSWAPD };
     let counts = [free, clean, io, fs, oom];
@@ -179,12 +173,10 @@ fn put_schedule(schedule: &[Turn], out: &mut Vec<u8>) {
         _ => 2,
     };
     // Turns of one kind in a row share records; the order of turns must stay.
-    // Turns of one kind in a row share records; the order of turns must stay.
     for run in schedule.chunk_by(|a, b| kind(a) == kind(b)) {
         match kind(&run[0]) {
             0 => run.chunks(ENTRIES).for_each(|turns| {
                 out.extend([SCHEDULE, turns.len() as u8]);
-                // The second of a pair takes the upper half; for an odd number it is 0 and the count hides it.
                 // The second of a pair takes the upper half; for an odd number it is 0 and the count hides it.
                 out.extend(turns.chunks(2).map(|pair| pair[0].lane | pair.get(1).map_or(0, |t| t.lane) << 4));
                 pad(out);
@@ -192,7 +184,6 @@ fn put_schedule(schedule: &[Turn], out: &mut Vec<u8>) {
             1 => run.chunks(PREEMPTING).for_each(|turns| {
                 out.push(TURNS);
                 turns.iter().for_each(|t| out.extend([lane_byte(*t), t.points as u8]));
-                // Unused entries cannot be zeros, which would be turns of the first task.
                 // Unused entries cannot be zeros, which would be turns of the first task.
                 out.resize(out.len() + 2 * (PREEMPTING - turns.len()), NO_LANE);
             }),
@@ -230,7 +221,6 @@ fn put_ops(ops: &[Op], out: &mut Vec<u8>) {
     for op in ops {
         let mut short = Short::default();
         // The short form is preferred: fuzzers mutate it into other useful values.
-        // The short form is preferred: fuzzers mutate it into other useful values.
         if op.put_short(&mut short) {
             out.push(op.info().codes.0);
             out.extend(short.bytes());
@@ -250,7 +240,6 @@ impl Program {
         let flags = boot.first as u8 | u8::from(boot.interleaved) << 2 | u8::from(!boot.kmem) << 3;
         put_geometry(boot, flags, if self.unsafe_caller { UNSAFE } else { 0 }, &mut out);
         // Memory and faults come first, so that cutting the end of the bytes leaves the circumstances of the ops.
-        // Memory and faults come first, so that cutting the end of the bytes leaves the circumstances of the ops.
         if let Some(memory) = self.memory {
             put_memory(memory, &mut out);
         }
@@ -258,7 +247,6 @@ impl Program {
             put_fault(fault, &mut out);
         }
         for (i, ops) in self.tasks.iter().enumerate() {
-            // The first task needs no record: ops after the header are its own.
             // The first task needs no record: ops after the header are its own.
             if i > 0 {
                 out.push(TASK);
@@ -290,12 +278,10 @@ impl Program {
         let mut nr_ops = 0;
         while !rest.is_empty() {
             // All 256 values are codes, so no byte is wasted on errors.
-            // All 256 values are codes, so no byte is wasted on errors.
             let code = rest[0] % CODES;
             let used = program.record(code, &rest[1..], &mut nr_ops);
             rest = rest.get(used..).unwrap_or(&[]);
         }
-        // Whatever was decoded becomes a program that may run.
         // Whatever was decoded becomes a program that may run.
         program.repair();
         program
@@ -384,7 +370,6 @@ impl Program {
             }
         };
         // Counted across lists, since an endless input must not take memory without end.
-        // Counted across lists, since an endless input must not take memory without end.
         if let Some(op) = op.filter(|_| *nr_ops < limits::OPS) {
             *nr_ops += 1;
             // Ops belong to the list that was started last.
@@ -409,7 +394,6 @@ impl Program {
         if bytes.len() < header {
             return Err(BytesError::Header { found: bytes.len(), expected: header });
         }
-        // A file that was written whole has whole records only.
         // A file that was written whole has whole records only.
         let extra = (bytes.len() - header) % RECORD;
         if extra != 0 {
@@ -436,7 +420,6 @@ impl Program {
     /// The caller is made safe whatever they say, so that every finding is the tree's fault.
     fn from_fuzzer(bytes: &[u8]) -> Program {
         let mut program = Program::decode(bytes);
-        // Only then is there something left to repair.
         // Only then is there something left to repair.
         if program.unsafe_caller {
             program.unsafe_caller = false;

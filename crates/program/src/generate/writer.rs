@@ -3,7 +3,7 @@
 
 use super::super::Turn;
 use super::super::contract::ContractState;
-use super::super::draw::{Draw, Sizes};
+use super::super::draw::{Context, Draw, Sizes};
 use super::super::op::{Op, TABLE};
 use super::super::rng::Rng;
 use percuss_kernel::event::Ext;
@@ -94,7 +94,7 @@ impl<'r> Writer<'r> {
         }
         self.left -= 1;
         self.contexts[self.task].apply(&op);
-        self.draw.wrote(&op);
+        op.note(&mut self.draw);
         self.tasks[self.task].push(op);
         self.schedule.push(Turn::op(self.task));
         // Runs of five ops on average keep the sense of a phase and still mix tasks.
@@ -105,7 +105,8 @@ impl<'r> Writer<'r> {
 
     /// Appends an op of a row of the table, with operands drawn for the context of the current task.
     fn op(&mut self, row: usize) {
-        self.draw.context = self.contexts[self.task];
+        let context = &self.contexts[self.task];
+        self.draw.context = Context { may_sleep: context.may_sleep(), forbidden: context.forbidden() };
         let op = Op::draw(row, &mut self.draw);
         self.push(op);
     }

@@ -80,7 +80,6 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
             return false;
         }
         // Only real candidates count against the budget.
-        // Only real candidates count against the budget.
         self.tries += 1;
         let kept = (self.keep)(&candidate);
         if kept {
@@ -95,14 +94,12 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
     /// Passes go from the end: the finding mostly ended the program, so what follows it matters least.
     fn chunks(&mut self, len: impl Fn(&Program) -> usize, drop: impl Fn(&mut Program, usize, usize)) {
         // From all at once down to single entries.
-        // From all at once down to single entries.
         let mut chunk = len(&self.best).next_power_of_two();
         while chunk > 0 {
             let mut end = len(&self.best);
             while end > 0 {
                 let start = end.saturating_sub(chunk);
                 self.attempt(|p| drop(p, start, end));
-                // Repair may have dropped more than the piece.
                 // Repair may have dropped more than the piece.
                 end = start.min(len(&self.best));
             }
@@ -128,7 +125,6 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
     /// Drops shrinkers, then ops of those that stay.
     fn shrinkers(&mut self) {
         for i in (0..self.best.shrinkers.len()).rev() {
-            // The list may shrink under the loop, by this attempt or by repair.
             // The list may shrink under the loop, by this attempt or by repair.
             let left = self.best.shrinkers.len();
             self.attempt(|p| drop(p.shrinkers.remove(i)));
@@ -168,7 +164,6 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
     /// Sets memory to what is simplest: none, the default value of each field, or a smaller value than that.
     fn memory(&mut self) {
         // Without memory nothing reclaims, which takes a whole subsystem out of the finding.
-        // Without memory nothing reclaims, which takes a whole subsystem out of the finding.
         self.attempt(|p| p.memory = None);
         let plain = Memory::default();
         let fields: [fn(&mut Memory, &Memory); 7] = [
@@ -207,7 +202,6 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
             self.attempt(|p| p.faults[i].times = 1);
             let Fault { nth, .. } = self.best.faults[i];
             // The first allocation, a bisection, or one step.
-            // The first allocation, a bisection, or one step.
             for nth in [1, nth / 2, nth - 1] {
                 self.attempt(|p| p.faults[i].nth = nth.max(1).min(p.faults[i].nth));
             }
@@ -225,7 +219,6 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
         if self.best.tasks.len() > 1 {
             self.attempt(|p| {
                 // The order of starting, as far as the schedule gives it; blocked tasks may have made another one.
-                // The order of starting, as far as the schedule gives it; blocked tasks may have made another one.
                 let order = run_order(p);
                 p.tasks = vec![order.into_iter().map(|(task, op)| p.tasks[task][op]).collect()];
                 p.schedule.clear();
@@ -237,9 +230,7 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
     fn geometry(&mut self) {
         let plain = Geometry::default();
         // All fields at once succeeds for most findings and saves the single steps.
-        // All fields at once succeeds for most findings and saves the single steps.
         self.attempt(|p| p.boot = plain);
-        // Each field by itself: one may matter to the finding while others do not.
         // Each field by itself: one may matter to the finding while others do not.
         let fields: [fn(&mut Geometry, &Geometry); 10] = [
             |g, d| g.cpus = d.cpus,
@@ -302,7 +293,6 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
                 }
             });
             // The default reads best; 4 is the least that the allocator honours.
-            // The default reads best; 4 is the least that the allocator honours.
             for simpler in [DEFAULT_ALIGN, 4] {
                 set(&|op| {
                     if let Op::Alloc { align, .. } = op
@@ -315,8 +305,6 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
             for candidate in 0..5 {
                 set(&|op| {
                     if let Op::Alloc { size, .. } = op {
-                        // Several candidates, because findings depend on sizes in different ways: on pages, on powers
-                        // of two, or on being large.
                         // Several candidates, because findings depend on sizes in different ways: on pages, on powers
                         // of two, or on being large.
                         *size = simpler_size(*size, candidate);
@@ -336,7 +324,6 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
     /// Renumbers variables from `v0` in order of first use.
     fn renumber(&mut self) {
         self.attempt(|p| {
-            // New numbers by first use in running order, so that reports read from `v0` up.
             // New numbers by first use in running order, so that reports read from `v0` up.
             let (mut new, mut next) = ([None; VARS], 0);
             let mut rename = |var: &mut Var| {
@@ -398,7 +385,6 @@ pub fn run_order(p: &Program) -> Vec<Place> {
     let mut next = vec![0; p.tasks.len()];
     let mut order = Vec::with_capacity(p.nr_ops());
     // A turn is taken for one op; turns with points may be less or more than that.
-    // A turn is taken for one op; turns with points may be less or more than that.
     for turn in &p.schedule {
         let task = usize::from(turn.lane);
         if task < next.len() && next[task] < p.tasks[task].len() {
@@ -433,7 +419,6 @@ fn drop_places(p: &mut Program, dropped: &[Place]) {
         }
         next[task] += 1;
         // Turns beyond the ops of a task have nothing to lose.
-        // Turns beyond the ops of a task have nothing to lose.
         keep[task].get(next[task] - 1).copied().unwrap_or(true)
     });
     for (ops, keep) in p.tasks.iter_mut().zip(keep) {
@@ -448,7 +433,6 @@ fn drop_places(p: &mut Program, dropped: &[Place]) {
 fn drop_task(p: &mut Program, task: usize) {
     p.tasks.remove(task);
     for op in p.tasks.iter_mut().flatten() {
-        // A signal to the dropped task becomes one to the sender; later tasks have moved up by one.
         // A signal to the dropped task becomes one to the sender; later tasks have moved up by one.
         if let Op::Signal { task: target @ Some(_) } = op {
             *target = target.filter(|t| usize::from(*t) != task).map(|t| t - u8::from(usize::from(t) > task));

@@ -20,7 +20,6 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
         }
         self.attempt(|p| p.schedule.clear());
         // Few pieces only: single turns are tried in `schedule`, when the program is small.
-        // Few pieces only: single turns are tried in `schedule`, when the program is small.
         for pieces in [1, 2, 4, 8] {
             let nr = self.best.schedule.len();
             let piece = nr.div_ceil(pieces).max(1);
@@ -33,7 +32,6 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
     /// Tries everything on the schedule: none, shorter, without preemptions, then turn by turn.
     pub(super) fn schedule(&mut self) {
         self.attempt(|p| p.schedule.clear());
-        // One turn for each op is what a schedule without preemptions needs.
         // One turn for each op is what a schedule without preemptions needs.
         self.attempt(|p| p.schedule.truncate(p.nr_ops()));
         self.attempt(|p| to_the_end(p.schedule.iter_mut()));
@@ -54,7 +52,6 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
     fn join_neighbours(&mut self) {
         self.attempt(|p| {
             // All pairs at once first.
-            // All pairs at once first.
             p.schedule.dedup_by(|next, turn| {
                 let same = join(*turn, *next);
                 same.inspect(|joined| *turn = *joined).is_some()
@@ -73,7 +70,6 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
     /// Joins two turns of a lane that others come between, at the place of the first or of the second.
     fn join_apart(&mut self) {
         for i in (0..self.best.schedule.len()).rev() {
-            // The lanes between either run before the joined turn or after it.
             // The lanes between either run before the joined turn or after it.
             for place_of_first in [false, true] {
                 self.attempt(|p| {
@@ -94,7 +90,6 @@ impl<F: FnMut(&Program) -> bool> Search<F> {
     fn shorten(&mut self) {
         for i in 0..self.best.schedule.len() {
             let points = |p: &Program| p.schedule.get(i).map_or(0, |t| t.points);
-            // Subtracts as much as it can: a half, then smaller steps each time the finding is lost.
             // Subtracts as much as it can: a half, then smaller steps each time the finding is lost.
             let mut less = points(&self.best) / 2;
             while less > 0 {

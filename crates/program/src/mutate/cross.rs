@@ -14,7 +14,6 @@ pub fn crossover(
     repair: impl Fn(&mut Program),
 ) -> usize {
     // The seed of a fuzzer alone repeats; with the sizes of both, equal seeds differ between pairs.
-    // The seed of a fuzzer alone repeats; with the sizes of both, equal seeds differ between pairs.
     let mut rng = Rng::new(seed.into(), (program.nr_ops() + other.nr_ops()) as u64);
     match rng.below(8) {
         // The machine or the circumstances of one, what is done of the other.
@@ -55,7 +54,6 @@ fn tasks_beside(program: &mut Program, other: Program) {
 
 /// Lets each task begin as in one program and end as in the other.
 fn tails(program: &mut Program, other: Program, rng: &mut Rng) {
-    // Tasks that only one has are kept or left out as the first program has it.
     // Tasks that only one has are kept or left out as the first program has it.
     for (mine, theirs) in program.tasks.iter_mut().zip(other.tasks) {
         mine.truncate(rng.below(mine.len() as u32 + 1) as usize);

@@ -94,7 +94,6 @@ pub fn mutate(
 ) -> usize {
     let mut rng = Rng::new(seed.into(), size as u64);
     // A fuzzer's numbers are not trusted with the length of the slice.
-    // A fuzzer's numbers are not trusted with the length of the slice.
     let (size, max) = (size.min(data.len()), max.min(data.len()));
     // Without room for a record there is no op to mutate.
     if max < RECORD_HEADER || rng.chance(1, PLAIN) {
@@ -112,7 +111,6 @@ pub fn mutate_program(
     repair: impl Fn(&mut Program),
 ) -> usize {
     let mut rng = Rng::new(seed.into(), program.nr_ops() as u64);
-    // Repaired once at the end: a mutation may break what the next one mends.
     // Repaired once at the end: a mutation may break what the next one mends.
     for _ in 0..rng.range(1, STACKED) {
         let kind = draw(&mut rng, focus);
@@ -157,7 +155,6 @@ fn fitting(mut program: Program, max: usize, repair: impl Fn(&mut Program)) -> V
     let mut bytes = program.encode();
     // Each round takes a share of what is longest, so few are needed.
     while bytes.len() > max {
-        // The schedule may be most of the bytes, and its end is the least specific part.
         // The schedule may be most of the bytes, and its end is the least specific part.
         if program.schedule.len() / 2 > program.nr_ops() {
             program.schedule.truncate(program.schedule.len() / 2);

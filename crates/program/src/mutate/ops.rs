@@ -59,7 +59,6 @@ fn drawn_op(program: &mut Program, rng: &mut Rng, wanted: impl Fn(&Op) -> bool) 
     let lists = nr_lists(program);
     let count: usize = (0..lists).map(|i| list(program, i).iter().filter(|op| wanted(op)).count()).sum();
     // Two passes and no list: programs are large and mutations many.
-    // Two passes and no list: programs are large and mutations many.
     let mut nth = rng.below(count.try_into().ok().filter(|n| *n > 0)?) as usize;
     for i in 0..lists {
         for (place, op) in list(program, i).iter().enumerate() {
@@ -91,10 +90,9 @@ pub(super) fn insert(program: &mut Program, rng: &mut Rng) {
     // Which ops ran before is not known without the schedule. That all lists before this one did is a good guess, as
     // tasks run one after the other or in turns.
     for i in 0..index {
-        list(program, i).iter().for_each(|op| draw.wrote(op));
+        list(program, i).iter().for_each(|op| op.note(&mut draw));
     }
-    list(program, index)[..at].iter().for_each(|op| draw.wrote(op));
-    // One kind for most of the run: several allocations in a row reach more than one of each.
+    list(program, index)[..at].iter().for_each(|op| op.note(&mut draw));
     // One kind for most of the run: several allocations in a row reach more than one of each.
     let row = draw.rng.weighted(TABLE.iter().map(|op| op.weight));
     let mut new = Vec::new();
@@ -102,7 +100,7 @@ pub(super) fn insert(program: &mut Program, rng: &mut Rng) {
         // A run is mostly of one kind.
         let row = if draw.rng.chance(1, 4) { draw.rng.weighted(TABLE.iter().map(|op| op.weight)) } else { row };
         let op = Op::draw(row, &mut draw);
-        draw.wrote(&op);
+        op.note(&mut draw);
         new.push(op);
     }
     list(program, index).splice(at..at, new);
@@ -120,7 +118,6 @@ pub(super) fn duplicate(program: &mut Program, rng: &mut Rng) {
     let index = drawn_list(program, rng);
     let ops = list(program, index);
     let run = drawn_run(ops.len(), rng);
-    // Repetition fills chunks and free lists, which single copies seldom do.
     // Repetition fills chunks and free lists, which single copies seldom do.
     let times = rng.pick(&[1, 1, 1, 2, 4, 8]);
     let copy = ops[run.clone()].repeat(times);
@@ -182,7 +179,6 @@ pub(super) fn remask(program: &mut Program, rng: &mut Rng) {
         [Gfp::DIRECT_RECLAIM, Gfp::IO, Gfp::FS, Gfp::NOWARN, Gfp::ACCOUNT, Gfp::NORETRY, Gfp::NOFAIL];
     match rng.below(8) {
         0..4 => *gfp = rng.pick(&GFPS),
-        // One flag more or less is often the difference between two paths of `pcpu_alloc()`.
         // One flag more or less is often the difference between two paths of `pcpu_alloc()`.
         4..7 => *gfp = Gfp(gfp.0 ^ rng.pick(&FLAGS).0),
         _ => *reserved = !*reserved,

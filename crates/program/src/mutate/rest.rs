@@ -20,7 +20,6 @@ pub(super) fn fault(program: &mut Program, rng: &mut Rng) {
     let faults = &mut program.faults;
     let n = faults.len() as u32;
     // Never more than a program may have, as repair would cut the new one.
-    // Never more than a program may have, as repair would cut the new one.
     if n == 0 || (rng.chance(1, 4) && faults.len() < limits::FAULTS) {
         return faults.push(drawn(rng));
     }
@@ -45,7 +44,6 @@ pub(super) fn schedule(program: &mut Program, rng: &mut Rng) {
         return split(program, rng);
     }
     let lane = |rng: &mut Rng| rng.below(tasks as u32) as usize;
-    // Three of four turns end inside an op, since that is what this mutation is for.
     // Three of four turns end inside an op, since that is what this mutation is for.
     let turn = |rng: &mut Rng| match rng.below(4) {
         0 => Turn::op(lane(rng)),
@@ -128,7 +126,6 @@ fn shrinker(program: &mut Program, rng: &mut Rng) {
         2 => program.shrinkers[at].objects = rng.below(5) as u8,
         _ => {
             // Ops of tasks are the source of what shrinkers do, since they fit the variables in use.
-            // Ops of tasks are the source of what shrinkers do, since they fit the variables in use.
             let from = rng.below(nr_lists(program) as u32) as usize;
             let ops = list(program, from);
             if ops.is_empty() {
@@ -153,7 +150,6 @@ pub(super) fn machine(program: &mut Program, rng: &mut Rng) {
     match rng.below(11) {
         0 if exact => boot.cpus = rng.pick(&CPUS),
         // A hole or one CPU more among the first 16.
-        // A hole or one CPU more among the first 16.
         0 => boot.cpus ^= 1 << rng.below(16),
         1 => boot.groups = 1 + rng.below(4) as u8,
         2 => boot.interleaved ^= true,
@@ -163,7 +159,6 @@ pub(super) fn machine(program: &mut Program, rng: &mut Rng) {
         6 => boot.atom = if exact { rng.pick(&ATOMS) } else { 4096 << rng.below(10) },
         7 => {
             let least = boot.least_unit();
-            // Only hand-made infos have a unit to choose.
             // Only hand-made infos have a unit to choose.
             boot.first = First::Info;
             boot.unit = if exact { rng.pick(&UNITS) } else { least + 4096 * rng.below(16) };

@@ -16,7 +16,6 @@ const FOCI: [Focus; 4] = [Focus::Ops, Focus::Machine, Focus::Pressure, Focus::Sc
 fn mutated(bytes: &[u8], max: usize, seed: u32, focus: Focus) -> Vec<u8> {
     let mut data = bytes.to_vec();
     // A fuzzer's buffer has room after the input, with anything in it.
-    // A fuzzer's buffer has room after the input, with anything in it.
     data.resize(bytes.len().max(max), 0xee);
     let plain = |data: &mut [u8], size: usize, max: usize| {
         let size = size.min(max);
@@ -106,7 +105,6 @@ fn the_focus_decides_what_is_drawn() {
         let mut rng = Rng::new(1, 0);
         let drawn: Vec<Mutation> = (0..4000).map(|_| draw(&mut rng, focus)).collect();
         for (kind, share, there) in MUTATIONS {
-            // Half of the share is the limit, so that chance does not fail the test.
             // Half of the share is the limit, so that chance does not fail the test.
             let share = there.filter(|(wanted, _)| *wanted == focus).map_or(share, |(_, share)| share);
             let count = drawn.iter().filter(|d| **d == kind).count() as u32;

@@ -22,7 +22,6 @@ proptest! {
     fn bytes_give_the_program_back(program in any_repaired()) {
         let bytes = program.encode();
         // The strict decoder reads at least what the encoder writes.
-        // The strict decoder reads at least what the encoder writes.
         let decoded = Program::decode_strict(&bytes);
         prop_assert_eq!(decoded.as_ref(), Ok(&program));
         // text -> bytes -> text
@@ -38,7 +37,6 @@ proptest! {
         prop_assert!(program.boot.check().is_ok());
         prop_assert_eq!(&Program::decode(&program.encode()), &program);
         let fuzzed = Program::arbitrary_take_rest(Unstructured::new(&bytes)).unwrap();
-        // A fuzzer must not be able to blame the tree for a caller's error.
         // A fuzzer must not be able to blame the tree for a caller's error.
         prop_assert!(!fuzzed.unsafe_caller);
         prop_assert!(fuzzed.violations().is_empty());

@@ -16,7 +16,6 @@ fn programs(seed: u64) -> impl Iterator<Item = Program> {
 fn any_worker_makes_any_index() {
     let all: Vec<Program> = programs(5).collect();
     // Backwards and with gaps, as workers that share a campaign ask.
-    // Backwards and with gaps, as workers that share a campaign ask.
     for i in (0..PROGRAMS).rev().step_by(37) {
         assert_eq!(Generator::new(5).program(i), all[i as usize]);
     }
@@ -36,7 +35,6 @@ fn programs_are_legal_and_have_all_forms() {
 fn programs_are_as_long_as_promised() {
     let lengths: Vec<usize> = programs(1).map(|p| p.nr_ops()).collect();
     let mean = lengths.iter().sum::<usize>() / lengths.len();
-    // Speeds in programs per second are comparable only as long as programs are about as long.
     // Speeds in programs per second are comparable only as long as programs are about as long.
     assert!((100..130).contains(&mean), "mean {mean}");
     assert!(lengths.iter().all(|n| (8..=420).contains(n)));

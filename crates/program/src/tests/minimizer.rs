@@ -136,7 +136,6 @@ proptest! {
     #[test]
     fn never_more_preemptions(program in any_repaired(), preempted in any::<bool>()) {
         // A predicate without any structure, as unfriendly to a search as a finding can be.
-        // A predicate without any structure, as unfriendly to a search as a finding can be.
         let hash = |p: &Program| BuildHasherDefault::<DefaultHasher>::default().hash_one(p.encode()) % 3;
         let other = (hash(&program) + 1) % 3;
         let had = program.preemptions();

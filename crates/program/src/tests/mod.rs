@@ -21,7 +21,6 @@ const OPS: usize = if cfg!(miri) { 6 } else { 40 };
 /// Any op, operands anywhere in their types.
 fn any_op() -> impl Strategy<Value = Op> {
     // Random bytes in short form reach every value of every kind of operand.
-    // Random bytes in short form reach every value of every kind of operand.
     let long = proptest::collection::vec(any::<u8>(), 16);
     let alloc = (any::<u8>(), any::<u32>(), any::<u32>(), any::<bool>(), any::<u32>()).prop_map(
         |(dst, size, align, reserved, gfp)| Op::Alloc { dst: Var(dst), size, align, reserved, gfp: Gfp(gfp) },
