@@ -58,7 +58,7 @@ fn model_file(path: &str) -> Option<String> {
     let at = path.rfind("crates/model/src/")?;
     let name = &path[at..];
     // They are for tests.
-    (!name.ends_with("/tests.rs") && !name.ends_with("/testing.rs")).then(|| name.to_owned())
+    (!name.contains("/tests/")).then(|| name.to_owned())
 }
 
 fn judge(title: &str, list: &List, counted: BTreeMap<(String, String), Counted>) -> bool {

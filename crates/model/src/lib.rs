@@ -9,19 +9,18 @@
 #![forbid(unsafe_code)]
 
 mod alloc;
-mod alloc_info;
 mod allocator;
 mod area;
 mod balance;
 mod bitmap;
 mod block;
+mod boot;
 mod chunk;
 mod core;
 mod create;
 mod digest;
 mod facts;
 mod felt;
-mod first_chunk;
 mod frames;
 mod free;
 mod hints;
@@ -30,11 +29,8 @@ mod observe;
 mod populate;
 mod reset;
 mod scope;
-mod setup;
 mod slots;
 
-#[cfg(test)]
-mod testing;
 #[cfg(test)]
 mod tests;
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! How CPUs are grouped and units packed into allocations (`pcpu_build_alloc_info`).
 
-use super::block::{MIN_ALLOC, PAGE};
-use super::facts::Facts;
+use crate::block::{MIN_ALLOC, PAGE};
+use crate::facts::Facts;
 use percuss_kernel::{Addr, Geometry};
 
 /// Units that stand together.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct Group {
+pub(crate) struct Group {
     /// Unit -> CPU; `None` for a unit that pads the group.
     pub cpus: Vec<Option<u32>>,
     /// Bytes from the lowest group; 0 until memory has been found for all.
@@ -16,7 +16,7 @@ pub(super) struct Group {
 
 /// `struct pcpu_alloc_info`; sizes in bytes.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct AllocInfo {
+pub(crate) struct AllocInfo {
     pub static_size: u64,
     pub reserved_size: u64,
     pub dyn_size: u64,
@@ -43,7 +43,7 @@ impl AllocInfo {
 
 /// What a builder asks for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Request {
+pub(crate) struct Request {
     pub dyn_size: u64,
     pub atom_size: u64,
     /// CPUs of different nodes are kept apart.
@@ -51,7 +51,7 @@ pub(super) struct Request {
 }
 
 /// Groups the possible CPUs and finds the unit size that wastes little and takes the fewest allocations.
-pub(super) fn build(geometry: &Geometry, facts: &Facts, request: Request) -> AllocInfo {
+pub(crate) fn build(geometry: &Geometry, facts: &Facts, request: Request) -> AllocInfo {
     let static_size = geometry.static_size as u64;
     let reserved_size = geometry.reserved as u64;
     let wanted = request.dyn_size.max(facts.dyn_early_size as u64);
@@ -111,7 +111,7 @@ fn units_per_alloc(alloc_size: u64, most: u64, groups: &[Vec<u32>], nr_cpus: u64
 }
 
 /// What the `info` builder describes by hand: a group for each node, one unit an allocation.
-pub(super) fn by_hand(geometry: &Geometry, facts: &Facts) -> AllocInfo {
+pub(crate) fn by_hand(geometry: &Geometry, facts: &Facts) -> AllocInfo {
     let static_size = geometry.static_size as u64;
     let reserved_size = geometry.reserved as u64;
     // Padding of the static area is taken from the dynamic one: giving it back leaves whole allocation units.

@@ -2,19 +2,19 @@
 //! Builders of the first chunk: memory for the units of all CPUs, in the linear map or mapped page by page.
 
 use super::alloc_info::{self, AllocInfo, Group, Request};
-use super::allocator::Allocator;
-use super::block::PAGE;
+use crate::allocator::Allocator;
+use crate::block::PAGE;
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Addr, Diag, First, Geometry, Kernel, Pfn};
 
 /// `-EINVAL`
-pub(super) const EINVAL: i32 = -22;
+pub(crate) const EINVAL: i32 = -22;
 /// `-ENOMEM`
-pub(super) const ENOMEM: i32 = -12;
+pub(crate) const ENOMEM: i32 = -12;
 
 impl<K: Kernel> Allocator<K> {
     /// Builds the first chunk the way the geometry asks for.
-    pub(super) fn build_first_chunk(&self, geometry: &Geometry) -> Result<(), i32> {
+    pub(crate) fn build_first_chunk(&self, geometry: &Geometry) -> Result<(), i32> {
         match geometry.first {
             First::Embed => self.embed(geometry),
             First::Page => self.page_by_page(geometry),

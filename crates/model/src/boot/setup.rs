@@ -2,12 +2,12 @@
 //! From a description of groups and units to a working allocator (`pcpu_setup_first_chunk`).
 
 use super::alloc_info::AllocInfo;
-use super::allocator::Allocator;
-use super::bitmap;
-use super::block::{MIN_ALLOC, PAGE};
-use super::chunk::{ChunkId, NONE};
-use super::core::{Core, Place, SlotPlan};
 use super::first_chunk::{EINVAL, ENOMEM};
+use crate::allocator::Allocator;
+use crate::bitmap;
+use crate::block::{MIN_ALLOC, PAGE};
+use crate::chunk::{ChunkId, NONE};
+use crate::core::{Core, Place, SlotPlan};
 use percuss_kernel::{Addr, Diag, Kernel};
 
 /// Bytes of a list head in the kernel.
@@ -15,7 +15,7 @@ const LIST_HEAD: u64 = 16;
 
 impl<K: Kernel> Allocator<K> {
     /// Metadata that boot cannot do without.
-    pub(super) fn memblock_or_panic(&self, size: u64) -> Result<Addr, i32> {
+    pub(crate) fn memblock_or_panic(&self, size: u64) -> Result<Addr, i32> {
         let addr = self.kernel().memblock_alloc(size, self.facts().cache_line as u64);
         if addr == 0 {
             self.kernel().diag(Diag::Panic, &[size], "failed to allocate first chunk metadata");
@@ -25,7 +25,7 @@ impl<K: Kernel> Allocator<K> {
     }
 
     /// Sets up tables, slots and the chunks of the first chunk, which is mapped at `base`.
-    pub(super) fn setup_first_chunk(&self, info: &AllocInfo, base: Addr) -> Result<(), i32> {
+    pub(crate) fn setup_first_chunk(&self, info: &AllocInfo, base: Addr) -> Result<(), i32> {
         self.check_info(info, base)?;
         let possible = self.kernel().possible();
         let nr_cpu_ids = 64 - possible.leading_zeros() as u64;
@@ -174,7 +174,7 @@ impl Core {
     }
 }
 
-impl super::chunk::Chunk {
+impl crate::chunk::Chunk {
     /// Takes bits that are not to be served.
     fn hide(&mut self, at: i32, bits: i32, quirks: &percuss_kernel::Quirks) {
         if bits > 0 {
@@ -187,8 +187,8 @@ impl super::chunk::Chunk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alloc_info::{Group, by_hand};
-    use crate::testing::Mock;
+    use crate::boot::alloc_info::{Group, by_hand};
+    use crate::tests::mock::Mock;
     use crate::{Facts, Quirks};
     use percuss_kernel::Geometry;
 
