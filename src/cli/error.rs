@@ -16,47 +16,25 @@ use super::output;
 /// What ends a command with exit code 2 (or 125).
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// No image.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// No worker.
     #[error(transparent)]
     Worker(#[from] Lost),
-    /// No matrix.
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
-    /// No benchmark.
     #[error(transparent)]
     Detection(#[from] DetectionError),
-    /// No fuzzing.
     #[error(transparent)]
     Session(#[from] SessionError),
     /// A program in text form with a mistake.
     #[error("{path}: {error}")]
-    Text {
-        /// The file.
-        path: PathBuf,
-        /// The mistake.
-        error: Box<TextError>,
-    },
+    Text { path: PathBuf, error: Box<TextError> },
     /// A program in byte form that is none.
     #[error("{path}: {error}")]
-    Bytes {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: BytesError,
-    },
+    Bytes { path: PathBuf, error: BytesError },
     /// A file cannot be used.
     #[error("cannot {what} {path}: {error}")]
-    File {
-        /// What was tried.
-        what: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// Why it failed.
-        error: std::io::Error,
-    },
+    File { what: &'static str, path: PathBuf, error: std::io::Error },
     /// Something else about the input.
     #[error("{0}")]
     Input(String),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Writing to standard output and standard error. Who closes them early has seen enough: that is no error.
+//! Writing to standard output and standard error. A reader that closes the pipe early has seen enough, so that is no
+//! error.
 
 use std::io::{self, ErrorKind, Write};
 
@@ -22,7 +23,7 @@ pub fn print(text: &str) -> io::Result<()> {
     }
 }
 
-/// Writes a line to standard error, where nobody can be told that it failed.
+/// Writes a line to standard error. A failure is ignored: there is no other place where it could be reported.
 pub fn tell(line: &str) {
     let _ = writeln!(anstream::stderr(), "{line}");
 }
