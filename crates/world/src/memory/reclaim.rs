@@ -63,9 +63,11 @@ impl Host {
             if self.take(mark) {
                 return true;
             }
+            // One round is all that `__GFP_NORETRY` allows.
             if gfp.intersects(Gfp::NORETRY) {
                 return self.despair(gfp);
             }
+            // A freed page counts as progress even if another task has taken it.
             no_progress = if freed > 0 { 0 } else { no_progress + 1 };
             let worth = self.world().run.pool.as_ref().is_some_and(|p| p.worth_retrying());
             if no_progress > MAX_RECLAIM_RETRIES || !worth {

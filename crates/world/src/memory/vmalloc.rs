@@ -29,6 +29,7 @@ impl World {
                 }
                 found = Some((handle, base));
             } else {
+                // No handle or no range is free: what was taken goes back, as if nothing had been asked for.
                 self.buffers.heap.free(handle);
                 self.metadata_given_back(extra);
             }
@@ -83,6 +84,7 @@ impl World {
             if !self.buffers.vm.has_table(at) {
                 self.might_alloc(gfp);
                 let fails = self.buffers.faults.hit(Site::PageTables) || tables == 0;
+                // An attempt that the fault plan fails has used up its memory, too.
                 tables = tables.saturating_sub(1);
                 self.emit(Event::PageTable { gfp, addr: at, ok: !fails });
                 if fails {

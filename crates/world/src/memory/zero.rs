@@ -68,6 +68,7 @@ impl World {
             z.rank += 1;
             return Some((z.rank - 1, z.sample));
         }
+        // Another length means another area: the event of the last one is complete.
         self.end_zeroing();
         self.run.clearings += 1;
         let cpus = 1 << self.boot.possible[0];

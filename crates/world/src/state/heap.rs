@@ -69,6 +69,7 @@ impl Heap {
                 if address(next + needed) > HEAP_END {
                     return 0;
                 }
+                // The table grows with the heap, so a clear costs what the program used.
                 self.granules.resize(next + needed, Granule::default());
                 next
             }

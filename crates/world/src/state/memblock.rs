@@ -81,6 +81,7 @@ impl Memblock {
                 i += 1;
                 continue;
             }
+            // A range may be freed in its middle, which leaves two pieces.
             self.taken.remove(i);
             if end < t.end {
                 self.taken.insert(i, Taken { start: end, end: t.end });

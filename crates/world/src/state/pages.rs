@@ -70,6 +70,7 @@ impl Pages {
         if n.used >= self.budget {
             return None;
         }
+        // The page freed last comes first, so a use after free meets a page that has another owner.
         let pfn = self.free[node as usize].pop().unwrap_or_else(|| {
             n.taken += 1;
             (node + 1) * PER_NODE - n.taken

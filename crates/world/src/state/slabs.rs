@@ -43,6 +43,7 @@ impl Slabs {
         let free = &mut self.0[cache];
         *free += 1;
         let per_page = Slabs::per_page(cache);
+        // At most one page goes back for each object, since one object is given at a time.
         let too_many = *free > KEPT * per_page;
         *free -= if too_many { per_page } else { 0 };
         too_many

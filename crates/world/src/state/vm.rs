@@ -172,6 +172,7 @@ impl Vm {
                     i = (i / TABLE + 1) * TABLE;
                     continue;
                 }
+                // Stale entries go without a callback: unmap() has returned their page already.
                 let old = std::mem::take(&mut pte[i]);
                 if old != 0 && old & STALE == 0 {
                     unmapped(old - 1);
@@ -223,6 +224,7 @@ impl Vm {
         if old == 0 || old & STALE != 0 {
             return None;
         }
+        // Not 0: until the flush, a CPU may still use the old translation.
         self.pte[i] = STALE;
         self.stale.push(i as u32);
         Some(old - 1)
