@@ -133,7 +133,7 @@ fn a_mutex_that_is_kept() {
     let found = one(&setup, &program).unwrap().found;
     // The report has to name the task that never unlocks and the tasks that wait for it; a list of waiters alone does
     // not say what to look at.
-    let deadlock = found.iter().find(|f| f.finding.title.contains("deadlock in")).map(|f| &f.finding.detail);
+    let deadlock = found.iter().find(|f| f.finding.title.contains("deadlock in")).map(|f| f.finding.detail.to_string());
     let detail = deadlock.unwrap_or_else(|| panic!("{found:#?}"));
     assert!(detail.contains("task b waits for pcpu_alloc_mutex, held by task a, which has ended"), "{detail}");
 }

@@ -49,7 +49,7 @@ fn an_edit_is_found() {
     let Some(mut pair) = pair(&["B33a"]) else { return };
     let crash = found(&mut pair).expect("a difference");
     let parts = crash.findings.iter().find(|f| f.title.starts_with("percuss: the patched tree parts at "));
-    let detail = &parts.unwrap_or_else(|| panic!("{}", crash.report())).detail;
+    let detail = parts.unwrap_or_else(|| panic!("{}", crash.report())).detail.to_string();
     assert!(detail.contains("\nbefore: ") && detail.contains("\nafter: "), "{detail}");
     // It is found again, and what the images did before changes nothing.
     let again = pair.run(&crash.program).expect_err("the same difference");

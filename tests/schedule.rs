@@ -133,7 +133,7 @@ fn a_deadlock_is_a_finding_that_names_the_holders() {
         let batch = one(&setup, &text.parse().unwrap()).unwrap();
         let found = batch.found.into_iter().map(|f| f.finding);
         let mut found = found.filter(|f| f.oracle == OracleKind::LockOrder && f.title.contains("deadlock in"));
-        found.next().unwrap_or_else(|| panic!("no deadlock in {text}")).detail
+        found.next().unwrap_or_else(|| panic!("no deadlock in {text}")).detail.to_string()
     };
     let crossed = "unsafe-caller\ntask a\nlock fs\nlock io\ntask b\nlock io\nlock fs\nschedule a b\n";
     let text = deadlock(crossed);

@@ -12,7 +12,7 @@ use percuss_engine::campaign::{Case, SeriesStep, Verdict};
 use percuss_engine::image::Image;
 use percuss_engine::judge::{Batch, Found, probe_program};
 use percuss_kernel::Quirk;
-use percuss_oracle::OracleKind;
+use percuss_oracle::{Detail, OracleKind};
 use percuss_program::Program;
 use percuss_source::patch::Applied;
 
@@ -236,24 +236,23 @@ fn new_finding(v: &Verdict<'_>, case: &Case, (i, n): (usize, usize), width: usiz
     };
     out += &wrap("oracle   ", 9, f.oracle.name(), width);
     out += &wrap("seen in  ", 9, &seen, width);
-    out += &report(f.oracle, &f.detail, width);
+    out += &report(&f.detail, width);
     program(&mut out, &case.program, "", Some(case), width);
     out
 }
 
 /// What the rule compared; the two sides of a divergence one above the other.
-fn report(oracle: OracleKind, detail: &str, width: usize) -> String {
-    match detail.split_once(" | ") {
-        Some((image, model)) if oracle == OracleKind::Lockstep => {
-            let (event, image) = image.split_once(": ").unwrap_or(("event", image));
-            let mut out = format!("report   {event}\n");
+fn report(detail: &Detail, width: usize) -> String {
+    match detail {
+        Detail::Parting { event, left: image, right: model } => {
+            let mut out = format!("report   event {event}\n");
             out += &wrap(&format!("      {}  ", "C".red()), 9, &super::events::plain(image), width);
             out += &wrap(&format!("      {}  ", "M".cyan()), 9, &super::events::plain(model), width);
             out
         }
         // The kernel's reports keep their lines.
-        _ if detail.contains('\n') => format!("report\n{}\n", indent(detail)),
-        _ => wrap("report   ", 9, detail, width),
+        Detail::Text(text) if text.contains('\n') => format!("report\n{}\n", indent(text)),
+        Detail::Text(text) => wrap("report   ", 9, text, width),
     }
 }
 
@@ -308,7 +307,7 @@ pub fn findings(p: &Program, b: &Batch, width: usize) -> String {
             out += &wrap("fix      ", 9, &fix, width);
         }
         out += &wrap("oracle   ", 9, f.oracle.name(), width);
-        out += &report(f.oracle, &f.detail, width);
+        out += &report(&f.detail, width);
         out.push('\n');
     }
     let new = b.found.iter().filter(|f| f.finding.quirk.is_none()).count();

@@ -49,7 +49,7 @@ pub(super) fn finding(f: &Found, program: &Program) -> Value {
         "corpus": corpus_name(f.index),
         "composed": f.composed.as_ref().map(parts),
         "program": program.to_string(),
-        "report": f.finding.detail,
+        "report": f.finding.detail.to_string(),
     })
 }
 

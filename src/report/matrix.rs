@@ -35,7 +35,7 @@ fn details(m: &Matrix, row: &percuss_engine::experiments::scenario::Computed) ->
     for (column, cell) in m.columns.iter().zip(&row.cells) {
         for (label, f) in &cell.findings {
             let label = if label.is_empty() { String::new() } else { format!(" ({label})") };
-            let _ = writeln!(out, "{} {column}{label}: {}\n{}\n", "==".red(), f.title, f.detail.trim_end());
+            let _ = writeln!(out, "{} {column}{label}: {}\n{}\n", "==".red(), f.title, f.detail.to_string().trim_end());
         }
     }
     for (label, text) in ROWS.iter().filter(|r| r.name == row.name).flat_map(Row::texts) {

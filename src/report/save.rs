@@ -66,7 +66,7 @@ fn text(case: &Case, image: &Image, first: &str) -> String {
     let f = &case.found.finding;
     let tree = &image.tree;
     let mut out = format!("# {}\n# oracle {}\n", f.title, f.oracle.name());
-    out.extend(f.detail.trim_end().lines().map(|line| format!("# {line}").trim_end().to_owned() + "\n"));
+    out.extend(f.detail.to_string().trim_end().lines().map(|line| format!("# {line}").trim_end().to_owned() + "\n"));
     out += &format!("# tree {} ({}, {}), config {}", tree.name, tree.version, tree.origin, image.config.name());
     for name in &image.applied {
         out += &format!(", {name}");

@@ -87,7 +87,7 @@ pub fn soak(s: &Soaked<'_>, width: usize) -> String {
         out += &wrap(&format!("{}  ", "NEW".red().bold()), 5, &f.title, width);
         let seen = format!("{}, first epoch {}", plural(case.found.count, "epoch"), case.found.index);
         let _ = writeln!(out, "     oracle {}, seen in {seen}", f.oracle.name());
-        for line in f.detail.lines().take(40) {
+        for line in f.detail.to_string().lines().take(40) {
             let _ = writeln!(out, "     {line}");
         }
         if let Some(file) = &case.file {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Findings: what an oracle objects to.
 
+use std::fmt;
+
 use percuss_kernel::Quirk;
 use serde::{Deserialize, Serialize};
 
@@ -16,19 +18,92 @@ pub struct Finding {
     /// Number of the op during which it showed (task in the upper byte), `u32::MAX` for the drain.
     pub op: u32,
     /// What the rule compared, for the report.
-    pub detail: String,
+    pub detail: Detail,
     /// The quirk that accounts for it: makes it a known finding.
     pub quirk: Option<Quirk>,
 }
 
 impl Finding {
     /// A finding nobody has accounted for yet.
-    pub fn new(oracle: OracleKind, op: u32, title: impl Into<String>, detail: impl Into<String>) -> Finding {
+    pub fn new(oracle: OracleKind, op: u32, title: impl Into<String>, detail: impl Into<Detail>) -> Finding {
         Finding { title: title.into(), oracle, op, detail: detail.into(), quirk: None }
     }
 
     /// What makes two findings the same one: findings of one campaign are merged by it.
     pub fn key(&self) -> (OracleKind, &str, Option<Quirk>) {
         (self.oracle, &self.title, self.quirk)
+    }
+
+    /// The finding with its detail as text. Files and JSON that other programs read have it in this form only.
+    pub fn rendered(self) -> Finding {
+        Finding { detail: Detail::Text(self.detail.to_string()), ..self }
+    }
+}
+
+/// What a rule compared.
+///
+/// It is data so that a report can lay it out; [`Display`](fmt::Display) is its one form as text. A worker sends it as it
+/// is. State files, and those written before it was data, have text, which reads back as [`Detail::Text`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Detail {
+    /// A sentence, or the lines of a report in the kernel's shape.
+    Text(String),
+    /// Two event streams part.
+    Parting {
+        /// Index of the first event that differs.
+        event: usize,
+        /// What the image did: the event in words, or that its stream ends. In a soak, what the free run did.
+        left: String,
+        /// What the Model did. In a soak, what the replay did.
+        right: String,
+    },
+}
+
+impl fmt::Display for Detail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Detail::Text(text) => f.write_str(text),
+            Detail::Parting { event, left, right } => write!(f, "event {event}: {left} | {right}"),
+        }
+    }
+}
+
+impl From<String> for Detail {
+    fn from(text: String) -> Detail {
+        Detail::Text(text)
+    }
+}
+
+impl From<&str> for Detail {
+    fn from(text: &str) -> Detail {
+        Detail::Text(text.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parting() -> Finding {
+        let detail = Detail::Parting { event: 7, left: "WorkBegin".to_owned(), right: "end of stream".to_owned() };
+        Finding::new(OracleKind::Lockstep, 3, "t", detail)
+    }
+
+    #[test]
+    fn a_worker_sends_a_detail_as_it_is() {
+        for finding in [parting(), parting().rendered()] {
+            let line = serde_json::to_string(&finding).unwrap();
+            assert_eq!(serde_json::from_str::<Finding>(&line).unwrap(), finding);
+        }
+    }
+
+    /// The form of state files, older ones too.
+    #[test]
+    fn a_rendered_detail_is_a_string_in_json() {
+        let json =
+            r#"{"title":"t","oracle":"lockstep","op":3,"detail":"event 7: WorkBegin | end of stream","quirk":null}"#;
+        assert_eq!(serde_json::to_string(&parting().rendered()).unwrap(), json);
+        assert_eq!(serde_json::from_str::<Finding>(json).unwrap(), parting().rendered());
     }
 }

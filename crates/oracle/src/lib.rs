@@ -20,7 +20,7 @@ pub mod table;
 
 pub use ask::{Moment, Oracle, Scene, function};
 pub use bench::Bench;
-pub use finding::Finding;
+pub use finding::{Detail, Finding};
 pub use table::{Needs, OracleInfo, Oracles, StateOf};
 
 use percuss_kernel::event::Event;

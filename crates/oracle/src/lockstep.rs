@@ -5,7 +5,7 @@ use percuss_kernel::Cursor;
 use percuss_kernel::event::Event;
 use percuss_program::Program;
 
-use crate::{Finding, Oracle, OracleKind, function};
+use crate::{Detail, Finding, Oracle, OracleKind, function};
 
 /// Compares two streams, which no question about one run can: it is asked by [`compare`], and its answer decides whether
 /// the Model may be asked about the image's state at all.
@@ -51,12 +51,8 @@ pub fn finding(program: &Program, a: &[Event], b: &[Event], d: Divergence) -> Fi
     let what = if x == y { x } else { format!("{x} against {y}") };
     let title = format!("percuss: divergence at {what} in {}", function(program, d.op));
     let show = |e: Option<&Event>| e.map_or("end of stream".to_owned(), |e| format!("{e:x?}"));
-    Finding::new(
-        OracleKind::Lockstep,
-        d.op,
-        title,
-        format!("event {}: {} | {}", d.event, show(a.get(d.event)), show(b.get(d.event))),
-    )
+    let detail = Detail::Parting { event: d.event, left: show(a.get(d.event)), right: show(b.get(d.event)) };
+    Finding::new(OracleKind::Lockstep, d.op, title, detail)
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ impl Crash {
     pub fn report(&self) -> String {
         let mut out = String::new();
         for Finding { title, oracle, op, detail, .. } in &self.findings {
-            out += &format!("{title}\noracle {}, op {op:#x}\n{}\n", oracle.name(), detail.trim_end());
+            out += &format!("{title}\noracle {}, op {op:#x}\n{}\n", oracle.name(), detail.to_string().trim_end());
         }
         out
     }

@@ -151,7 +151,7 @@ impl Pair {
         let mut finding = lockstep::finding(program, a.events(), b.events(), parting);
         finding.title = finding.title.replacen("divergence", "the patched tree parts", 1);
         let site = |log: &Log| log.site_of(parting.event).map_or("no call".to_owned(), |s| s.to_string());
-        finding.detail += &format!("\nbefore: {}\nafter:  {}", site(a.log()), site(b.log()));
+        finding.detail = format!("{}\nbefore: {}\nafter:  {}", finding.detail, site(a.log()), site(b.log())).into();
         Some(finding)
     }
 

@@ -11,7 +11,7 @@ use super::replay::{Matched, compare};
 use crate::judge::{Batch, Examiner};
 use percuss_kernel::event::Event;
 use percuss_kernel::{DRAIN, Quirk};
-use percuss_oracle::{Finding, OracleKind};
+use percuss_oracle::{Detail, Finding, OracleKind};
 use percuss_program::Program;
 use percuss_run::Threads;
 use percuss_world::threads::Grain;
@@ -131,7 +131,7 @@ impl Soaker {
         if let Some(title) = matched.title()
             && let Matched::Differs { at, op, free, replay } = &matched
         {
-            let detail = format!("event {at}: {free} | {replay}");
+            let detail = Detail::Parting { event: *at, left: free.clone(), right: replay.clone() };
             findings.push(Finding::new(OracleKind::Lockstep, *op, title, detail));
         }
         Ok((findings, matched))

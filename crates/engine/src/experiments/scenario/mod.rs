@@ -62,7 +62,7 @@ pub enum ScenarioError {
 pub struct Cell {
     /// The answer, computed.
     pub text: String,
-    /// What the oracles said, with the label of the program that showed it.
+    /// What the oracles said, [rendered](Finding::rendered), with the label of the program that showed it.
     pub findings: Vec<(&'static str, Finding)>,
 }
 
@@ -146,7 +146,8 @@ fn column(spec: &ImageSpec, variant: Option<&str>, rows: &[&'static Row]) -> Res
         }
         let runs: Vec<&Observation> = seen.iter().map(|(_, o)| o).collect();
         let text = (row.cell)(&runs);
-        let findings = seen.into_iter().flat_map(|(l, o)| o.findings.into_iter().map(move |f| (l, f))).collect();
+        let findings =
+            seen.into_iter().flat_map(|(l, o)| o.findings.into_iter().map(move |f| (l, f.rendered()))).collect();
         Ok(Cell { text, findings })
     };
     rows.iter().map(run).collect()

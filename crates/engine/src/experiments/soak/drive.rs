@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::campaign::{Progress, crash};
 use crate::judge::recipe::{Recipe, program};
 use crate::judge::replay::Matched;
-use crate::judge::{Batch, Epoch};
+use crate::judge::{Batch, Epoch, Found};
 use crate::worker::{Client, Lost, RunEpoch, Setup};
 
 /// How long a soak lasts.
@@ -85,6 +85,8 @@ impl Totals {
         let mut batch = epoch.batch;
         // Which locks were taken in which order is judged in each epoch; graphs of thousands would only grow.
         batch.order = Default::default();
+        // The state file has text, so that what is resumed is what was there.
+        batch.found = batch.found.into_iter().map(|f| Found { finding: f.finding.rendered(), ..f }).collect();
         self.batch.merge(batch);
         self.next += 1;
     }
