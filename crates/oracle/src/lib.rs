@@ -15,6 +15,8 @@ pub mod lockorder;
 pub mod lockstep;
 mod mapping;
 pub mod room;
+#[cfg(test)]
+mod sample;
 mod stall;
 pub mod table;
 
@@ -60,4 +62,7 @@ table::oracles! {
          that wait for each other";
     Stall in stall = "stall", off with [], needs Events, state of Nobody:
         "a task retries an allocation for ever while what could free memory waits for it";
+    #[cfg(test)]
+    Sample in sample = "sample", off with [], needs Events, state of Nobody:
+        "an op queues work in vain three times";
 }
