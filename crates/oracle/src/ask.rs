@@ -123,8 +123,3 @@ pub fn function(program: &Program, op: u32) -> &'static str {
         _ => "percpu",
     }
 }
-
-/// Arguments that pcpu_alloc() documents as illegal: it warns and fails. `align` is at least the granule of 4.
-pub fn illegal_arguments(size: u32, align: u32) -> bool {
-    size == 0 || size > 32 << 10 || align > 4096 || !align.is_power_of_two()
-}

@@ -8,8 +8,9 @@ use percuss_world::Host;
 use percuss_world::log::Log;
 
 use crate::ask::{Moment, Scene};
+use crate::lockreport::site;
 use crate::table::StateOf;
-use crate::{Each, Finding, OracleKind, Oracles, lockorder};
+use crate::{Each, Finding, OracleKind, Oracles};
 
 /// Every oracle of the table, and the lock-order engine that some of them share.
 #[derive(Debug)]
@@ -68,7 +69,7 @@ impl Bench {
         self.lockdep.reset();
         self.lockdep.run(log.events());
         if !self.lockdep.reports().is_empty() {
-            self.lockdep.finish(&|index| lockorder::site(log, index));
+            self.lockdep.finish(&|index| site(log, index));
             for report in self.lockdep.reports() {
                 self.each.lock_report(self.on, program, report, &mut found);
             }
@@ -88,7 +89,7 @@ impl Bench {
 
     /// Adds the lock order of the log that was read last to a graph, as program `index`.
     pub fn record_order(&self, log: &Log, graph: &mut Graph, index: u64) {
-        self.lockdep.record(graph, index, &|event| lockorder::site(log, event));
+        self.lockdep.record(graph, index, &|event| site(log, event));
     }
 
     /// The lock order of a log by itself. No oracle is asked.

@@ -11,7 +11,7 @@ use percuss_world::areas::{Area, pattern, pattern_steps};
 use percuss_world::arena::wide;
 use percuss_world::sample::Contents;
 
-use crate::ask::illegal_arguments;
+use crate::arguments::illegal_arguments;
 use crate::{Finding, Oracle, OracleKind, Scene};
 
 /// Reports what is wrong in per-CPU memory.

@@ -3,10 +3,11 @@
 
 use percuss_kernel::event::Event;
 use percuss_kernel::events;
-use percuss_lockdep::{Kind, Report};
+use percuss_lockdep::Report;
 use percuss_program::Program;
 
-use crate::{Finding, Moment, Oracle, OracleKind, lockorder};
+use crate::lockreport::{finding, is_about_context};
+use crate::{Finding, Moment, Oracle, OracleKind};
 
 /// Reports sleeping in atomic context, locks and interrupt state left behind, and depopulating that allocates.
 ///
@@ -54,12 +55,7 @@ impl Oracle for Context {
 
     fn lock_report(&mut self, program: &Program, report: &Report, found: &mut Vec<Finding>) {
         if is_about_context(report) {
-            found.push(lockorder::finding(OracleKind::Context, program, report));
+            found.push(finding(OracleKind::Context, program, report));
         }
     }
-}
-
-/// The report says that a task may not do this here, in whatever order it took its locks.
-pub(crate) fn is_about_context(report: &Report) -> bool {
-    matches!(report.kind, Kind::SleepInAtomic | Kind::LocksHeld)
 }

@@ -7,7 +7,7 @@ use percuss_kernel::event::{Event, Site, Stop};
 use percuss_kernel::{Diag, events};
 use percuss_program::{Op, Program, op_at};
 
-use crate::ask::illegal_arguments;
+use crate::arguments::illegal_arguments;
 use crate::{Finding, Moment, Oracle, OracleKind};
 
 /// Reports BUG, WARN, panic and endless loops. What ends the worker process leaves no log: see [`died`].

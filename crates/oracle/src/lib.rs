@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Oracles: the rules that a run may break, and what breaks them.
 
+mod arguments;
 mod ask;
 mod bench;
 pub mod bits;
@@ -11,7 +12,8 @@ mod finding;
 pub mod hints;
 pub mod invariants;
 mod ledger;
-pub mod lockorder;
+mod lockorder;
+mod lockreport;
 pub mod lockstep;
 mod mapping;
 pub mod room;

@@ -2,12 +2,11 @@
 //! Lock order: the rules of the kernel's lockdep, and tasks that did wait for each other.
 
 use percuss_kernel::event::{Event, Stop};
-use percuss_kernel::{DRAIN, events};
-use percuss_lockdep::{CallSite, Report};
-use percuss_program::{Program, op_at};
-use percuss_world::log::Log;
+use percuss_kernel::events;
+use percuss_lockdep::Report;
+use percuss_program::Program;
 
-use crate::context::is_about_context;
+use crate::lockreport::{finding, is_about_context};
 use crate::{Finding, Moment, Oracle, OracleKind};
 
 /// Passes on the reports of the lock-order engine, in the kernel's shape; call sites are in them when the log has any. The
@@ -38,26 +37,5 @@ impl Oracle for LockOrder {
         if !is_about_context(report) {
             found.push(finding(OracleKind::LockOrder, program, report));
         }
-    }
-}
-
-/// Where an event comes from, when that was recorded.
-pub fn site(log: &Log, index: u32) -> Option<CallSite> {
-    let site = log.site_of(index as usize)?;
-    Some(CallSite { function: site.function.to_string(), file: site.file.to_string(), line: site.line })
-}
-
-/// A report of the engine as a finding of the oracle that it belongs to.
-pub(crate) fn finding(oracle: OracleKind, program: &Program, report: &Report) -> Finding {
-    let text = report.text(&|op| show(program, op));
-    Finding::new(oracle, report.place.op, report.title.clone(), text)
-}
-
-/// An op in words.
-fn show(program: &Program, op: u32) -> String {
-    match op_at(program, op) {
-        Some(op) => op.to_string(),
-        None if op == DRAIN => "drain".to_owned(),
-        None => "no op".to_owned(),
     }
 }

@@ -3,8 +3,7 @@
 
 use std::cell::RefCell;
 
-use super::examine::objcg_objects;
-use super::watch::{Asking, scene};
+use super::watch::{Asking, objcg_objects, scene};
 use percuss_kernel::{Effect, Quirk, Quirks};
 use percuss_model::{Allocator, Facts, Felt};
 use percuss_oracle::hints::SeenBelow;

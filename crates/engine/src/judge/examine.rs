@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::attribute::{ModelRun, Tally, Variants};
-use super::watch::{Asking, scene};
+use super::watch::{Asking, objcg_objects, scene};
 use percuss_kernel::Quirks;
 use percuss_lockdep::Graph;
 use percuss_model::Facts;
@@ -262,11 +262,6 @@ fn once_each(findings: &mut Vec<Finding>) {
         }
     }
     *findings = kept;
-}
-
-/// Metadata objects that a chunk has for its object cgroups.
-pub(super) fn objcg_objects(facts: Facts) -> u32 {
-    (facts.obj_ext_size > 0).into()
 }
 
 /// Shows chunks to the bench when pcpu_lock is released.

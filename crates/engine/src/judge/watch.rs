@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 
 use percuss_kernel::{DRAIN, Tenant};
+use percuss_model::Facts;
 use percuss_oracle::{Bench, Scene};
 use percuss_program::Program;
 use percuss_run::{Shared, Watch};
@@ -30,6 +31,11 @@ impl<T: Tenant> Watch<T> for Asking<'_> {
         self.ops += (op != DRAIN) as u64;
         self.bench.borrow_mut().op_ended(&scene(shared, self.program, self.objcg_objects, false), op);
     }
+}
+
+/// Metadata objects that a chunk has for its object cgroups: the ledger counts them where the tree accounts to them.
+pub(super) fn objcg_objects(facts: Facts) -> u32 {
+    (facts.obj_ext_size > 0).into()
 }
 
 /// What oracles may look at; `whole`: the program came to its end.
