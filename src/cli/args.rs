@@ -102,7 +102,7 @@ impl ImageArgs {
     /// The image they describe.
     ///
     /// # Errors
-    /// No such configuration.
+    /// There is no such configuration, or the path of this executable is not known.
     pub fn spec(&self) -> Result<ImageSpec, super::CliError> {
         Ok(ImageSpec {
             tree: self.tree.clone(),
@@ -111,7 +111,7 @@ impl ImageArgs {
             variant: self.variant.clone(),
             lenient: self.patch_lenient,
             upto: None,
-            program: std::env::current_exe().ok(),
+            program: Some(super::this_program()?),
             edits: self.edit.clone(),
             config: self.config.parse().map_err(percuss::image::ImageError::from)?,
         })

@@ -12,7 +12,7 @@ use percuss::image::{ImageError, ImageSpec};
 use percuss::report;
 
 use super::args::{BugsArgs, BugsFormat};
-use super::{CliError, EXIT_CLEAN, EXIT_ERROR, EXIT_FINDINGS, check, interrupt, output};
+use super::{CliError, EXIT_CLEAN, EXIT_ERROR, EXIT_FINDINGS, check, interrupt, output, this_program};
 
 /// Runs the verb. Not to find a bug is what it fails for.
 ///
@@ -23,7 +23,7 @@ pub fn run(args: &BugsArgs) -> Result<u8, CliError> {
     let spec = ImageSpec {
         tree: args.tree.clone(),
         config: args.config.parse().map_err(ImageError::from)?,
-        program: std::env::current_exe().ok(),
+        program: Some(this_program()?),
         ..ImageSpec::default()
     };
     let plan = Plan {

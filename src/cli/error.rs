@@ -38,6 +38,9 @@ pub enum CliError {
     /// Something else about the input.
     #[error("{0}")]
     Input(String),
+    /// The path of this executable, without which workers cannot be started and confined.
+    #[error("cannot find the percuss executable, which compiles and runs the tree confined: {0}")]
+    NoProgram(std::io::Error),
     /// The system failed us.
     #[error("the system refuses: {0}")]
     Io(#[from] std::io::Error),

@@ -7,7 +7,7 @@ use percuss::fuzz::{Beside, Kind};
 use percuss::image::Image;
 use percuss::judge::{Like, Oracles};
 use percuss::program::Program;
-use percuss::worker::Setup;
+use percuss::worker::{Lost, Setup};
 
 use super::args::FuzzSessionArgs;
 use super::{CliError, EXIT_CLEAN, EXIT_FINDINGS, output};
@@ -30,16 +30,16 @@ pub fn session(args: &FuzzSessionArgs) -> Result<u8, CliError> {
         jobs: args.jobs,
     };
     let spec = args.image.spec()?;
-    // Built when the first finding needs it; what cannot be made small is kept as it is. One image does not show what two
-    // differ in.
-    let mut setup: Option<Option<Setup>> = None;
+    // Built when the first finding needs it. One image does not show what two differ in.
+    let mut image: Option<Option<Image>> = None;
     let pair = matches!(args.target.kind, Kind::Program { beside: Beside::Image, .. });
     let outcome = session::run(&plan, |title, program| {
         if pair {
             return None;
         }
-        let setup = setup.get_or_insert_with(|| Some(Image::build(&spec).ok()?.setup(1, Oracles::default())));
-        small(setup.as_ref()?, title, program)
+        let image = image.get_or_insert_with(|| or_report(Image::build(&spec).map_err(CliError::from)));
+        let setup = image.as_ref()?.setup(1, Oracles::default());
+        or_report(small(&setup, title, program).map_err(CliError::from)).flatten()
     })?;
     let seconds = args.time.as_secs().max(1);
     let (inputs, added, removed) = outcome.corpus;
@@ -56,9 +56,19 @@ pub fn session(args: &FuzzSessionArgs) -> Result<u8, CliError> {
     Ok(if outcome.new.is_empty() { EXIT_CLEAN } else { EXIT_FINDINGS })
 }
 
-/// A small program with the finding of this title, if the program shows it here at all.
-fn small(setup: &Setup, title: &str, program: &Program) -> Option<Program> {
-    let batch = campaign::one(setup, program).ok()?;
-    let found = batch.found.iter().find(|f| f.finding.title == title)?;
-    campaign::minimize(setup, program, &Like::of(&found.finding), TRIES).ok().map(|(small, _)| small)
+/// A small program with the finding of this title; None if the program does not show it on this image.
+///
+/// # Errors
+/// No worker can be started.
+fn small(setup: &Setup, title: &str, program: &Program) -> Result<Option<Program>, Lost> {
+    let batch = campaign::one(setup, program)?;
+    let Some(found) = batch.found.iter().find(|f| f.finding.title == title) else { return Ok(None) };
+    let (small, _) = campaign::minimize(setup, program, &Like::of(&found.finding), TRIES)?;
+    Ok(Some(small))
+}
+
+/// The value, or a line on standard error. A finding is filed as it is when its program cannot be made small: ending the
+/// session would lose the other findings, and what the fuzzer learned.
+fn or_report<T>(result: Result<T, CliError>) -> Option<T> {
+    result.inspect_err(|e| output::tell(&format!("cannot make the program of a finding small: {e}"))).ok()
 }

@@ -21,6 +21,7 @@ mod show;
 mod soak;
 mod tree;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -29,6 +30,15 @@ use args::{Cli, Verb};
 pub use error::CliError;
 use exit::{EXIT_CLEAN, EXIT_ERROR, EXIT_FINDINGS, EXIT_NO_BUILD};
 use percuss::sandbox::{Workshop, become_confined};
+
+/// The path of this executable, through which images are compiled, probed and run.
+///
+/// # Errors
+/// The system does not know it. An image without it would be compiled and loaded by this process, which is not confined:
+/// code of a stranger's tree could do what the user can.
+fn this_program() -> Result<PathBuf, CliError> {
+    std::env::current_exe().map_err(CliError::NoProgram)
+}
 
 /// Runs the command; the exit code is the verdict.
 pub fn main() -> ExitCode {

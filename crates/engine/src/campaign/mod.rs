@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Campaigns: many programs, examined by worker processes, put together into one result.
 
-#[cfg(test)]
-mod agreement;
 mod batches;
 mod cases;
 mod check;

@@ -18,9 +18,9 @@ use percuss_world::sample::Contents;
 use percuss_world::threads::Grain;
 use percuss_world::{Host, World};
 
-/// What examining a program gave.
+/// What examining one program gave. A campaign puts many of these into a batch, and a batch into its verdict.
 #[derive(Debug, Clone, Default)]
-pub struct Verdict {
+pub struct Judged {
     /// Findings, the image's first, each kind once.
     pub findings: Vec<Finding>,
     /// Events of the image's run.
@@ -122,7 +122,7 @@ impl Examiner {
     ///
     /// # Errors
     /// The system has no memory for stacks.
-    pub fn examine(&mut self, program: &Program) -> std::io::Result<Verdict> {
+    pub fn examine(&mut self, program: &Program) -> std::io::Result<Judged> {
         let (ended, ops) = self.run_image(program, &mut Replay::new(&program.schedule))?;
         self.judge(program, ended, ops)
     }
@@ -136,7 +136,7 @@ impl Examiner {
         &mut self,
         program: &Program,
         strategy: &mut dyn Strategy,
-    ) -> std::io::Result<(Verdict, Program)> {
+    ) -> std::io::Result<(Judged, Program)> {
         let (ended, ops) = self.run_image(program, strategy)?;
         let recorded = Program { schedule: self.image.turns().to_vec(), ..program.clone() };
         Ok((self.judge(&recorded, ended, ops)?, recorded))
@@ -167,8 +167,8 @@ impl Examiner {
         Ok((ended, asking.ops))
     }
 
-    fn judge(&mut self, program: &Program, ended: Ended, ops: u64) -> std::io::Result<Verdict> {
-        let mut verdict = Verdict::default();
+    fn judge(&mut self, program: &Program, ended: Ended, ops: u64) -> std::io::Result<Judged> {
+        let mut verdict = Judged::default();
         self.judge_image(program, ended, ops, &mut verdict);
         if self.oracles.has(OracleKind::Lockstep) {
             self.lockstep(program, &mut verdict)?;
@@ -186,8 +186,8 @@ impl Examiner {
         program: &Program,
         threads: &Threads,
         grain: Grain,
-    ) -> std::io::Result<(Free, Verdict)> {
-        let mut verdict = Verdict::default();
+    ) -> std::io::Result<(Free, Judged)> {
+        let mut verdict = Judged::default();
         let mut asking = Asking::start(&self.bench, program, self.objcg_objects);
         // Contents are judged in the replay, which takes the same turns and can look at all of them in doubt.
         self.image.shared().contents.set(Contents::Ignored);
@@ -198,7 +198,7 @@ impl Examiner {
         Ok((free, verdict))
     }
 
-    fn judge_image(&mut self, program: &Program, ended: Ended, ops: u64, verdict: &mut Verdict) {
+    fn judge_image(&mut self, program: &Program, ended: Ended, ops: u64, verdict: &mut Judged) {
         let shared = self.image.shared();
         let mut bench = self.bench.borrow_mut();
         let mut found = {
@@ -214,7 +214,7 @@ impl Examiner {
         verdict.findings = found;
     }
 
-    fn lockstep(&mut self, program: &Program, verdict: &mut Verdict) -> std::io::Result<()> {
+    fn lockstep(&mut self, program: &Program, verdict: &mut Judged) -> std::io::Result<()> {
         self.model.run(program)?;
         let image = self.image.shared().host.world();
         let model = self.model.session.shared().host.world();

@@ -18,7 +18,7 @@ pub use attribute::{ModelRun, Tally, Variants};
 pub use batch::{Batch, Composed, Found, Like};
 pub use classes::{Class, Key, Seen, differences, edge, place, places, sites};
 pub use epoch::{Epoch, Soaker};
-pub use examine::{Examiner, Verdict, image_host};
+pub use examine::{Examiner, Judged, image_host};
 pub use observe::Observation;
 pub use percuss_oracle::Oracles;
 pub use probe::{Api, LoadError, Probed, image_session, loaded, on_world, probe, probe_program, probe_text};

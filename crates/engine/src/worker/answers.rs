@@ -14,7 +14,7 @@ use super::small::{Shrink, reduce, with_whole_ops};
 use super::told::Told;
 use super::wire::{Answer, NoNote};
 use crate::judge::interleaving::Interleaving;
-use crate::judge::{Batch, Epoch, Examiner, Like, LoadError, Observation, Soaker, Verdict, image_session};
+use crate::judge::{Batch, Epoch, Examiner, Judged, Like, LoadError, Observation, Soaker, image_session};
 use crate::sandbox::{self, Confinement};
 use percuss_kernel::Quirk;
 use percuss_kernel::event::Event;
@@ -85,7 +85,7 @@ impl Serving {
         Ok(())
     }
 
-    fn note(&mut self, index: u64, program: &Program, verdict: &Verdict, batch: &mut Batch) {
+    fn note(&mut self, index: u64, program: &Program, verdict: &Judged, batch: &mut Batch) {
         batch.programs += 1;
         batch.ops += verdict.ops;
         batch.events += verdict.events;

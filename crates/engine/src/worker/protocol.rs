@@ -52,8 +52,9 @@ pub struct Setup {
     /// The worker runs epochs of this recipe, and has threads for them.
     #[serde(default)]
     pub soak: Option<Recipe>,
-    /// The executable that has the `worker` command. None is the running executable, which is wrong in tests and
-    /// examples: they are not percuss.
+    /// The executable that calls [`serve`](super::serve) when it is started with the argument `worker`. None is the
+    /// running executable, which is right for the percuss command and wrong in tests, whose harness knows no such
+    /// argument.
     #[serde(skip)]
     pub worker: Option<PathBuf>,
 }

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::time::Duration;
 
-use crate::image::{Config, Image, ImageSpec};
-use crate::judge::{Examiner, Oracles, image_session};
+use percuss_engine::image::{Config, Image, ImageSpec};
+use percuss_engine::judge::{Examiner, Oracles, image_session};
 use percuss_kernel::{Quirk, Quirks};
 use percuss_program::{Generator, Program};
 use percuss_source::tree::{Tree, find_checkout};
