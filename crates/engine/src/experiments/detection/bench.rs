@@ -16,7 +16,8 @@ use crate::judge::Oracles;
 use crate::worker::{Lost, Setup};
 use percuss_source::edit::{Edit, Purpose};
 
-/// What to measure, and how.
+/// What to measure, and how. The result depends on the speed of the machine through `limit` only: a search that ends
+/// in time runs the same programs everywhere.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// The tree and configuration; it has no patches, variants or edits.
@@ -25,18 +26,15 @@ pub struct Plan {
     pub seeds: u64,
     /// Time for one search.
     pub limit: Duration,
-    /// Searches at once.
     pub jobs: usize,
-    /// Oracles that run.
     pub oracles: Oracles,
     /// The command that serves as worker; ourselves when there is none.
     pub worker: Option<PathBuf>,
 }
 
-/// The result.
+/// The result of the benchmark. Rows stand in the order in which the bugs were given, whatever ended first.
 #[derive(Debug)]
 pub struct Bench {
-    /// The tree.
     pub tree: String,
     /// Seeds of each search.
     pub seeds: u64,
@@ -44,14 +42,12 @@ pub struct Bench {
     pub limit: Duration,
     /// Seconds for all of it.
     pub seconds: f64,
-    /// Counted bugs.
     pub rows: Vec<Row>,
     /// Known bugs that are not counted.
     pub apart: Vec<Apart>,
 }
 
 impl Bench {
-    /// Counts.
     pub fn summary(&self) -> Summary {
         Summary::of(&self.rows)
     }
@@ -79,7 +75,7 @@ pub fn select(names: &[String]) -> Result<Vec<Edit>, DetectionError> {
 /// Searches for these bugs; `done` hears of each when it is over.
 ///
 /// # Errors
-/// The tree or a variant cannot be had, or does not run.
+/// The tree or a variant cannot be built, or does not run.
 pub fn run(
     plan: &Plan,
     bugs: Vec<Edit>,
@@ -91,7 +87,7 @@ pub fn run(
     let pool = pool.map_err(|e| Lost::from(std::io::Error::other(e)))?;
     let rows = pool.install(|| -> Result<Vec<Row>, DetectionError> {
         let bases = bases(plan, &bugs)?;
-        // One at a time to whoever is free: what takes long does not wait behind something else that does.
+        // One bug at a time to each free thread: a search that takes long does not wait after another one that does.
         let each = bugs.par_iter().with_max_len(1).map(|bug| {
             let base = bases.get(bug.base.as_deref().unwrap_or_default());
             let outcome = base.map_or(Ok(Outcome::OtherTree), |(_, base)| measure(plan, bug, base, progress))?;
@@ -106,7 +102,8 @@ pub fn run(
     Ok(Bench { tree: plan.spec.tree.clone(), seeds: plan.seeds, limit: plan.limit, seconds, rows, apart })
 }
 
-/// Trees without a bug, by the variant they are; the tree itself has no name.
+/// Trees without a bug, by the variant they are; the tree itself has no name. Each is built once and shared by all the
+/// bugs that are put into it.
 fn bases(plan: &Plan, bugs: &[Edit]) -> Result<BTreeMap<String, (Image, Setup)>, DetectionError> {
     let wanted = bugs.iter().filter(|bug| fits(plan, bug)).map(|bug| bug.base.clone().unwrap_or_default());
     let names: std::collections::BTreeSet<String> = wanted.collect();
@@ -122,7 +119,8 @@ fn bases(plan: &Plan, bugs: &[Edit]) -> Result<BTreeMap<String, (Image, Setup)>,
     names.par_iter().map(build).collect()
 }
 
-/// Whether a bug is one of this tree. Of a directory it is tried.
+/// Whether a bug is one of this tree. For a directory nothing is known about its version, so every bug is tried, and
+/// one whose edit does not apply is reported as not built.
 fn fits(plan: &Plan, bug: &Edit) -> bool {
     let named = percuss_source::tree::manifest().entry(&plan.spec.tree).is_some();
     !named || bug.trees.contains(&plan.spec.tree)
@@ -141,12 +139,14 @@ fn measure(plan: &Plan, bug: &Edit, base: &Setup, progress: &Progress) -> Result
         Ok(image) => image,
         Err(error) => return Ok(Outcome::NotBuilt(reason(&error))),
     };
+    // The quirks of the base: a probe of the edited tree could take the bug for a quirk, and the Model would agree.
     let edited = Setup { quirks: base.quirks, ..setup(plan, &image) };
     let pair = Pair { base, edited };
     let mut searched = Searched::default();
     for seed in 1..=plan.seeds {
         searched.hits.push(pair.search(seed, plan.limit, progress)?);
     }
+    // One small program is enough for a reader, and making one costs as much as a search.
     if let Some(hit) = searched.hits.iter().flatten().next() {
         searched.small = Some(pair.small(hit)?);
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The detection benchmark: which seeded bugs are found, by whom, and how soon.
+//! The detection benchmark: which seeded bugs are found, by which oracle, and how soon.
 //!
 //! A bug is put into a tree, or into the variant it is a bug of, and generated programs are run until an oracle objects
 //! to one of them that is judged otherwise without the bug. Nothing here knows what a bug does: what counts is any
@@ -24,22 +24,12 @@ use percuss_source::edit::Edit;
 /// Why there is no benchmark.
 #[derive(Debug, thiserror::Error)]
 pub enum DetectionError {
-    /// A bug nobody knows.
+    /// The name is none of a seeded bug.
     #[error("`{name}` is no seeded bug; there are {known}")]
-    Unknown {
-        /// What was asked for.
-        name: String,
-        /// Names there are.
-        known: String,
-    },
-    /// The tree, or a variant that bugs are put into, cannot be had.
+    Unknown { name: String, known: String },
+    /// The tree, or a variant that bugs are put into, cannot be built.
     #[error("{of}: {source}")]
-    Image {
-        /// The tree or variant.
-        of: String,
-        /// Why.
-        source: Box<ImageError>,
-    },
+    Image { of: String, source: Box<ImageError> },
     /// The tree without a bug cannot be run.
     #[error(transparent)]
     Worker(#[from] crate::worker::Lost),
@@ -48,9 +38,7 @@ pub enum DetectionError {
 /// What became of a counted bug.
 #[derive(Debug, Clone)]
 pub struct Row {
-    /// The bug.
     pub bug: Edit,
-    /// What was seen of it.
     pub outcome: Outcome,
 }
 
@@ -77,21 +65,19 @@ pub struct Searched {
 /// How small a program that shows a bug can be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Small {
-    /// Its ops.
     pub ops: usize,
-    /// Its tasks.
     pub tasks: usize,
     /// Preemptions of its schedule: turns that end in the middle of an op.
     pub preemptions: usize,
 }
 
 impl Searched {
-    /// Searches that found it.
     pub fn count(&self) -> usize {
         self.hits.iter().flatten().count()
     }
 
-    /// Found with more than half of the seeds: the median exists.
+    /// Found with more than half of the seeds. One lucky seed says little about the next campaign, and with more than
+    /// half the median exists.
     pub fn found(&self) -> bool {
         2 * self.count() > self.hits.len()
     }
@@ -117,7 +103,9 @@ impl Searched {
     }
 }
 
-/// The middle of some numbers, where one that is missing is larger than all others.
+/// The median of some numbers, where one that is missing is larger than all others. Leaving the missing ones out would
+/// make a bug that is seldom found look as if it were found soon. Of an even number, the lower of the two
+/// in the middle.
 fn median(numbers: impl Iterator<Item = Option<u64>>) -> Option<u64> {
     let mut all: Vec<u64> = numbers.map(|n| n.unwrap_or(u64::MAX)).collect();
     all.sort_unstable();
@@ -127,7 +115,6 @@ fn median(numbers: impl Iterator<Item = Option<u64>>) -> Option<u64> {
 /// Counts of a benchmark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Summary {
-    /// Bugs searched for.
     pub counted: usize,
     /// Of these, found.
     pub found: usize,
@@ -138,12 +125,12 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Of these rows.
     pub fn of(rows: &[Row]) -> Summary {
         let mut s = Summary { counted: 0, found: 0, not_built: 0, kernel: 0 };
         for row in rows {
             match &row.outcome {
                 Outcome::Searched(searched) => {
+                    // A bug without an image says nothing about the oracles, so only searched ones are counted.
                     s.counted += 1;
                     s.found += searched.found() as usize;
                     s.kernel += row.bug.kernel.as_ref().is_some_and(|k| k.words() != "-") as usize;

@@ -6,7 +6,6 @@ use super::{Edit, Outcome, Row};
 /// A known bug that is not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Apart {
-    /// Its name.
     pub name: &'static str,
     /// Kind of reason: `live`, `race`, `percpu-km`, `statistics` or `schedule`.
     pub kind: &'static str,
@@ -45,7 +44,6 @@ pub fn uncounted(bugs: &[Edit]) -> Vec<Apart> {
 }
 
 impl Row {
-    /// The searches, when there were any.
     pub fn searched(&self) -> Option<&super::Searched> {
         match &self.outcome {
             Outcome::Searched(s) => Some(s),

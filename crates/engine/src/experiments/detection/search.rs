@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The search for one bug with one seed.
+//! The search for one bug with one seed: programs run on the tree with the bug, and each suspicious one is judged again
+//! on the tree without it.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -11,7 +12,8 @@ use crate::worker::{Lost, Setup};
 use percuss_oracle::{Finding, OracleKind};
 use percuss_program::Program;
 
-/// Programs tried to make one small.
+/// Programs tried, at most, to make the program of a hit small. A limit on time would give another size on each
+/// machine.
 const TRIES: u32 = 2000;
 
 impl Small {
@@ -25,22 +27,18 @@ impl Small {
 pub struct Hit {
     /// Programs that were run up to it, itself included.
     pub programs: u64,
-    /// How long the search took.
     pub after: Duration,
-    /// Who objects to it.
+    /// Oracles that object to the program, each once.
     pub oracles: Vec<OracleKind>,
-    /// Their headlines.
     pub titles: Vec<String>,
-    /// It, in byte form.
+    /// The program in byte form.
     pub program: Vec<u8>,
 }
 
 /// A tree without and with a bug, judged by the quirks of the one without: a Model of the other might have the bug too.
 #[derive(Debug)]
 pub struct Pair<'a> {
-    /// Without.
     pub base: &'a Setup,
-    /// With.
     pub edited: Setup,
 }
 
@@ -62,6 +60,7 @@ impl Pair<'_> {
                     continue;
                 }
                 let program = Program::decode(&found.program);
+                // A batch says that the tree with the bug shows it; only the other tree can say that the bug is why.
                 let objections = self.objections(&program)?;
                 if objections.is_empty() {
                     of_both.insert((f.oracle, f.title.clone()));
@@ -71,6 +70,7 @@ impl Pair<'_> {
                 oracles.sort();
                 oracles.dedup();
                 hit = Some(Hit {
+                    // Programs are numbered from 0.
                     programs: found.index + 1,
                     after: started.elapsed(),
                     oracles,

@@ -46,7 +46,7 @@ pub fn io_cycle(runs: &[&Observation]) -> String {
     }
 }
 
-/// Recursive locking.
+/// Whether an op locks pcpu_alloc_mutex again while its task holds it.
 pub fn recursion(runs: &[&Observation]) -> String {
     if runs[0].says("recursive locking") { "recursive".to_owned() } else { "none".to_owned() }
 }
@@ -68,7 +68,7 @@ fn fate(o: &Observation) -> String {
         format!("deadlock{oom}")
     } else if o.results.never.contains(&0) {
         let behind = match p.waiters {
-            0 => "nobody behind it".to_owned(),
+            0 => "no task behind it".to_owned(),
             1 => "1 task behind it".to_owned(),
             n => format!("{n} tasks behind it"),
         };
@@ -92,7 +92,7 @@ fn fates(runs: &[&Observation]) -> String {
     if fates.iter().all(|f| *f == fates[0]) { format!("{} in all", fates[0]) } else { fates.join(" -- ") }
 }
 
-/// NULL or stall.
+/// Whether an allocation with __GFP_NOFAIL returns NULL, stalls or succeeds.
 pub fn nofail(runs: &[&Observation]) -> String {
     fates(runs)
 }
@@ -122,7 +122,7 @@ pub fn worker(runs: &[&Observation]) -> String {
     }
 }
 
-/// Whether kswapd waits for the one who waits for it.
+/// Whether kswapd waits for a task that waits for kswapd.
 pub fn kswapd(runs: &[&Observation]) -> String {
     let part = |o: &Observation| {
         let title = o.findings.iter().find(|f| f.title.contains("retries for ever"));

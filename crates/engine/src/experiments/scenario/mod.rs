@@ -29,38 +29,20 @@ pub const COLUMNS: [Option<&str>; 7] = [
 /// Why there is no matrix.
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
-    /// A scenario nobody knows.
+    /// The name is none of a row.
     #[error("`{name}` is no scenario; there are {known}")]
-    Unknown {
-        /// What was asked for.
-        name: String,
-        /// Names there are.
-        known: String,
-    },
-    /// An image cannot be had.
+    Unknown { name: String, known: String },
+    /// The image of a column cannot be built.
     #[error("{column}: {source}")]
-    Image {
-        /// The column.
-        column: String,
-        /// Why.
-        source: Box<ImageError>,
-    },
+    Image { column: String, source: Box<ImageError> },
     /// A program cannot be run.
     #[error("{row} on {column}: {source}")]
-    Run {
-        /// The row.
-        row: &'static str,
-        /// The column.
-        column: String,
-        /// Why.
-        source: Lost,
-    },
+    Run { row: &'static str, column: String, source: Lost },
 }
 
-/// One cell.
+/// One cell: the answer of a row for a column, with what the oracles found on the way.
 #[derive(Debug, Clone, Serialize)]
 pub struct Cell {
-    /// The answer, computed.
     pub text: String,
     /// What the oracles said, [rendered](Finding::rendered), with the label of the program that showed it.
     pub findings: Vec<(&'static str, Finding)>,
@@ -69,24 +51,18 @@ pub struct Cell {
 /// A row with a cell for each column.
 #[derive(Debug, Clone, Serialize)]
 pub struct Computed {
-    /// Its name.
     pub name: &'static str,
-    /// What is asked.
     pub question: &'static str,
-    /// Cells in the order of the columns.
     pub cells: Vec<Cell>,
 }
 
-/// The matrix.
+/// The matrix of all rows and columns, as `percuss scenario` prints it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Matrix {
-    /// Names of the columns.
     pub columns: Vec<String>,
-    /// Rows.
     pub rows: Vec<Computed>,
 }
 
-/// Name of a column for a tree.
 fn column_name(tree: &str, variant: Option<&str>) -> String {
     variant.map_or_else(|| format!("{tree} as is"), str::to_owned)
 }
@@ -111,7 +87,7 @@ pub fn select(names: &[String]) -> Result<Vec<&'static Row>, ScenarioError> {
 /// Computes every cell of these rows, columns side by side.
 ///
 /// # Errors
-/// An image cannot be had, or a program not be run.
+/// An image cannot be built, or a program cannot be run.
 pub fn compute(spec: &ImageSpec, rows: &[&'static Row], jobs: usize) -> Result<Matrix, ScenarioError> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.max(1)).build();
     let columns = || COLUMNS.par_iter().map(|variant| column(spec, *variant, rows)).collect::<Result<Vec<_>, _>>();
@@ -134,6 +110,7 @@ fn column(spec: &ImageSpec, variant: Option<&str>, rows: &[&'static Row]) -> Res
     let name = column_name(&spec.tree, variant);
     let spec = ImageSpec { variant: variant.map(str::to_owned), ..spec.clone() };
     let image = Image::build(&spec).map_err(|e| ScenarioError::Image { column: name.clone(), source: Box::new(e) })?;
+    // No program is generated here, so the seed decides nothing.
     let mut setup = image.setup(1, Oracles::default());
     setup.worker = spec.program.clone();
     let run = |row: &&'static Row| {

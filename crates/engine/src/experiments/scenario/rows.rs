@@ -6,16 +6,14 @@ use percuss_program::Program;
 
 use crate::judge::Observation;
 
-/// One case.
+/// One case of the review: a question, and the programs whose runs answer it.
 #[derive(Debug)]
 pub struct Row {
     /// Its name in the discussion.
     pub name: &'static str,
-    /// What is asked.
     pub question: &'static str,
     /// Files of the programs, by label; the stories are in them.
     pub files: &'static [(&'static str, &'static str)],
-    /// The answer.
     pub cell: fn(&[&Observation]) -> String,
 }
 
@@ -41,7 +39,7 @@ macro_rules! files {
     };
 }
 
-/// All rows.
+/// All rows, in the order of the discussion. Names are those that the review uses, so that both can be read together.
 pub const ROWS: &[Row] = &[
     Row {
         name: "S1",

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Driving a soak: epochs on a worker process, one after the other, and what they come to.
+//! Driving a soak: epochs on a worker process, one after the other, and what they come to. One worker runs them all, so
+//! that memory which it loses from epoch to epoch shows.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -15,9 +16,7 @@ use crate::worker::{Client, Lost, RunEpoch, Setup};
 /// How long a soak lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Until {
-    /// This many epochs.
     Epochs(u64),
-    /// As many as fit.
     Time(Duration),
 }
 
@@ -26,11 +25,10 @@ pub enum Until {
 pub struct Totals {
     /// What the image was, in one line: totals of another image are not added to.
     pub image: String,
-    /// Seed of the epochs.
     pub seed: u64,
     /// What epochs are made of.
     pub recipe: Recipe,
-    /// The next epoch.
+    /// Number of the epoch that runs next; a soak that is resumed begins with it.
     pub next: u64,
     /// Replays in which every event was the free run's, on the image and the Model.
     pub equal: u64,
@@ -40,7 +38,6 @@ pub struct Totals {
     pub differ: u64,
     /// Epochs that were not replayed: the worker was lost in them.
     pub not_replayed: u64,
-    /// Turns of all schedules.
     pub turns: u64,
     /// Seconds that threads ran freely, and of all.
     pub seconds: (f64, f64),
@@ -54,7 +51,6 @@ pub struct Totals {
 const WARM: u64 = 16;
 
 impl Totals {
-    /// Nothing yet.
     pub fn new(image: String, seed: u64, recipe: Recipe) -> Totals {
         Totals {
             image,
@@ -111,6 +107,7 @@ pub fn soak(
     progress: &Progress,
     mut save: impl FnMut(&Totals) -> Result<(), Lost>,
 ) -> Result<(), Lost> {
+    // Often enough that a soak of days loses seconds when it is killed, and seldom enough to cost nothing.
     const SAVE_EVERY: Duration = Duration::from_secs(5);
     let (started, before) = (Instant::now(), totals.seconds.1);
     let setup = Setup { soak: Some(totals.recipe), seed: totals.seed, ..setup.clone() };

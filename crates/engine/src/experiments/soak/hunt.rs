@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Free runs of the image that is linked into this program, for a thread sanitizer to look at. Nothing is replayed, and
-//! threads let the World go as soon as a lock keeps them apart.
+//! threads yield the World as soon as a lock keeps them apart.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -22,7 +22,6 @@ pub enum HuntError {
     /// There is no image in this program.
     #[error(transparent)]
     Image(#[from] shim::LoadError),
-    /// The image cannot be used.
     #[error(transparent)]
     Load(#[from] LoadError),
     /// The system refuses memory or threads.
@@ -30,12 +29,10 @@ pub enum HuntError {
     Io(#[from] io::Error),
 }
 
-/// What ran.
+/// What ran, and how epochs ended. Data races are not counted here: the sanitizer writes them to its own log.
 #[derive(Debug, Clone, Default)]
 pub struct Hunted {
-    /// Epochs.
     pub epochs: u64,
-    /// Ops.
     pub ops: u64,
     /// Epochs that ended early: tasks waited for each other, which a soak that is replayed accounts for.
     pub stopped: u64,

@@ -10,13 +10,11 @@ use serde::Deserialize;
 /// A race of the kernel's that is known, by what is read without a lock and where.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Named {
-    /// Its name.
     pub name: String,
     /// The variable: a global one, or `VARIABLE` in a function.
     pub variable: String,
     /// Functions that touch it without the lock; the report has one of them.
     pub functions: Vec<String>,
-    /// What it is.
     pub story: String,
 }
 
@@ -30,7 +28,7 @@ static NAMED: LazyLock<Vec<Named>> = LazyLock::new(|| {
     file.race
 });
 
-/// One report.
+/// One report of the sanitizer, as far as a known race is recognised by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Race {
     /// What kind, as the sanitizer says: `data race`, `heap-use-after-free` and so on.
@@ -39,7 +37,6 @@ pub struct Race {
     pub sides: Vec<Vec<String>>,
     /// The global variable, when it is one.
     pub variable: Option<String>,
-    /// The report.
     pub text: String,
 }
 
@@ -47,7 +44,7 @@ impl Race {
     /// A race that has a name.
     pub fn named(&self) -> Option<&'static Named> {
         let variable = self.variable.as_deref()?;
-        // A static variable of a function has the function's name before its own, or a number behind it.
+        // A static variable of a function has the function's name before its own, or a number after it.
         let same = |named: &Named| variable.split('.').any(|part| part == named.variable);
         let there = |named: &Named| self.sides.iter().flatten().any(|f| named.functions.contains(f));
         NAMED.iter().find(|named| self.kind == "data race" && same(named) && there(named))
@@ -86,7 +83,6 @@ const SIDES: [&str; 7] =
 const ORIGINS: [&str; 3] = ["Thread T", "Mutex", "As if"];
 
 impl Race {
-    /// Takes in a line of the report.
     fn note(&mut self, line: &str) {
         let begins = |with: &[&str]| with.iter().any(|s| line.starts_with(s));
         if let Some(frame) = line.strip_prefix('#') {
@@ -105,16 +101,16 @@ impl Race {
 /// Races by name, with how often they were reported; those without a name apart, each kind once.
 #[derive(Debug, Default)]
 pub struct Sorted {
-    /// Known ones.
     pub known: BTreeMap<&'static str, (u64, &'static Named)>,
-    /// New ones.
     pub new: Vec<(Race, u64)>,
 }
 
-/// Sorts reports.
+/// Sorts reports into known races and new ones. Two new reports with the same title are the same race: line numbers and
+/// addresses differ from run to run.
 pub fn sort(races: Vec<Race>) -> Sorted {
     let mut out = Sorted::default();
     for mut race in races {
+        // Stacks after the two sides say where threads and memory come from, not where the race is.
         race.sides.truncate(2);
         match race.named() {
             Some(named) => out.known.entry(&named.name).or_insert((0, named)).0 += 1,

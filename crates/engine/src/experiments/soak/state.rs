@@ -8,28 +8,19 @@ use serde::{Deserialize, Serialize};
 use super::drive::Totals;
 use percuss_source::files;
 
-/// Version of the file.
 const SCHEMA: &str = "percuss-soak-state-1";
 
 /// Why a state file is of no use.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// It cannot be read or written.
     #[error("{0}")]
     Io(#[from] std::io::Error),
     /// It is no state file, or another version's.
     #[error("this is no state file of a soak: {0}")]
     Form(String),
-    /// It is about something else.
+    /// It is the state of a soak of another image, seed or recipe, whose totals must not be added up with these.
     #[error("it is of another soak: {what} was {there}, and is {here} now")]
-    Other {
-        /// What differs.
-        what: &'static str,
-        /// In the file.
-        there: String,
-        /// Asked for.
-        here: String,
-    },
+    Other { what: &'static str, there: String, here: String },
 }
 
 #[derive(Serialize, Deserialize)]
