@@ -71,7 +71,8 @@ mod tests {
         }
         let mut bench = Bench::of_model();
         bench.start();
-        let bad = [&log([3, 0]).events()[..], &[Event::BadPageFree { pfn: 5 }]].concat();
+        let mut bad = log([3, 0]).events().to_vec();
+        bad.push(Event::BadPageFree { pfn: 5 });
         let mut both = Log::new();
         bad.into_iter().for_each(|e| both.push(e));
         let kinds: Vec<OracleKind> = bench.read(&program, &both).iter().map(|f| f.oracle).collect();
