@@ -11,16 +11,14 @@ use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Addr, Diag, Irq, Kernel, Lock, TraceAlloc};
 use percuss_kernel::{Quirk, Quirks};
 
-/// What a caller asked for, rounded and checked.
+/// What a caller asked for, rounded and checked, with the mask in force after the task's scopes. It is `Copy` and owns
+/// nothing, so it may live across kernel calls.
 #[derive(Clone, Copy)]
 struct Request {
-    /// Bytes.
     size: u64,
     align: u64,
     reserved: bool,
-    /// The mask in force, scopes applied.
     gfp: Gfp,
-    /// The caller must not sleep.
     atomic: bool,
     /// Who pays, 0 for nobody.
     objcg: u32,
@@ -52,12 +50,15 @@ impl Request {
 type Found = (ChunkId, i32);
 
 impl<K: Kernel> Allocator<K> {
-    /// Allocates an area of `size` bytes for every CPU; 0 on failure.
+    /// Allocates an area of `size` bytes for every CPU; 0 on failure (`pcpu_alloc_noprof`). The order is the kernel's:
+    /// check, charge, mutex, area, pages, zeroing. What a step took is given back when a later one fails.
     pub(super) fn allocate(&self, size: u64, align: u64, reserved: bool, gfp: Gfp) -> Addr {
         let gfp = self.kernel().gfp_context(gfp);
         let min = MIN_ALLOC as u64;
+        // It wraps around like the kernel's ALIGN: a size near the maximum becomes 0 and is refused below.
         let size = size.wrapping_add(min - 1) & !(min - 1);
         let align = align.max(min);
+        // With B03 a mask without all of GFP_KERNEL counts as atomic, so NOFS and NOIO callers cannot get new chunks.
         let atomic = if self.quirks().has(Quirk::B03) { !gfp.contains(Gfp::KERNEL) } else { !gfp.allows_blocking() };
         let mut request = Request { size, align, reserved, gfp, atomic, objcg: 0 };
         let largest = self.facts().min_unit_size as u64;
@@ -67,8 +68,10 @@ impl<K: Kernel> Allocator<K> {
             }
             return 0;
         }
+        // A refused charge is silent: no trace point, no warning, and the worker is not asked to help.
         let Some(objcg) = self.charge(size, gfp) else { return 0 };
         request.objcg = objcg;
+        // Atomic callers cannot wait for it. They never populate, so they need no more than pcpu_lock.
         if !request.atomic && !self.take_mutex(gfp) {
             self.uncharge(objcg, size);
             return 0;
@@ -79,7 +82,8 @@ impl<K: Kernel> Allocator<K> {
         }
     }
 
-    /// The mutex, which a fatal signal can end the wait for unless the caller must not fail.
+    /// Takes pcpu_alloc_mutex. A fatal signal ends the wait, unless the caller must not fail (`__GFP_NOFAIL`); false
+    /// then, and nothing is reported.
     fn take_mutex(&self, gfp: Gfp) -> bool {
         if gfp.contains(Gfp::NOFAIL) {
             self.kernel().mutex_lock(Lock::AllocMutex);
@@ -95,6 +99,7 @@ impl<K: Kernel> Allocator<K> {
     /// Takes an area and backs it with pages; pcpu_lock is free before and after. Sleeping callers may get a new chunk.
     fn find_area(&self, request: &Request) -> Result<Found, &'static str> {
         let mut flags = self.lock_save();
+        // Without a reserved part, a caller that asks for it is served like all others.
         let reserved = self.look(|core| if request.reserved { core.reserved } else { NONE });
         if reserved != NONE {
             let found = self.with(|core| core.take_from(reserved, request));
@@ -107,6 +112,7 @@ impl<K: Kernel> Allocator<K> {
             };
         }
         loop {
+            // Searched again from the start each time: while pcpu_lock was free, others may have freed or taken areas.
             if let Some(found) = self.with(|core| core.search(request)) {
                 return self.settle(request, found, flags);
             }
@@ -114,6 +120,8 @@ impl<K: Kernel> Allocator<K> {
             if request.atomic {
                 return Err("atomic alloc failed, no space left");
             }
+            // A free chunk came up meanwhile, or there is one whose room the request does not see; no second one is
+            // made for that.
             if self.look(|core| core.slots.first(core.place.slots.free)).is_some() {
                 flags = self.lock_save();
                 continue;
@@ -127,10 +135,12 @@ impl<K: Kernel> Allocator<K> {
         }
     }
 
-    /// Counts the area, releases pcpu_lock and sees to its pages.
+    /// Counts the area, releases pcpu_lock and sees to its pages. An atomic caller was given populated pages only and
+    /// is done; the others still hold the mutex, which keeps a page from being populated twice.
     fn settle(&self, request: &Request, found: Found, flags: u64) -> Result<Found, &'static str> {
         self.with(|core| core.count_alloc(found.0, request.size));
         let quirks = self.quirks();
+        // The count is read under the lock; B14 trees read it in `finish`, when it may be another already.
         let low = !quirks.has(Quirk::B14) && self.empty_pages_are_low();
         if low && quirks.has(Quirk::QueueUnderLock) {
             self.schedule_balance();
@@ -146,10 +156,13 @@ impl<K: Kernel> Allocator<K> {
         Ok(found)
     }
 
-    /// Populates the pages of an area that are not; gives the area back when one cannot be.
+    /// Populates the pages of an area that are not; gives the area back when one cannot be. Pages populated before the
+    /// failure stay: they are empty pages of the chunk now.
     fn back(&self, request: &Request, (id, off): Found) -> Result<(), &'static str> {
         let mut from = off / PAGE as i32;
         let end = (off as u64 + request.size).div_ceil(PAGE) as i32;
+        // Looked for again after each run. The mutex keeps others from populating, and areas in use from being
+        // depopulated.
         while let Some((start, stop)) = self.look(|core| core.chunk(id).unpopulated(from, end)) {
             if self.look(|core| core.chunk(id).head.immutable) {
                 self.kernel().diag(Diag::Warn, &[], "immutable chunk is not populated");
@@ -164,6 +177,7 @@ impl<K: Kernel> Allocator<K> {
             }
             self.with(|core| core.populated(id, start, stop));
             self.unlock(Irq::Save, flags);
+            // `stop` itself is populated, or the end.
             from = stop + 1;
         }
         Ok(())
@@ -173,12 +187,14 @@ impl<K: Kernel> Allocator<K> {
         self.look(|core| core.count.nr_empty < core.facts.empty_pop_low as i32)
     }
 
-    /// Clears the area on every CPU and tells who wants to know.
+    /// Clears the area on every CPU and reports it: trace point first, then the memcg hook. No lock is held; the area
+    /// belongs to the caller already.
     fn finish(&self, request: &Request, (id, off): Found) -> Addr {
         if self.quirks().has(Quirk::B14) && self.empty_pages_are_low() {
             self.schedule_balance();
         }
         let base = self.look(|core| core.chunk(id).head.base);
+        // All possible CPUs, online or not: one that comes up later finds its copy cleared.
         for cpu in cpus(self.possible()) {
             let unit = self.look(|core| core.place.page_addr(base, cpu, 0));
             self.kernel().zero(unit + off as u64, request.size);
@@ -203,11 +219,13 @@ impl<K: Kernel> Allocator<K> {
     fn fail(&self, request: &Request, why: &'static str) -> Addr {
         let kernel = self.kernel();
         kernel.trace_alloc_fail(request.reserved, request.atomic, request.size, request.align);
+        // With this quirk atomic failures, which are expected, do not use up the limit for failures that are not.
         let silent = request.atomic && self.quirks().has(Quirk::WarnLimitSleepable);
         if request.warns() && !silent && self.look(|core| core.count.warnings != 0) {
             self.warn_of_failure(request, why);
         }
         if request.atomic {
+            // Makes the worker populate as many pages as the high mark on top of the empty ones there are.
             self.with(|core| core.count.atomic_failed = true);
             self.schedule_balance();
         } else {
@@ -228,6 +246,7 @@ impl<K: Kernel> Allocator<K> {
                 core.count.warnings
             })
         };
+        // With B15 other callers may come in while the warning is written, and pass the limit as well.
         let counted = if self.quirks().has(Quirk::B15) { None } else { Some(count()) };
         kernel.diag(Diag::Printk(4), &[request.size, request.align, request.atomic as u64], why);
         if !request.atomic {
@@ -240,7 +259,8 @@ impl<K: Kernel> Allocator<K> {
 }
 
 impl Core {
-    /// An area in this chunk: its byte offset.
+    /// An area in this chunk: its byte offset. `None` when hints see no room, or the map has none where they promised
+    /// it.
     #[inline]
     fn take_from(&mut self, id: ChunkId, request: &Request) -> Option<i32> {
         let (bits, align) = (request.bits(), request.bit_align());
@@ -248,8 +268,8 @@ impl Core {
         self.take_area(id, bits, align, start).map(|change| change.at * MIN_ALLOC)
     }
 
-    /// An area in any chunk, of the fullest that may do first. Nearly full chunks that do not fit go out of the way;
-    /// an isolated chunk that fits is taken back into service.
+    /// An area in any chunk, of the fullest that may do first. Nearly full chunks that do not fit go to slot 0, where
+    /// no search looks until a free relocates them; an isolated chunk that fits is taken back into service.
     fn search(&mut self, request: &Request) -> Option<Found> {
         let (bits, align) = (request.bits(), request.bit_align());
         let mut from = self.size_to_slot(request.size as i32);
@@ -257,6 +277,7 @@ impl Core {
             let mut next = self.slots.first(slot).unwrap_or(NONE);
             while next != NONE {
                 let id = next;
+                // Read before the chunk may move to another list.
                 next = self.chunk(id).head.next;
                 let Some(start) = self.chunk(id).find_fit(bits, align, request.atomic, &self.quirks) else {
                     if slot < self.facts.slot_fail_threshold {

@@ -9,7 +9,8 @@ use super::populate::Pages;
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Diag, Irq, Kernel, Lock, Quirk, Scope};
 
-/// Backing that may well be refused: the worker is in no hurry.
+/// Backing that may well be refused: the worker is in no hurry, and must not reclaim for long nor fill the log for
+/// pages that are only a reserve.
 const WORKER_GFP: Gfp = Gfp::KERNEL.with(Gfp::NORETRY).with(Gfp::NOWARN);
 
 impl<K: Kernel> Allocator<K> {
@@ -23,6 +24,8 @@ impl<K: Kernel> Allocator<K> {
         let kernel = self.kernel();
         kernel.mutex_lock(Lock::AllocMutex);
         self.lock_irq();
+        // Free chunks go first, so that the reserve is not kept in them. The second round is for chunks that reclaim
+        // emptied: with pages they stay, since those were just counted as reserve.
         self.free_chunks(false);
         self.reclaim_populated();
         self.fill_up();
@@ -62,6 +65,7 @@ impl<K: Kernel> Allocator<K> {
                 self.unlock_irq();
                 from = end;
             }
+            // Nothing reaches a doomed chunk any more, so its backing goes without pcpu_lock.
             self.destroy_chunk(id);
             self.kernel().cond_resched();
         }
@@ -73,6 +77,7 @@ impl<K: Kernel> Allocator<K> {
     fn fill_up(&self) {
         loop {
             let mut missing = self.with(|core| core.missing_pages());
+            // Chunks below the slot of a page have no room for an empty one, populated or not.
             let slots = self.look(|core| core.size_to_slot(PAGE as i32)..core.place.slots.free + 1);
             for slot in slots {
                 if missing == 0 {
@@ -86,6 +91,7 @@ impl<K: Kernel> Allocator<K> {
                 return;
             }
             self.unlock_irq();
+            // The holes of all chunks were not enough. The next round finds the new chunk in its slot.
             let chunk = self.backing(|| self.create_chunk(WORKER_GFP));
             self.kernel().cond_resched();
             self.lock_irq();
@@ -96,11 +102,13 @@ impl<K: Kernel> Allocator<K> {
         }
     }
 
-    /// Populates up to `missing` pages of a chunk; returns how many are still missing, 0 when one was refused.
+    /// Populates up to `missing` pages of a chunk; returns how many are still missing, 0 when one was refused. Memory
+    /// is short then, and trying other chunks would not help.
     fn fill_chunk(&self, id: ChunkId, mut missing: i32) -> i32 {
         let mut from = 0;
         let nr_pages = self.look(|core| core.chunk(id).head.nr_pages);
         while let Some((start, end)) = self.look(|core| core.chunk(id).unpopulated(from, nr_pages)) {
+            // Only what is missing, even when the hole is larger.
             let nr = (end - start).min(missing);
             self.unlock_irq();
             let pages = Pages { chunk: id, start, end: start + nr };
@@ -129,6 +137,8 @@ impl<K: Kernel> Allocator<K> {
                 self.kernel().diag(Diag::Warn, &[], "immutable chunk is isolated");
             }
             let (freed, wanted) = self.reclaim_chunk(id);
+            // One flush for all runs of a chunk: it costs all CPUs an interrupt, and the mutex
+            // keeps others from mapping there before it is done.
             if freed.end != 0 {
                 self.unlock_irq();
                 self.flush_tlb(freed);
@@ -159,6 +169,7 @@ impl<K: Kernel> Allocator<K> {
                 let scarce = core.count.nr_empty < core.facts.empty_pop_high as i32;
                 (chunk.head.nr_empty == 0, scarce, chunk.page_is_empty(page))
             });
+            // Other callers ran while a run was given back, so both are asked again for each page.
             if done || scarce {
                 return (freed, !done);
             }

@@ -10,28 +10,31 @@ use super::bitmap;
 use percuss_kernel::Block;
 use percuss_kernel::{Quirk, Quirks};
 
-/// Bytes of a page.
 pub(super) const PAGE: u64 = 4096;
-/// Bytes of an allocation unit, one bit of the maps.
+/// Bytes of an allocation unit, one bit of the maps (`PCPU_MIN_ALLOC_SIZE`). Compiled in; an image with another value
+/// is refused by `Facts::supported`.
 pub(super) const MIN_ALLOC: i32 = 4;
-/// Bits of a block; a block covers a page.
+/// Bits of a block (`PCPU_BITMAP_BLOCK_BITS`). A block covers exactly a page, so that index of block and index of page
+/// are the same, and an empty page shows in the block's contig hint.
 pub(super) const BLOCK_BITS: i32 = 1024;
 /// Words of a block in the allocation map.
 pub(super) const BLOCK_WORDS: usize = BLOCK_BITS as usize / 64;
 
-/// `at` rounded up to a multiple of `align`, a power of two.
 #[inline]
 pub(super) const fn align_up(at: i32, align: i32) -> i32 {
     (at + align - 1) & -align
 }
 
-/// Whether `a..a + len` and `x..y` share a bit. An empty hint strictly inside `x..y` counts as sharing one.
+/// Whether `a..a + len` and `x..y` share a bit (`pcpu_region_overlap`). A hint of length 0 strictly inside `x..y`
+/// counts as sharing one: the kernel's comparison has no case for it, and its stale start then causes a rescan.
 #[inline]
 const fn overlaps(a: i32, len: i32, x: i32, y: i32) -> bool {
     a < y && x < a + len
 }
 
-/// The metadata of a block or of a whole chunk, with the rules by which hints change.
+/// The metadata of a block or of a whole chunk (`struct pcpu_block_md`), with the rules by which hints change. The
+/// contig hint is the largest free area known; the scan hint is a smaller one before it, which tells a search how far
+/// nothing of its size can be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, TransparentWrapper)]
 #[repr(transparent)]
 pub(super) struct Md(pub Block);
@@ -53,7 +56,8 @@ impl DerefMut for Md {
 }
 
 impl Md {
-    /// All free. Starts stay as they were: with nothing before them they are 0.
+    /// All free (`pcpu_init_md_block`). Starts stay as they were: with nothing before them they are 0, and for a block
+    /// that was in use the kernel keeps the scan hint's old start too, which a digest shows.
     pub(super) fn free_all(&mut self, nr_bits: i32) {
         self.scan_hint = 0;
         self.contig_hint = nr_bits;
@@ -63,7 +67,8 @@ impl Md {
         self.nr_bits = nr_bits;
     }
 
-    /// Whether the contig hint holds an area of this size and alignment (`pcpu_check_block_hint`).
+    /// Whether the contig hint holds an area of this size and alignment (`pcpu_check_block_hint`). What alignment cuts
+    /// off is counted from the hint's start only, so other areas of the block are not considered.
     #[inline]
     pub(super) fn fits(&self, bits: i32, align: i32) -> bool {
         let skip = align_up(self.contig_hint_start, align) - self.contig_hint_start;
@@ -91,7 +96,8 @@ impl Md {
         overlaps(self.contig_hint_start, self.contig_hint, from, to)
     }
 
-    /// Forgets the scan hint when `from..to` is taken out of it.
+    /// Forgets the scan hint when `from..to` is taken out of it. What is left of it is not looked for: the map is
+    /// scanned only when the contig hint breaks.
     #[inline]
     pub(super) fn take_scan(&mut self, from: i32, to: i32) {
         if overlaps(self.scan_hint_start, self.scan_hint, from, to) {
@@ -105,7 +111,8 @@ impl Md {
         self.scan_hint = len;
     }
 
-    /// Makes the scan hint the contig hint and returns where it ends.
+    /// Makes the scan hint the contig hint and returns where it ends, which is where a rescan goes on: nothing before
+    /// it is larger, as long as the scan hint was right (B51).
     #[inline]
     pub(super) fn promote_scan(&mut self) -> i32 {
         self.contig_hint_start = self.scan_hint_start;
@@ -115,6 +122,8 @@ impl Md {
     }
 
     /// Takes note of the free area `start..end`, which is not part of a larger one here (`pcpu_block_update`).
+    /// Positions are relative to the block or chunk. All changes of hints that add an area come through here, so the
+    /// order in which areas are learnt decides which of equal ones is kept.
     #[inline]
     pub(super) fn learn(&mut self, start: i32, end: i32, quirks: &Quirks) {
         let len = end - start;
@@ -125,10 +134,14 @@ impl Md {
         if end == self.nr_bits {
             self.right_free = len;
         }
+        // The edges above are exact for any area; below, only one area can be the contig hint, and ties are settled by
+        // alignment and by which comes first.
         match len.cmp(&self.contig_hint) {
             Ordering::Greater => self.learn_larger(start, len, quirks),
             Ordering::Equal => self.learn_equal(start, len, quirks),
             Ordering::Less => {
+                // Of equal scan hints the farther one is kept, since a search can then skip more. It must lie before
+                // the contig hint.
                 let farther = len == self.scan_hint && start > self.scan_hint_start;
                 if start < self.contig_hint_start && (len > self.scan_hint || farther) {
                     self.set_scan(start, len);
@@ -137,8 +150,11 @@ impl Md {
         }
     }
 
-    /// The old contig hint becomes the scan hint when it lies before the new one.
+    /// A larger area takes over the contig hint. The old one becomes the scan hint when it lies before the new one;
+    /// after it, it could not bound a search and is forgotten.
     fn learn_larger(&mut self, start: i32, len: i32, quirks: &Quirks) {
+        // Without B26 a contig hint of length 0 has no place, so the scan hint goes. With it the stale start is
+        // compared like a real one and may keep the scan hint.
         let known = quirks.has(Quirk::B26) || self.contig_hint != 0;
         if start <= self.contig_hint_start || !known {
             self.scan_hint = 0;
@@ -155,6 +171,7 @@ impl Md {
     #[inline]
     fn better_aligned(&self, start: i32) -> bool {
         let old = self.contig_hint_start;
+        // `__ffs` of 0 is undefined, so the kernel asks for 0 first, on both sides.
         old != 0 && (start == 0 || start.trailing_zeros() > old.trailing_zeros())
     }
 
@@ -175,7 +192,8 @@ impl Md {
         }
     }
 
-    /// Looks at the block's map again after its contig hint was broken (`pcpu_block_refresh_hint`).
+    /// Looks at the block's map again after its contig hint was broken (`pcpu_block_refresh_hint`). A scan hint
+    /// shortens that: it is promoted, and the scan starts at its end instead of at the first free bit.
     pub(super) fn rescan(&mut self, map: &[u64], quirks: &Quirks) {
         let size = BLOCK_BITS as usize;
         let promoted = self.scan_hint != 0 && quirks.has(Quirk::B51);
@@ -186,6 +204,7 @@ impl Md {
             self.contig_hint = 0;
             self.first_free
         };
+        // With B50 a promoted hint that reaches the block's end is not scanned again, and the right edge is lost.
         self.right_free = if promoted && !quirks.has(Quirk::B50) && from == BLOCK_BITS { self.contig_hint } else { 0 };
         while let Some((start, end)) = bitmap::zero_run(map, size, from as usize) {
             self.learn(start as i32, end as i32, quirks);

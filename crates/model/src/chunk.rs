@@ -6,13 +6,15 @@ use super::block::{BLOCK_BITS, BLOCK_WORDS, MIN_ALLOC, Md, PAGE, align_up};
 use percuss_kernel::Addr;
 use percuss_kernel::Quirks;
 
-/// Index of a chunk in the slab; [`NONE`] for no chunk.
+/// Index of a chunk in the slab; [`NONE`] for no chunk. An index is used again after its chunk was destroyed, so it
+/// must not be kept longer than the chunk lives.
 pub(super) type ChunkId = u32;
 
 /// No chunk, or no list.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// Addresses of what the kernel gave for a chunk; 0 for what it does not have.
+/// Addresses of what the kernel gave for a chunk; 0 for what it does not have. The Model keeps its own metadata, and
+/// asks for this memory only because the C allocator does: it fails, sleeps and is accounted the same way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Backing {
     pub header: Addr,
@@ -21,11 +23,11 @@ pub(super) struct Backing {
     pub blocks: Addr,
     /// Object extensions; 0 when the chunk cannot be accounted to a memcg.
     pub ext: Addr,
-    /// Handle of the vm areas.
     pub areas: Addr,
 }
 
-/// A range of blocks, inclusive; empty when `low > high`.
+/// A range of blocks, inclusive; empty when `low > high`. One range for all changes is coarser than a list of blocks,
+/// but it costs two comparisons at each change, and changes of one call are close together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Span {
     pub low: u32,
@@ -49,12 +51,11 @@ impl Span {
     }
 }
 
-/// A consumer of changes: one span each, so that none forgets for another.
+/// What one consumer of changes has not seen yet. Each consumer (the digest of a release, the copy for an oracle, the
+/// restore) has its own, so that none forgets for another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Mark {
-    /// Something changed, perhaps only the header.
     pub touched: bool,
-    /// Blocks that changed.
     pub span: Span,
 }
 
@@ -73,7 +74,6 @@ impl Mark {
 pub(super) struct Header {
     /// Address of unit offset 0.
     pub base: Addr,
-    /// Hints about the whole chunk.
     pub md: Md,
     /// Bytes.
     pub free_bytes: i32,
@@ -91,10 +91,8 @@ pub(super) struct Header {
     pub isolated: bool,
     /// In use; the slab keeps the memory of others.
     pub live: bool,
-    /// Neighbours on its list.
     pub prev: ChunkId,
     pub next: ChunkId,
-    /// List it is on.
     pub list: u32,
     pub backing: Backing,
     /// Changes since the last release of pcpu_lock.
@@ -132,7 +130,8 @@ impl Default for Header {
     }
 }
 
-/// `struct pcpu_chunk` with what it points to.
+/// `struct pcpu_chunk` with what it points to: metadata of the blocks and the three bitmaps, in the units the kernel
+/// has them in. The obj_cgroup vector is not here; who is charged is in `Core::charged`.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Chunk {
     pub head: Header,
@@ -145,14 +144,16 @@ pub(super) struct Chunk {
     pub populated: Vec<u64>,
 }
 
-/// `vec` with `len` copies of `value`, its memory kept.
+/// Fills `vec` with `len` copies of `value`. Its memory is kept, since chunks come and go often and nearly all are of
+/// the same size.
 fn refill<T: Copy>(vec: &mut Vec<T>, len: usize, value: T) {
     vec.clear();
     vec.resize(len, value);
 }
 
 impl Chunk {
-    /// Makes this an empty chunk of `nr_pages` pages, all of it free and none of it populated.
+    /// Makes this an empty chunk of `nr_pages` pages, all of it free and none of it populated. Its memory may be that
+    /// of a dropped chunk: nothing of that one is left, and a restore copies all of it.
     pub fn init(&mut self, nr_pages: i32) {
         let pages = nr_pages as usize;
         let bits = pages * BLOCK_BITS as usize;
@@ -168,7 +169,6 @@ impl Chunk {
         refill(&mut self.populated, bitmap::words(pages), 0);
     }
 
-    /// Bits of the allocation map.
     #[inline]
     pub fn map_bits(&self) -> i32 {
         self.head.nr_pages * BLOCK_BITS
@@ -185,11 +185,12 @@ impl Chunk {
     pub fn serves(&self, addr: Addr) -> bool {
         let head = &self.head;
         let start = head.base + head.start_offset as u64;
+        // Reserved and dynamic part of the first chunk may share a page; the offsets decide which of them serves an
+        // address.
         let end = head.base + head.nr_pages as u64 * PAGE - head.end_offset as u64;
         addr >= start && addr < end
     }
 
-    /// Notes that the header changed.
     #[inline]
     pub fn touch_header(&mut self) {
         self.touch(Span::EMPTY);
@@ -198,6 +199,8 @@ impl Chunk {
     /// Notes that bits `from..to` changed; hints of the block before may have, too.
     #[inline]
     pub fn touch_bits(&mut self, from: i32, to: i32) {
+        // Joining areas changes only blocks that the area is in, but a scan that passed an area over may have taught
+        // the block it started in.
         let low = (from / BLOCK_BITS - 1).max(0) as u32;
         let high = ((to - 1) / BLOCK_BITS) as u32;
         self.touch(Span { low, high });
@@ -211,8 +214,10 @@ impl Chunk {
     }
 
     /// Where to begin scanning for `bits` with this alignment, among populated pages only when `pop_only`
-    /// (`pcpu_find_block_fit`). A region that does not fit a hint is passed over even when an area would fit.
+    /// (`pcpu_find_block_fit`). A region that does not fit a hint is passed over even when an area would fit: the
+    /// kernel trusts hints here and looks at the map only in `pcpu_alloc_area`, so `take` may still find nothing.
     pub fn find_fit(&self, bits: i32, align: i32, pop_only: bool, quirks: &Quirks) -> Option<i32> {
+        // The chunk's own hint spares the walk over its blocks; most failing chunks of a slot end here.
         if !self.head.md.fits(bits, align) {
             return None;
         }
@@ -271,7 +276,8 @@ impl Chunk {
     }
 
     /// The next free region at or after `from` as far as hints tell, joined across blocks: start and length
-    /// (`pcpu_next_md_free_region`).
+    /// (`pcpu_next_md_free_region`). A refresh of the chunk's hints walks over these; the areas of a block that are
+    /// neither its contig hint nor at an edge are not seen.
     pub fn next_region(&self, from: i32) -> Option<(i32, i32)> {
         let mut within = from % BLOCK_BITS;
         let (mut at, mut bits) = (from, 0);
@@ -308,7 +314,8 @@ impl Chunk {
         Some((start as i32, stop as i32))
     }
 
-    /// Whether a page is populated and no bit of it is taken.
+    /// Whether a page is populated and no bit of it is taken. A block covers a page, so a contig hint as long as the
+    /// block answers the second without a look at the map.
     pub fn page_is_empty(&self, page: i32) -> bool {
         self.blocks[page as usize].contig_hint == BLOCK_BITS && bitmap::test(&self.populated, page as usize)
     }

@@ -13,10 +13,13 @@ use super::slots::Slots;
 use percuss_kernel::Quirks;
 use percuss_kernel::{Addr, Layout, Pfn};
 
-/// Failed allocations that are reported before the log is spared (`warn_limit`).
+/// Failed allocations that are reported before the log is spared (`warn_limit` of `pcpu_alloc_noprof`). The kernel's
+/// counter is a static that nothing resets, so a boot gets this many reports and then a last line that says so.
 const WARNINGS: i32 = 10;
 
-/// The slots that are not for a size.
+/// The slots that are not for a size. They follow the slots for sizes, so their numbers depend on the unit size and are
+/// known only once boot has laid out the first chunk (`pcpu_sidelined_slot`, `pcpu_free_slot`,
+/// `pcpu_to_depopulate_slot`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct SlotPlan {
     /// Isolated chunks without empty pages to give back.
@@ -25,13 +28,13 @@ pub(super) struct SlotPlan {
     pub free: u32,
     /// Isolated chunks whose empty pages the worker will give back.
     pub to_depopulate: u32,
-    /// Number of slots.
     pub nr: u32,
     /// Chunks about to be destroyed: a list of the worker that nobody else reaches.
     pub doomed: u32,
 }
 
-/// What boot decided and never changes again. Tables are by CPU.
+/// What boot decided and never changes again: the variables that the kernel marks `__ro_after_init`. A restore leaves
+/// it alone. Tables are by CPU, with room for the 64 CPUs that a mask can name.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub base: Addr,
@@ -92,7 +95,7 @@ impl Place {
         (self.page_addr(base, self.low_cpu, start), self.page_addr(base, self.high_cpu, end))
     }
 
-    /// The layout as reports and the Boot event have it.
+    /// The layout as reports and the Boot event have it. It copies the tables, so it is for boot, not for each call.
     pub fn layout(&self) -> Layout {
         Layout {
             base_addr: self.base,
@@ -110,7 +113,8 @@ impl Place {
     }
 }
 
-/// Counters and flags outside chunks.
+/// Counters and flags outside chunks. Most are guarded by pcpu_lock, `warnings` by nothing, as in the kernel. They are
+/// `Copy` and apart from the chunks, so that a save or a restore takes them in one assignment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Counters {
     /// Entirely free populated pages of chunks that are neither reserved nor isolated.
@@ -156,7 +160,8 @@ impl Default for Counters {
     }
 }
 
-/// All state of an allocator.
+/// All state of an allocator. Steps on it take no lock and call no kernel function: the caller holds the locks that the
+/// C function of the same purpose runs under, and no task switch can come between two lines here.
 #[derive(Default, Debug)]
 pub(super) struct Core {
     pub facts: Facts,
@@ -184,7 +189,8 @@ pub(super) struct Core {
     pub saved: Saved,
 }
 
-/// What [`Core::restore`] goes back to.
+/// What [`Core::restore`] goes back to. The chunks are whole copies; a restore copies back only the blocks that were
+/// touched since.
 #[derive(Default, Debug)]
 pub(super) struct Saved {
     pub count: Counters,
@@ -195,7 +201,7 @@ pub(super) struct Saved {
 }
 
 impl Core {
-    /// State before boot; memory of an earlier boot is kept.
+    /// State before boot; memory of an earlier boot is kept, so that booting again allocates little.
     pub fn clear(&mut self) {
         self.count = Counters::default();
         self.spare.clear();
@@ -213,7 +219,8 @@ impl Core {
         self.charged.clear();
     }
 
-    /// What boot did to the chunks is nobody's change.
+    /// Drops the marks of what boot did to the chunks, so that the first release of pcpu_lock after it reports only
+    /// what changed under that lock.
     pub fn forget_changes(&mut self) {
         self.released.clear();
         self.copied.clear();
@@ -235,7 +242,8 @@ impl Core {
         id
     }
 
-    /// Forgets a chunk, whose changes were all released; its memory is kept for the next.
+    /// Forgets a chunk, whose changes were all released; its memory is kept for the next. The caller has depopulated
+    /// it: frames that named it stay noted, as `page->index` does in the kernel until the page backs another chunk.
     pub fn drop_chunk(&mut self, id: ChunkId) {
         self.slots.unlink(&mut self.chunks, id);
         self.chunks[id as usize].head.live = false;
@@ -248,7 +256,8 @@ impl Core {
         &self.chunks[id as usize]
     }
 
-    /// Enters a chunk in the lists of changed ones; to be called before the change is noted in its header.
+    /// Enters a chunk in the lists of changed ones. It is to be called before the change is noted in its header: the
+    /// marks there decide whether the chunk is on the lists already.
     #[inline]
     fn note_touch(&mut self, id: ChunkId) {
         let head = &self.chunks[id as usize].head;
@@ -263,17 +272,20 @@ impl Core {
     /// Slot for a largest area of `size` bytes (`pcpu_size_to_slot`).
     #[inline]
     pub fn size_to_slot(&self, size: i32) -> u32 {
+        // Only a chunk that is free as a whole goes to the free slot; the worker counts on all chunks there being so.
         if size as u64 == self.place.unit_size { self.place.slots.free } else { self.plain_slot(size) }
     }
 
-    /// The same for sizes that are not a whole unit.
+    /// The slot for sizes that are not a whole unit (`__pcpu_size_to_slot`): one for each power of two, counted from
+    /// `PCPU_SLOT_BASE_SHIFT`, and at least 1 because 0 is for chunks that are full or failed.
     #[inline]
     pub fn plain_slot(&self, size: i32) -> u32 {
         let bits = 32 - size.leading_zeros();
         (bits + 2).saturating_sub(self.facts.slot_base_shift).max(1)
     }
 
-    /// The slot a chunk belongs in (`pcpu_chunk_slot`).
+    /// The slot a chunk belongs in (`pcpu_chunk_slot`). Slots go by the largest free area known, not by the number of
+    /// free bytes, so a chunk in pieces lies low although much of it is free.
     #[inline]
     pub fn chunk_slot(&self, id: ChunkId) -> u32 {
         match self.chunk(id).slot_bytes() {
@@ -282,7 +294,8 @@ impl Core {
         }
     }
 
-    /// Moves a chunk to a list; the reserved chunk is never on one.
+    /// Moves a chunk to a list. The reserved chunk is never on one (`__pcpu_chunk_move`): it serves only callers that
+    /// ask for it, and must not be found by a search.
     pub fn move_chunk(&mut self, id: ChunkId, list: u32, front: bool) {
         if id != self.reserved {
             self.slots.move_to(&mut self.chunks, id, list, front);
@@ -298,14 +311,17 @@ impl Core {
     /// (`pcpu_chunk_relocate`). Isolated chunks stay where they are.
     pub fn relocate(&mut self, id: ChunkId, old: u32) {
         let new = self.chunk_slot(id);
+        // Isolated chunks leave their list only through the worker or a reintegration, whatever their hints say.
         if !self.chunk(id).head.isolated && old != new {
             self.move_chunk(id, new, old < new);
         }
     }
 
-    /// Takes a chunk out of the active slots (`pcpu_isolate_chunk`).
+    /// Takes a chunk out of the active slots (`pcpu_isolate_chunk`). Its empty pages leave the count at once, so that
+    /// the worker does not take pages about to be given back for a supply.
     pub fn isolate(&mut self, id: ChunkId) {
         let head = &mut self.chunks[id as usize].head;
+        // A chunk that is isolated again moves to the front without being subtracted twice.
         if !head.isolated {
             head.isolated = true;
             self.count.nr_empty -= head.nr_empty;
@@ -313,7 +329,8 @@ impl Core {
         self.slots.move_to(&mut self.chunks, id, self.place.slots.to_depopulate, true);
     }
 
-    /// Puts an isolated chunk back in the active slots (`pcpu_reintegrate_chunk`).
+    /// Puts an isolated chunk back in the active slots (`pcpu_reintegrate_chunk`). Its empty pages count again. A chunk
+    /// that is not isolated stays where it is.
     pub fn reintegrate(&mut self, id: ChunkId) {
         let head = &mut self.chunks[id as usize].head;
         if head.isolated {
@@ -327,6 +344,8 @@ impl Core {
     pub fn count_empty(&mut self, id: ChunkId, nr: i32) {
         let head = &mut self.chunks[id as usize].head;
         head.nr_empty += nr;
+        // The global count is of pages an atomic caller could get: neither the reserved chunk nor isolated ones serve
+        // one.
         if id != self.reserved && !head.isolated {
             self.count.nr_empty += nr;
         }
@@ -337,6 +356,8 @@ impl Core {
         let old = self.chunk_slot(id);
         self.note_touch(id);
         let change = self.chunks[id as usize].take(bits, align, start, &self.quirks);
+        // A hint promised room that the map does not have. Nothing was written, so the chunk must not show up as
+        // changed.
         let Some(change) = change else {
             self.forget_touch(id);
             return None;
@@ -346,7 +367,8 @@ impl Core {
         Some(change)
     }
 
-    /// Undoes [`Core::note_touch`] when nothing changed after all.
+    /// Undoes [`Core::note_touch`] when nothing changed after all. The chunk is the last of both lists then, so it is
+    /// enough to pop it; the marks in its header tell whether it was entered just now.
     fn forget_touch(&mut self, id: ChunkId) {
         let head = &self.chunks[id as usize].head;
         if !head.release.touched {
@@ -365,6 +387,8 @@ impl Core {
             return None;
         }
         if self.facts.has_stats {
+            // The kernel counts before it looks for the area's end, so a free that goes wrong later has been counted
+            // too.
             self.count.nr_dealloc += 1;
             self.count.nr_cur_alloc = self.count.nr_cur_alloc.wrapping_sub(1);
             self.chunks[id as usize].head.nr_alloc -= 1;
@@ -422,12 +446,15 @@ impl Core {
         [self.first, self.reserved].into_iter().find(|&id| id != NONE && self.chunk(id).serves(addr))
     }
 
-    /// Whether a free left the chunk fit for giving pages back to the system (`pcpu_should_reclaim_chunk`).
+    /// Whether a free left the chunk fit for giving pages back to the system (`pcpu_should_reclaim_chunk`). The first
+    /// chunk never is. An isolated chunk is with any empty page; another must have a quarter of its pages empty while
+    /// the others still have more than `PCPU_EMPTY_POP_PAGES_HIGH`.
     pub fn should_reclaim(&self, id: ChunkId) -> bool {
         if id == self.first || id == self.reserved {
             return false;
         }
         let head = &self.chunk(id).head;
+        // The chunk's own pages are subtracted first: they are in the count, and would justify giving themselves back.
         let plenty = self.count.nr_empty > self.facts.empty_pop_high as i32 + head.nr_empty;
         head.isolated && head.nr_empty != 0 || plenty && head.nr_empty >= head.nr_pages / 4
     }

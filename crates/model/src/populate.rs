@@ -8,13 +8,14 @@ use super::chunk::ChunkId;
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Addr, Diag, Kernel, Pfn, Quirk};
 
-/// An entry of the pages array without a page.
+/// An entry of the pages array without a page (NULL in the kernel's array of pointers).
 const NO_PFN: Pfn = Pfn::MAX;
 
 /// Most pages of one unit that are populated at once: an area of the largest size touches nine.
 const MOST_PAGES: usize = 16;
 
-/// Pages `start..end` of every unit of a chunk.
+/// Pages `start..end` of every unit of a chunk. What is populated or not is the same for all CPUs, so one range does
+/// for all.
 #[derive(Clone, Copy)]
 pub(super) struct Pages {
     pub chunk: ChunkId,
@@ -64,6 +65,7 @@ impl<K: Kernel> Allocator<K> {
             return true;
         }
         let entries = self.look(|core| core.place.nr_units as u64 * core.place.unit_pages as u64);
+        // Pointers of 8 bytes. The array is never freed, and its entries are those of the last call that used it.
         let addr = self.metadata(entries * 8, self.mask_b05(gfp));
         self.with(|core| {
             core.count.pages_array = addr;
@@ -74,10 +76,13 @@ impl<K: Kernel> Allocator<K> {
     }
 
     /// Backs pages of a chunk for every CPU (`pcpu_populate_chunk`); false when that failed and nothing is left of it.
+    /// The caller holds pcpu_alloc_mutex, which guards the pages array, and marks the pages as populated under
+    /// pcpu_lock afterwards.
     pub(super) fn populate(&self, pages: Pages, gfp: Gfp) -> bool {
         if !self.need_pages_array(gfp) || !self.get_pages(pages, gfp.with(Gfp::HIGHMEM)) {
             return false;
         }
+        // `map` undid its own mappings already.
         if !self.map(pages, gfp) {
             self.put_pages(pages);
             return false;
@@ -150,7 +155,10 @@ impl<K: Kernel> Allocator<K> {
         true
     }
 
+    /// Unmaps what [`Allocator::map`] mapped before it failed for a CPU, and flushes the translations. With B36 the
+    /// failed CPU is spared, whose part may be mapped half way and stays so.
     fn undo_map(&self, pages: Pages, failed: u32) {
+        // The failed CPU's own pages were mapped up to the one that failed.
         let spare_failed = self.quirks().has(Quirk::B36);
         for cpu in cpus(self.possible()) {
             if cpu == failed && spare_failed {
@@ -170,7 +178,8 @@ impl<K: Kernel> Allocator<K> {
         self.kernel().flush_tlb(start, end);
     }
 
-    /// Takes the backing away from pages of a chunk (`pcpu_depopulate_chunk`). Translations are not flushed.
+    /// Takes the backing away from pages of a chunk (`pcpu_depopulate_chunk`). Translations are not flushed: vmalloc
+    /// does it lazily when the areas are freed, and a reclaim does it once for all runs of a chunk.
     pub(super) fn depopulate(&self, pages: Pages) {
         let kernel = self.kernel();
         if !self.have_pages_array() {
@@ -185,6 +194,7 @@ impl<K: Kernel> Allocator<K> {
                 if immutable {
                     kernel.diag(Diag::Warn, &[], "page of an immutable chunk");
                 }
+                // The chunk keeps no frames; the page tables are the only record of what backs it.
                 let pfn = kernel.vmalloc_to_page(self.unit_page(pages, cpu, page));
                 if pfn.is_none() {
                     kernel.diag(Diag::Warn, &[], "populated page is not mapped");
@@ -196,7 +206,8 @@ impl<K: Kernel> Allocator<K> {
         self.put_pages(pages);
     }
 
-    /// The chunk that serves `addr`, which is relative to unit offset 0 (`pcpu_chunk_addr_search`).
+    /// The chunk that serves `addr`, which is relative to unit offset 0 (`pcpu_chunk_addr_search`). The first chunk
+    /// goes by its range; all others by the frame mapped there.
     pub(super) fn find_chunk(&self, addr: Addr) -> Option<ChunkId> {
         if let Some(id) = self.look(|core| core.first_chunk_of(addr)) {
             return Some(id);
@@ -208,9 +219,11 @@ impl<K: Kernel> Allocator<K> {
         self.look(|core| core.frames.chunk(pfn))
     }
 
-    /// `per_cpu_ptr_to_phys`
+    /// Physical address of a per-CPU address (`per_cpu_ptr_to_phys`). The first chunk may lie in the linear map;
+    /// everything else is translated through the page tables, and 0 stands for a page that is not mapped.
     pub(super) fn phys(&self, addr: Addr) -> u64 {
         let kernel = self.kernel();
+        // Any CPU's unit, not only the range from the lowest to the highest: other memory may lie between groups.
         let in_first = self.look(|core| {
             let place = &core.place;
             cpus(place.possible).any(|cpu| {
