@@ -30,7 +30,7 @@ pub struct Seat {
 }
 
 impl Seat {
-    /// The place of a task. The task counts as one that can run from here until [`Seat::finish`], so other tasks are not
+    /// The place of a task. The task counts as one that can run from here until `finish`, so other tasks are not
     /// alone meanwhile.
     pub fn new(common: Arc<Common>, task: usize) -> Seat {
         common.join(task);
