@@ -17,7 +17,6 @@ use crate::{Each, Finding, OracleKind, Oracles};
 pub struct Bench {
     /// The oracles. What some of them noted is read by those who account for it.
     pub each: Each,
-    /// Oracles that are switched on.
     on: Oracles,
     /// Oracles that are asked about state: those that are on and judge this tenant's.
     of_state: Oracles,
@@ -25,12 +24,13 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// For an image.
+    /// For an image, with these oracles. Their state questions are those of the rows that judge the image's state.
     pub fn of_image(on: Oracles) -> Bench {
         Bench::of(on, &[StateOf::Image, StateOf::Both])
     }
 
-    /// For a Model. Nothing is off: what the Model shows is to be known in whole.
+    /// For a Model. Nothing is off: a finding of the image is known only if the Model shows it too, so an oracle
+    /// missing here would make known findings new ones.
     pub fn of_model() -> Bench {
         Bench::of(Oracles::ALL, &[StateOf::Model, StateOf::Both])
     }
@@ -41,18 +41,16 @@ impl Bench {
         Bench { each: Each::default(), on, of_state, lockdep: Lockdep::new(Options::default()) }
     }
 
-    /// Another program is about to run.
+    /// Another program is about to run. To be called before it does: each oracle forgets the last one.
     pub fn start(&mut self) {
         self.each.start();
     }
 
-    /// See [`Oracle::released`](crate::Oracle::released).
     #[inline]
     pub fn released(&mut self, host: &Host, globals: &Globals, chunk: &ChunkView<'_>) {
         self.each.released(self.of_state, host, globals, chunk);
     }
 
-    /// See [`Oracle::op_ended`](crate::Oracle::op_ended).
     #[inline]
     pub fn op_ended(&mut self, scene: &Scene<'_>, op: u32) {
         self.each.op_ended(self.of_state, scene, op);
@@ -63,11 +61,14 @@ impl Bench {
         let mut found = Vec::new();
         let mut cursor = Cursor::new();
         for (index, event) in log.events().iter().enumerate() {
+            // First the cursor, so that an event that begins an op belongs to it.
             cursor.advance(event);
             self.each.event(&Moment { program, cursor: &cursor, log, index }, event, &mut found);
         }
+        // Reports come after the events of the whole log, so the findings of events stand first.
         self.lockdep.reset();
         self.lockdep.run(log.events());
+        // Call sites are looked up for reports alone; most programs have none.
         if !self.lockdep.reports().is_empty() {
             self.lockdep.finish(&|index| site(log, index));
             for report in self.lockdep.reports() {
@@ -77,7 +78,8 @@ impl Bench {
         found
     }
 
-    /// Judges the state in which a program left its tenant.
+    /// Judges the state in which a program left its tenant. A program that was stopped leaves areas allocated, and its
+    /// books cannot be compared, so `drained` is asked only after a whole one.
     pub fn at_end(&mut self, scene: &Scene<'_>) -> Vec<Finding> {
         let mut found = Vec::new();
         self.each.run_ended(self.of_state, scene, &mut found);

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The truth about a bitmap, found the plain way: oracles must not share the Model's shortcuts.
+//!
+//! A set bit is an allocation unit of four bytes in use, a clear bit a free one. Everything is counted from the words
+//! of the map at each call.
 
 use percuss_world::arena::wide;
 
-/// True when bits `[from, to)` are all clear.
+/// True when bits `[from, to)` are all clear; an empty range is.
 #[inline(always)]
 pub fn all_clear(map: &[u64], from: u32, to: u32) -> bool {
     if from >= to {
         return true;
     }
+    // The masks keep the bits of the first and the last word that are inside the range.
     let (first, last) = ((from / 64) as usize, ((to - 1) / 64) as usize);
     let head = u64::MAX << (from % 64);
     let tail = u64::MAX >> (63 - (to - 1) % 64);
@@ -18,7 +22,6 @@ pub fn all_clear(map: &[u64], from: u32, to: u32) -> bool {
     map[first] & head == 0 && map[last] & tail == 0 && all_zero(&map[first + 1..last])
 }
 
-/// True when all words are 0.
 fn all_zero(words: &[u64]) -> bool {
     // Equal to its neighbour and the first is 0: comparing memory is what the C library does with the widest registers.
     words.first().is_none_or(|w| *w == 0) && (words.len() < 2 || words[1..] == words[..words.len() - 1])
@@ -27,19 +30,17 @@ fn all_zero(words: &[u64]) -> bool {
 /// Number of set bits in `[0, bits)`.
 #[inline(always)]
 pub fn count(map: &[u64], bits: u32) -> u32 {
+    // The last word may not be there when it would count for nothing.
     let whole = (bits / 64) as usize;
     let rest = if bits.is_multiple_of(64) { 0 } else { (map[whole] & ((1 << (bits % 64)) - 1)).count_ones() };
     map[..whole].iter().map(|w| w.count_ones()).sum::<u32>() + rest
 }
 
-/// What is free in `[from, to)`.
+/// What is free in `[from, to)`, in bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Free {
-    /// Longest run.
     pub longest: u32,
-    /// Run at the left edge.
     pub left: u32,
-    /// Run at the right edge.
     pub right: u32,
     /// First free bit relative to `from`, or the length when none is.
     pub first: u32,
@@ -62,11 +63,13 @@ pub fn measure(map: &[u64], from: u32, to: u32) -> Free {
             out.first = base + (!word).trailing_zeros();
         }
         if word == 0 {
+            // Such a word only makes the run longer: neither an edge nor a longest run is known before it ends.
             run += 64;
             continue;
         }
         run += word.trailing_zeros();
         out.longest = out.longest.max(run);
+        // Up to here everything was free, so the run ends the left edge.
         if out.left == len {
             out.left = run;
         }
@@ -75,6 +78,7 @@ pub fn measure(map: &[u64], from: u32, to: u32) -> Free {
         if word != u64::MAX && inside > out.longest {
             out.longest = out.longest.max(longest_inside(word));
         }
+        // What follows the last set bit may go on in the next word.
         run = word.leading_zeros();
     }
     out.longest = out.longest.max(run);

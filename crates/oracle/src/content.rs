@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Content: per-CPU memory is zero after an allocation, then what the program wrote, on every possible CPU; areas do not
-//! overlap, and queries about addresses are answered rightly.
+//! Content: per-CPU memory is zero after an allocation, then what the program wrote, on every possible CPU; areas do
+//! not overlap, and queries about addresses are answered rightly.
 //!
 //! The runner looks at the memory, since it must do so before an area is freed; it notes what is wrong, and the oracle
 //! reports that when the program has ended.
@@ -14,7 +14,8 @@ use percuss_world::sample::Contents;
 use crate::arguments::illegal_arguments;
 use crate::{Finding, Oracle, OracleKind, Scene};
 
-/// Reports what is wrong in per-CPU memory.
+/// Reports what is wrong in per-CPU memory: what the runner noted during the run, and damage to the static areas, which
+/// no op writes.
 #[derive(Debug, Default)]
 pub struct Content;
 
@@ -23,6 +24,7 @@ impl Oracle for Content {
         for (_, op, e) in scene.wrong.borrow().iter() {
             found.push(Finding::new(OracleKind::Content, *op, e.title(), format!("{e:x?}")));
         }
+        // A static area is never freed, which would be the moment to look at it, so it is compared once, at the end.
         if scene.whole
             && scene.contents != Contents::Ignored
             && let Some((cpu, at)) = scene.host.world().static_damage()
@@ -52,7 +54,6 @@ pub enum ContentError {
 }
 
 impl ContentError {
-    /// Stable headline.
     pub fn title(&self) -> &'static str {
         match self {
             ContentError::Differs { expected: 0, .. } => "percuss: per-CPU memory is not zeroed",
@@ -73,6 +74,7 @@ pub fn granted(w: &World, area: &Area, (size, align): (u32, u32), mut wrong: imp
     let ptr = area.ptr;
     if illegal_arguments(size, align) {
         wrong(ContentError::Granted { size, align });
+        // There is no right content for an area that must not exist.
         return false;
     }
     // The static image is page aligned, so alignment of the pointer is alignment of the area.
@@ -98,6 +100,7 @@ pub fn write(w: &World, area: &Area, seed: u8) {
 #[inline(always)]
 fn write_range(w: &World, area: &Area, seed: u8, cpu: u32, (from, len): (u32, u32)) {
     let mut chunk = [0u8; 512];
+    // Through a buffer, so that the World is asked once for 512 bytes and not once for each word.
     let base = w.copy_of(area.ptr, cpu);
     let mut pattern_at = Strides::new(seed, cpu, from / 4);
     let (mut at, end) = (from, from + len);
@@ -114,6 +117,9 @@ fn write_range(w: &World, area: &Area, seed: u8, cpu: u32, (from, len): (u32, u3
 }
 
 /// Checks every CPU's copy, as far as it is looked at.
+///
+/// # Errors
+/// The first wrong byte, or a copy that is not mapped.
 pub fn verify(w: &World, area: &Area) -> Result<(), ContentError> {
     wide(|| {
         (0..).zip(w.cpus()).try_for_each(|(rank, cpu)| {
@@ -145,6 +151,7 @@ fn verify_range(w: &World, area: &Area, cpu: u32, (from, len): (u32, u32)) -> Re
         return Err(ContentError::Unmapped { ptr: area.ptr, cpu });
     };
     let wrong = match area.seed {
+        // The program has not written it yet, so it must be as pcpu_alloc() gives it.
         None => first_nonzero(bytes).map(|at| (at, 0)),
         Some(seed) => first_differing(bytes, seed, cpu, from / 4),
     };
@@ -183,6 +190,7 @@ fn first_differing(bytes: &[u8], seed: u8, cpu: u32, word: u32) -> Option<(usize
         let (words, _) = stride.as_chunks::<4>();
         words.iter().zip(&expected).fold(0, |wrong, (w, e)| wrong | (u32::from_le_bytes(*w) ^ e)) == 0
     });
+    // `|` over the whole stride, not a test of each word: a branch would keep the compiler from wide registers.
     let skip = same.count() * STRIDE;
     for (i, found) in bytes[skip..].chunks(4).enumerate() {
         let at = skip + i * 4;

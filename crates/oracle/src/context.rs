@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Context: what a call may do where it is called, and how it leaves its caller.
+//!
+//! A caller in atomic context, or with interrupts off, must find itself so afterwards, and nothing in between may
+//! sleep.
 
 use percuss_kernel::event::Event;
 use percuss_kernel::events;
@@ -11,8 +14,8 @@ use crate::{Finding, Moment, Oracle, OracleKind};
 
 /// Reports sleeping in atomic context, locks and interrupt state left behind, and depopulating that allocates.
 ///
-/// The lock-order engine knows what is held and whether a task may sleep; those of its reports that are about context, not
-/// about order, are this oracle's.
+/// The lock-order engine knows what is held and whether a task may sleep; those of its reports that are about context,
+/// not about order, are this oracle's.
 #[derive(Debug, Default)]
 pub struct Context {
     /// The last event was an allocation of metadata.
@@ -26,6 +29,7 @@ impl Oracle for Context {
 
     #[inline]
     fn event(&mut self, at: &Moment<'_>, event: &Event, found: &mut Vec<Finding>) {
+        // Only the event right before counts, so every event clears it.
         let allocated = std::mem::replace(&mut self.allocated, false);
         match event {
             Event::Kzalloc { .. } | Event::Vmalloc { .. } => self.allocated = true,
@@ -36,7 +40,8 @@ impl Oracle for Context {
                 }
             }
             Event::ContextLeak { held, .. } => {
-                // Locks held are the lock-order engine's, which knows which.
+                // Locks held are the lock-order engine's, which knows which. Reported here too, the same leak would be
+                // two findings.
                 if *held == 0 {
                     let title = format!("percuss: {} changes the caller's interrupt state", at.function());
                     found.push(at.finding(OracleKind::Context, event, title));

@@ -24,7 +24,8 @@ impl Oracle for Crash {
                 }
             }
             Event::Diag { kind, .. } => {
-                // The warning about illegal arguments is the documented answer to them.
+                // The warning about illegal arguments is the documented answer to them. Any other one says that the
+                // allocator found its own state wrong.
                 if *kind == Diag::Warn && !is_illegal(at.program, at.op()) {
                     found.push(at.finding(OracleKind::Crash, event, format!("WARNING in {}", at.function())));
                 }
@@ -38,6 +39,7 @@ impl Oracle for Crash {
     }
 }
 
+/// The title for a program that the World stopped; None when the stop is right, or another oracle's to report.
 fn stopped(at: &Moment<'_>, reason: Stop) -> Option<String> {
     Some(match reason {
         Stop::Bug => format!("kernel BUG in {}", at.function()),
@@ -52,6 +54,7 @@ fn stopped(at: &Moment<'_>, reason: Stop) -> Option<String> {
     })
 }
 
+/// The program makes memblock fail at boot, for which the first-chunk code has no other way than to panic.
 fn boot_memory_fails(program: &Program) -> bool {
     program.faults.iter().any(|f| f.site == Site::Memblock)
 }
@@ -60,7 +63,8 @@ fn is_illegal(program: &Program, op: u32) -> bool {
     matches!(op_at(program, op), Some(Op::Alloc { size, align, .. }) if illegal_arguments(size, align.max(4)))
 }
 
-/// A worker used more CPU time than any program needs, and was ended.
+/// A worker used more CPU time than any program needs, and was ended. Unlike [`Stop::StepLimit`], which counts calls of
+/// kernel services, this catches a loop that makes none.
 pub fn endless(limit: Duration) -> Finding {
     let detail = format!("the program used more than {limit:?} of CPU time and was ended");
     Finding::new(OracleKind::Crash, 0, "percuss: the allocator does not return", detail)
@@ -68,7 +72,8 @@ pub fn endless(limit: Duration) -> Finding {
 
 /// A worker was ended by a signal, or in another way; `how` is the signal's name, `words` what is known of it.
 pub fn died(how: &str, words: String) -> Finding {
-    // The sandbox ends a worker so that makes a system call it has no business with.
+    // The sandbox ends a worker so that makes a system call it has no business with. It means that an image is no
+    // kernel code, or was led astray, so it gets a title of its own.
     if how == "SIGSYS" {
         let detail = "it is one that reaches files, processes or the network, and ended the worker";
         return Finding::new(OracleKind::Crash, 0, "percuss: the allocator made a system call", detail);

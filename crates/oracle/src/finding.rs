@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Findings: what an oracle objects to.
+//!
+//! The title says what kind of defect it is and nothing of the program, so that thousands of programs with one defect
+//! give one finding; the detail says what was seen in this one.
 
 use std::fmt;
 
@@ -8,50 +11,50 @@ use serde::{Deserialize, Serialize};
 
 use crate::OracleKind;
 
-/// One objection.
+/// One objection of one oracle to one run. It goes from the worker to the campaign, into state files and into reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// Stable headline: the same defect gives the same title.
+    /// Stable headline: the same defect gives the same title, on every program and in every campaign. It has no
+    /// addresses and no counts in it.
     pub title: String,
-    /// Who objects.
     pub oracle: OracleKind,
     /// Number of the op during which it showed (task in the upper byte), `u32::MAX` for the drain.
     pub op: u32,
-    /// What the rule compared, for the report.
     pub detail: Detail,
-    /// The quirk that accounts for it: makes it a known finding.
+    /// The quirk that accounts for it, which makes it a known finding; None for a new one.
     pub quirk: Option<Quirk>,
 }
 
 impl Finding {
-    /// A finding nobody has accounted for yet.
+    /// A finding that nothing accounts for yet. Oracles make only such: which quirk it comes from is found out later,
+    /// by running the Model without each.
     pub fn new(oracle: OracleKind, op: u32, title: impl Into<String>, detail: impl Into<Detail>) -> Finding {
         Finding { title: title.into(), oracle, op, detail: detail.into(), quirk: None }
     }
 
-    /// What makes two findings the same one: findings of one campaign are merged by it.
+    /// What makes two findings the same one: findings of one campaign are merged by it. The quirk is in it, so that a
+    /// known finding does not hide a new one with the same title.
     pub fn key(&self) -> (OracleKind, &str, Option<Quirk>) {
         (self.oracle, &self.title, self.quirk)
     }
 
     /// The finding with its detail as text. Files and JSON that other programs read have it in this form only.
     pub fn rendered(self) -> Finding {
+        // Text stays as it is, so a finding may be rendered more than once.
         Finding { detail: Detail::Text(self.detail.to_string()), ..self }
     }
 }
 
 /// What a rule compared.
 ///
-/// It is data so that a report can lay it out; [`Display`](fmt::Display) is its one form as text. A worker sends it as it
-/// is. State files, and those written before it was data, have text, which reads back as [`Detail::Text`].
+/// It is data so that a report can lay it out; [`Display`](fmt::Display) is its one form as text. A worker sends it as
+/// it is. State files, and those written before it was data, have text, which reads back as [`Detail::Text`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Detail {
     /// A sentence, or the lines of a report in the kernel's shape.
     Text(String),
-    /// Two event streams part.
     Parting {
-        /// Index of the first event that differs.
         event: usize,
         /// What the image did: the event in words, or that its stream ends. In a soak, what the free run did.
         left: String,

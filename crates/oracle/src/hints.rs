@@ -10,27 +10,25 @@ use percuss_kernel::{Addr, ChunkView, Lock, Touched};
 
 use crate::{Finding, Oracle, OracleKind, Scene, bits};
 
-/// Occurrences noted per program. A program that fragments on purpose makes thousands, and each is looked for in a run of
-/// the Model for every quirk.
+/// Occurrences noted per program. A program that fragments on purpose makes thousands, and each is looked for in a run
+/// of the Model for every quirk.
 pub(crate) const NOTED: usize = 256;
 
 /// A hint below the truth, with the op after which it was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SeenBelow {
-    /// Number of the op.
     pub op: u32,
-    /// What was seen.
     pub below: Below,
 }
 
 impl SeenBelow {
-    /// The same hint of the same block, after the same op.
+    /// The same hint of the same block, after the same op. How far the hint is below the truth is not compared.
     pub fn is_at(&self, other: &SeenBelow) -> bool {
+        // Two Models place chunks at the same addresses as long as they do the same, so the base names the chunk.
         let place = |s: &SeenBelow| (s.op, s.below.which, s.below.chunk, s.below.block);
         place(self) == place(other)
     }
 
-    /// The occurrence as a finding.
     pub fn finding(&self) -> Finding {
         let Below { which, chunk, block, hint, truth } = self.below;
         let title = match which {
@@ -50,7 +48,7 @@ impl SeenBelow {
 /// compare what it [`seen`](Hints::seen).
 #[derive(Debug, Default)]
 pub struct Hints {
-    /// Hints below the truth, first occurrences in order.
+    /// Hints below the truth, first occurrences in order, at most [`NOTED`].
     pub seen: Vec<SeenBelow>,
     /// Hints below the truth right now, so that each is noted once.
     standing: BTreeSet<(u64, Option<u32>, Hint)>,
@@ -63,7 +61,7 @@ impl Oracle for Hints {
     }
 
     fn op_ended(&mut self, scene: &Scene<'_>, op: u32) {
-        // Another task may be changing the state.
+        // Another task may be changing the state. What it touched stays recent and is looked at after its op.
         if scene.host.world().is_held(Lock::Pcpu) {
             return;
         }
@@ -71,8 +69,10 @@ impl Oracle for Hints {
         scene.tenant.visit(Touched::Recent, &mut |_, c| {
             let base = c.head.base_addr;
             let (lo, hi) = c.head.touched;
+            // Only what is looked at again can have been put right; other blocks of the chunk stand as they did.
             standing.retain(|(chunk, block, _)| *chunk != base || block.is_some_and(|b| b < lo || b > hi));
             below(c, false, |b| {
+                // Inserted even when there are enough, so that one that stands is not taken for a new one later.
                 if standing.insert((b.chunk, b.block, b.which)) && seen.len() < NOTED {
                     seen.push(SeenBelow { op, below: b });
                 }
@@ -81,7 +81,6 @@ impl Oracle for Hints {
     }
 }
 
-/// Which hint it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Hint {
     /// `contig_hint` of a block
@@ -92,22 +91,21 @@ pub enum Hint {
     Chunk,
 }
 
-/// A hint below the longest free run it is to describe.
+/// A hint below the longest free run it is to describe. Both figures are in allocation units of four bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Below {
-    /// Which hint.
     pub which: Hint,
-    /// Base of the chunk.
     pub chunk: Addr,
     /// The block, None for the hint of the whole chunk.
     pub block: Option<u32>,
-    /// The hint, in allocation units.
     pub hint: i32,
-    /// The run.
     pub truth: i32,
 }
 
-/// Looks at the touched blocks of a chunk (or all).
+/// Looks at the touched blocks of a chunk (or all), and calls `see` for each hint that is below the truth.
+///
+/// The hint of the whole chunk is compared with the runs of the blocks looked at: it may be below a run that crosses
+/// blocks, which the kernel does not promise to find.
 pub fn below(c: &ChunkView<'_>, all: bool, mut see: impl FnMut(Below)) {
     let nr = c.blocks.len() as u32;
     let (lo, hi) = if all { (0, nr - 1) } else { c.head.touched };
@@ -119,6 +117,7 @@ pub fn below(c: &ChunkView<'_>, all: bool, mut see: impl FnMut(Below)) {
             most = 1024;
             continue;
         }
+        // Measured from the map, never by way of other hints.
         let free = bits::free_runs(c.alloc_map, i * 1024, (i + 1) * 1024);
         let (longest, right) = (free.longest as i32, free.right as i32);
         most = most.max(longest);
@@ -128,6 +127,7 @@ pub fn below(c: &ChunkView<'_>, all: bool, mut see: impl FnMut(Below)) {
             }
         }
     }
+    // Against the blocks that were looked at. With all of them this is the whole chunk's longest run inside a block.
     if c.head.md.contig_hint < most {
         see(Below {
             which: Hint::Chunk,

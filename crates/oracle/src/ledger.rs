@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The ledger: after a program is drained, what the allocator still holds is what its chunks account for.
+//!
+//! The World keeps its own books of what it gave out, and the tenant's state says which chunks are left. A chunk may
+//! stay: the worker keeps one that is empty, so the books are not expected to be at zero but to agree.
 
 use percuss_kernel::event::Event;
 use percuss_kernel::{DRAIN, State, Touched, events};
@@ -7,13 +10,14 @@ use percuss_world::World;
 
 use crate::{Finding, Moment, Oracle, OracleKind, Scene};
 
-/// Metadata objects of every chunk: its structure, two maps and the blocks.
+/// Metadata objects of every chunk: its structure, two maps (of allocations and of their boundaries) and the blocks. A
+/// tree that accounts to cgroups has one more, which [`Scene::objcg_objects`] says.
 const METADATA: u32 = 4;
 
-/// Reports what is not given back, or given back twice.
+/// Reports what is not given back, or given back twice. The second is an event, seen when it happens; the first can
+/// only be judged at the end, when nothing is in use.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    /// Kept for its memory.
     state: State,
 }
 
@@ -34,6 +38,7 @@ impl Oracle for Ledger {
     fn drained(&mut self, scene: &Scene<'_>, found: &mut Vec<Finding>) {
         scene.tenant.state(Touched::All, &mut self.state);
         let world = scene.host.world();
+        // With kmem accounting off at boot, no chunk gets the object.
         let objcg = if world.geometry().kmem { scene.objcg_objects } else { 0 };
         let per = PerChunk { metadata: METADATA + objcg, ranges: world.layout().group_offsets.len() as u32 };
         judge(&world, &self.state, per, |f| found.push(f));
@@ -45,17 +50,17 @@ impl Oracle for Ledger {
 struct PerChunk {
     /// Metadata objects: structure, two maps, blocks, and the object extension when there is one.
     metadata: u32,
-    /// Ranges of vm areas: one a group.
     ranges: u32,
 }
 
-/// Judges a drained program.
 fn judge(w: &World, s: &State, per: PerChunk, mut see: impl FnMut(Finding)) {
     let mut leak = |title: &str, found: i64, expected: i64| {
         see(Finding::new(OracleKind::Ledger, DRAIN, title, format!("found {found}, accounted for {expected}")));
     };
+    // What boot made comes from memblock and is in no book.
     let made: Vec<_> = s.chunks().iter().filter(|c| !c.immutable).collect();
     let n = made.len() as u32;
+    // A chunk counts the pages of one unit, the World those of every possible CPU's.
     let pages: i64 = made.iter().map(|c| c.nr_populated as i64).sum::<i64>() * w.geometry().nr_cpus() as i64;
     if pages != w.pages_used() as i64 {
         leak("percuss: leak of backing pages", w.pages_used() as i64, pages);
@@ -70,6 +75,7 @@ fn judge(w: &World, s: &State, per: PerChunk, mut see: impl FnMut(Finding)) {
         leak("percuss: leak of vm areas", w.ranges_live() as i64, (n * per.ranges) as i64);
     }
     let m = w.memcg();
+    // Group 0 is the root, which is not charged.
     for id in 1..m.charged.len() {
         if m.charged[id] != 0 {
             leak("percuss: leak of memcg charges", m.charged[id], 0);
@@ -82,6 +88,7 @@ fn judge(w: &World, s: &State, per: PerChunk, mut see: impl FnMut(Finding)) {
         }
     }
     for c in s.chunks() {
+        // The offsets are what a first chunk leaves to its neighbours in the page.
         let whole = c.nr_pages as i64 * 4096 - c.start_offset as i64 - c.end_offset as i64;
         if c.free_bytes as i64 != whole {
             leak("percuss: a chunk is not whole after everything was freed", c.free_bytes as i64, whole);

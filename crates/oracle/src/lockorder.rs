@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Lock order: the rules of the kernel's lockdep, and tasks that did wait for each other.
+//!
+//! An order is wrong whether or not two tasks meet in it, so one task in one run is enough for a report.
 
 use percuss_kernel::event::{Event, Stop};
 use percuss_kernel::events;
@@ -9,8 +11,8 @@ use percuss_program::Program;
 use crate::lockreport::{finding, is_about_context};
 use crate::{Finding, Moment, Oracle, OracleKind};
 
-/// Passes on the reports of the lock-order engine, in the kernel's shape; call sites are in them when the log has any. The
-/// engine sees orders that could make tasks wait for each other; that they do wait is an event.
+/// Passes on the reports of the lock-order engine, in the kernel's shape; call sites are in them when the log has any.
+/// The engine sees orders that could make tasks wait for each other; that they do wait is an event.
 #[derive(Debug, Default)]
 pub struct LockOrder;
 
@@ -34,6 +36,7 @@ impl Oracle for LockOrder {
     }
 
     fn lock_report(&mut self, program: &Program, report: &Report, found: &mut Vec<Finding>) {
+        // The others are those of `Context`, which asks the same question: each report has one oracle.
         if !is_about_context(report) {
             found.push(finding(OracleKind::LockOrder, program, report));
         }

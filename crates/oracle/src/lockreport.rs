@@ -8,7 +8,8 @@ use percuss_world::log::Log;
 
 use crate::{Finding, OracleKind};
 
-/// The report says that a task may not do this here, in whatever order it took its locks.
+/// The report says that a task may not do this here, in whatever order it took its locks. Such a report is for
+/// [`Context`](OracleKind::Context), any other one for [`LockOrder`](OracleKind::LockOrder).
 pub(crate) fn is_about_context(report: &Report) -> bool {
     matches!(report.kind, Kind::SleepInAtomic | Kind::LocksHeld)
 }
@@ -25,10 +26,10 @@ pub(crate) fn finding(oracle: OracleKind, program: &Program, report: &Report) ->
     Finding::new(oracle, report.place.op, report.title.clone(), text)
 }
 
-/// An op in words.
 fn show(program: &Program, op: u32) -> String {
     match op_at(program, op) {
         Some(op) => op.to_string(),
+        // The drain and boot run no op of the program.
         None if op == DRAIN => "drain".to_owned(),
         None => "no op".to_owned(),
     }

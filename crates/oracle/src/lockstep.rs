@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Lockstep: the first differing event is the divergence.
+//!
+//! What comes after it follows from it and is not compared: the two have different states from there on.
 
 use percuss_kernel::Cursor;
 use percuss_kernel::event::Event;
@@ -7,24 +9,25 @@ use percuss_program::Program;
 
 use crate::{Detail, Finding, Oracle, OracleKind, function};
 
-/// Compares two streams, which no question about one run can: it is asked by [`compare`], and its answer decides whether
-/// the Model may be asked about the image's state at all.
+/// Compares two streams, which no question about one run can: it is asked by [`compare`], and its answer decides
+/// whether the Model may be asked about the image's state at all.
 #[derive(Debug, Default)]
 pub struct Lockstep;
 
 impl Oracle for Lockstep {}
 
-/// Where two event streams part.
+/// Where two event streams part: the index of the first event that differs, which is the length of the shorter stream
+/// when that is a part of the other, and the op that it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Divergence {
-    /// Index of the first differing event.
     pub event: usize,
-    /// Number of the op it belongs to.
     pub op: u32,
 }
 
-/// The first difference, or None when the streams are equal.
+/// The first difference, or None when the streams are equal. A release of pcpu_lock carries a digest of the state, so a
+/// state that differs is a difference of events.
 pub fn compare(a: &[Event], b: &[Event]) -> Option<Divergence> {
+    // Almost all programs agree.
     if a == b {
         return None;
     }
@@ -34,11 +37,12 @@ pub fn compare(a: &[Event], b: &[Event]) -> Option<Divergence> {
     Some(Divergence { event, op })
 }
 
-/// Name of an event's kind.
+/// Name of an event's kind, for titles; `end` when the stream has no event there.
 pub fn kind(e: Option<&Event>) -> String {
     match e {
         None => "end".to_owned(),
         Some(e) => {
+            // The first word of the debug form is the name of the variant.
             let text = format!("{e:?}");
             text.split([' ', '(', '{']).next().unwrap_or_default().to_owned()
         }

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Mapping: page tables, and translations that a CPU may still have cached.
+//!
+//! A translation that is not flushed does harm only when its address is used again, often by another task much later;
+//! the World sees it at that use.
 
 use percuss_kernel::event::Event;
 use percuss_kernel::events;
 
 use crate::{Finding, Moment, Oracle, OracleKind};
 
-/// Reports what the World saw go wrong with a mapping. It keeps page tables and a cache of translations itself, so each of
-/// these events is wrong whatever came before it.
+/// Reports what the World saw go wrong with a mapping. It keeps page tables and a cache of translations itself, so each
+/// of these events is wrong whatever came before it.
 #[derive(Debug, Default)]
 pub struct Mapping;
 
@@ -19,6 +22,7 @@ impl Oracle for Mapping {
             Event::PageFreedMapped { .. } => "percuss: page freed while still mapped in",
             Event::MapOverPresent { .. } => "percuss: mapping over a present entry in",
             Event::Fault { .. } => "BUG: unable to handle page fault in",
+            // These are the ledger's and the lock-order engine's.
             Event::BadPageFree { .. } | Event::BadKvfree { .. } | Event::SleepInAtomic { .. } => return,
             Event::LockMisuse { .. } | Event::LockFreed { .. } | Event::ContextLeak { .. } => return,
             events!(flow | locks | context | requests | releases | services | reclaim | traces) => return,

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Room: no request fails, and none makes a chunk, while a chunk has a free and populated area for it.
+//!
+//! Hints steer the search of pcpu_alloc(), so a hint that is too low can hide an area. The maps tell whether it did.
 
 use percuss_kernel::event::Event;
 use percuss_kernel::gfp::Gfp;
@@ -12,18 +14,15 @@ use crate::{Finding, Moment, Oracle, OracleKind, Scene, bits};
 /// A request that failed or made a chunk although there was room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SeenRoom {
-    /// Number of the op.
     pub op: u32,
-    /// A chunk was made (else the request failed).
+    /// True when a chunk was made, false when the request failed.
     pub created: bool,
     /// Base of the chunk with room.
     pub chunk: u64,
-    /// Its block with room.
     pub block: u32,
 }
 
 impl SeenRoom {
-    /// The occurrence as a finding.
     pub fn finding(&self) -> Finding {
         let title = if self.created {
             "percuss: chunk created although there is room"
@@ -35,13 +34,11 @@ impl SeenRoom {
     }
 }
 
-/// Looks for room after every op whose request failed or made a chunk, and reports a caller that must get memory and gives
-/// up. As with [`Hints`](crate::hints::Hints), occurrences of the first kind are noted, not reported.
+/// Looks for room after every op whose request failed or made a chunk, and reports a caller that must get memory and
+/// gives up. As with [`Hints`](crate::hints::Hints), occurrences of the first kind are noted, not reported.
 #[derive(Debug, Default)]
 pub struct Room {
-    /// Needless failures and chunks, in order.
     pub seen: Vec<SeenRoom>,
-    /// Events before the op.
     events: usize,
 }
 
@@ -52,10 +49,12 @@ impl Oracle for Room {
     }
 
     fn op_ended(&mut self, scene: &Scene<'_>, op: u32) {
-        // Another task may be changing the state.
+        // Another task may be changing the state. The events so far are kept for the next look: their op is looked for
+        // by its number.
         if scene.host.world().is_held(Lock::Pcpu) {
             return;
         }
+        // The drain only frees, and asks for nothing.
         if op != DRAIN {
             self.look(scene, op);
         }
@@ -78,11 +77,9 @@ impl Oracle for Room {
     }
 }
 
-/// What became of an op's request, by its events.
 #[derive(Default)]
 struct Outcome {
     failed: bool,
-    /// Base of the chunk that was made.
     created: Option<u64>,
     /// Something was made to fail, or others ran in between and may have made the room that there is now.
     excused: bool,
@@ -108,6 +105,7 @@ impl Outcome {
                 Event::Switch { .. } | Event::ReclaimBegin { .. } | Event::Wait { .. } | Event::Interrupt { .. } => {
                     true
                 }
+                // What follows happens in any op, and neither makes a request fail nor makes room.
                 // Without a page-table page the mapping fails; without a charge no area is looked for.
                 Event::PageTable { .. } | Event::Charge { .. } => false,
                 Event::Boot { .. } | Event::OpBegin { .. } | Event::OpEnd { .. } | Event::State { .. } => false,
@@ -147,11 +145,14 @@ impl Room {
         if excused || !(failed || created.is_some()) || self.seen.len() >= NOTED {
             return;
         }
+        // Without a reserved chunk, a request for it is served like any other.
         let reserved = reserved && scene.host.world().geometry().reserved > 0;
+        // A caller that may sleep can have pages populated, so for it an area without pages is room as well.
         let atomic = failed && !gfp.allows_blocking();
         let wanted = Wanted { bits: size.div_ceil(4), align: (align / 4).max(1), atomic, reserved };
         let mut found = None;
         scene.tenant.visit(Touched::All, &mut |g, c| {
+            // The new chunk has room for certain; the question is whether an older one had it.
             if found.is_none() && Some(c.head.base_addr) != created {
                 found = fits(c, g.free_slot, g.sidelined_slot, wanted).map(|block| (c.head.base_addr, block));
             }
@@ -162,25 +163,24 @@ impl Room {
     }
 }
 
-/// The op is an allocation whose caller must not get NULL.
 pub(crate) fn must_not_fail(program: &Program, op: u32) -> bool {
     matches!(op_at(program, op), Some(Op::Alloc { gfp, .. }) if gfp.contains(Gfp::NOFAIL))
 }
 
-/// What an op asks for, in allocation units.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted {
-    /// Units asked for.
     pub bits: u32,
-    /// Alignment in units.
+    /// Alignment in units, at least 1.
     pub align: u32,
-    /// Only populated pages count.
+    /// Only populated pages count, for the caller cannot wait until others are.
     pub atomic: bool,
-    /// From the reserved chunk.
     pub reserved: bool,
 }
 
 /// The block of a chunk in which the request fits wherever the run starts, by the map alone.
+///
+/// None when there is no such block, or when the allocator does not search this chunk for such a request. An area
+/// across two blocks does not count: percpu.c documents its hints as accurate only inside one.
 pub fn fits(c: &ChunkView<'_>, free_slot: i32, sidelined_slot: i32, r: Wanted) -> Option<u32> {
     let h = c.head;
     let searched = if r.reserved { h.is_reserved } else { (0..=free_slot).contains(&h.slot) };
@@ -189,8 +189,10 @@ pub fn fits(c: &ChunkView<'_>, free_slot: i32, sidelined_slot: i32, r: Wanted) -
     if !searched || (parked && !r.reserved) {
         return None;
     }
+    // A run this long has an aligned start in it, wherever it begins.
     let need = r.bits + r.align - 1;
     (0..c.blocks.len() as u32).find(|i| {
+        // A block of the map stands for one page.
         let populated = c.populated[(i / 64) as usize] >> (i % 64) & 1 == 1;
         (populated || !r.atomic) && bits::free_runs(c.alloc_map, i * 1024, (i + 1) * 1024).longest >= need
     })

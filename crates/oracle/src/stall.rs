@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Stall: tasks that wait for what cannot come while they wait.
+//!
+//! A deadlock of locks alone is for lock order. Here one side waits for memory, which no lock-order engine sees: what
+//! it holds keeps kswapd from freeing any.
 
 use percuss_kernel::event::{Event, Ext, Stop};
 use percuss_kernel::{Lock, events};
@@ -8,15 +11,14 @@ use percuss_program::{Op, op_at};
 use crate::room::must_not_fail;
 use crate::{Finding, Moment, Oracle, OracleKind};
 
-/// What kswapd waits for.
 #[derive(Debug, Clone, Copy)]
 enum Awaited {
     Allocators(Lock),
     External(Ext),
 }
 
-/// Reports a task that retries for ever with pcpu_alloc_mutex held while kswapd, which could free memory, waits for a lock;
-/// and a killed task that waits on for the mutex.
+/// Reports a task that retries for ever with pcpu_alloc_mutex held while kswapd, which could free memory, waits for a
+/// lock; and a killed task that waits on for the mutex.
 #[derive(Debug, Default)]
 pub struct Stall {
     kswapd: Option<Awaited>,
@@ -41,6 +43,7 @@ impl Oracle for Stall {
         match *event {
             Event::OpEnd { op, .. } => {
                 if let Some(Op::Signal { task }) = op_at(at.program, op) {
+                    // A signal without a task is the caller's own.
                     self.killed |= 1 << task.map_or(context, usize::from);
                 }
             }
@@ -58,6 +61,7 @@ impl Oracle for Stall {
             }
             Event::SpinLock { .. } => self.goes_on(at),
             Event::LockExt { lock, .. } => {
+                // Kept after the unlock: the entry counts only while kswapd waits for the lock, so while it is held.
                 self.takers[lock as usize] = context;
                 self.goes_on(at);
             }
@@ -69,6 +73,8 @@ impl Oracle for Stall {
             }
             Event::WaitExt { lock, .. } => self.waits(at, Awaited::External(lock)),
             Event::Stopped { reason } => {
+                // The World stops a program in which nothing frees memory any more. Whose fault that is, it does not
+                // say.
                 if reason == Stop::Stall
                     && let Some(lock) = self.stalled(context)
                 {
@@ -89,29 +95,33 @@ impl Oracle for Stall {
 
 impl Stall {
     fn waits(&mut self, at: &Moment<'_>, lock: Awaited) {
+        // Other contexts may wait: only kswapd's wait keeps all of them from memory.
         if at.cursor.in_kswapd() {
             self.kswapd = Some(lock);
         }
     }
 
-    /// The running context took a lock: if it is kswapd, it waits no longer.
+    /// The running context took a lock: if it is kswapd, it waits no longer. The end of a wait has no event of its own.
     fn goes_on(&mut self, at: &Moment<'_>) {
         if at.cursor.in_kswapd() {
             self.kswapd = None;
         }
     }
 
-    /// A wait for pcpu_alloc_mutex ended, if there was one: with the mutex or with a signal.
+    /// A wait for pcpu_alloc_mutex ended, if there was one: with the mutex (`taken`) or with a signal. An allocation
+    /// takes it with mutex_lock_killable(), so that the OOM killer's victim can end and give its memory back.
     fn wait_ended(&mut self, at: &Moment<'_>, event: &Event, killable: bool, taken: bool, found: &mut Vec<Finding>) {
         let me = 1 << at.cursor.context();
         let waited = self.waiting & me != 0;
+        // Cleared before anything else, for a wait that was given up has ended as well.
         self.waiting &= !me;
         if !taken {
             return;
         }
         self.holder = Some(at.cursor.context());
         let op = at.op();
-        // A caller that must get memory waits on whatever signals it gets.
+        // A caller that must get memory waits on whatever signals it gets, and a signal to a task does not reach the
+        // worker that runs in its place.
         let may_give_up = !at.cursor.in_worker()
             && matches!(op_at(at.program, op), Some(Op::Alloc { .. }))
             && !must_not_fail(at.program, op);

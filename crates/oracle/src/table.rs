@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::OracleKind;
 
-/// What an oracle looks at. Whatever it is, it comes about only when an oracle that needs it is switched on.
+/// What an oracle looks at.
+///
+/// The runner prepares only what an oracle that is on needs ([`Oracles::need`]): a campaign without `content` writes no
+/// bytes, and one without `lockstep` runs no Model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Needs {
     /// The events of one run, which are always recorded.
@@ -27,7 +30,6 @@ pub enum Needs {
 }
 
 impl Needs {
-    /// The words of docs/detection.md.
     pub fn words(self) -> &'static str {
         match self {
             Needs::Events => "events",
@@ -40,35 +42,39 @@ impl Needs {
     }
 }
 
-/// Whose state an oracle judges. Events are judged wherever they come from.
+/// Whose state an oracle judges, which decides the bench that asks it about state.
+///
+/// Events are judged wherever they come from: a question about an event needs no tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StateOf {
-    /// It judges events alone.
     Nobody,
     /// The Model's state is trusted, or says nothing here.
     Image,
     /// The image is bound to the Model by lockstep, so its state needs no look, and a quirk is told by running the
     /// Model without it.
     Model,
-    /// What the Model shows too is accounted for by a quirk.
+    /// The image breaks the rule, and the Model with the tree's quirks may too: what both show is accounted for by a
+    /// quirk, and what only the image shows is new.
     Both,
 }
 
-/// A row of the table.
+/// A row of the table: all that is known of an oracle apart from its code.
+///
+/// Names, switches, documents and the report read it here, so that an oracle cannot be in one of them and missing in
+/// another.
 #[derive(Debug, Clone, Copy)]
 pub struct OracleInfo {
-    /// The oracle.
     pub kind: OracleKind,
-    /// The name in reports and JSON, and for `--without`. Stable: other programs read it.
+    /// The name in reports and JSON, and for `--without`. Other programs read it and state files have it, so it does
+    /// not change when the variant is renamed.
     pub name: &'static str,
-    /// Oracles with any of which this one is switched off; empty when it always runs. An oracle with a switch of its own
-    /// names itself.
+    /// Oracles with any of which this one is switched off; empty when it always runs. An oracle with a switch of its
+    /// own names itself.
     pub off_with: &'static [OracleKind],
-    /// What it looks at.
     pub needs: Needs,
-    /// Whose state it judges.
     pub state: StateOf,
-    /// It objects when this is so. Documents print it.
+    /// It objects when this is so. A clause in the present tense without a full stop, since docs/detection.md prints it
+    /// in a cell of a table and the variant's own documentation puts it in a sentence.
     pub rule: &'static str,
 }
 
@@ -87,41 +93,40 @@ impl Default for Oracles {
 }
 
 impl Oracles {
-    /// Every oracle.
     pub const ALL: Oracles = Oracles(u32::MAX);
 
-    /// None at all.
     pub const NONE: Oracles = Oracles(0);
 
-    /// All but this one, and those that are off with it.
+    /// All but this one, and those that are off with it: without lockstep there is no Model whose hints could be
+    /// judged.
     pub fn without(kind: OracleKind) -> Oracles {
         Oracles::ALL.and_without(kind)
     }
 
-    /// These without one, and without those that are off with it. An oracle that has no switch stays.
+    /// These without one, and without those that are off with it. An oracle that has no switch stays: what it reads is
+    /// there in any case.
     pub fn and_without(self, kind: OracleKind) -> Oracles {
         let off = OracleKind::TABLE.iter().filter(|row| row.off_with.contains(&kind));
         Oracles(off.fold(self.0, |set, row| set & !row.kind.bit()))
     }
 
-    /// These, and one with those that are off without it.
+    /// These, and one with those that are off without it: the reverse of [`and_without`](Oracles::and_without).
     pub fn and_with(self, kind: OracleKind) -> Oracles {
         let on = OracleKind::TABLE.iter().filter(|row| row.off_with.contains(&kind));
         on.fold(self, |set, row| set.and(row.kind))
     }
 
-    /// These and one more.
     pub(crate) fn and(self, kind: OracleKind) -> Oracles {
         Oracles(self.0 | kind.bit())
     }
 
-    /// The oracle is switched on.
     #[inline]
     pub fn has(self, kind: OracleKind) -> bool {
         self.0 & kind.bit() != 0
     }
 
-    /// An oracle that is on looks at this.
+    /// An oracle that is on looks at this, so it has to be prepared. Asked before a run, not while it goes on: it reads
+    /// the whole table.
     pub fn need(self, what: Needs) -> bool {
         OracleKind::TABLE.iter().any(|row| row.needs == what && self.has(row.kind))
     }
@@ -145,22 +150,21 @@ impl OracleKind {
         OracleKind::TABLE.iter().map(|row| row.kind)
     }
 
-    /// Oracles that have a switch of their own: the values of `--without`.
+    /// Oracles that have a switch of their own: the values of `--without`. The others always run, or go with one of
+    /// these.
     pub fn switches() -> impl Iterator<Item = OracleKind> {
         OracleKind::TABLE.iter().filter(|row| row.off_with.contains(&row.kind)).map(|row| row.kind)
     }
 
-    /// The oracle of this name.
     pub fn by_name(name: &str) -> Option<OracleKind> {
         OracleKind::all().find(|kind| kind.name() == name)
     }
 
-    /// What the table says of it.
     pub fn info(self) -> &'static OracleInfo {
+        // The macro makes variants and rows from the same list, so a variant's number is its row's.
         &OracleKind::TABLE[self as usize]
     }
 
-    /// The name in reports and JSON.
     pub fn name(self) -> &'static str {
         self.info().name
     }
@@ -171,21 +175,28 @@ impl OracleKind {
     }
 }
 
-/// The table as docs/detection.md has it; a test compares the two.
+/// The table as docs/detection.md has it. A test compares the two, so a row that is added or changed cannot stay
+/// undocumented.
 pub fn markdown() -> String {
     let mut out = "| oracle | objects when | looks at | off with `--without` |\n|---|---|---|---|\n".to_owned();
     for row in OracleKind::TABLE {
+        // Names of switches, as a user types them; a dash says that nothing turns the oracle off.
         let off: Vec<String> = row.off_with.iter().map(|kind| format!("`{}`", kind.name())).collect();
         let off = if off.is_empty() { "-".to_owned() } else { off.join(", ") };
+        // No cell has a `|` in it: rules are prose, and the other cells are names.
         out += &format!("| `{}` | {} | {} | {off} |\n", row.name, row.rule, row.needs.words());
     }
     out
 }
 
-// A set is a mask of 32 bits.
+// A set is a mask of 32 bits, and `bit` shifts by the number of the row. One row too many would wrap around in a
+// release build and switch another oracle, so it does not compile.
 const _: () = assert!(OracleKind::TABLE.len() <= 32);
 
-/// Makes the enum and the table of the rows; each row may carry attributes.
+/// Makes [`OracleKind`], its table and [`Each`](crate::Each) from the rows.
+///
+/// A macro, because three things have to agree: the variant, the row, and the field that holds the oracle. Each row may
+/// carry attributes, so that a row for tests alone is possible.
 macro_rules! oracles {
     ($(
         $(#[$attribute:meta])*
@@ -199,7 +210,6 @@ macro_rules! oracles {
         }
 
         impl OracleKind {
-            /// The rows.
             pub const TABLE: &[$crate::table::OracleInfo] = &[$(
                 $(#[$attribute])*
                 $crate::table::OracleInfo {
@@ -213,8 +223,8 @@ macro_rules! oracles {
             )+];
         }
 
-        /// One oracle of each row. A method asks all of them in the order of the rows; there is no dispatch at run time,
-        /// and an oracle that does not answer costs nothing.
+        /// One oracle of each row. A method asks all of them in the order of the rows; there is no dispatch at run
+        /// time, and an oracle that does not answer costs nothing.
         #[derive(Debug, Default)]
         pub struct Each {
             $($(#[$attribute])* #[allow(missing_docs)] pub $file: $file::$kind,)+
@@ -241,6 +251,7 @@ macro_rules! oracles {
 
             #[inline]
             fn event(&mut self, at: &Moment<'_>, event: &Event, found: &mut Vec<Finding>) {
+                // Asked whatever is on: an event that is wrong by itself is reported always.
                 $($(#[$attribute])* self.$file.event(at, event, found);)+
             }
 
