@@ -20,7 +20,6 @@ struct Request {
     reserved: bool,
     gfp: Gfp,
     atomic: bool,
-    /// Who pays, 0 for nobody.
     objcg: u32,
 }
 
@@ -46,7 +45,6 @@ impl Request {
     }
 }
 
-/// Where an area was taken: chunk and byte offset.
 type Found = (ChunkId, i32);
 
 impl<K: Kernel> Allocator<K> {
@@ -120,8 +118,7 @@ impl<K: Kernel> Allocator<K> {
             if request.atomic {
                 return Err("atomic alloc failed, no space left");
             }
-            // A free chunk came up meanwhile, or there is one whose room the request does not see; no second one is
-            // made for that.
+            // A chunk became free meanwhile: the search will find it, and no second one is made.
             if self.look(|core| core.slots.first(core.place.slots.free)).is_some() {
                 flags = self.lock_save();
                 continue;

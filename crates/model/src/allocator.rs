@@ -34,38 +34,36 @@ impl<K: Kernel> Allocator<K> {
         Allocator { kernel, facts, quirks, core: RefCell::new(core), felt: Cell::default() }
     }
 
-    /// The kernel the allocator runs on.
+    /// The kernel the allocator runs on. Tests make it fail and count what it was asked for through this.
     pub fn kernel(&self) -> &K {
         &self.kernel
     }
 
-    /// The facts it was made with.
     pub fn facts(&self) -> Facts {
         self.facts
     }
 
-    /// Its quirks.
     pub fn quirks(&self) -> Quirks {
         self.quirks
     }
 
-    /// What was felt of them since [`Allocator::forget_felt`].
+    /// Which quirks of masks made a difference since [`Allocator::forget_felt`]. When one did not, a run without it
+    /// need not be made.
     pub fn felt(&self) -> Felt {
         self.felt.get()
     }
 
-    /// Nothing was felt yet.
     pub fn forget_felt(&self) {
         self.felt.set(Felt::default());
     }
 
-    /// The mask that a call gets which by B04 ignores `gfp`.
+    /// The mask that a call gets which by B04 ignores `gfp`. That the quirk made a difference is noted whether the tree
+    /// has it or not, so one run tells for both.
     pub(super) fn mask_b04(&self, gfp: Gfp) -> Gfp {
         self.felt.set(Felt { b04: self.felt.get().b04 || gfp != Gfp::KERNEL, ..self.felt.get() });
         if self.quirks.has(Quirk::B04) { Gfp::KERNEL } else { gfp }
     }
 
-    /// The mask that a call gets which by B05 ignores `gfp`.
     pub(super) fn mask_b05(&self, gfp: Gfp) -> Gfp {
         self.feel_b05(gfp != Gfp::KERNEL);
         if self.quirks.has(Quirk::B05) { Gfp::KERNEL } else { gfp }
@@ -81,13 +79,15 @@ impl<K: Kernel> Allocator<K> {
         self.felt.set(Felt { b05: self.felt.get().b05 || differs, ..self.felt.get() });
     }
 
-    /// Takes other quirks from now on.
+    /// Takes other quirks from now on. The state stays as it is; boot again for a run that is like one of the other
+    /// tree from its start.
     pub fn set_quirks(&mut self, quirks: Quirks) {
         self.quirks = quirks;
         self.core.get_mut().quirks = quirks;
     }
 
-    /// A step on the state; `f` must call no kernel function.
+    /// A step on the state; `f` must call no kernel function. One could switch to a task that enters the allocator
+    /// again, and the borrow would panic there.
     #[inline]
     pub(super) fn with<R>(&self, f: impl FnOnce(&mut Core) -> R) -> R {
         f(&mut self.core.borrow_mut())
@@ -99,19 +99,20 @@ impl<K: Kernel> Allocator<K> {
         f(&self.core.borrow())
     }
 
-    /// Mask of possible CPUs.
     #[inline]
     pub(super) fn possible(&self) -> u64 {
         self.look(|core| core.place.possible)
     }
 
-    /// Releases pcpu_lock with the digest of what changed.
+    /// Releases pcpu_lock with the digest of what changed. The digest is taken first: once the lock is free another
+    /// task may change the state.
     pub(super) fn unlock(&self, irq: Irq, flags: u64) {
         let digest = self.with(Core::release_digest);
         self.kernel.spin_unlock(Lock::Pcpu, irq, flags, digest);
     }
 
-    /// Queues the balance work, once boot is over (`pcpu_schedule_balance_work`).
+    /// Queues the balance work, once boot is over (`pcpu_schedule_balance_work`). Before that there is no workqueue to
+    /// put it on.
     pub(super) fn schedule_balance(&self) {
         if self.look(|core| core.count.async_enabled) {
             self.kernel.schedule_work();
@@ -120,7 +121,8 @@ impl<K: Kernel> Allocator<K> {
 }
 
 impl Place {
-    /// The per-CPU pointer of an address relative to unit offset 0 (`__addr_to_pcpu_ptr`).
+    /// The per-CPU pointer of an address relative to unit offset 0 (`__addr_to_pcpu_ptr`). Pointers are in terms of the
+    /// static image, so that static and dynamic variables take the same CPU offset.
     pub fn to_ptr(&self, addr: Addr) -> Addr {
         addr.wrapping_sub(self.base).wrapping_add(self.static_image)
     }

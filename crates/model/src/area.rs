@@ -6,18 +6,18 @@ use super::block::{BLOCK_BITS, MIN_ALLOC, align_up};
 use super::chunk::Chunk;
 use percuss_kernel::Quirks;
 
-/// What taking or giving back an area did.
+/// What taking or giving back an area did: the place and length in bits, and what the counts of the chunk and of all
+/// chunks need to follow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Change {
-    /// First bit.
     pub at: i32,
-    /// Bits.
     pub bits: i32,
     /// Pages that were entirely free and are not any more, or the other way round.
     pub empty_pages: i32,
 }
 
-/// The largest free area that a scan had to pass over.
+/// The largest free area that a scan had to pass over (`pcpu_find_zero_area`'s `largest_off` and `largest_bits`). It is
+/// too small for the request or not aligned for it, but may be a hint for the next.
 #[derive(Clone, Copy, Default)]
 struct Skipped {
     at: i32,
@@ -44,6 +44,7 @@ impl Chunk {
             self.learn_skipped(skipped, quirks);
         }
         bitmap::set(&mut self.alloc_map, at as usize, bits as usize);
+        // The start of an area and the end of it are marked; what marks a former area left between them goes.
         bitmap::set(&mut self.bound_map, at as usize, 1);
         bitmap::clear(&mut self.bound_map, at as usize + 1, bits as usize - 1);
         bitmap::set(&mut self.bound_map, (at + bits) as usize, 1);
@@ -67,6 +68,7 @@ impl Chunk {
             if stop > end {
                 return None;
             }
+            // The map is looked at only as far as the area would reach.
             let taken = bitmap::next_set(&self.alloc_map, stop as usize, at as usize) as i32;
             if taken == stop {
                 return Some((at, skipped));
@@ -81,6 +83,7 @@ impl Chunk {
     fn learn_skipped(&mut self, skipped: Skipped, quirks: &Quirks) {
         let within = skipped.at % BLOCK_BITS;
         let end = within + skipped.bits;
+        // An area across blocks is no hint of one; the edges of both know about it.
         if end > BLOCK_BITS {
             return;
         }
@@ -95,6 +98,8 @@ impl Chunk {
         if !(0..size).contains(&at) {
             return None;
         }
+        // Only the next boundary says how long the area is; bits of the boundary map stay until the place is taken
+        // again.
         let end = bitmap::next_set(&self.bound_map, size as usize, at as usize + 1) as i32;
         let bits = end - at;
         bitmap::clear(&mut self.alloc_map, at as usize, bits as usize);

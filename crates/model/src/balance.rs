@@ -224,7 +224,6 @@ impl Core {
         (high - self.count.nr_empty).clamp(0, high)
     }
 
-    /// The first chunk of a slot with pages to populate.
     fn first_with_holes(&self, slot: u32) -> Option<ChunkId> {
         let mut at = self.slots.first(slot)?;
         loop {

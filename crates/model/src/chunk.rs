@@ -72,10 +72,8 @@ impl Mark {
 /// Everything of a chunk but its maps; small and `Copy`, so that saving and restoring it is cheap.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Header {
-    /// Address of unit offset 0.
     pub base: Addr,
     pub md: Md,
-    /// Bytes.
     pub free_bytes: i32,
     pub nr_pages: i32,
     pub nr_populated: i32,
@@ -89,17 +87,13 @@ pub(super) struct Header {
     pub immutable: bool,
     /// Out of the active slots; its empty pages do not count.
     pub isolated: bool,
-    /// In use; the slab keeps the memory of others.
     pub live: bool,
     pub prev: ChunkId,
     pub next: ChunkId,
     pub list: u32,
     pub backing: Backing,
-    /// Changes since the last release of pcpu_lock.
     pub release: Mark,
-    /// Changes since the last copy of touched chunks.
     pub copy: Mark,
-    /// Changes since the save that a restore goes back to.
     pub save: Mark,
 }
 
@@ -136,11 +130,9 @@ impl Default for Header {
 pub(super) struct Chunk {
     pub head: Header,
     pub blocks: Vec<Md>,
-    /// A set bit is taken.
     pub alloc_map: Vec<u64>,
     /// A set bit starts an area, or ends the one before it; one bit more than `alloc_map`.
     pub bound_map: Vec<u64>,
-    /// Pages that are backed.
     pub populated: Vec<u64>,
 }
 
@@ -174,7 +166,6 @@ impl Chunk {
         self.head.nr_pages * BLOCK_BITS
     }
 
-    /// The part of the allocation map that belongs to a block.
     #[inline]
     pub fn block_map(&self, index: usize) -> &[u64] {
         &self.alloc_map[index * BLOCK_WORDS..(index + 1) * BLOCK_WORDS]

@@ -24,7 +24,6 @@ const WARNINGS: i32 = 10;
 pub(super) struct SlotPlan {
     /// Isolated chunks without empty pages to give back.
     pub sidelined: u32,
-    /// Entirely free chunks.
     pub free: u32,
     /// Isolated chunks whose empty pages the worker will give back.
     pub to_depopulate: u32,
@@ -46,7 +45,6 @@ pub(super) struct Place {
     pub nr_units: u32,
     pub low_cpu: u32,
     pub high_cpu: u32,
-    /// Mask of possible CPUs.
     pub possible: u64,
     pub unit_map: [i32; 64],
     pub unit_offsets: [u64; 64],
@@ -90,7 +88,8 @@ impl Place {
         (self.unit_map[cpu as usize] * self.unit_pages + page) as usize
     }
 
-    /// The range from the lowest unit's `start` to the highest unit's `end`, which flushes are for.
+    /// The range from the lowest unit's `start` to the highest unit's `end`, which flushes are for. One range over all
+    /// units, with what lies between them, is what the kernel flushes too.
     pub fn flush_range(&self, base: Addr, start: i32, end: i32) -> (Addr, Addr) {
         (self.page_addr(base, self.low_cpu, start), self.page_addr(base, self.high_cpu, end))
     }
@@ -123,9 +122,7 @@ pub(super) struct Counters {
     pub nr_populated: u64,
     /// An atomic allocation failed since the worker last looked.
     pub atomic_failed: bool,
-    /// Work may be scheduled.
     pub async_enabled: bool,
-    /// Warnings left; not guarded by a lock.
     pub warnings: i32,
     /// Where the kernel put the array of pages; 0 before the first population.
     pub pages_array: Addr,
@@ -172,17 +169,13 @@ pub(super) struct Core {
     pub chunks: Vec<Chunk>,
     pub spare: Vec<ChunkId>,
     pub slots: Slots,
-    /// The chunk of the first chunk's dynamic part.
     pub first: ChunkId,
     /// The chunk of its reserved part, or [`NONE`].
     pub reserved: ChunkId,
-    /// Chunks with changes since the last release of pcpu_lock.
     pub released: Vec<ChunkId>,
     /// Chunks with changes since they were last copied, in order of the first change.
     pub copied: Vec<ChunkId>,
-    /// Frames of the pages array, by [`Place::page_index`].
     pub pages: Vec<Pfn>,
-    /// Frame -> chunk it backs or once backed.
     pub frames: Frames,
     /// (chunk, first bit of an area) -> objcg charged for it. Nobody goes over them all; they hash the same in every run.
     pub charged: HashMap<(ChunkId, i32), u32, BuildHasherDefault<DefaultHasher>>,
@@ -195,7 +188,6 @@ pub(super) struct Core {
 pub(super) struct Saved {
     pub count: Counters,
     pub slots: Slots,
-    /// Live chunks with their ids.
     pub chunks: Vec<(ChunkId, Chunk)>,
     pub has_pages: bool,
 }
@@ -230,7 +222,7 @@ impl Core {
         }
     }
 
-    /// A new chunk of `nr_pages` pages at `base`, on no list.
+    /// A new chunk of `nr_pages` pages at `base`, on no list. A spare chunk's memory is used when there is one.
     pub fn add_chunk(&mut self, nr_pages: i32, base: Addr) -> ChunkId {
         let id = self.spare.pop().unwrap_or_else(|| {
             self.chunks.push(Chunk::default());
@@ -302,7 +294,8 @@ impl Core {
         }
     }
 
-    /// Puts a chunk that is on no list, or was isolated, at the front of the slot it belongs in.
+    /// Puts a chunk that is on no list, or was isolated, at the front of the slot it belongs in (`pcpu_chunk_relocate`
+    /// with slot -1).
     pub fn enter_slot(&mut self, id: ChunkId) {
         self.move_chunk(id, self.chunk_slot(id), true);
     }
@@ -425,7 +418,8 @@ impl Core {
         self.count_empty(id, -nr);
     }
 
-    /// Statistics of an allocation of `size` bytes (`pcpu_stats_area_alloc`).
+    /// Statistics of an allocation of `size` bytes (`pcpu_stats_area_alloc`). They are part of the digest, so they are
+    /// kept only when the image has `CONFIG_PERCPU_STATS`.
     pub fn count_alloc(&mut self, id: ChunkId, size: u64) {
         if !self.facts.has_stats {
             return;

@@ -9,7 +9,8 @@ use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Addr, Irq, Kernel, Lock};
 
 impl<K: Kernel> Allocator<K> {
-    /// Zeroed metadata: from slab up to a page, else from vmalloc (`pcpu_mem_zalloc`).
+    /// Zeroed metadata: from slab up to a page, else from vmalloc (`pcpu_mem_zalloc`). The maps of a large unit are
+    /// larger than what slab gives without trouble.
     pub(super) fn metadata(&self, size: u64, gfp: Gfp) -> Addr {
         if size <= PAGE { self.kernel().kzalloc(size, gfp) } else { self.kernel().vmalloc(size, gfp.with(Gfp::ZERO)) }
     }
@@ -23,13 +24,15 @@ impl<K: Kernel> Allocator<K> {
         }
     }
 
-    /// Metadata of a new chunk, all or nothing (`pcpu_alloc_chunk`).
+    /// Metadata of a new chunk, all or nothing (`pcpu_alloc_chunk`). The order of the five allocations is the kernel's:
+    /// it shows in which of them a failure is met.
     fn alloc_metadata(&self, gfp: Gfp) -> Option<Backing> {
         let facts = self.facts();
         let pages = self.look(|core| core.place.unit_pages) as u64;
         let bits = pages * BLOCK_BITS as u64;
         let words = |bits: u64| bitmap::words(bits as usize) as u64 * 8;
         let mut backing = Backing::default();
+        // Whether a chunk can be accounted is decided when it is made, and does not change later.
         let extended = facts.has_memcg && self.kernel().kmem_online();
         let wanted = [
             facts.chunk_fixed_size as u64 + words(pages),
@@ -63,12 +66,14 @@ impl<K: Kernel> Allocator<K> {
             core.chunks[id as usize].head.backing = backing;
             id
         });
+        // After it is complete: a failed creation is not counted.
         self.count_new_chunk();
         self.kernel().trace_create(base);
         Some(id)
     }
 
-    /// Congruent vm areas for all groups.
+    /// Congruent vm areas for all groups (`pcpu_get_vm_areas`): their distances are those of the first chunk's groups,
+    /// so that one offset per CPU does for all chunks.
     fn reserve_areas(&self, gfp: Gfp) -> Option<(Addr, Addr)> {
         // At most one group for each of at most 64 CPUs; the table must not be borrowed across the call.
         let (mut offsets, mut sizes) = ([0; 64], [0; 64]);
@@ -83,7 +88,8 @@ impl<K: Kernel> Allocator<K> {
         self.kernel().get_vm_areas(&offsets[..nr], &sizes[..nr], align, self.mask_b04(gfp), extra)
     }
 
-    /// Ends a chunk that has no page and is on no list (`pcpu_destroy_chunk`).
+    /// Ends a chunk that has no page and is on no list (`pcpu_destroy_chunk`). The areas go first and the metadata
+    /// last; the id may be given to another chunk from then on.
     pub(super) fn destroy_chunk(&self, id: ChunkId) {
         if self.facts().has_stats {
             let flags = self.kernel().spin_lock(Lock::Pcpu, Irq::Save);
@@ -95,11 +101,11 @@ impl<K: Kernel> Allocator<K> {
         if backing.areas != 0 {
             self.kernel().free_vm_areas(backing.areas);
         }
+        // Freeing metadata may run another task, which must not find the chunk.
         self.with(|core| core.drop_chunk(id));
         self.free_metadata(backing);
     }
 
-    /// Counts a chunk that was created (`pcpu_stats_chunk_alloc`).
     pub(super) fn count_new_chunk(&self) {
         if !self.facts().has_stats {
             return;

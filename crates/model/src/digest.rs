@@ -18,6 +18,7 @@ impl Core {
     /// What tells a chunk from all others, the two parts of the first chunk included.
     #[inline]
     fn chunk_key(&self, id: ChunkId) -> u64 {
+        // Both parts of the first chunk may begin in the same page and have the same base.
         let base = self.chunk(id).head.base.wrapping_sub(self.place.static_image);
         base.wrapping_add((id == self.reserved) as u64)
     }
@@ -46,7 +47,8 @@ impl Core {
         mix(h, pair(count.min_alloc_size as i32, count.max_alloc_size as i32))
     }
 
-    /// Calls `f` with the chunks on all slots in order.
+    /// Calls `f` with the chunks on all slots in order. The list of doomed chunks is left out: in the kernel it is a
+    /// local variable of the worker.
     #[inline]
     pub fn each_listed(&self, mut f: impl FnMut(u32, ChunkId)) {
         let mut from = 0;
@@ -71,6 +73,7 @@ impl Core {
     }
 
     /// Digest of a release of pcpu_lock: globals, lists and what changed since the last one, which is then forgotten.
+    /// Chunks are summed, so their order does not matter.
     pub fn release_digest(&mut self) -> u64 {
         let mut sum = 0u64;
         while let Some(id) = self.released.pop() {
@@ -82,7 +85,6 @@ impl Core {
         mix(self.lists(self.globals()), sum)
     }
 
-    /// Digest of the whole state.
     pub fn whole_digest(&self) -> u64 {
         let mut sum = 0u64;
         self.each_listed(|_, id| sum = sum.wrapping_add(self.whole_chunk(id)));
@@ -100,7 +102,8 @@ impl Core {
     }
 }
 
-/// Sum over the words that are not 0. Most are, and most of those have neighbours that are.
+/// Sum over the words that are not 0. Most are, and most of those have neighbours that are, so they are skipped several
+/// at a time.
 fn words(map: &[u64]) -> u64 {
     const STRIDE: usize = 8;
     let mut sum = 0u64;

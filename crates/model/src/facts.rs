@@ -3,42 +3,33 @@
 
 use super::block::{BLOCK_BITS, MIN_ALLOC, PAGE};
 
-/// Sizes and limits of an image (`struct percuss_facts`); sizes in bytes.
+/// Sizes and limits of an image (`struct percuss_facts`); sizes in bytes. Fields are the `sizeof` or the constant of
+/// the same name in the kernel. Sizes matter although the Model has its own structures: they decide whether metadata
+/// comes from slab or vmalloc and how much memory boot takes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Facts {
     /// `PAGE_SIZE`; only 4096 is modelled.
     pub page_size: u32,
     /// `sizeof(struct pcpu_chunk)`, to which the words of the populated bitmap are added.
     pub chunk_fixed_size: u32,
-    /// `sizeof(struct pcpu_block_md)`
     pub block_md_size: u32,
     /// Bytes per allocation unit in the object extension vector; 0 without memcg.
     pub obj_ext_size: u32,
-    /// `sizeof(struct vm_struct)`
     pub vm_struct_size: u32,
-    /// `PERCPU_DYNAMIC_EARLY_SIZE`
     pub dyn_early_size: u32,
-    /// `PCPU_MIN_UNIT_SIZE`
     pub min_unit_size: u32,
     /// `PCPU_MIN_ALLOC_SIZE`; only 4 is modelled.
     pub min_alloc_size: u32,
     /// `PCPU_BITMAP_BLOCK_BITS`; only 1024 is modelled.
     pub block_bits: u32,
-    /// `PCPU_SLOT_BASE_SHIFT`
     pub slot_base_shift: u32,
-    /// `PCPU_SLOT_FAIL_THRESHOLD`
     pub slot_fail_threshold: u32,
-    /// `PCPU_EMPTY_POP_PAGES_LOW`
     pub empty_pop_low: u32,
-    /// `PCPU_EMPTY_POP_PAGES_HIGH`
     pub empty_pop_high: u32,
     /// `CONFIG_MEMCG` with kmem accounting compiled in.
     pub has_memcg: bool,
-    /// `CONFIG_PERCPU_STATS`
     pub has_stats: bool,
-    /// `sizeof(struct pcpu_alloc_info)` without groups
     pub alloc_info_size: u32,
-    /// `sizeof(struct pcpu_group_info)`
     pub group_info_size: u32,
     /// `SMP_CACHE_BYTES`
     pub cache_line: u32,
@@ -71,7 +62,8 @@ impl Default for Facts {
 }
 
 impl Facts {
-    /// Whether the Model can follow an image with these facts: page, block and unit sizes are compiled in.
+    /// Whether the Model can follow an image with these facts: sizes of page, block and allocation unit are compiled
+    /// in. An image with others must be refused, since each digest would differ.
     pub fn supported(&self) -> bool {
         self.page_size as u64 == PAGE && self.block_bits as i32 == BLOCK_BITS && self.min_alloc_size as i32 == MIN_ALLOC
     }

@@ -12,7 +12,7 @@ pub struct Felt {
 }
 
 impl Felt {
-    /// The quirk certainly made no difference.
+    /// Whether the quirk certainly made no difference. False for quirks that are not watched: they may have made one.
     pub fn idle(&self, quirk: Quirk) -> bool {
         match quirk {
             Quirk::B04 => !self.b04,

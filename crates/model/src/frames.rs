@@ -4,7 +4,6 @@
 use super::chunk::{ChunkId, NONE};
 use percuss_kernel::Pfn;
 
-/// Frames of a part.
 const PART: usize = 1024;
 
 /// Frame -> chunk it backs or once backed. In parts, because frames count down from the top of a node: a table of all would
@@ -12,18 +11,15 @@ const PART: usize = 1024;
 #[derive(Default, Debug)]
 pub(super) struct Frames {
     parts: Vec<Option<Box<[ChunkId; PART]>>>,
-    /// Frames that have an entry.
     noted: Vec<Pfn>,
 }
 
 impl Frames {
-    /// The chunk that a frame backs.
     pub fn chunk(&self, pfn: Pfn) -> Option<ChunkId> {
         let part = self.parts.get(pfn as usize / PART)?.as_ref()?;
         Some(part[pfn as usize % PART]).filter(|&id| id != NONE)
     }
 
-    /// From now on a frame backs this chunk.
     pub fn set(&mut self, pfn: Pfn, id: ChunkId) {
         let at = pfn as usize / PART;
         if at >= self.parts.len() {
@@ -35,7 +31,8 @@ impl Frames {
         }
     }
 
-    /// No frame backs a chunk. Memory is kept for the next.
+    /// No frame backs a chunk any more. The cost follows the number of frames that had an entry; memory is kept for the
+    /// next.
     pub fn clear(&mut self) {
         for pfn in self.noted.drain(..) {
             if let Some(part) = &mut self.parts[pfn as usize / PART] {

@@ -7,7 +7,8 @@ use super::core::Core;
 use percuss_kernel::{Addr, Diag, Irq, Kernel, Lock};
 
 impl<K: Kernel> Allocator<K> {
-    /// Frees the area at a per-CPU pointer; NULL is nothing.
+    /// Frees the area at a per-CPU pointer; NULL is nothing (`free_percpu`). It never sleeps: pages are given back by
+    /// the worker, which is queued when there is enough for it to do.
     pub(super) fn release(&self, ptr: Addr) {
         if ptr == 0 {
             return;
@@ -27,10 +28,13 @@ impl<K: Kernel> Allocator<K> {
             kernel.diag(Diag::Bug, &[ptr], "free of an address outside its chunk");
             return;
         };
+        // The size is known only from the map, so the charge ends after the area.
         self.end_charge(id, off as i32, size as u64);
         let need_balance = self.with(|core| core.wants_balance(id));
+        // Reported under the lock, so that no allocation of the same area can be reported before its free.
         kernel.trace_free(base, off as i32, ptr);
         self.unlock(Irq::Save, flags);
+        // Queuing may wake a worker, which takes locks of its own; pcpu_lock is free by then.
         if need_balance {
             self.schedule_balance();
         }

@@ -14,7 +14,6 @@ struct Extent {
     last: usize,
     /// In the first block.
     start: i32,
-    /// In the last block, exclusive.
     end: i32,
 }
 
@@ -33,7 +32,6 @@ impl Extent {
         self.first == self.last
     }
 
-    /// Blocks strictly between the first and the last.
     fn between(self) -> i32 {
         self.last as i32 - self.first as i32 - 1
     }
@@ -132,7 +130,7 @@ impl Chunk {
             }
         }
         // An area that reaches a whole block may join areas of blocks around it, which only a collection finds. A
-        // smaller one cannot be seen to: it is learnt as it is, without its neighbours across the edges.
+        // smaller one is learnt as it is, without its neighbours across the edges.
         if end - start >= BLOCK_BITS || !area.one_block() {
             self.refresh(true, quirks);
         } else {
@@ -187,7 +185,6 @@ impl Chunk {
     }
 }
 
-/// First free bit of a block at or after `from`.
 fn next_free(map: &[u64], from: i32) -> i32 {
     bitmap::next_zero(map, BLOCK_BITS as usize, from as usize) as i32
 }

@@ -7,12 +7,13 @@ use super::chunk::ChunkId;
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Kernel, Quirk};
 
-/// Bytes of an obj_cgroup pointer in the kernel.
 const OBJCG_POINTER: u64 = 8;
 
 impl<K: Kernel> Allocator<K> {
     /// Bytes an area of `size` bytes takes over all CPUs, with the pointers to its obj_cgroup (`pcpu_obj_full_size`).
     pub(super) fn full_size(&self, size: u64) -> u64 {
+        // With B41 the pointers are charged for even when the kernel runs without kmem accounting and never allocates
+        // them.
         let pointers = self.facts().has_memcg && (self.quirks().has(Quirk::B41) || self.kernel().kmem_online());
         let extra = if pointers { size / MIN_ALLOC as u64 * OBJCG_POINTER } else { 0 };
         size * self.possible().count_ones() as u64 + extra
@@ -29,7 +30,6 @@ impl<K: Kernel> Allocator<K> {
         if objcg == 0 || kernel.memcg_charge(objcg, gfp, self.full_size(size)) { Some(objcg) } else { None }
     }
 
-    /// Takes a charge back when the allocation failed.
     pub(super) fn uncharge(&self, objcg: u32, size: u64) {
         if objcg != 0 {
             self.kernel().memcg_uncharge(objcg, self.full_size(size));
@@ -42,6 +42,7 @@ impl<K: Kernel> Allocator<K> {
         if objcg == 0 {
             return;
         }
+        // The first chunk, and chunks made while accounting was off, have no vector to note the objcg in.
         if self.look(|core| core.chunk(id).head.backing.ext == 0) {
             return self.uncharge(objcg, size);
         }
@@ -50,7 +51,8 @@ impl<K: Kernel> Allocator<K> {
         self.kernel().memcg_stat(objcg, self.full_size(size) as i64);
     }
 
-    /// Gives back what was charged for the area at byte `off` (`pcpu_memcg_free_hook`).
+    /// Gives back what was charged for the area at byte `off` (`pcpu_memcg_free_hook`). Areas that were not charged
+    /// have no entry and cost one look.
     pub(super) fn end_charge(&self, id: ChunkId, off: i32, size: u64) {
         let objcg =
             self.with(|core| if core.charged.is_empty() { None } else { core.charged.remove(&(id, off / MIN_ALLOC)) });

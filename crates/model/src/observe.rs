@@ -8,13 +8,11 @@ use super::chunk::{ChunkId, Mark, NONE, Span};
 use super::core::Core;
 use percuss_kernel::{ChunkState, ChunkView, Globals, State, Touched};
 
-/// `slot` of the reserved chunk.
 const SLOT_RESERVED: i32 = -1;
-/// `slot` of a chunk on no list that can be reached.
 const SLOT_UNREACHABLE: i32 = -2;
 
 impl Core {
-    /// See [`percuss_kernel::Tenant::state`].
+    /// Copies the chunks of interest to `out`, whose memory is used again. See [`percuss_kernel::Tenant::state`].
     pub fn copy_state(&mut self, which: Touched, out: &mut State) {
         out.globals = self.copy_globals();
         out.used = 0;
@@ -32,7 +30,8 @@ impl Core {
         });
     }
 
-    /// See [`percuss_kernel::Tenant::visit`].
+    /// Shows the chunks of interest in place, without copying their maps. With `Touched::Recent` the marks are cleared,
+    /// so the next call shows later changes only. See [`percuss_kernel::Tenant::visit`].
     pub fn visit(&mut self, which: Touched, see: &mut dyn FnMut(&Globals, &ChunkView<'_>)) {
         let globals = self.copy_globals();
         let mut head = ChunkState::default();
@@ -62,7 +61,8 @@ impl Core {
         }
     }
 
-    /// Slot of a chunk and its position there from the head.
+    /// Slot of a chunk and its position there from the head. It walks back along the list, which is cheaper than a walk
+    /// over all slots for the few chunks that changed.
     fn whereabouts(&self, id: ChunkId) -> (i32, i32) {
         let head = &self.chunk(id).head;
         if id == self.reserved {

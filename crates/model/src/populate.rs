@@ -54,12 +54,12 @@ impl<K: Kernel> Allocator<K> {
         });
     }
 
-    /// Whether there is an array that page frames pass through.
     fn have_pages_array(&self) -> bool {
         self.look(|core| core.count.pages_array != 0)
     }
 
-    /// Makes that array, which is then kept (`pcpu_get_pages`). False when there is no memory for it.
+    /// Makes the pages array, which is then kept (`pcpu_get_pages`). False when there is no memory for it. One array
+    /// does for all chunks, because pcpu_alloc_mutex is held while it is used.
     fn need_pages_array(&self, gfp: Gfp) -> bool {
         if self.have_pages_array() {
             return true;

@@ -7,7 +7,8 @@ use super::chunk::{Chunk, ChunkId, Mark};
 use super::core::{Core, Saved};
 
 impl Core {
-    /// Remembers the state.
+    /// Remembers the state, with whole copies of the live chunks. It is called after boot, when there are few; the
+    /// marks are cleared for [`Core::restore`].
     pub fn save(&mut self) {
         let mut saved = Vec::new();
         for (id, chunk) in self.chunks.iter_mut().enumerate().filter(|(_, chunk)| chunk.head.live) {
@@ -18,7 +19,8 @@ impl Core {
         self.saved = Saved { count: self.count, slots: self.slots.clone(), chunks: saved, has_pages };
     }
 
-    /// Goes back to the remembered state. Chunks made since then give their memory to later ones.
+    /// Goes back to the remembered state, which stays remembered. Chunks made since then give their memory to later
+    /// ones; of the old chunks only the blocks that changed are copied.
     pub fn restore(&mut self) {
         let saved = std::mem::take(&mut self.saved);
         self.count = saved.count;
@@ -36,6 +38,7 @@ impl Core {
                 }
             }
         }
+        // The lists of changed chunks are made from the restored marks, so that both agree.
         for (id, chunk) in saved.chunks.iter().map(|(id, chunk)| (*id, &chunk.head)) {
             if chunk.release.touched {
                 self.released.push(id);
@@ -44,6 +47,7 @@ impl Core {
                 self.copied.push(id);
             }
         }
+        // Without an array of pages nothing had been populated, so no frame backed a chunk.
         if !saved.has_pages {
             self.frames.clear();
         }
@@ -57,6 +61,7 @@ impl Chunk {
     /// of as many pages: those of the first chunk stay, and all others have a unit's.
     fn go_back(&mut self, old: &Chunk) {
         let mark = self.head.save;
+        // The header is copied whole: it is small, and list links change without a mark.
         self.head = old.head;
         if !mark.touched {
             return;

@@ -29,7 +29,8 @@ fn picked(gfp: Gfp) -> Option<Scope> {
 }
 
 impl<K: Kernel> Allocator<K> {
-    /// The scope in which page tables are made for somebody with this mask.
+    /// The scope in which page tables are made for a caller with this mask. The allocation of page tables takes no
+    /// mask, so a scope is the only way to keep it from IO.
     pub(super) fn page_table_scope(&self, gfp: Gfp) -> Option<Scope> {
         match self.quirks() {
             q if q.has(Quirk::NoreclaimScope) => picked(gfp),
@@ -49,7 +50,6 @@ impl<K: Kernel> Allocator<K> {
         got
     }
 
-    /// Does `f` in a scope, or outside of one.
     pub(super) fn in_scope<R>(&self, scope: Option<Scope>, f: impl FnOnce() -> R) -> R {
         let old = scope.map(|scope| self.kernel().scope_save(scope));
         let result = f();

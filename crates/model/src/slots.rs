@@ -3,7 +3,8 @@
 
 use super::chunk::{Chunk, ChunkId, NONE};
 
-/// The heads and tails of all lists, and which lists have chunks.
+/// The heads and tails of all lists, and a mask of those that have chunks. A search goes from one occupied list to the
+/// next without a look at the empty ones between.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Slots {
     ends: Vec<(ChunkId, ChunkId)>,
@@ -11,34 +12,29 @@ pub(super) struct Slots {
 }
 
 impl Slots {
-    /// `nr` empty lists.
     pub fn init(&mut self, nr: usize) {
         self.ends.clear();
         self.ends.resize(nr, (NONE, NONE));
         self.occupied = 0;
     }
 
-    /// The same lists as `other`, in memory that is there already.
     pub fn copy_from(&mut self, other: &Slots) {
         self.ends.clone_from(&other.ends);
         self.occupied = other.occupied;
     }
 
-    /// First chunk of a list.
     #[inline]
     pub fn first(&self, list: u32) -> Option<ChunkId> {
         let id = self.ends[list as usize].0;
         (id != NONE).then_some(id)
     }
 
-    /// The first list at or after `from` that has chunks.
     #[inline]
     pub fn next_occupied(&self, from: u32) -> Option<u32> {
         let rest = self.occupied.checked_shr(from)?;
         (rest != 0).then(|| from + rest.trailing_zeros())
     }
 
-    /// Takes a chunk off its list, if it is on one.
     pub fn unlink(&mut self, chunks: &mut [Chunk], id: ChunkId) {
         let (prev, next, list) = {
             let head = &mut chunks[id as usize].head;
@@ -61,7 +57,8 @@ impl Slots {
         }
     }
 
-    /// Moves a chunk to the front or the back of a list.
+    /// Moves a chunk to the front or the back of a list (`list_move`, `list_move_tail`). Which end it is decides which
+    /// of equal chunks serves the next caller, so it must be the kernel's.
     pub fn move_to(&mut self, chunks: &mut [Chunk], id: ChunkId, list: u32, front: bool) {
         self.unlink(chunks, id);
         let ends = &mut self.ends[list as usize];

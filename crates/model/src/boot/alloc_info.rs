@@ -5,7 +5,7 @@ use crate::block::{MIN_ALLOC, PAGE};
 use crate::facts::Facts;
 use percuss_kernel::{Addr, Geometry};
 
-/// Units that stand together.
+/// Units that stand together in one allocation, usually those of a node (`struct pcpu_group_info`).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Group {
     /// Unit -> CPU; `None` for a unit that pads the group.
@@ -28,7 +28,6 @@ pub(crate) struct AllocInfo {
 }
 
 impl AllocInfo {
-    /// Bytes of a unit that are used.
     pub fn size_sum(&self) -> u64 {
         self.static_size + self.reserved_size + self.dyn_size
     }
@@ -41,12 +40,10 @@ impl AllocInfo {
     }
 }
 
-/// What a builder asks for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request {
     pub dyn_size: u64,
     pub atom_size: u64,
-    /// CPUs of different nodes are kept apart.
     pub by_node: bool,
 }
 

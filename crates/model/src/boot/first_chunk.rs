@@ -7,13 +7,10 @@ use crate::block::PAGE;
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Addr, Diag, First, Geometry, Kernel, Pfn};
 
-/// `-EINVAL`
 pub(crate) const EINVAL: i32 = -22;
-/// `-ENOMEM`
 pub(crate) const ENOMEM: i32 = -12;
 
 impl<K: Kernel> Allocator<K> {
-    /// Builds the first chunk the way the geometry asks for.
     pub(crate) fn build_first_chunk(&self, geometry: &Geometry) -> Result<(), i32> {
         match geometry.first {
             First::Embed => self.embed(geometry),
@@ -37,7 +34,8 @@ impl<K: Kernel> Allocator<K> {
         self.kernel().memblock_free(info.memory.0, info.memory.1);
     }
 
-    /// Units in one piece for each group, used where they are (`pcpu_embed_first_chunk`).
+    /// Units in one piece for each group, used where they are (`pcpu_embed_first_chunk`). It needs no page tables of
+    /// its own, and what units do not use is given back to memblock.
     fn embed(&self, geometry: &Geometry) -> Result<(), i32> {
         let request = Request { dyn_size: geometry.dyn_size as u64, atom_size: geometry.atom as u64, by_node: true };
         let mut info = alloc_info::build(geometry, &self.facts(), request);
@@ -105,7 +103,8 @@ impl<K: Kernel> Allocator<K> {
         }
     }
 
-    /// Units of single pages mapped side by side (`pcpu_page_first_chunk`).
+    /// Units of single pages mapped side by side (`pcpu_page_first_chunk`). It is for machines whose nodes lie too far
+    /// apart for one vmalloc area to span them.
     fn page_by_page(&self, geometry: &Geometry) -> Result<(), i32> {
         let request = Request { dyn_size: 0, atom_size: PAGE, by_node: false };
         let mut info = alloc_info::build(geometry, &self.facts(), request);
@@ -119,7 +118,6 @@ impl<K: Kernel> Allocator<K> {
         result
     }
 
-    /// The part of [`Allocator::page_by_page`] between getting and giving back scratch memory.
     fn map_first_chunk(&self, info: &AllocInfo, nr_cpus: usize) -> Result<(), i32> {
         let kernel = self.kernel();
         let unit_pages = (info.unit_size / PAGE) as usize;
@@ -161,7 +159,8 @@ impl<K: Kernel> Allocator<K> {
         Ok(pages)
     }
 
-    /// A hand-made description, one group for each node, as an architecture's own setup code would bring it.
+    /// A hand-made description, one group for each node, as an architecture's own setup code would bring it. It reaches
+    /// layouts that the two builders never make.
     fn by_hand(&self, geometry: &Geometry) -> Result<(), i32> {
         let mut info = alloc_info::by_hand(geometry, &self.facts());
         self.place_info(&mut info)?;
@@ -170,7 +169,6 @@ impl<K: Kernel> Allocator<K> {
         result
     }
 
-    /// The part of [`Allocator::by_hand`] between getting and giving back scratch memory.
     fn hand_made_groups(&self, info: &mut AllocInfo) -> Result<(), i32> {
         let base = self.place_groups(info)?;
         for group in &info.groups {

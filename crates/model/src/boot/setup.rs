@@ -10,11 +10,11 @@ use crate::chunk::{ChunkId, NONE};
 use crate::core::{Core, Place, SlotPlan};
 use percuss_kernel::{Addr, Diag, Kernel};
 
-/// Bytes of a list head in the kernel.
 const LIST_HEAD: u64 = 16;
 
 impl<K: Kernel> Allocator<K> {
-    /// Metadata that boot cannot do without.
+    /// Metadata that boot cannot do without. The kernel panics when there is none; a test's kernel may return from
+    /// that, so an error follows.
     pub(crate) fn memblock_or_panic(&self, size: u64) -> Result<Addr, i32> {
         let addr = self.kernel().memblock_alloc(size, self.facts().cache_line as u64);
         if addr == 0 {
@@ -24,12 +24,14 @@ impl<K: Kernel> Allocator<K> {
         Ok(addr)
     }
 
-    /// Sets up tables, slots and the chunks of the first chunk, which is mapped at `base`.
+    /// Sets up tables, slots and the chunks of the first chunk, which is mapped at `base`. The Model's own tables need
+    /// no memblock memory; it is asked for because the C allocator does, and fails where that one would.
     pub(crate) fn setup_first_chunk(&self, info: &AllocInfo, base: Addr) -> Result<(), i32> {
         self.check_info(info, base)?;
         let possible = self.kernel().possible();
         let nr_cpu_ids = 64 - possible.leading_zeros() as u64;
         let groups = info.groups.len() as u64;
+        // Group offsets, group sizes, unit map and unit offsets, in the kernel's order.
         for size in [groups * 8, groups * 8, nr_cpu_ids * 4, nr_cpu_ids * 8] {
             self.memblock_or_panic(size)?;
         }
@@ -60,7 +62,8 @@ impl<K: Kernel> Allocator<K> {
         Ok(())
     }
 
-    /// What the kernel refuses to boot with.
+    /// What the kernel refuses to boot with (`PCPU_SETUP_BUG_ON`). All conditions are asked at once, because each ends
+    /// in the same BUG.
     fn check_info(&self, info: &AllocInfo, base: Addr) -> Result<(), i32> {
         let facts = self.facts();
         let sound = !info.groups.is_empty()
@@ -98,7 +101,6 @@ impl<K: Kernel> Allocator<K> {
 }
 
 impl Core {
-    /// Tables from CPU to unit and to the unit's offset.
     fn place_units(&mut self, info: &AllocInfo, possible: u64) {
         let mut place = Place {
             static_size: info.static_size,
@@ -117,6 +119,7 @@ impl Core {
                 let offset = group.base_offset + index as u64 * info.unit_size;
                 place.unit_map[cpu as usize] = place.nr_units as i32 + index as i32;
                 place.unit_offsets[cpu as usize] = offset;
+                // By address and not by number: groups may lie in any order.
                 if low.is_none_or(|(least, _)| offset < least) {
                     low = Some((offset, cpu));
                 }
@@ -131,7 +134,8 @@ impl Core {
         self.place = place;
     }
 
-    /// Slots for sizes up to a unit, then the special ones; returns how many there are.
+    /// Slots for sizes up to a unit, then the special ones; returns how many there are. One list more is kept for the
+    /// doomed chunks, which the kernel has on the stack.
     fn plan_slots(&mut self) -> u32 {
         let sidelined = self.plain_slot(self.place.unit_size as i32) + 1;
         let nr = sidelined + 3;
@@ -175,7 +179,6 @@ impl Core {
 }
 
 impl crate::chunk::Chunk {
-    /// Takes bits that are not to be served.
     fn hide(&mut self, at: i32, bits: i32, quirks: &percuss_kernel::Quirks) {
         if bits > 0 {
             bitmap::set(&mut self.alloc_map, at as usize, bits as usize);

@@ -43,7 +43,6 @@ fn bit(map: &[u64], at: usize) -> bool {
     map[at / 64] >> (at % 64) & 1 == 1
 }
 
-/// Longest run of clear bits in a range.
 fn longest(map: &[u64], range: std::ops::Range<usize>) -> usize {
     let (mut best, mut run) = (0, 0);
     for at in range {

@@ -8,7 +8,6 @@ use crate::{Quirk, Quirks};
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Addr, Block, Geometry, Tenant};
 
-/// A tree with and without a quirk.
 fn pair(quirk: Quirk) -> [Quirks; 2] {
     [Quirks::v6_12().with(quirk), Quirks::v6_12().without(quirk)]
 }
