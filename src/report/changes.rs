@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What changes from one image to another, for people and machines.
+//! What changes from one image to another: the output of `percuss diff`, as text for people and as JSON for machines.
+//! A change is always shown with a program that demonstrates it, so that it can be replayed on either image.
 
 use std::fmt::Write;
 
@@ -14,19 +15,15 @@ use percuss_engine::image::Image;
 use percuss_engine::judge::{Class, probe_text};
 use percuss_kernel::{Quirk, Quirks};
 
-/// Lines of a program that are shown.
 const PROGRAM_LINES: usize = 12;
 
-/// Two images and what changes from one to the other.
+/// Two images and what changes from one to the other, as both forms of the output need it. The changes hold only what
+/// the programs showed; the quirks come from the probes that each image ran when it was built.
 #[derive(Debug, Clone, Copy)]
 pub struct Compared<'a> {
-    /// Before the change.
     pub before: &'a Image,
-    /// After it.
     pub after: &'a Image,
-    /// Seed of the generator.
     pub seed: u64,
-    /// What changes.
     pub changes: &'a Changes,
 }
 
@@ -49,13 +46,17 @@ fn title(class: Class) -> &'static str {
     }
 }
 
-/// The changes, each kind under its heading, each change with its count, and the programs that show them.
+/// The changes as text: both images, the programs that were run, the quirks, then each class of change under its
+/// heading with counts and programs. Classes without a change are named in one line at the end: that nothing changed
+/// there is a result too. `width` is in columns of the terminal.
 pub fn changes(c: &Compared<'_>, width: usize) -> String {
     let mut out = format!("{}\n{}", "before".bold(), heading(c.before, width));
     let _ = write!(out, "\n{}\n{}", "after".bold(), heading(c.after, width));
     let [gained, gone] = c.quirks();
+    // Quirks count too: a patch may fix one without any of the programs getting there.
     let nothing = gained.is_empty() && gone.is_empty() && c.changes.all.is_empty();
     let _ = writeln!(out, "\n{}", plural(c.changes.programs, "program").bold());
+    // A program that was not run says nothing about a change, so the verdict below holds for the others only.
     if c.changes.not_run > 0 {
         out +=
             &wrap("", 0, &format!("{} not run: too many others ended their workers", count(c.changes.not_run)), width);
@@ -96,10 +97,12 @@ fn quirk_list(list: Quirks, title: &str, width: usize) -> String {
     out
 }
 
-/// Changes of a kind. Those that the same program shows stand together, and the program below them.
+/// Changes of one class. Those that the same program shows stand together above it: one program often shows many
+/// changes, and printing it once for each would bury them.
 fn kind(title: &str, changes: &[&Change], width: usize) -> String {
     let mut out = format!("\n{}\n", title.bold());
     let mut programs: Vec<&str> = changes.iter().map(|c| c.program.as_str()).collect();
+    // The order of the first change of each program is kept: changes come sorted.
     let mut shown = std::collections::BTreeSet::new();
     programs.retain(|p| shown.insert(*p));
     for program in programs {
@@ -113,11 +116,11 @@ fn kind(title: &str, changes: &[&Change], width: usize) -> String {
     out
 }
 
-/// The first lines of a program.
 fn text(program: &str, width: usize) -> String {
     let mut out = String::new();
     let lines: Vec<&str> = program.lines().collect();
     for line in lines.iter().take(PROGRAM_LINES) {
+        // Only these lines grow with the geometry and the schedule; an op is always short.
         let folds = line.starts_with("boot ") || line.starts_with("schedule ");
         let folded = if folds { wrap("", 5, line, width.saturating_sub(13)) } else { format!("{line}\n") };
         for line in folded.lines() {
@@ -130,7 +133,7 @@ fn text(program: &str, width: usize) -> String {
     out
 }
 
-/// A sign in its colour, how far the text behind it is indented, and that text.
+/// A sign in its colour, how far the text after it is indented, and that text.
 fn signed(what: &str) -> (String, usize, &str) {
     match what.split_once(' ') {
         Some(("+", rest)) => (format!("{} ", "+".green().bold()), 13, rest),
@@ -141,11 +144,13 @@ fn signed(what: &str) -> (String, usize, &str) {
 
 fn sites(change: &Change, width: usize) -> String {
     match &change.sites[..] {
+        // Two sites are those of a call before and after; one is where an edge was seen first.
         [was, now] => {
             let line = |word: &str, site: &str| match site {
                 "" => String::new(),
                 site => wrap(&format!("             {word}  "), 21, site, width),
             };
+            // `after ` is padded to the width of `before`, so that the sites stand one above the other.
             line("before", was) + &line("after ", now)
         }
         [first] => wrap("             first  ", 20, first, width),
@@ -153,7 +158,8 @@ fn sites(change: &Change, width: usize) -> String {
     }
 }
 
-/// The changes as one object, every change with its program.
+/// The changes as one object on one line, with schema `percuss-diff-2`; docs/json.md describes it. Nothing is
+/// shortened: every change carries its whole program, and every quirk the program that probes for it.
 pub fn changes_json(c: &Compared<'_>) -> String {
     let side = |i: &Image| json!({"tree": image(i), "patches": i.applied, "config": i.config.name(), "quirks": i.quirks, "undecided": i.undecided});
     let quirk = |quirk: Quirk| {

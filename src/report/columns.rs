@@ -1,25 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Interleavings as text: a column for each task, and for the worker and kswapd where they run.
+//! Interleavings as text: a column for each task, and for the worker and kswapd where they run. Time runs downwards,
+//! so where the text moves to another column, the processor went to another context.
 
 use std::fmt::Write;
 
 use percuss_engine::judge::interleaving::{Interleaving, Stretch};
 use percuss_kernel::context_name;
 
-/// Spaces between columns.
 const GAP: usize = 2;
-/// Narrowest and widest column.
+/// Narrowest and widest column, in characters. Below the minimum words would be cut all the time, so that many tasks
+/// make the text wider than the terminal instead.
 const WIDTHS: (usize, usize) = (11, 44);
-/// Rows shown around an op, two thirds of them before it.
+/// Rows shown around an op, two thirds of them before it: what led to a finding is there.
 const AROUND: usize = 60;
 
-/// The rows of an interleaving, or those around the op that is asked for.
+/// The rows of an interleaving, or those around the op that is asked for, with the numbers of rows left out. Only
+/// contexts with a row that is shown get a column.
 pub fn interleaving(all: &Interleaving, around: Option<u32>, width: usize) -> String {
     let (rows, before, behind) = window(&all.rows, around);
+    // Contexts without a row in the window get no column, so that the others are wider.
     let mut contexts: Vec<usize> = rows.iter().map(|r| r.context).collect();
     contexts.sort_unstable();
     contexts.dedup();
     let gaps = GAP * contexts.len().saturating_sub(1);
+    // One width for all columns, as the context of a row is told by its position alone.
     let column = (width.saturating_sub(gaps) / contexts.len().max(1)).clamp(WIDTHS.0, WIDTHS.1);
     let left = |context: usize| contexts.iter().position(|c| *c == context).unwrap_or(0) * (column + GAP);
     let mut out = header(&contexts, column);
@@ -38,11 +42,12 @@ pub fn interleaving(all: &Interleaving, around: Option<u32>, width: usize) -> St
     out
 }
 
-/// Rows to show, and how many there are before and behind them.
+/// Rows to show, and how many there are before and after them.
 fn window(rows: &[Stretch], around: Option<u32>) -> (&[Stretch], usize, usize) {
     let Some(op) = around.filter(|_| rows.len() > AROUND) else { return (rows, 0, 0) };
     // What belongs to no op, or to the drain, is at the end.
     let at = rows.iter().rposition(|r| r.op == op).unwrap_or(rows.len() - 1);
+    // At either end of the log the window is moved, not shortened.
     let end = (at + AROUND / 3).clamp(AROUND, rows.len());
     (&rows[end - AROUND..end], end - AROUND, rows.len() - end)
 }
@@ -57,7 +62,6 @@ fn header(contexts: &[usize], column: usize) -> String {
     format!("{}\n{}\n", first.trim_end(), second.trim_end())
 }
 
-/// The lines of a row, notes indented.
 fn lines(row: &Stretch, column: usize) -> Vec<String> {
     let mut out = fill(&row.what, column, "");
     row.notes.iter().for_each(|note| out.extend(fill(note, column, "  ")));
@@ -77,6 +81,7 @@ fn fill(text: &str, width: usize, indent: &str) -> Vec<String> {
             }
             _ => {}
         }
+        // A word alone is too long for a line: a cut one is better than one that runs into the next column.
         while indent.len() + word.len() > width {
             let (head, rest) = word.split_at(width - indent.len());
             out.push(format!("{indent}{head}"));

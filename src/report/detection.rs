@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The detection benchmark for people, for machines and for the documentation.
+//! The detection benchmark, which is the output of `percuss bugs`: known bugs are put into a tree, and the report says
+//! which oracle found each and how soon. It has a form for people, one for machines and one for docs/detection.md.
 
 use std::fmt::Write;
 
@@ -10,14 +11,13 @@ use super::layout::{count, wrap};
 use percuss_engine::experiments::detection::{Bench, Outcome, Row, Searched};
 use percuss_oracle::OracleKind;
 
-/// From this width on there is room for titles.
+/// From this width on, in characters, the table has room for the titles of bugs.
 const WIDE: usize = 110;
-/// Width of all columns but the last two.
 const FIXED: usize = 20 + 1 + 10 + 1 + 8 + 1 + 7 + 1 + 9 + 2;
-/// Width of the column of oracles.
 const BY: usize = 24;
 
-/// One line for a bug that has just been searched for.
+/// One line for a bug that has just been searched for. It goes to a log where no progress bar can be drawn, since a
+/// benchmark may run for an hour before the table is printed.
 pub fn detection_line(row: &Row) -> String {
     match &row.outcome {
         Outcome::Searched(s) if s.found() => {
@@ -29,7 +29,8 @@ pub fn detection_line(row: &Row) -> String {
     }
 }
 
-/// The table, what is not counted, and the verdict.
+/// The table for people: a row for each bug, the bugs that are not counted and why, a legend, and the verdict. The
+/// last column compares with the kernel's own checkers, as the benchmark asks what percuss adds to them.
 pub fn detection(bench: &Bench, width: usize) -> String {
     let mut out = String::new();
     let head = format!(
@@ -49,6 +50,7 @@ pub fn detection(bench: &Bench, width: usize) -> String {
     out.push('\n');
     out += &wrap("", 0, &legend(bench), width);
     let s = bench.summary();
+    // Anything below all of them is red: a seeded bug that no search finds is a gap in the oracles or the generator.
     let verdict = format!("{} of {} found", s.found, s.counted);
     let verdict =
         if s.found == s.counted { verdict.green().bold().to_string() } else { verdict.red().bold().to_string() };
@@ -70,6 +72,7 @@ fn legend(bench: &Bench) -> String {
          of that program, made small, its tasks, and the preemptions of its schedule. by: oracles that object to it. kernel's: which of KASAN, lockdep, KCSAN and \
          pcpu_alloc_test could see it; with `?`, by luck.",
         bench.tree,
+        // `plural` only appends an `s`, which is wrong for this word.
         super::layout::plural(bench.seeds, "search").replace("searchs", "searches"),
         bench.limit.as_secs(),
         bench.seconds
@@ -81,6 +84,7 @@ fn line(row: &Row, width: usize) -> String {
     let s = match &row.outcome {
         Outcome::Searched(s) => s,
         other => {
+            // Without a search there are no numbers: the reason takes the place of all columns.
             let why = if let Outcome::NotBuilt(why) = other {
                 format!("not built: {why}")
             } else {
@@ -94,6 +98,7 @@ fn line(row: &Row, width: usize) -> String {
     let numbers = format!("{name:<20} {class:<10} {:>8} {seconds:>7} {small:>9}  ", programs(s));
     let kernel = row.bug.kernel.as_ref().map_or("?".to_owned(), |k| k.words());
     if width < WIDE {
+        // A narrow table has one column for both, and no title.
         return wrap(&numbers, FIXED, &format!("{}; {kernel}", found_by(s)), width);
     }
     let by = found_by(s);
@@ -106,7 +111,6 @@ fn programs(s: &Searched) -> String {
     s.programs().map_or("-".to_owned(), count)
 }
 
-/// Ops, tasks and preemptions of the small program.
 fn small(s: &Searched) -> String {
     s.small.map_or("-".to_owned(), |s| format!("{}/{}/{}", s.ops, s.tasks, s.preemptions))
 }
@@ -115,16 +119,18 @@ fn by(oracles: &[OracleKind]) -> String {
     oracles.iter().map(|o| o.name()).collect::<Vec<_>>().join(", ")
 }
 
-/// Who objects, and how often when not always.
+/// The oracles that object, and in how many of the searches if not in all.
 fn found_by(s: &Searched) -> String {
     let oracles = if s.count() == 0 { "not found".to_owned() } else { by(&s.oracles()) };
+    // The share is worth a word only where luck decides.
     if s.count() == 0 || s.count() == s.hits.len() {
         return oracles;
     }
     format!("{oracles} ({} of {})", s.count(), s.hits.len())
 }
 
-/// The result as one object on one line; docs/json.md describes it.
+/// The result as one object on one line, with schema `percuss-bugs-1`; docs/json.md describes it. Every search is in
+/// it, also those that found nothing, which are null.
 pub fn detection_json(bench: &Bench) -> String {
     let s = bench.summary();
     let apart =
@@ -152,6 +158,7 @@ fn row(row: &Row) -> Value {
             "titles": h.titles,
             "program": percuss_program::Program::decode(&h.program).to_string(),
         }),
+        // Null rather than left out: there is one entry for each seed, in order.
         None => Value::Null,
     });
     json!({
@@ -175,7 +182,8 @@ fn row(row: &Row) -> Value {
     })
 }
 
-/// The result as tables of the documentation.
+/// The result as the Markdown tables of docs/detection.md. Bugs that were not searched for have no row here, as the
+/// page holds results only.
 pub fn detection_markdown(bench: &Bench) -> String {
     let mut out = String::from(
         "| bug | class | what is wrong | found by | programs | seconds | ops/tasks/preemptions | the kernel's own |\n|---|---|---|---|---|---|---|---|\n",
@@ -190,6 +198,7 @@ pub fn detection_markdown(bench: &Bench) -> String {
             "| {} | {} | {} | {} | {} | {seconds} | {small} | {} |",
             row.bug.name,
             row.bug.class.name(),
+            // Two underscores, as in `__GFP`, would begin bold text.
             row.bug.title.replace("__", "\\_\\_"),
             found_by(s),
             programs(s),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Event logs for people.
+//! Event logs for people: what `percuss replay` prints of the image's and the Model's events, and of a divergence.
 
 use std::fmt::Write;
 
@@ -9,12 +9,14 @@ use percuss_engine::worker::Logs;
 use percuss_kernel::DRAIN;
 use percuss_program::{Program, op_at};
 
-/// An event as workers send it (`Name { field: value }`, numbers in hex) in plainer words: `Name field=0x1f`.
+/// An event as workers send it (`Name { field: value }`, numbers in hex without a prefix) in plainer words: `Name
+/// field=0x1f`. The text comes from the derived `Debug`, so the punctuation of Rust is taken out here.
 pub(super) fn plain(event: &str) -> String {
     // `TraceAlloc(TraceAlloc { .. })` says its name twice.
     let event = event.split_once('(').filter(|(a, b)| b.starts_with(a)).map_or(event, |(_, b)| b);
     let mut out = String::new();
     for token in event.split([' ', '{', '}', ',', '(', ')']).filter(|t| !t.is_empty()) {
+        // A field and its value come as two tokens; its name ends with the `=` that joins them.
         if let Some(field) = token.strip_suffix(':') {
             let _ = write!(out, " {field}=");
             continue;
@@ -23,6 +25,7 @@ pub(super) fn plain(event: &str) -> String {
             out.push(' ');
         }
         let number = token.trim_matches(['[', ']']);
+        // Workers write hex without a prefix, which would read as decimal. One digit below ten is the same in both.
         let hex = number.len() > 1 && number.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c));
         let shown = if hex || ["a", "b", "c", "d", "e", "f"].contains(&number) {
             token.replace(number, &format!("0x{number}"))
@@ -34,19 +37,20 @@ pub(super) fn plain(event: &str) -> String {
     out
 }
 
-/// The op that begins with this event.
 fn begins(event: &str, program: &Program) -> Option<String> {
     let hex = event.strip_prefix("OpBegin { op: ")?.strip_suffix(" }")?;
     let number = u32::from_str_radix(hex, 16).ok()?;
     if number == DRAIN {
         return Some("drain: what is left is freed, the worker finishes".to_owned());
     }
+    // The number of an op has its task in the upper eight bits.
     let task = char::from(b'a' + (number >> 24) as u8);
     let op = op_at(program, number)?;
     Some(format!("task {task}: {op}"))
 }
 
-/// Two event logs as one where they are equal; where they differ, the image's line above the Model's.
+/// Two event logs as one where they are equal; where they differ, the image's line (C) above the Model's (M). The
+/// first difference is marked: what follows it is mostly its consequence.
 pub fn log(program: &Program, logs: &Logs) -> String {
     let Logs { image, model, differs, .. } = logs;
     let mut out = String::new();
@@ -55,11 +59,14 @@ pub fn log(program: &Program, logs: &Logs) -> String {
         if *differs == Some(i) {
             let _ = writeln!(out, "{}", "--- here the image (C) and the Model (M) part".red().bold());
         }
+        // An event that both have is printed once. Later ones may be equal again: a difference does not end the
+        // comparison.
         if let (Some(a), true) = (a, a == b) {
             match begins(a, program) {
                 Some(op) => {
                     let _ = writeln!(out, "{}", op.bold());
                 }
+                // The boot has no op, and stands out like one all the same.
                 None if a.starts_with("Boot ") => {
                     let _ = writeln!(out, "{}\n    {}", "boot".bold(), plain(a));
                 }

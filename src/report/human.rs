@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Verdicts for people. Colour codes are stripped by the writer when the output is no terminal.
+//! Verdicts for people. Colour codes are always written here, and stripped by the writer when the output is no
+//! terminal: widths are therefore given apart from text that may hold such codes.
 
 use std::fmt::Write;
 
@@ -16,12 +17,12 @@ use percuss_oracle::{Detail, OracleKind};
 use percuss_program::Program;
 use percuss_source::patch::Applied;
 
-/// Lines of a new finding's program that are shown.
 const PROGRAM_LINES: usize = 25;
-/// Lines of a known finding's program up to which it is shown.
+/// A known finding's program is shown up to this number of lines: it is a reminder, and new findings need the space.
 const KNOWN_LINES: usize = 10;
 
-/// The verdict of a check, at most `width` characters wide where words allow it.
+/// The verdict of a check, at most `width` characters wide where words allow it. Known findings come first and new
+/// ones last, so that on a terminal the end of the output, which is what one sees, holds what needs attention.
 pub fn human(v: &Verdict<'_>, width: usize) -> String {
     let mut out = heading(v.image, width);
     out += &geometry(v, width);
@@ -29,6 +30,7 @@ pub fn human(v: &Verdict<'_>, width: usize) -> String {
     out += &table(v);
     out.push('\n');
     out += &hints(v, width);
+    // Collected first, as each is numbered with how many there are.
     let new: Vec<&Case> = v.cases.iter().filter(|c| c.quirk().is_none()).collect();
     out += &known(v, width);
     for (i, case) in new.iter().enumerate() {
@@ -47,7 +49,8 @@ pub fn human(v: &Verdict<'_>, width: usize) -> String {
     out
 }
 
-/// What was compiled.
+/// What was compiled: tree, patches, hashes of the two allocator files, and quirks. Every report begins with it, since
+/// a verdict means nothing without the exact sources it holds for.
 pub fn heading(image: &Image, width: usize) -> String {
     let t = &image.tree;
     let text = format!("{} ({}, {}), config {}", t.name, t.version, t.origin, image.config.name());
@@ -58,6 +61,7 @@ pub fn heading(image: &Image, width: usize) -> String {
             out += &patched(patch, width);
         }
     }
+    // Only the two files that patches are mostly for, and the first quarter of the hash: `percuss tree` prints all.
     for (path, hash) in image.files.iter().filter(|(p, _)| p == "mm/percpu.c" || p == "mm/percpu-vm.c") {
         let _ = writeln!(out, "        {path:<14} sha256 {}", &hash[..16]);
     }
@@ -73,7 +77,8 @@ pub fn heading(image: &Image, width: usize) -> String {
     out
 }
 
-/// Which of a patch's files count.
+/// Which of a patch's files are compiled and which are ignored. A patch that changes no file that is compiled cannot
+/// change a verdict, and the reader has to see that.
 fn patched(patch: &Applied, width: usize) -> String {
     let mut out = String::new();
     if patch.title != patch.name && !patch.name.ends_with(&patch.title) {
@@ -87,14 +92,17 @@ fn patched(patch: &Applied, width: usize) -> String {
     out
 }
 
-/// The heading of a check after one patch of a series.
+/// The heading of a check after one patch of a series: its position, the length of the series, and the patch's title.
+/// Used by `percuss check --each`.
 pub fn step(step: &SeriesStep) -> String {
     format!("{}", format!("patch {} of {}: {}", step.number, step.of, step.title).bold())
 }
 
-/// Every value of every axis with its share.
+/// Every value of every axis with its share. A value that was generated too seldom is marked with the share it should
+/// have: a verdict says little about geometries that hardly occurred.
 fn geometry(v: &Verdict<'_>, width: usize) -> String {
     let shares = shares(v.seed, &v.generated);
+    // With `--programs 0` only the corpus was run, whose geometries were not generated.
     if shares.programs() == 0 {
         return String::new();
     }
@@ -128,7 +136,6 @@ fn rounded(part: u64, whole: u64) -> String {
     }
 }
 
-/// Programs by source, then findings by oracle.
 fn table(v: &Verdict<'_>) -> String {
     let mut out = String::new();
     let head = format!("{:<12} {:>10} {:>11} {:>13} {:>5} {:>6}", "programs", "run", "ops", "events", "new", "known");
@@ -139,9 +146,11 @@ fn table(v: &Verdict<'_>) -> String {
         let _ = writeln!(out, "{sums} {} {:>6}", alarm(new, 5), count(b.found.len() as u64 - new));
     }
     let g = &v.generated;
+    // A campaign without generated programs may take no measurable time.
     let speed = g.programs as f64 / v.seconds.max(0.001);
     let tasks = if v.tasks > 1 { format!(", {} tasks or more", v.tasks) } else { String::new() };
     let _ = writeln!(out, "{:<12} seed {}{tasks}, {:.1} s, {speed:.0} programs/s", "", v.seed, v.seconds);
+    // Shown only where they occur, as each of them weakens the verdict.
     for (n, what) in
         [(g.boot_failed, "refused by the first-chunk builder"), (g.hung, "did not end"), (g.not_run, "not run")]
     {
@@ -153,6 +162,7 @@ fn table(v: &Verdict<'_>) -> String {
     for oracle in OracleKind::all() {
         let oracle_name = oracle.name();
         let of: Vec<&Case> = v.cases.iter().filter(|c| c.found.finding.oracle == oracle).collect();
+        // Off is not ok: an oracle that did not run says nothing.
         if !v.oracles.has(oracle) {
             let _ = writeln!(out, "{oracle_name:<12} {:>10}", "off".dimmed());
             continue;
@@ -169,6 +179,7 @@ fn table(v: &Verdict<'_>) -> String {
 
 /// A right-aligned number that should be 0.
 fn alarm(n: u64, width: usize) -> String {
+    // Aligned before it is coloured: escape codes would count as width.
     let text = format!("{:>width$}", count(n));
     if n > 0 { text.red().bold().to_string() } else { text }
 }
@@ -177,6 +188,7 @@ fn hints(v: &Verdict<'_>, width: usize) -> String {
     if !v.oracles.has(OracleKind::Lockstep) {
         return String::new();
     }
+    // Hints are compared by lockstep only; without it there would be a row of zeros.
     let mut tally = v.generated.tally.clone();
     tally.merge(&v.corpus.tally);
     let mut by: Vec<_> = tally.by_quirk.iter().collect();
@@ -189,7 +201,8 @@ fn hints(v: &Verdict<'_>, width: usize) -> String {
     wrap_items(&format!("{}  ", "hints below the truth, by quirk".bold()), 33, &items, width)
 }
 
-/// Known findings, one group for each quirk, the most frequent first.
+/// Known findings, one group for each quirk, the most frequent first, each group with a program short enough to read:
+/// the smallest that was found, else the one that probes for the quirk.
 fn known(v: &Verdict<'_>, width: usize) -> String {
     let mut groups: Vec<(Quirk, Vec<&Case>)> = Vec::new();
     for case in &v.cases {
@@ -201,6 +214,7 @@ fn known(v: &Verdict<'_>, width: usize) -> String {
     }
     let mut out = String::new();
     for (quirk, mut cases) in groups {
+        // The most frequent is the most likely one to be looked for.
         cases.sort_by_key(|c| std::cmp::Reverse(c.found.count));
         let first = format!("\n{} {}  ", "known".yellow(), quirk.bold());
         out += &wrap(&first, 8 + quirk.name().len(), quirk.summary(), width);
@@ -212,10 +226,12 @@ fn known(v: &Verdict<'_>, width: usize) -> String {
             let title = case.found.finding.title.trim_start_matches("percuss: ");
             out += &wrap(&format!("  {:>8}  ", count(case.found.count)), 12, title, width);
         }
+        // One program a quirk: the findings of a group have one cause.
         let smallest = cases.iter().map(|c| c.program.clone()).min_by_key(Program::nr_ops);
         let short = |p: &Program| p.to_string().lines().count() <= KNOWN_LINES;
         if let Some(p) = smallest.filter(short) {
             program(&mut out, &p, "    ", None, width);
+        // The probe shows the same behaviour, but is no finding: the line above it says so.
         } else if let Some(p) = Some(probe_program(quirk)).filter(short) {
             out += "  told apart by\n";
             program(&mut out, &p, "    ", None, width);
@@ -241,7 +257,6 @@ fn new_finding(v: &Verdict<'_>, case: &Case, (i, n): (usize, usize), width: usiz
     out
 }
 
-/// What the rule compared; the two sides of a divergence one above the other.
 fn report(detail: &Detail, width: usize) -> String {
     match detail {
         Detail::Parting { event, left: image, right: model } => {
@@ -256,7 +271,6 @@ fn report(detail: &Detail, width: usize) -> String {
     }
 }
 
-/// Lines of a report as they are, under its label.
 fn indent(text: &str) -> String {
     text.trim_end().lines().map(|line| format!("  {line}").trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
@@ -264,6 +278,7 @@ fn indent(text: &str) -> String {
 fn program(out: &mut String, program: &Program, margin: &str, case: Option<&Case>, width: usize) {
     let text = program.to_string();
     let lines: Vec<&str> = text.lines().collect();
+    // One line more is shown rather than replaced by a line that says it is missing.
     let shown = if lines.len() > PROGRAM_LINES + 1 { PROGRAM_LINES } else { lines.len() };
     for line in &lines[..shown] {
         let wrapped = if line.starts_with("boot ") || line.starts_with("schedule ") {
@@ -286,7 +301,8 @@ fn program(out: &mut String, program: &Program, margin: &str, case: Option<&Case
     .expect("a string takes everything");
 }
 
-/// Findings of one program.
+/// Findings of one program, for `percuss replay`, with a verdict in the last line. A program of an unsafe caller
+/// breaks the allocator's rules on purpose: its findings are shown, but not counted against the tree.
 pub fn findings(p: &Program, b: &Batch, width: usize) -> String {
     let mut out = String::new();
     for Found { finding: f, .. } in &b.found {
@@ -295,6 +311,7 @@ pub fn findings(p: &Program, b: &Batch, width: usize) -> String {
             None if p.unsafe_caller => "caller error  ".to_owned(),
             None => "NEW  ".to_owned(),
         };
+        // A caller error is what such a program is written to show, so it is no alarm.
         let coloured = if f.quirk.is_some() || p.unsafe_caller {
             label.yellow().to_string()
         } else {

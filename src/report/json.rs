@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Reports for machines; docs/json.md describes them.
+//! Reports for machines; docs/json.md describes them. Each is one object on one line, so that the output of several
+//! runs can be collected in a file and read line by line.
 
 use serde_json::{Value, json};
 
@@ -10,7 +11,8 @@ use percuss_kernel::Quirk;
 use percuss_program::Program;
 use percuss_source::patch::Applied;
 
-/// Version of the objects: raised when a field changes its meaning or goes.
+/// Version of the objects: raised when a field changes its meaning or goes. New fields do not raise it, so readers
+/// have to ignore those they do not know.
 pub const SCHEMA: u32 = 1;
 
 pub(super) fn image(i: &Image) -> Value {
@@ -22,7 +24,6 @@ pub(super) fn image(i: &Image) -> Value {
     })
 }
 
-/// Files of each patch: those that are compiled and those that are not.
 pub(super) fn patch_files(i: &Image) -> Vec<Value> {
     let files = |p: &Applied| json!({"patch": p.name, "title": p.title, "compiled": p.changed, "ignored": p.ignored});
     i.patches.iter().map(files).collect()
@@ -32,7 +33,8 @@ fn step(step: &SeriesStep) -> Value {
     json!({"number": step.number, "of": step.of, "title": step.title})
 }
 
-/// A patch of a series with which the tree does not build, as one line.
+/// A patch of a series with which the tree does not build, as one line in place of its verdict: a reader of `percuss
+/// check --each` gets one object for every patch.
 pub fn step_error_json(s: &SeriesStep, error: &str) -> String {
     json!({"schema": SCHEMA, "step": step(s), "error": error}).to_string()
 }
@@ -45,6 +47,7 @@ pub(super) fn finding(f: &Found, program: &Program) -> Value {
         "name": f.finding.quirk.map(Quirk::summary),
         "fix": f.finding.quirk.and_then(Quirk::fix).map(|fix| fix.to_string()),
         "count": f.count,
+        // Programs of the corpus have numbers above those of any generated one; they go by name instead.
         "index": (f.index < CORPUS_INDEX).then_some(f.index),
         "corpus": corpus_name(f.index),
         "composed": f.composed.as_ref().map(parts),
@@ -53,7 +56,6 @@ pub(super) fn finding(f: &Found, program: &Program) -> Value {
     })
 }
 
-/// Programs that something was put together from: numbers, and file names of the corpus.
 fn parts(c: &Composed) -> Vec<Value> {
     c.programs.iter().map(|index| corpus_name(*index).map_or_else(|| json!(index), |name| json!(name))).collect()
 }
@@ -62,9 +64,11 @@ fn sums(b: &Batch) -> Value {
     json!({"programs": b.programs, "ops": b.ops, "events": b.events})
 }
 
-/// The verdict of a check as one line.
+/// The verdict of a check as one line. `patch_files` tells which files of a patch were compiled, `undecided` the
+/// quirks whose probes gave no answer, and `hints` how often an allocator's hint was below the truth.
 pub fn json(v: &Verdict<'_>) -> String {
     let b = &v.generated;
+    // Corpus and generated programs are told apart above, but a hint counts the same in both.
     let mut tally = b.tally.clone();
     tally.merge(&v.corpus.tally);
     json!({
@@ -94,7 +98,8 @@ pub fn json(v: &Verdict<'_>) -> String {
     .to_string()
 }
 
-/// The result of a replay as one line.
+/// The result of a replay as one line: the findings of one program, with the sizes of the run. A finding has the same
+/// fields as in the verdict of a check.
 pub fn replay_json(i: &Image, program: &Program, b: &Batch) -> String {
     let new = b.found.iter().filter(|f| f.finding.quirk.is_none()).count();
     json!({
@@ -113,7 +118,8 @@ pub fn replay_json(i: &Image, program: &Program, b: &Batch) -> String {
     .to_string()
 }
 
-/// What was compiled, as one line.
+/// What was compiled, as one line, with the API that the tree calls, the confinement of its code, and the kernel
+/// functions that are not modelled.
 pub fn tree_json(i: &Image) -> String {
     json!({
         "schema": SCHEMA,

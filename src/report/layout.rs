@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Laying out text: wrapped lines, grouped digits.
+//! Laying out text: wrapped lines, grouped digits. All text reports are built from these, so that they break lines and
+//! write numbers alike.
 
 /// Words of `text`, in lines of at most `width` characters where words allow it. The first line begins with `first`,
 /// the others with as many spaces; `first` may hold colour codes, so its width is said apart.
@@ -8,7 +9,9 @@ pub fn wrap(first: &str, indent: usize, text: &str, width: usize) -> String {
     let mut at = indent;
     let mut begins = true;
     for word in text.split_ascii_whitespace() {
+        // Characters, not bytes: texts hold dashes and names that are not ASCII.
         let length = word.chars().count();
+        // A word that is wider than a line stands alone on it: hashes and paths are copied, and must not be broken.
         if !begins && at + 1 + length > width {
             out.push('\n');
             out.extend(std::iter::repeat_n(' ', indent));
@@ -27,17 +30,19 @@ pub fn wrap(first: &str, indent: usize, text: &str, width: usize) -> String {
     out
 }
 
-/// Items that stay in one piece, wrapped likewise, with two spaces between them.
+/// Items that stay in one piece, wrapped likewise, with two spaces between them. For lists of `name value` pairs,
+/// where a line break between name and value would mislead.
 pub fn wrap_items(first: &str, indent: usize, items: &[String], width: usize) -> String {
+    // Each item ends with glue, which becomes the second of the two spaces between items.
     let glued: Vec<String> = items.iter().map(|i| i.replace(' ', GLUE) + GLUE).collect();
+    // One column more: the glue at the end of a line is trimmed below.
     let text = wrap(first, indent, &glued.join(" "), width + 1);
     text.lines().map(|l| l.replace(GLUE, " ").trim_end().to_owned() + "\n").collect()
 }
 
-/// Stands for a space between words that stay together.
 const GLUE: &str = "\u{a0}";
 
-/// `2 594 292`, or a dash for nothing.
+/// `2 594 292`, or a dash for 0: in a column of large numbers a dash is easier to see.
 pub fn count(n: u64) -> String {
     if n == 0 {
         return "-".to_owned();
@@ -55,10 +60,10 @@ pub fn count(n: u64) -> String {
 
 /// `1 program`, `2 programs`.
 pub fn plural(n: u64, what: &str) -> String {
+    // In a sentence the dash that `count` gives for 0 would read badly.
     if n == 1 { format!("1 {what}") } else { format!("{} {what}s", if n == 0 { "0".to_owned() } else { count(n) }) }
 }
 
-/// A tenth of a percent, rounded down.
 pub fn share(part: u64, whole: u64) -> String {
     let permille = part * 1000 / whole.max(1);
     format!("{}.{} %", permille / 10, permille % 10)

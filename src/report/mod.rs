@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Reports: verdicts for people and for machines, and findings as files.
+//! Reports: verdicts for people and for machines, and findings as files. Functions here only turn results into text;
+//! they run nothing and print nothing, so that tests can compare their output with snapshots. A name with `_json` is
+//! the form for machines, the name without it that for people.
 
 mod changes;
 mod columns;
@@ -30,15 +32,14 @@ pub use tree::tree;
 use percuss_engine::campaign::corpus_name;
 use percuss_engine::judge::Composed;
 
-/// Where a program comes from.
 fn origin(index: u64, seed: u64) -> String {
+    // A program of the corpus is a file; a generated one is named by what generates it again.
     match corpus_name(index) {
         Some(name) => format!("corpora/lockstep/{name}"),
         None => format!("program {index} of seed {seed}"),
     }
 }
 
-/// The programs that something was put together from.
 fn together(composed: &Composed, seed: u64) -> String {
     composed.programs.iter().map(|index| origin(*index, seed)).collect::<Vec<_>>().join(" and ")
 }

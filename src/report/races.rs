@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Data races, for people and machines.
+//! Data races that a thread sanitizer reported during `percuss soak --races`, for people and machines. Races that are
+//! known have a name and a story; only others count as findings.
 
 use std::fmt::Write;
 
@@ -11,7 +12,8 @@ use super::layout::{plural, wrap};
 use percuss_engine::experiments::soak::Hunted;
 use percuss_engine::experiments::soak::races::Sorted;
 
-/// What ran, the races that have a name, and those that have none in full.
+/// What ran, the races that have a name, and those that have none with the sanitizer's report in full: the stacks in
+/// it are what a reader needs to judge the race.
 pub fn races(h: &Hunted, s: &Sorted, width: usize) -> String {
     let mut out = format!("{}  {}, {}\n\n", "soak".bold(), plural(h.epochs, "epoch"), plural(h.ops, "op"));
     for (name, (count, named)) in &s.known {
@@ -23,9 +25,11 @@ pub fn races(h: &Hunted, s: &Sorted, width: usize) -> String {
         let _ =
             writeln!(out, "{}  {} ({})\n{}\n", "NEW".red().bold(), race.title(), plural(*count, "report"), race.text);
     }
+    // No sanitizer reported these: what ended the epoch is the finding.
     for (title, count) in &h.broken {
         let _ = writeln!(out, "{}  {title} ({})", "NEW".red().bold(), plural(*count, "epoch"));
     }
+    // No race, so it is only a note. When every epoch ended so, nothing was looked at, and that is a finding.
     if h.stopped > 0 {
         let what = format!(
             "{} ended early: tasks waited for each other, as a soak without a sanitizer shows",
@@ -42,7 +46,8 @@ pub fn races(h: &Hunted, s: &Sorted, width: usize) -> String {
     out
 }
 
-/// The same as one line.
+/// The same as one object on one line, with the shape of a check's verdict: `findings`, and a `summary` of new and
+/// known ones. A known race has its name in `known`, all others have null there.
 pub fn races_json(h: &Hunted, s: &Sorted) -> String {
     let known = s.known.iter().map(|(name, (count, named))| {
         json!({"title": format!("data race on {}", named.variable), "known": name, "name": named.story, "count": count})

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Findings as files: the small program as text, with what it shows in comments.
+//! Findings as files: the small program as text, with what it shows in comments. Such a file is all that is needed to
+//! replay a finding with `percuss replay`, and can be attached to a bug report as it is.
 
 use std::io;
 use std::path::Path;
@@ -9,17 +10,21 @@ use percuss_engine::campaign::{Case, Verdict};
 use percuss_engine::image::Image;
 use percuss_source::files::{slug, write_whole};
 
-/// Finds out whether findings can be written to `dir`, before a campaign is run for nothing. Leaves nothing behind.
+/// Finds out whether findings can be written to `dir`, before a campaign of hours is run for nothing. It leaves
+/// nothing on the disk: the directory itself is made by [`save`] when there is a finding.
 ///
 /// # Errors
-/// They cannot.
+/// The directory, or the one it would be made in, cannot be written.
 pub fn prepare(dir: &Path) -> io::Result<()> {
+    // A relative path has no ancestor that exists if its first part does not; an absolute one always has the root.
     let absolute = std::path::absolute(dir)?;
     let existing = absolute.ancestors().find(|p| p.symlink_metadata().is_ok()).unwrap_or(Path::new("/"));
+    // Permission bits do not decide it: a read-only mount or a quota shows only when a file is made.
     tempfile::tempfile_in(existing).map(drop)
 }
 
-/// Writes the program of each new finding and notes where.
+/// Writes the program of each new finding into `dir` and records the path in its case, for the report. Known findings
+/// are not written, and without a new one the directory is not even made.
 ///
 /// # Errors
 /// The directory cannot be made or written. No half-written file is left.
@@ -35,7 +40,8 @@ pub fn save(verdict: &mut Verdict<'_>, dir: &Path) -> io::Result<()> {
     saved
 }
 
-/// Writes the program of each new case and notes where; `first` says what showed it first.
+/// Writes the program of each new case and records the path in it. `first` gives the line that says what showed the
+/// finding first, as a check and a soak number their programs differently.
 pub(super) fn save_cases(
     cases: &mut [Case],
     dir: &Path,
@@ -49,6 +55,7 @@ pub(super) fn save_cases(
     let mut names: Vec<String> = Vec::new();
     for case in cases.iter_mut().filter(|c| c.quirk().is_none()) {
         let name = slug(&case.found.finding.title);
+        // Findings of different oracles may have the same title, or titles that give the same name.
         let same = names.iter().filter(|n| **n == name).count();
         let path = match same {
             0 => dir.join(format!("{name}.percuss")),
@@ -61,11 +68,11 @@ pub(super) fn save_cases(
     Ok(())
 }
 
-/// The program with its story.
 fn text(case: &Case, image: &Image, first: &str) -> String {
     let f = &case.found.finding;
     let tree = &image.tree;
     let mut out = format!("# {}\n# oracle {}\n", f.title, f.oracle.name());
+    // All of the story is in comments, so that the file parses as a program.
     out.extend(f.detail.to_string().trim_end().lines().map(|line| format!("# {line}").trim_end().to_owned() + "\n"));
     out += &format!("# tree {} ({}, {}), config {}", tree.name, tree.version, tree.origin, image.config.name());
     for name in &image.applied {

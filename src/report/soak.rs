@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What a soak came to, for people and machines.
+//! The result of a soak, for people and machines: how much real threads did, how well it could be replayed on the
+//! image and the Model, how much memory it took, and what was found.
 
 use std::fmt::Write;
 use std::io;
@@ -15,27 +16,25 @@ use percuss_engine::campaign::Case;
 use percuss_engine::experiments::soak::Totals;
 use percuss_engine::image::Image;
 
-/// A soak, ended.
+/// A soak that has ended, by its limit or by a signal, as both forms of its report need it. Its totals include those
+/// of the soaks it resumed.
 #[derive(Debug)]
 pub struct Soaked<'a> {
-    /// What was run.
     pub image: &'a Image,
-    /// What it came to.
     pub totals: &'a Totals,
-    /// Its findings.
     pub cases: Vec<Case>,
-    /// Somebody stopped it.
+    /// It was stopped by a signal before its limit; the state file allows it to be resumed.
     pub interrupted: bool,
 }
 
 impl Soaked<'_> {
-    /// Number of new findings.
     pub fn count_new(&self) -> usize {
         self.cases.iter().filter(|c| c.quirk().is_none()).count()
     }
 }
 
-/// Writes the programs of new findings.
+/// Writes the programs of new findings into `dir`, as [`super::save`] does for a check, and records the paths for the
+/// report. The first line of each names the seed and the epoch.
 ///
 /// # Errors
 /// See [`super::save`].
@@ -47,11 +46,13 @@ pub fn soak_save(s: &mut Soaked<'_>, dir: &Path) -> io::Result<()> {
     saved
 }
 
-/// The summary.
+/// The summary for people. Of the two rates, the first counts all the time, the second only that in which threads ran
+/// freely, as replays take most of the time of a soak.
 pub fn soak(s: &Soaked<'_>, width: usize) -> String {
     let t = s.totals;
     let mut out = heading(s.image, width);
     let recipe = t.recipe;
+    // A soak that is stopped at once has run for no time.
     let seconds = t.seconds.1.max(0.001);
     let each = format!("about {} ops each, seed {}, {seconds:.0} s", recipe.ops, t.seed);
     let _ = writeln!(out, "\n{}  {}, {}, {each}", "soak".bold(), plural(recipe.threads as u64, "thread"), epochs(t));
@@ -73,6 +74,7 @@ pub fn soak(s: &Soaked<'_>, width: usize) -> String {
     );
     out += &wrap(&format!("{}  ", "replays".bold()), 9, &replays, width);
     let mib = |bytes: u64| bytes >> 20;
+    // The first value is taken after some epochs, so a difference to the last one is growth, not start-up.
     let (first, last, most) = t.memory;
     let _ = writeln!(out, "{}  {} MiB, {} at first, {} at most", "memory".bold(), mib(last), mib(first), mib(most));
     out.push('\n');
@@ -82,11 +84,13 @@ pub fn soak(s: &Soaked<'_>, width: usize) -> String {
         let text = format!("{} (in {seen}: {})", case.found.finding.title, quirk.summary());
         out += &wrap(&first, 8 + quirk.name().len(), &text, width);
     }
+    // New findings come last: on a terminal, that is what stays in view.
     for case in s.cases.iter().filter(|c| c.quirk().is_none()) {
         let f = &case.found.finding;
         out += &wrap(&format!("{}  ", "NEW".red().bold()), 5, &f.title, width);
         let seen = format!("{}, first epoch {}", plural(case.found.count, "epoch"), case.found.index);
         let _ = writeln!(out, "     oracle {}, seen in {seen}", f.oracle.name());
+        // A divergence of many threads may fill pages; the file has all of it.
         for line in f.detail.to_string().lines().take(40) {
             let _ = writeln!(out, "     {line}");
         }
@@ -110,7 +114,7 @@ fn epochs(t: &Totals) -> String {
     plural(t.batch.programs, "epoch")
 }
 
-/// The same as one line.
+/// The same as one object on one line; docs/json.md describes it. Memory is in bytes here, times are in seconds.
 pub fn soak_json(s: &Soaked<'_>) -> String {
     let t = s.totals;
     let new = s.count_new();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What `percuss tree` prints.
+//! What `percuss tree` prints: everything about an image that a verdict depends on, without running a campaign.
 
 use std::fmt::Write;
 
@@ -14,11 +14,13 @@ use percuss_engine::sandbox::Confinement;
 use percuss_kernel::Quirk;
 use percuss_source::edit::Edit;
 
-/// Files and hashes, quirks, facts, and what is not modelled.
+/// Files and hashes, edits, quirks with their fixes, facts, the kernel services the tree calls, the confinement of its
+/// code, and what is not modelled. The last is as important as the rest: percuss can report nothing there.
 pub fn tree(image: &Image, width: usize) -> String {
     let mut out = heading(image, width);
     let _ = writeln!(out, "\n{}", "files, SHA-256 as compiled".bold());
     for (path, hash) in &image.files {
+        // 56 of the 64 digits: the line is then 80 columns wide.
         let _ = writeln!(out, "  {path:<20}  {hash:.56}");
     }
     let _ = writeln!(out, "  compiled by {}", image.compiler.display());
@@ -30,7 +32,9 @@ pub fn tree(image: &Image, width: usize) -> String {
 
     let _ = writeln!(out, "\n{}", "quirks and their fixes".bold());
     for quirk in Quirk::ALL {
+        // All of one width: a colour code keeps the formatter from padding.
         let state = match image.quirks.has(*quirk) {
+            // First, as an undecided quirk counts as absent in the set.
             _ if image.undecided.contains(quirk) => "undecided".to_owned(),
             true => "present  ".yellow().to_string(),
             false => "not here ".green().to_string(),
@@ -63,7 +67,8 @@ pub fn tree(image: &Image, width: usize) -> String {
     out
 }
 
-/// What trees differ in.
+/// The kernel services that trees call in different ways. The shim follows the tree, as the same allocator was changed
+/// over the years to take a gfp mask or keep its chunk elsewhere.
 fn api(api: &Api, width: usize) -> String {
     let says = |yes, with: &str, without: &str| if yes { with.to_owned() } else { without.to_owned() };
     let items = [
@@ -75,8 +80,9 @@ fn api(api: &Api, width: usize) -> String {
     items.iter().map(|item| wrap("  ", 2, item, width)).collect()
 }
 
-/// What is in force, and what this system did not let us enforce.
+/// What is in force, and what this system did not let us enforce: an old kernel may lack a mechanism.
 fn confinement(confinement: Option<&Confinement>, width: usize) -> String {
+    // A probe in this process has no worker whose confinement could be reported.
     let Some(confinement) = confinement else { return "  none: it was loaded by this process\n".to_owned() };
     let mut out = wrap("  in force  ", 12, &confinement.done.join("; "), width);
     for missing in &confinement.missing {
@@ -86,6 +92,7 @@ fn confinement(confinement: Option<&Confinement>, width: usize) -> String {
 }
 
 fn facts(image: &Image, width: usize) -> String {
+    // The derived `Debug` names every fact, so that a new one is shown without a change here.
     let text = format!("{:?}", image.facts);
     let inner = text.trim_start_matches("Facts {").trim_end_matches('}').trim();
     let items: Vec<String> = inner.split(", ").map(|f| f.replace(": ", "=")).collect();
