@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Arguments.
+//! The arguments of all verbs. Doc comments on fields and variants here are what `--help` prints, so they are written
+//! for users. Limits are checked here, where the message can name the option.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -21,12 +22,10 @@ use percuss::oracle::OracleKind;
 125 the tree does not build."
 )]
 pub struct Cli {
-    /// What to do.
     #[command(subcommand)]
     pub verb: Verb,
 }
 
-/// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Check a tree, with or without patches: corpus, then generated programs; prints a verdict table
@@ -63,7 +62,6 @@ pub enum Verb {
     Sandbox(SandboxArgs),
 }
 
-/// Form of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For people.
@@ -72,7 +70,7 @@ pub enum Format {
     Json,
 }
 
-/// Which image.
+// Shared by all verbs that build an image, so that a command line can be kept and only its verb be changed.
 #[derive(Debug, Clone, Args)]
 pub struct ImageArgs {
     /// Kernel tree: 6.12, 6.1 or a directory
@@ -99,7 +97,8 @@ pub struct ImageArgs {
 }
 
 impl ImageArgs {
-    /// The image they describe.
+    /// The image these options describe, not yet built: the tree may not exist, and the patches may not apply. Only
+    /// the name of the configuration is checked here.
     ///
     /// # Errors
     /// There is no such configuration, or the path of this executable is not known.
@@ -110,6 +109,7 @@ impl ImageArgs {
             patches: self.patch.clone(),
             variant: self.variant.clone(),
             lenient: self.patch_lenient,
+            // Only `check --each` takes a part of a series, and sets this for each step.
             upto: None,
             program: Some(super::this_program()?),
             edits: self.edit.clone(),
@@ -118,10 +118,8 @@ impl ImageArgs {
     }
 }
 
-/// Arguments of `check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// The image.
     #[command(flatten)]
     pub image: ImageArgs,
     /// Check after every patch of a series
@@ -153,10 +151,8 @@ pub struct CheckArgs {
     pub format: Format,
 }
 
-/// Arguments of `soak`.
 #[derive(Debug, Args)]
 pub struct SoakArgs {
-    /// The image.
     #[command(flatten)]
     pub image: ImageArgs,
     /// Threads that call the allocator at once
@@ -195,12 +191,10 @@ pub struct SoakArgs {
     pub format: Format,
 }
 
-/// Arguments of `replay`.
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
     /// The program, as text or bytes; `-` is standard input
     pub file: PathBuf,
-    /// The image.
     #[command(flatten)]
     pub image: ImageArgs,
     /// Show all events
@@ -211,7 +205,6 @@ pub struct ReplayArgs {
     pub format: Format,
 }
 
-/// Arguments of `show`.
 #[derive(Debug, Args)]
 pub struct ShowArgs {
     /// The program, as text or bytes; `-` is standard input
@@ -224,12 +217,10 @@ pub struct ShowArgs {
     pub interleaving: bool,
 }
 
-/// Arguments of `minimize`.
 #[derive(Debug, Args)]
 pub struct MinimizeArgs {
     /// The program, as text or bytes; `-` is standard input
     pub file: PathBuf,
-    /// The image.
     #[command(flatten)]
     pub image: ImageArgs,
     /// Only the finding whose title or quirk contains this
@@ -240,7 +231,6 @@ pub struct MinimizeArgs {
     pub tries: u32,
 }
 
-/// Arguments of `scenario`.
 #[derive(Debug, Args)]
 pub struct ScenarioArgs {
     /// Names, such as S1; their reports and programs are shown
@@ -256,7 +246,6 @@ pub struct ScenarioArgs {
     pub format: Format,
 }
 
-/// Arguments of `diff`.
 #[derive(Debug, Args)]
 pub struct DiffArgs {
     /// The image after the change; the one before is its tree alone, if nothing else is said.
@@ -291,10 +280,8 @@ pub struct DiffArgs {
     pub format: Format,
 }
 
-/// Arguments of `audit`.
 #[derive(Debug, Args)]
 pub struct AuditArgs {
-    /// The image.
     #[command(flatten)]
     pub image: ImageArgs,
     /// Generated programs to run besides the scenarios
@@ -311,7 +298,6 @@ pub struct AuditArgs {
     pub format: Format,
 }
 
-/// Form of the output of `bugs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum BugsFormat {
     /// For people.
@@ -322,7 +308,7 @@ pub enum BugsFormat {
     Markdown,
 }
 
-/// Arguments of `bugs`.
+// Without the options for patches: the bugs are the edits that are measured.
 #[derive(Debug, Args)]
 pub struct BugsArgs {
     /// Names of seeded bugs (see `bugs/seeded/`), such as B23; all when left out
@@ -350,10 +336,8 @@ pub struct BugsArgs {
     pub format: BugsFormat,
 }
 
-/// Arguments of `tree`.
 #[derive(Debug, Args)]
 pub struct TreeArgs {
-    /// The image.
     #[command(flatten)]
     pub image: ImageArgs,
     /// Write the changed files to a directory, as PERCUSS_PATCHED takes them (see docs/fuzzing.md)
@@ -364,7 +348,7 @@ pub struct TreeArgs {
     pub format: Format,
 }
 
-/// Arguments of `sandbox`.
+// Never typed by people: percuss starts itself with these.
 #[derive(Debug, Args)]
 pub struct SandboxArgs {
     /// Directory that may be read
@@ -378,7 +362,6 @@ pub struct SandboxArgs {
     pub command: Vec<OsString>,
 }
 
-/// Arguments of `fuzz-session`.
 #[derive(Debug, Args)]
 pub struct FuzzSessionArgs {
     /// The target
@@ -409,12 +392,14 @@ pub struct FuzzSessionArgs {
 
 fn target(name: &str) -> Result<&'static Target, String> {
     fuzz::target(name).ok_or_else(|| {
+        // Scripts name targets, so the message has to help after one is renamed.
         let names: Vec<&str> = fuzz::TARGETS.iter().map(|t| t.name).collect();
         format!("there is no target `{name}`; there are {}", names.join(", "))
     })
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
+    // A bare number is seconds; fractions and sums such as 1h30m are not needed for a limit.
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let number = &text[..text.len() - unit.len()];
     let scale = match unit {
@@ -424,11 +409,12 @@ fn duration(text: &str) -> Result<Duration, String> {
         _ => return Err(format!("`{text}` is no duration; use 30s, 10m or 2h")),
     };
     let n: u64 = number.parse().map_err(|_| format!("`{text}` is no duration; use 30s, 10m or 2h"))?;
+    // The number fits, but its seconds may not: `u64::MAX` hours must not wrap around to a short time.
     n.checked_mul(scale).map(Duration::from_secs).ok_or_else(|| format!("`{text}` is too long"))
 }
 
-/// Names of the oracles that can be switched off.
 fn switches() -> impl TypedValueParser<Value = OracleKind> {
+    // A parser of names rather than a function, so that `--help` lists the values.
     let names = PossibleValuesParser::new(OracleKind::switches().map(OracleKind::name));
     names.map(|name| OracleKind::by_name(&name).expect("the parser lets only these names through"))
 }

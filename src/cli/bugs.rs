@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `percuss bugs`
+//! `percuss bugs`: puts known bugs into a tree one by one, and measures how soon the oracles find them.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -14,10 +14,11 @@ use percuss::report;
 use super::args::{BugsArgs, BugsFormat};
 use super::{CliError, EXIT_CLEAN, EXIT_ERROR, EXIT_FINDINGS, check, interrupt, output, this_program};
 
-/// Runs the verb. Not to find a bug is what it fails for.
+/// Runs the searches and prints the table. A bug that is not found, or does not build, is what it fails for: the exit
+/// code is then 1. A benchmark that is interrupted has no result, and exits with 2.
 ///
 /// # Errors
-/// There is no such bug, or the tree cannot be had.
+/// There is no such bug, or the tree is not available.
 pub fn run(args: &BugsArgs) -> Result<u8, CliError> {
     let bugs = detection::select(&args.names)?;
     let spec = ImageSpec {
@@ -36,10 +37,12 @@ pub fn run(args: &BugsArgs) -> Result<u8, CliError> {
     };
     let progress = Arc::new(Progress::default());
     interrupt::catch(progress.clone())?;
+    // Drawn on standard error, so the table can be redirected.
     let bar = bar(bugs.len() as u64);
     let done = |row: &Row| {
         bar.inc(1);
         bar.set_message(row.bug.name.clone());
+        // A log without a bar gets a line for each bug, but output for machines stays alone.
         if bar.is_hidden() && args.format == BugsFormat::Human {
             output::tell(&report::detection_line(row));
         }
@@ -53,6 +56,7 @@ pub fn run(args: &BugsArgs) -> Result<u8, CliError> {
     })?;
     let summary = bench.summary();
     Ok(match progress.stopped() {
+        // Stopped early: bugs that were not reached are not missed ones.
         true => EXIT_ERROR,
         false if summary.found < summary.counted || summary.not_built > 0 => EXIT_FINDINGS,
         false => EXIT_CLEAN,

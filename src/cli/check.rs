@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `percuss check`
+//! `percuss check`: the campaign that gives the verdict on a tree. It runs the corpus, then generated programs, on the
+//! image and the Model, and lets all oracles look.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,12 +15,14 @@ use super::args::{CheckArgs, Format};
 use super::progress::Display;
 use super::{CliError, EXIT_CLEAN, EXIT_ERROR, EXIT_FINDINGS, each, interrupt, output};
 
-/// Runs the verb.
+/// Builds the image and checks it, or with `--each` every step of a series. The exit code is 1 for new findings, and 2
+/// for a campaign that was interrupted before it found any: nothing can be concluded from that.
 ///
 /// # Errors
 /// The image cannot be built, no worker runs, or findings cannot be written.
 pub fn run(args: &CheckArgs) -> Result<u8, CliError> {
     let write_error = |error| CliError::File { what: "write findings to", path: args.out.clone(), error };
+    // Before anything is built: a campaign of hours must not end with findings that cannot be written.
     report::prepare(&args.out).map_err(write_error)?;
     if args.each {
         return each::run(args);
@@ -55,6 +58,7 @@ pub(super) fn image_verdict(
     };
     let display = Display::start(progress.clone(), extent, args.format == Format::Json);
     let mut verdict = campaign::check(image, &options)?;
+    // The bar has to be gone before the verdict is printed.
     drop(display);
     verdict.step = step;
 
@@ -67,13 +71,13 @@ pub(super) fn image_verdict(
     })?;
     saved?;
     Ok(match verdict.count_new() {
+        // Not clean: the programs that were left out might have found something.
         0 if verdict.interrupted => EXIT_ERROR,
         0 => EXIT_CLEAN,
         _ => EXIT_FINDINGS,
     })
 }
 
-/// All oracles but these.
 pub(super) fn oracles(without: &[OracleKind]) -> Oracles {
     without.iter().fold(Oracles::ALL, |set, kind| set.and_without(*kind))
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `percuss diff`
+//! `percuss diff`: what a patch changes, even where no oracle objects. The same programs run on both images, and their
+//! events are compared.
 
 use std::sync::Arc;
 
@@ -16,15 +17,17 @@ use super::args::{DiffArgs, Format};
 use super::progress::Display;
 use super::{CliError, EXIT_CLEAN, output};
 
-/// Runs the verb. Changes are no failure: a patch is there to change something.
+/// Builds both images, compares them and prints the changes. Changes are no failure, as a patch is there to change
+/// something: the exit code is 0.
 ///
 /// # Errors
-/// There is nothing to compare with, or an image cannot be had.
+/// There is nothing to compare with, or an image is not available.
 pub fn run(args: &DiffArgs) -> Result<u8, CliError> {
     let spec = args.image.spec()?;
     let (before, after) = (Image::build(&before(args, &spec)?)?, Image::build(&spec)?);
     output::notes(&before.notes);
     output::notes(&after.notes);
+    // Lockstep compares with the Model, which is of no interest here: the two images are compared with each other.
     let oracles = Oracles::without(OracleKind::Lockstep);
     let programs = programs(args);
     let progress = Arc::new(Progress::default());
@@ -33,6 +36,7 @@ pub fn run(args: &DiffArgs) -> Result<u8, CliError> {
     let setups = [&before, &after].map(|image| image.setup(args.seed, oracles));
     let jobs = args.jobs.map_or_else(processors, usize::from);
     let changes = compare([&setups[0], &setups[1]], &programs, jobs, !args.no_minimize, &progress)?;
+    // The bar has to be gone before the result is printed.
     drop(display);
     let compared = Compared { before: &before, after: &after, seed: args.seed, changes: &changes };
     let text = match args.format {
@@ -43,9 +47,11 @@ pub fn run(args: &DiffArgs) -> Result<u8, CliError> {
     Ok(EXIT_CLEAN)
 }
 
-/// What is compared with: another tree, revision, patch or variant; or the tree alone.
+/// The image before the change: another tree, revision, patch or variant; or the tree alone. What is not given is
+/// taken from the image after the change.
 fn before(args: &DiffArgs, after: &ImageSpec) -> Result<ImageSpec, CliError> {
     let changed = !after.patches.is_empty() || after.variant.is_some() || !after.edits.is_empty();
+    // Two equal images would run for minutes to show that nothing changes.
     let given = args.against.is_some()
         || args.against_rev.is_some()
         || !args.against_patch.is_empty()
@@ -63,12 +69,14 @@ fn before(args: &DiffArgs, after: &ImageSpec) -> Result<ImageSpec, CliError> {
         rev: args.against_rev.clone().or(rev),
         patches: args.against_patch.clone(),
         variant: args.against_variant.clone(),
+        // Edits belong to the side after the change; there is no option for the other one.
         edits: Vec::new(),
         ..after.clone()
     })
 }
 
-/// Scenarios, what comes with percuss, and generated programs.
+/// The programs to compare on: scenarios, corpus and probes, which get to the rare paths, then generated ones. The
+/// same for both images, and for every run with the same seed.
 fn programs(args: &DiffArgs) -> Vec<Program> {
     let mut generator = Generator::new(args.seed);
     let scenarios = ROWS.iter().flat_map(Row::programs).map(|(_, program)| program);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `percuss check --each`: a verdict after every patch of a series.
+//! `percuss check --each`: a verdict after every patch of a series. A series has to work after each patch, or a later
+//! `git bisect` stops at a bug of its own.
 
 use std::sync::Arc;
 
@@ -11,10 +12,11 @@ use super::args::{CheckArgs, Format};
 use super::check::image_verdict;
 use super::{CliError, EXIT_CLEAN, EXIT_ERROR, EXIT_FINDINGS, EXIT_NO_BUILD, interrupt, output};
 
-/// Checks the tree with the first patch, with the first two, and so on. The exit code is the worst of all.
+/// Checks the tree with the first patch, with the first two, and so on. The exit code is the worst of all. A step that
+/// does not build is reported, and the next one is checked.
 ///
 /// # Errors
-/// A patch does not apply, or a check cannot be made. A step that does not build is reported, and the next one is checked.
+/// A patch does not apply, or a check cannot be made.
 pub(super) fn run(args: &CheckArgs) -> Result<u8, CliError> {
     let spec = args.image.spec()?;
     let series = series(&spec)?;
@@ -25,6 +27,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<u8, CliError> {
     for step in &series.steps {
         worst = worst.max_by_rank(one(args, &spec, step, &progress)?);
         if progress.stopped() {
+            // A stop is for the whole series: steps that were not checked leave its verdict open.
             return Ok(worst.max_by_rank(EXIT_ERROR));
         }
         progress.restart();
@@ -32,7 +35,6 @@ pub(super) fn run(args: &CheckArgs) -> Result<u8, CliError> {
     Ok(worst)
 }
 
-/// The verdict after one patch.
 fn one(args: &CheckArgs, spec: &ImageSpec, step: &SeriesStep, progress: &Arc<Progress>) -> Result<u8, CliError> {
     if args.format == Format::Human {
         let blank = if step.number > 1 { "\n" } else { "" };
@@ -40,9 +42,11 @@ fn one(args: &CheckArgs, spec: &ImageSpec, step: &SeriesStep, progress: &Arc<Pro
     }
     match Image::build(&step.spec(spec)) {
         Ok(image) => {
+            // A directory for each step, as the same finding mostly shows in all later ones under the same name.
             let out = args.out.join(format!("{:04}", step.number));
             image_verdict(args, &image, progress, &out, Some(step.clone()))
         }
+        // A result about the patch, not about our environment: all other errors end the series.
         Err(error) if error.is_build_failure() => {
             let error = CliError::from(error);
             if args.format == Format::Json {
@@ -57,7 +61,8 @@ fn one(args: &CheckArgs, spec: &ImageSpec, step: &SeriesStep, progress: &Arc<Pro
     }
 }
 
-/// Exit codes by how bad they are.
+/// Exit codes by how bad they are. Their numbers do not say it: 125 is what `git bisect run` takes for a tree that
+/// cannot be tested, yet an error is worse.
 trait Rank {
     fn max_by_rank(self, other: u8) -> u8;
 }

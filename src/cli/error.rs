@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Errors as the user sees them.
+//! Errors as the user sees them: one message on standard error, with the file and what was to be done with it, and the
+//! exit code that scripts rely on.
 
 use std::path::PathBuf;
 
@@ -13,7 +14,8 @@ use percuss::worker::Lost;
 
 use super::output;
 
-/// What ends a command with exit code 2 (or 125).
+/// What ends a command with exit code 2, or with 125 if the tree does not build. Findings are no errors: they are
+/// printed as a verdict, with exit code 1.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     #[error(transparent)]
@@ -26,28 +28,24 @@ pub enum CliError {
     Detection(#[from] DetectionError),
     #[error(transparent)]
     Session(#[from] SessionError),
-    /// A program in text form with a mistake.
     #[error("{path}: {error}")]
     Text { path: PathBuf, error: Box<TextError> },
-    /// A program in byte form that is none.
     #[error("{path}: {error}")]
     Bytes { path: PathBuf, error: BytesError },
-    /// A file cannot be used.
     #[error("cannot {what} {path}: {error}")]
     File { what: &'static str, path: PathBuf, error: std::io::Error },
-    /// Something else about the input.
     #[error("{0}")]
     Input(String),
     /// The path of this executable, without which workers cannot be started and confined.
     #[error("cannot find the percuss executable, which compiles and runs the tree confined: {0}")]
     NoProgram(std::io::Error),
-    /// The system failed us.
     #[error("the system refuses: {0}")]
     Io(#[from] std::io::Error),
 }
 
 impl CliError {
-    /// The exit code it calls for.
+    /// The exit code it calls for: 125 where a tree does not build, so that `git bisect run` skips the revision, and 2
+    /// for everything else, at which a bisection stops.
     pub fn exit_code(&self) -> u8 {
         match self {
             CliError::Scenario(ScenarioError::Image { source, .. }) if source.is_build_failure() => {
@@ -61,7 +59,8 @@ impl CliError {
         }
     }
 
-    /// Prints it to standard error: a caret under the place for mistakes in text, else one message.
+    /// Prints it to standard error. For a mistake in a program's text this is an excerpt with a caret under the place,
+    /// as programs are written by hand; all else is one message.
     pub fn print(self) {
         match self {
             CliError::Text { path, error } => {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `percuss fuzz-session`, for scripts.
+//! `percuss fuzz-session`, for scripts: one session of one target, with its corpus merged and its findings kept as
+//! files. It is hidden from `--help`, as scripts/fuzz-all is what people start.
 
 use percuss::campaign;
 use percuss::fuzz::session::{self, Plan};
@@ -12,10 +13,10 @@ use percuss::worker::{Lost, Setup};
 use super::args::FuzzSessionArgs;
 use super::{CliError, EXIT_CLEAN, EXIT_FINDINGS, output};
 
-/// Programs tried to make one small, at most.
 const TRIES: u32 = 2000;
 
-/// Fuzzes for a while.
+/// Fuzzes one target for the given time and prints a line of counters, and one for each new finding. The exit code is
+/// 1 if there is any.
 ///
 /// # Errors
 /// The fuzzer does not run, or something cannot be written.
@@ -41,6 +42,7 @@ pub fn session(args: &FuzzSessionArgs) -> Result<u8, CliError> {
         let setup = image.as_ref()?.setup(1, Oracles::default());
         or_report(small(&setup, title, program).map_err(CliError::from)).flatten()
     })?;
+    // The rate is of the time that was asked for: `0s` only merges the corpus.
     let seconds = args.time.as_secs().max(1);
     let (inputs, added, removed) = outcome.corpus;
     output::print(&format!(
@@ -67,8 +69,8 @@ fn small(setup: &Setup, title: &str, program: &Program) -> Result<Option<Program
     Ok(Some(small))
 }
 
-/// The value, or a line on standard error. A finding is filed as it is when its program cannot be made small: ending the
-/// session would lose the other findings, and what the fuzzer learned.
+/// The value, or a line on standard error. A finding is filed as it is when its program cannot be made small: ending
+/// the session would lose the other findings, and what the fuzzer learned.
 fn or_report<T>(result: Result<T, CliError>) -> Option<T> {
     result.inspect_err(|e| output::tell(&format!("cannot make the program of a finding small: {e}"))).ok()
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Reading programs.
+//! Reading programs, in any of the forms in which they are stored: text, bytes, and the trace of a kernel. The form is
+//! seen from the content, as standard input and crash files have no telling name.
 
 use std::fs::File;
 use std::io::Read;
@@ -13,11 +14,11 @@ use super::CliError;
 /// Largest program file that is read, in bytes.
 const FILE_MAX: u64 = 16 << 20;
 
-/// Reads a program in text or byte form, or what a kernel's trace asks for. Byte form starts with its version byte, which no
-/// text does.
+/// Reads a program in text or byte form, or what a kernel's trace asks for. Byte form starts with its version byte, which
+/// no text does. `-` is standard input.
 ///
 /// # Errors
-/// The file cannot be read, or is none of them.
+/// The file cannot be read, is larger than 16 MiB or empty, or is none of these forms.
 pub fn read_program(path: &Path) -> Result<Program, CliError> {
     let fail = |error| CliError::File { what: "read", path: path.to_owned(), error };
     let mut bytes = Vec::new();
@@ -26,6 +27,7 @@ pub fn read_program(path: &Path) -> Result<Program, CliError> {
         Some("-") => Box::new(std::io::stdin()),
         _ => Box::new(File::open(path).map_err(fail)?),
     };
+    // One byte more than allowed, to tell a file of exactly the limit from a longer one.
     file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(fail)?;
     if bytes.len() as u64 > FILE_MAX {
         let message = format!(
@@ -41,10 +43,12 @@ pub fn read_program(path: &Path) -> Result<Program, CliError> {
             path.display()
         )));
     }
+    // The version byte is below a tab, and text holds no NUL: either is enough to know the byte form.
     if !bytes.contains(&0)
         && bytes[0] >= b'\t'
         && let Ok(text) = std::str::from_utf8(&bytes)
     {
+        // Before the parser of programs, whose message about the first line of a trace would mislead.
         if trace::is_trace(text) {
             return import(path, text);
         }
@@ -62,7 +66,8 @@ pub fn read_program(path: &Path) -> Result<Program, CliError> {
     }
 }
 
-/// The program that asks for what a kernel was asked for; what of the trace is not in it is told.
+/// The program that asks for what a kernel was asked for. What of the trace cannot be part of a program is reported as
+/// notes on standard error.
 fn import(path: &Path, text: &str) -> Result<Program, CliError> {
     let trace: Trace = text.parse().map_err(|e| CliError::Input(format!("{}: {e}", path.display())))?;
     let imported = trace.import();

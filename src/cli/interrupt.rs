@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Ctrl-C: the first ends the campaign, whose results until then are shown; the second ends percuss.
+//! Ctrl-C and SIGTERM: the first signal ends the campaign, whose results until then are shown; the second ends percuss
+//! at once. A campaign of hours is not lost because it is stopped early.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,6 +18,8 @@ pub fn catch(progress: Arc<Progress>) -> std::io::Result<()> {
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGINT);
     signals.add(Signal::SIGTERM);
+    // Blocked before the thread is started: it and all later threads inherit the mask, so that only `wait` takes a
+    // signal.
     signals.thread_block()?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         while signals.wait().is_ok() {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `percuss minimize`
+//! `percuss minimize`: makes a program small while it shows the same finding. Only what is needed for the finding is
+//! left, which is often most of the explanation.
 
 use percuss::campaign;
 use percuss::image::Image;
@@ -9,10 +10,11 @@ use super::args::MinimizeArgs;
 use super::input::read_program;
 use super::{CliError, EXIT_CLEAN, output};
 
-/// Runs the verb: the small program goes to standard output, what it shows to standard error.
+/// Makes one finding of the program small. The small program goes to standard output, so that it can be redirected to
+/// a file; what it shows goes to standard error.
 ///
 /// # Errors
-/// The program or the image cannot be had, or the program shows no such finding.
+/// The program or the image is not available, or the program shows no such finding.
 pub fn run(args: &MinimizeArgs) -> Result<u8, CliError> {
     let program = read_program(&args.file)?;
     let image = Image::build(&args.image.spec()?)?;
@@ -33,6 +35,7 @@ pub fn run(args: &MinimizeArgs) -> Result<u8, CliError> {
     };
     let (small, tried) = campaign::minimize(&setup, &program, &Like::of(&found.finding), args.tries)?;
     let sizes = format!("{} ops of {}, {tried} programs tried", small.nr_ops(), program.nr_ops());
+    // The title first, as it was in the report that was minimized.
     output::tell(&format!("{} ({sizes})", found.finding.title));
     output::print(&small.to_string())?;
     Ok(EXIT_CLEAN)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The command line: one file a verb.
+//! The command line: one file a verb. A verb reads its input, calls the library and prints a report; what it returns
+//! is the exit code. Nothing here is part of the library's interface.
 
 mod args;
 mod audit;
@@ -34,18 +35,20 @@ use percuss::sandbox::{Workshop, become_confined};
 /// The path of this executable, through which images are compiled, probed and run.
 ///
 /// # Errors
-/// The system does not know it. An image without it would be compiled and loaded by this process, which is not confined:
-/// code of a stranger's tree could do what the user can.
+/// The system does not know it. An image without it would be compiled and loaded by this process, which is not
+/// confined: code of a stranger's tree could do what the user can.
 fn this_program() -> Result<PathBuf, CliError> {
     std::env::current_exe().map_err(CliError::NoProgram)
 }
 
-/// Runs the command; the exit code is the verdict.
+/// Runs the command that the arguments of the process ask for; the exit code is the verdict. Results go to standard
+/// output, everything else to standard error.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => {
             let _ = e.print();
+            // `--help` and `--version` arrive as errors too, but go to standard output and are none.
             return ExitCode::from(if e.use_stderr() { EXIT_ERROR } else { EXIT_CLEAN });
         }
     };
@@ -63,6 +66,7 @@ pub fn main() -> ExitCode {
         Verb::FuzzSession(args) => fuzz::session(&args),
         Verb::Sandbox(args) => {
             let shop = Workshop { read: args.read, write: args.write };
+            // Returns only if the command could not be started, as it replaces this process.
             let error = become_confined(&shop, &args.command);
             output::tell(&format!("cannot run {}: {error}", args.command[0].display()));
             Ok(percuss_shim::compile::NOT_STARTED as u8)
@@ -72,6 +76,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(e) => {
+            // Printing consumes the error, so its code is taken first.
             let code = e.exit_code();
             e.print();
             ExitCode::from(code)

@@ -6,7 +6,8 @@ use std::io::{self, ErrorKind, Write};
 
 use terminal_size::{Width, terminal_size_of};
 
-/// Width of text that goes to no terminal.
+/// Width of text that goes to no terminal, in characters. It is fixed, so that a file does not depend on where it was
+/// made.
 const PLAIN_WIDTH: usize = 100;
 /// Widest text on a terminal: longer lines are hard to read.
 const MAX_WIDTH: usize = 120;
@@ -23,17 +24,18 @@ pub fn print(text: &str) -> io::Result<()> {
     }
 }
 
-/// Writes a line to standard error. A failure is ignored: there is no other place where it could be reported.
+/// Writes a line to standard error, for messages that are not part of the result. A failure is ignored: there is no
+/// other place where it could be reported.
 pub fn tell(line: &str) {
     let _ = writeln!(anstream::stderr(), "{line}");
 }
 
-/// Tells what a person should know about the input.
 pub fn notes(notes: &[String]) {
     notes.iter().for_each(|note| tell(&format!("note: {note}")));
 }
 
-/// How wide text may be.
+/// How wide text may be, in characters: the width of the terminal, from 40 to [`MAX_WIDTH`]. Narrower terminals get
+/// lines that they break themselves, since tables do not fit them anyway.
 pub fn width() -> usize {
     terminal_size_of(io::stdout()).map_or(PLAIN_WIDTH, |(Width(w), _)| usize::from(w).clamp(40, MAX_WIDTH))
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Progress: a bar on a terminal, a plain line now and then elsewhere.
+//! Progress: a bar on a terminal, a plain line now and then elsewhere. It goes to standard error, so that results can
+//! be redirected alone.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -15,14 +16,16 @@ use super::output::tell;
 /// Time between plain lines: often enough to see that it goes on, seldom enough for a log.
 const LINES: Duration = Duration::from_secs(10);
 
-/// Shows a campaign's progress until it is dropped.
+/// Shows a campaign's progress until it is dropped, on a thread of its own: the campaign only counts, and is not
+/// slowed down by a terminal. Drop it before printing, or the bar is drawn over the result.
 pub struct Display {
     done: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Display {
-    /// Starts to show; `quiet` shows nothing.
+    /// Starts to show a campaign of programs. `extent` gives the length of the bar. With `quiet`, as for JSON, nothing
+    /// is shown and no thread is started.
     pub fn start(progress: Arc<Progress>, extent: Extent, quiet: bool) -> Display {
         Display::of("programs", progress, extent, quiet)
     }
@@ -61,7 +64,9 @@ fn show(unit: &str, progress: &Progress, extent: Extent, done: &AtomicBool) {
     let mut next_line = LINES;
     let mut was_minimizing = false;
     while !done.load(Ordering::Relaxed) {
+        // Parked rather than asleep, so that a campaign that ends does not wait for the next update.
         std::thread::park_timeout(Duration::from_millis(if terminal { 100 } else { 500 }));
+        // How long it takes to make programs small is not known, so a spinner takes the place of the bar.
         if progress.minimizing.load(Ordering::Relaxed) {
             if !was_minimizing {
                 was_minimizing = true;
@@ -113,6 +118,7 @@ fn rate(unit: &str, progress: &Progress, programs: u64, seconds: f64) -> String 
         bytes => format!(", {} MiB", bytes >> 20),
     };
     let programs = programs as f64 / seconds;
+    // Epochs of a soak are slow enough that whole numbers would hide a change.
     let digits = usize::from(programs < 100.0);
     format!("{programs:.digits$} {unit}/s, {ops} ops/s, {findings} findings{memory}")
 }

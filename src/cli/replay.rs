@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `percuss replay`
+//! `percuss replay`: runs one program on an image and the Model, and shows what each oracle reports. This is how a
+//! finding that was saved as a file is looked at again.
 
 use percuss::image::Image;
 use percuss::judge::{Batch, Found, Oracles};
@@ -14,10 +15,11 @@ use super::{CliError, EXIT_CLEAN, EXIT_FINDINGS, output};
 /// Events shown around a divergence.
 const CONTEXT: usize = 12;
 
-/// Runs the verb.
+/// Runs the program and prints its findings, with the events around a divergence and the interleaving of its tasks
+/// where there is one. A program of an unsafe caller never fails: it breaks the rules on purpose.
 ///
 /// # Errors
-/// The program or the image cannot be had.
+/// The program or the image is not available, or the output cannot be written.
 pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
     let program = read_program(&args.file)?;
     let image = Image::build(&args.image.spec()?)?;
@@ -30,8 +32,10 @@ pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
         let width = output::width();
         let mut text = format!("{}\n{program}\n", report::heading(&image, width));
         let diverges = batch.found.iter().any(|f| f.finding.oracle == OracleKind::Lockstep);
+        // One task has no interleaving, and without a finding nothing in it is to be explained.
         let interleaved = program.tasks.len() > 1 && !batch.found.is_empty();
         if args.events || diverges || interleaved {
+            // All of the log; half of the range, so that adding a position does not overflow.
             let context = if args.events { usize::MAX / 2 } else { CONTEXT };
             match campaign::logs(&setup, &program, context) {
                 Ok(logs) => {
@@ -55,7 +59,6 @@ pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
     Ok(if new && !program.unsafe_caller { EXIT_FINDINGS } else { EXIT_CLEAN })
 }
 
-/// The finding that one wants to see: new ones first.
 fn first(batch: &Batch) -> Option<&Found> {
     batch.found.iter().min_by_key(|f| f.finding.quirk.is_some())
 }

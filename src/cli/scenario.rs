@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `percuss scenario`
+//! `percuss scenario`: the cases of the NOFS/NOIO review, each on a tree and on variants of it.
 
 use percuss::experiments::scenario::{compute, select};
 use percuss::report;
@@ -7,10 +7,11 @@ use percuss::report;
 use super::args::{Format, ScenarioArgs};
 use super::{CliError, EXIT_CLEAN, output};
 
-/// Runs the verb. Scenarios that find something are no failure: that is what they are for.
+/// Computes the matrix and prints it; with names, only these rows, with reports and programs. Scenarios that find
+/// something are no failure, as that is what they are for: the exit code is 0.
 ///
 /// # Errors
-/// There is no such scenario, or an image cannot be had.
+/// There is no such scenario, or an image is not available.
 pub fn run(args: &ScenarioArgs) -> Result<u8, CliError> {
     let rows = select(&args.names)?;
     let matrix = compute(&args.image.spec()?, &rows, args.jobs)?;

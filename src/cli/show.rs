@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `percuss show`
+//! `percuss show`: a program in another form. Fuzzers store bytes and people read text; this goes both ways, and needs
+//! no kernel tree.
 
 use percuss::judge::ModelRun;
 use percuss::judge::interleaving::Interleaving;
@@ -11,7 +12,7 @@ use super::args::ShowArgs;
 use super::input::read_program;
 use super::{CliError, EXIT_CLEAN, output};
 
-/// Runs the verb.
+/// Prints the program as text or as an interleaving, or writes its byte form to a file.
 ///
 /// # Errors
 /// The file is no program, or the byte form cannot be written.
@@ -31,6 +32,7 @@ pub fn run(args: &ShowArgs) -> Result<u8, CliError> {
 
 /// What happens on the Model of 6.12, for which no tree is needed.
 fn interleaving(program: &Program) -> std::io::Result<String> {
+    // Quirks of the default tree, so that it is what `replay` shows without options.
     let mut run = ModelRun::new(Facts::default(), Quirks::v6_12())?;
     run.run(program)?;
     let world = run.session.shared().host.world();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `percuss soak`
+//! `percuss soak`: the allocator on real threads. What they did is recorded and replayed on the image and the Model,
+//! so that a finding of real concurrency can be reproduced.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,13 +16,15 @@ use super::args::{CheckArgs, Format, SoakArgs};
 use super::progress::Display;
 use super::{CliError, EXIT_CLEAN, EXIT_ERROR, EXIT_FINDINGS, check, interrupt, output};
 
-/// Programs tried to make that of a new finding small: each has thousands of ops. Those of known findings stay as they are.
+/// Programs tried to make that of a new finding small: few, as each has thousands of ops. Those of known findings stay as
+/// they are.
 const TRIES: Tries = Tries { new: 300, known: None };
 
-/// Runs the verb.
+/// Runs the soak and prints its summary; with `--races` or `--apart` one of the two other kinds. Exit codes are those
+/// of `check`.
 ///
 /// # Errors
-/// The image cannot be had, no worker runs, or a file cannot be written.
+/// The image is not available, no worker runs, or a file cannot be written.
 pub fn run(args: &SoakArgs) -> Result<u8, CliError> {
     let file_error = |what, path: &Path| {
         let path = path.to_owned();
@@ -39,9 +42,11 @@ pub fn run(args: &SoakArgs) -> Result<u8, CliError> {
         return check::image_verdict(&apart(args), &image, &progress, &args.out, None);
     }
     let recipe = Recipe { threads: usize::from(args.threads), ops: args.ops, races: false };
+    // Next to the findings, so that one directory holds all that a soak has to keep.
     let state = args.state.clone().unwrap_or_else(|| args.out.join("soak-state.json"));
     let mut totals = Totals::new(what(&image), args.seed, recipe);
     if args.resume {
+        // The new totals are passed to be compared: another image, seed or recipe cannot be resumed.
         totals = soak::load(&state, &totals).map_err(|e| CliError::Input(format!("{}: {e}", state.display())))?;
     }
     let (until, extent) = extents(args);
@@ -49,6 +54,7 @@ pub fn run(args: &SoakArgs) -> Result<u8, CliError> {
     let display = Display::of("epochs", progress.clone(), extent, args.format == Format::Json);
     let save = |t: &Totals| soak::save(&state, t).map_err(percuss::worker::Lost::from);
     soak::soak(&setup, until, &mut totals, &progress, save)?;
+    // From here on the display shows that programs are made small, which may take long.
     progress.minimizing.store(true, Ordering::Relaxed);
     let cases = cases(&setup, &totals.batch.found, TRIES, 1)?;
     drop(display);
@@ -62,13 +68,15 @@ pub fn run(args: &SoakArgs) -> Result<u8, CliError> {
     })?;
     saved?;
     Ok(match soaked.count_new() {
+        // As in `check`: a soak that was cut short has not shown that nothing is there.
         0 if interrupted => EXIT_ERROR,
         0 => EXIT_CLEAN,
         _ => EXIT_FINDINGS,
     })
 }
 
-/// Runs the linked image, and sorts what the thread sanitizer has to say.
+/// Runs the image that is linked into this program, and sorts the reports of the thread sanitizer. A sanitizer has to
+/// be linked into all of a process, so neither a worker nor an image that is loaded would do.
 fn races(args: &SoakArgs, log: &Path) -> Result<u8, CliError> {
     let progress = Arc::new(Progress::default());
     interrupt::catch(progress.clone())?;
@@ -100,6 +108,7 @@ fn extents(args: &SoakArgs) -> (Until, Extent) {
 
 /// What is soaked, in a line.
 fn what(image: &Image) -> String {
+    // Hashes and not only names: `--resume` must not go on with a tree that was edited in between.
     let hash = image.files.iter().map(|(_, hash)| &hash[..16]).collect::<Vec<_>>().join(" ");
     format!("{} {} {} {hash} {}", image.tree.name, image.tree.version, image.config.name(), image.applied.join(", "))
 }
@@ -109,6 +118,7 @@ fn apart(args: &SoakArgs) -> CheckArgs {
     CheckArgs {
         image: args.image.clone(),
         each: false,
+        // Not used, as the time is given.
         programs: 0,
         time: Some(args.time),
         seed: args.seed,

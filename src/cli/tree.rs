@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `percuss tree`
+//! `percuss tree`: what is compiled for an image, and what is known about it before any campaign.
 
 use percuss::image::Image;
 use percuss::report;
@@ -7,14 +7,16 @@ use percuss::report;
 use super::args::{Format, TreeArgs};
 use super::{CliError, EXIT_CLEAN, output};
 
-/// Runs the verb.
+/// Builds the image and prints what it consists of; with `--write`, the changed files go to a directory first, for
+/// builds that link them.
 ///
 /// # Errors
-/// The image cannot be had, or its files not be written.
+/// The image is not available, or its files cannot be written.
 pub fn run(args: &TreeArgs) -> Result<u8, CliError> {
     let image = Image::build(&args.image.spec()?)?;
     output::notes(&image.notes);
     if let Some(dir) = &args.write {
+        // An empty directory would be taken for a patched tree that changes nothing.
         if image.applied.is_empty() {
             return Err(CliError::Input("nothing is changed: give --patch, --variant or --edit".to_owned()));
         }
