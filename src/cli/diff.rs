@@ -33,6 +33,7 @@ pub fn run(args: &DiffArgs) -> Result<u8, CliError> {
     let progress = Arc::new(Progress::default());
     let display =
         Display::start(progress.clone(), Extent::Programs(programs.len() as u64), args.format == Format::Json);
+    // One seed for both sides, so that only the image differs.
     let setups = [&before, &after].map(|image| image.setup(args.seed, oracles));
     let jobs = args.jobs.map_or_else(processors, usize::from);
     let changes = compare([&setups[0], &setups[1]], &programs, jobs, !args.no_minimize, &progress)?;

@@ -40,6 +40,7 @@ fn one(args: &CheckArgs, spec: &ImageSpec, step: &SeriesStep, progress: &Arc<Pro
         let blank = if step.number > 1 { "\n" } else { "" };
         output::print(&format!("{blank}{}\n\n", report::step(step)))?;
     }
+    // Built from the tree each time: a patch may undo what one before it did.
     match Image::build(&step.spec(spec)) {
         Ok(image) => {
             // A directory for each step, as the same finding mostly shows in all later ones under the same name.

@@ -55,6 +55,7 @@ impl CliError {
                 super::EXIT_NO_BUILD
             }
             CliError::Image(e) if e.is_build_failure() => super::EXIT_NO_BUILD,
+            // Not 125: a bisection that skips on a typing error would skip all revisions.
             _ => super::EXIT_ERROR,
         }
     }

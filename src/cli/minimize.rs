@@ -19,6 +19,7 @@ pub fn run(args: &MinimizeArgs) -> Result<u8, CliError> {
     let program = read_program(&args.file)?;
     let image = Image::build(&args.image.spec()?)?;
     output::notes(&image.notes);
+    // The seed does not matter: only this program is run, and smaller ones are cut out of it.
     let setup = image.setup(1, Oracles::default());
     let batch = campaign::one(&setup, &program)?;
     let wanted = |f: &&percuss::judge::Found| match &args.finding {

@@ -17,8 +17,10 @@ const MAX_WIDTH: usize = 120;
 /// # Errors
 /// The output cannot be written, but for a closed pipe.
 pub fn print(text: &str) -> io::Result<()> {
+    // `anstream` removes colour codes where the output is no terminal, or NO_COLOR is set.
     let mut out = anstream::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // As for `percuss tree | head`.
         Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
         other => other,
     }

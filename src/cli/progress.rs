@@ -59,6 +59,7 @@ fn show(unit: &str, progress: &Progress, extent: Extent, done: &AtomicBool) {
         Extent::Programs(n) => (n, "{wide_bar} {percent}% {msg}"),
         Extent::Time(t) => (t.as_secs(), "{wide_bar} {pos}/{len} s {msg}"),
     };
+    // A hidden bar takes all calls and draws nothing, so the code below need not ask again.
     let bar = if terminal { ProgressBar::new(length) } else { ProgressBar::hidden() };
     bar.set_style(ProgressStyle::with_template(style).expect("the template is tested by use"));
     let mut next_line = LINES;

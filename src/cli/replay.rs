@@ -12,7 +12,6 @@ use super::args::{Format, ReplayArgs};
 use super::input::read_program;
 use super::{CliError, EXIT_CLEAN, EXIT_FINDINGS, output};
 
-/// Events shown around a divergence.
 const CONTEXT: usize = 12;
 
 /// Runs the program and prints its findings, with the events around a divergence and the interleaving of its tasks

@@ -17,6 +17,7 @@ pub fn run(args: &ScenarioArgs) -> Result<u8, CliError> {
     let matrix = compute(&args.image.spec()?, &rows, args.jobs)?;
     let text = match args.format {
         Format::Json => report::matrix_json(&matrix) + "\n",
+        // Rows that were asked for by name are shown with their reports; for all rows these would be pages.
         Format::Human => report::matrix(&matrix, !args.names.is_empty(), output::width()),
     };
     output::print(&text)?;

@@ -24,6 +24,7 @@ pub fn run(args: &ShowArgs) -> Result<u8, CliError> {
             path: path.clone(),
             error,
         })?,
+        // Clap lets only one of the two options through.
         None if args.interleaving => output::print(&interleaving(&program)?)?,
         None => output::print(&program.to_string())?,
     }

@@ -30,6 +30,7 @@ pub fn run(args: &SoakArgs) -> Result<u8, CliError> {
         let path = path.to_owned();
         move |error| CliError::File { what, path, error }
     };
+    // Nothing of what follows applies: this image is linked in, and no worker or state file is used.
     if let Some(log) = &args.races {
         return races(args, log);
     }
@@ -106,7 +107,6 @@ fn extents(args: &SoakArgs) -> (Until, Extent) {
     }
 }
 
-/// What is soaked, in a line.
 fn what(image: &Image) -> String {
     // Hashes and not only names: `--resume` must not go on with a tree that was edited in between.
     let hash = image.files.iter().map(|(_, hash)| &hash[..16]).collect::<Vec<_>>().join(" ");

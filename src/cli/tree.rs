@@ -15,6 +15,7 @@ use super::{CliError, EXIT_CLEAN, output};
 pub fn run(args: &TreeArgs) -> Result<u8, CliError> {
     let image = Image::build(&args.image.spec()?)?;
     output::notes(&image.notes);
+    // Before the report: its reader may rely on the files being there.
     if let Some(dir) = &args.write {
         // An empty directory would be taken for a patched tree that changes nothing.
         if image.applied.is_empty() {

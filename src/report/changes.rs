@@ -21,9 +21,13 @@ const PROGRAM_LINES: usize = 12;
 /// the programs showed; the quirks come from the probes that each image ran when it was built.
 #[derive(Debug, Clone, Copy)]
 pub struct Compared<'a> {
+    /// The image without the change: what counts as gone was seen on this one only.
     pub before: &'a Image,
+    /// The image with the change: what counts as gained was seen on this one only.
     pub after: &'a Image,
+    /// Seed of the generated programs, without which the comparison cannot be repeated.
     pub seed: u64,
+    /// What the programs did differently on the two images, sorted by class and count.
     pub changes: &'a Changes,
 }
 

@@ -20,14 +20,18 @@ use percuss_engine::image::Image;
 /// of the soaks it resumed.
 #[derive(Debug)]
 pub struct Soaked<'a> {
+    /// The image that the threads called, and on which their epochs were replayed.
     pub image: &'a Image,
+    /// Counters of all epochs, as the state file has them.
     pub totals: &'a Totals,
+    /// Findings, known and new, with their programs; the index of each is its first epoch.
     pub cases: Vec<Case>,
     /// It was stopped by a signal before its limit; the state file allows it to be resumed.
     pub interrupted: bool,
 }
 
 impl Soaked<'_> {
+    /// Number of findings that no known quirk explains. It decides the verdict and the exit code.
     pub fn count_new(&self) -> usize {
         self.cases.iter().filter(|c| c.quirk().is_none()).count()
     }
