@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Accounting for findings: a quirk accounts for one when the Model without that quirk does not show it.
+//!
+//! Unmodified kernels break rules in known ways. Without this, each campaign would report them again among what is new.
 
 use std::cell::RefCell;
 
@@ -15,12 +17,11 @@ use percuss_run::{Ended, Session, TurnEnd};
 use percuss_world::sample::Contents;
 use percuss_world::{Host, World};
 
-/// The Model on a World of its own, with what was seen of it.
+/// The Model on a World of its own, with what was seen of it. It follows the image, and shows what the image does with
+/// one quirk less.
 #[derive(Debug)]
 pub struct ModelRun {
-    /// The session.
     pub session: Session<Allocator<Host>>,
-    /// Asked about it.
     bench: RefCell<Bench>,
     /// What the oracles said of it, when they have been asked.
     found: Option<Vec<Finding>>,
@@ -28,7 +29,7 @@ pub struct ModelRun {
 }
 
 impl ModelRun {
-    /// A Model with these facts and quirks.
+    /// A Model with these facts and quirks, and a bench of all oracles, none of which is switched off.
     ///
     /// # Errors
     /// The system refuses address space or stacks.
@@ -60,6 +61,7 @@ impl ModelRun {
         self.found = None;
         self.session.shared().tenant.forget_felt();
         let mut asking = Asking::start(&self.bench, program, self.objcg_objects());
+        // Findings are made on demand, in `findings`: most runs of the Model are only compared.
         self.ended = self.session.run_under(program, strategy, &mut asking)?;
         Ok(self.ended)
     }
@@ -74,18 +76,18 @@ impl ModelRun {
         self.found.as_deref().unwrap_or_default()
     }
 
-    /// What they say of that state.
+    /// What the oracles say of the state in which the last program left the Model, without its events: for a caller
+    /// that knows the events to be the image's, and has their findings.
     pub fn at_end(&mut self, program: &Program) -> Vec<Finding> {
         let whole = self.ended == Ended::Whole;
         self.bench.borrow_mut().at_end(&scene(self.session.shared(), program, self.objcg_objects(), whole))
     }
 
-    /// Hints below the truth in the last program.
+    /// Hints below the truth in the last program, as the oracle noted them during the run.
     pub fn below(&self) -> Vec<SeenBelow> {
         self.bench.borrow().each.hints.seen.clone()
     }
 
-    /// Needless failures and chunks in the last program.
     pub fn room(&self) -> Vec<SeenRoom> {
         self.bench.borrow().each.room.seen.clone()
     }
@@ -100,11 +102,9 @@ impl ModelRun {
 pub(super) struct Models {
     facts: Facts,
     runs: Vec<Kept>,
-    /// Number of the program.
     round: u64,
 }
 
-/// A Model, and the program it ran last.
 #[derive(Debug)]
 struct Kept {
     quirks: Quirks,
@@ -113,17 +113,14 @@ struct Kept {
 }
 
 impl Models {
-    /// None yet.
     pub fn new(facts: Facts) -> Models {
         Models { facts, runs: Vec::new(), round: 0 }
     }
 
-    /// The next program is another one.
     pub fn start(&mut self) {
         self.round += 1;
     }
 
-    /// Runs a program on all that are there.
     fn settle(&mut self, program: &Program) -> std::io::Result<()> {
         for Kept { run, .. } in &mut self.runs {
             run.session.power_off();
@@ -133,9 +130,9 @@ impl Models {
         Ok(())
     }
 
-    /// Runs a program on the Model with these quirks, unless that is what it ran last. `trail`, for a program as another
-    /// Model ran it, is where turns ended there: counted from the beginning, points would be others here, and what takes a
-    /// preemption would go or stay by chance.
+    /// Runs a program on the Model with these quirks, unless that is what it ran last. `trail`, for a program as
+    /// another Model ran it, is where turns ended there: counted from the beginning, points would be others here, and
+    /// what takes a preemption would go or stay by chance.
     pub fn run(
         &mut self,
         quirks: Quirks,
@@ -145,6 +142,7 @@ impl Models {
         let i = match self.runs.iter().position(|kept| kept.quirks == quirks) {
             Some(i) => i,
             None => {
+                // Round 0 is before the first program, so the new Model runs it.
                 self.runs.push(Kept { quirks, round: 0, run: ModelRun::new(self.facts, quirks)? });
                 self.runs.len() - 1
             }
@@ -152,6 +150,7 @@ impl Models {
         let kept = &mut self.runs[i];
         if kept.round != self.round {
             match trail.filter(|_| program.preemptions() > 0) {
+                // Without a preemption a turn ends with its op, and ops are the same in every Model.
                 None => kept.run.run(program)?,
                 Some(trail) => kept.run.run_aligned(program, trail)?,
             };
@@ -161,7 +160,8 @@ impl Models {
     }
 }
 
-/// Models that lack some of the image's quirks.
+/// Models that lack some of the image's quirks. They run only when there is something to account for, for each of them
+/// costs a run of the program.
 #[derive(Debug)]
 pub struct Variants {
     quirks: Quirks,
@@ -173,23 +173,22 @@ pub struct Variants {
     felt: Felt,
 }
 
-/// Something seen, and the quirk that accounts for it.
+/// Something seen, and the quirk that accounts for it; None until one is found.
 type Accounted<S> = (S, Option<Quirk>);
 
 impl Variants {
-    /// Variants of an image's quirks.
     pub fn new(facts: Facts, quirks: Quirks) -> Variants {
         let on = quirks.iter().filter(|quirk| quirk.effect() != Effect::Waiting).collect();
         Variants { quirks, on, models: Models::new(facts), felt: Felt::default() }
     }
 
-    /// The next program is another one, in which these quirks were felt by a Model with all.
+    /// The next program is another one, in which these quirks were felt by a Model with all. A quirk that was not felt
+    /// made no difference, so no Model without it needs to run.
     pub fn start(&mut self, felt: Felt) {
         self.models.start();
         self.felt = felt;
     }
 
-    /// See [`super::Examiner::settle`].
     pub(super) fn settle(&mut self, program: &Program) -> std::io::Result<()> {
         self.models.start();
         self.models.settle(program)
@@ -206,8 +205,8 @@ impl Variants {
         self.models.run(quirks, program, Some(trail))
     }
 
-    /// Finds who accounts for what was seen of hints: one finding for each quirk and kind, and one, without a quirk,
-    /// for each kind of occurrence that nobody accounts for.
+    /// Finds the quirks that account for what was seen of hints: one finding for each quirk and kind, and one, without
+    /// a quirk, for each kind of occurrence that none accounts for.
     ///
     /// First each quirk is switched off alone. What is left has more than one cause: quirks are then switched off one
     /// after the other, and the one with which the occurrence goes accounts for it.
@@ -221,6 +220,7 @@ impl Variants {
         let alone = (0..on.len()).map(|i| &on[i..=i]);
         let together = (1..on.len()).map(|i| &on[..=i]);
         for off in alone.chain(together) {
+            // Each further Model costs a run of the program.
             if below.iter().all(|b| b.1.is_some()) && room.iter().all(|r| r.1.is_some()) {
                 break;
             }
@@ -246,7 +246,8 @@ impl Variants {
         self.quirks.iter().find(|quirk| quirk.effect() == Effect::Waiting)
     }
 
-    /// Finds who accounts for findings that the Model shows too, and notes it in them; `trail` as for `Models::run`.
+    /// Finds the quirks that account for findings that the Model shows too, and notes them there; `trail` as for
+    /// `Models::run`. A finding that the Model does not show stays without one: it is new.
     ///
     /// # Errors
     /// See [`Session::run`].
@@ -258,7 +259,9 @@ impl Variants {
         trail: &[TurnEnd],
     ) -> std::io::Result<()> {
         for f in findings.iter_mut().filter(|f| f.quirk.is_none()) {
+            // Details differ in addresses and numbers of events, titles do not.
             let same = |m: &Finding| (m.oracle, &m.title, m.op) == (f.oracle, &f.title, f.op);
+            // The op is compared too: the Model may show the same title for another reason somewhere else.
             if !shown.iter().any(same) {
                 continue;
             }
@@ -295,6 +298,7 @@ fn account(below: &mut [Accounted<SeenBelow>], room: &mut [Accounted<SeenRoom>],
         }
     }
     for (r, by) in room.iter_mut().filter(|r| r.1.is_none()) {
+        // By the op alone: without the quirk another chunk may have the room.
         if !still_room.iter().any(|o| o.op == r.op) {
             *by = Some(quirk);
         }
@@ -318,7 +322,7 @@ fn findings(below: Vec<Accounted<SeenBelow>>, room: Vec<Accounted<SeenRoom>>, ta
 /// How many hints below the truth (and what came of them) each quirk accounts for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Tally {
-    /// In the order of their names.
+    /// Occurrences, not findings: a finding stands for many of them.
     pub by_quirk: std::collections::BTreeMap<Quirk, u64>,
     /// Accounted for by no quirk.
     pub unattributed: u64,
@@ -332,7 +336,6 @@ impl Tally {
         }
     }
 
-    /// Adds another tally.
     pub fn merge(&mut self, other: &Tally) {
         for (quirk, n) in &other.by_quirk {
             *self.by_quirk.entry(*quirk).or_default() += n;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What judging many programs gave: counts, the order of locks, and each kind of finding once.
+//!
+//! A worker sends one for each job, and the campaign merges them. The result does not depend on which worker was first,
+//! so two campaigns with one seed report the same.
 
 use percuss_kernel::Quirk;
 use percuss_lockdep::Graph;
@@ -17,61 +20,49 @@ pub struct Composed {
     pub whole: bool,
 }
 
-/// What makes a finding "the same" while a program is minimised.
+/// What makes a finding "the same" while a program is minimised: a smaller program that shows another one would be an
+/// example of something else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Like {
-    /// Its oracle.
     pub oracle: OracleKind,
-    /// Its title.
     pub title: String,
-    /// The quirk that accounts for it.
     pub quirk: Option<Quirk>,
 }
 
 impl Like {
-    /// What `f` is like.
     pub fn of(f: &Finding) -> Like {
         Like { oracle: f.oracle, title: f.title.clone(), quirk: f.quirk }
     }
 
-    /// True when `f` is the same finding.
     pub fn matches(&self, f: &Finding) -> bool {
         (self.oracle, &self.title, self.quirk) == (f.oracle, &f.title, f.quirk)
     }
 }
 
-/// What examining some programs gave.
+/// What examining some programs gave. It is the unit in which workers report and in which state files keep a campaign.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Batch {
-    /// Programs examined.
     pub programs: u64,
-    /// Ops that ran.
     pub ops: u64,
-    /// Events of the image.
     pub events: u64,
     /// Programs that did not end.
     pub hung: u64,
-    /// Programs wanted that were not run, because too many others did not end or somebody stopped the campaign.
+    /// Programs wanted that were not run, because too many others did not end or the campaign was stopped.
     pub not_run: u64,
     /// Programs whose first-chunk builder refused the geometry.
     pub boot_failed: u64,
-    /// Hints below the truth, by who accounts for them.
     pub tally: Tally,
-    /// Lock order of all programs.
     #[serde(default)]
     pub order: Graph,
     /// Findings, each kind once, in order of the first program that shows it.
     pub found: Vec<Found>,
 }
 
-/// A kind of finding with its first program.
+/// A kind of finding with its first program, which is the one that reports show and that is minimised.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Found {
-    /// The finding in the first program that shows it.
     pub finding: Finding,
-    /// Number of that program.
     pub index: u64,
-    /// Programs that show it.
     pub count: u64,
     /// That program, in byte form.
     pub program: Vec<u8>,
@@ -81,7 +72,8 @@ pub struct Found {
 }
 
 impl Batch {
-    /// Adds one finding of program `index`.
+    /// Adds one finding of program `index`. `program` encodes it, and is called only for a kind that is not there yet:
+    /// most findings are repeated ones.
     pub fn add(&mut self, finding: &Finding, index: u64, program: impl FnOnce() -> Vec<u8>) {
         match self.found.iter_mut().find(|f| f.finding.key() == finding.key()) {
             Some(f) => f.count += 1,
@@ -107,6 +99,7 @@ impl Batch {
             match self.found.iter_mut().find(|f| f.finding.key() == o.finding.key()) {
                 Some(f) => {
                     let count = f.count + o.count;
+                    // The lower number is the first program, whichever worker was faster.
                     if o.index < f.index {
                         *f = o;
                     }
@@ -117,7 +110,8 @@ impl Batch {
         }
     }
 
-    /// Puts findings in order of the first program that shows them, then of their titles.
+    /// Puts findings in order of the first program that shows them, then of oracle, title and quirk, so that reports of
+    /// one campaign are equal byte for byte.
     pub fn sort(&mut self) {
         self.found.sort_by(|a, b| {
             (a.index, a.finding.oracle, &a.finding.title, &a.finding.quirk).cmp(&(

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What differs between two observations of one program: classes of change.
+//!
+//! They are for a patch and the tree without it. A class is in words that are the same for every program, so that
+//! changes of many programs can be counted; places in the source are apart from them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,30 +14,24 @@ use percuss_kernel::gfp::Gfp;
 use percuss_lockdep::{Dep, Edge};
 use percuss_world::pressure::Pressure;
 
-/// A kind of change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Class {
     /// Masks in force at a backing allocation.
     Masks,
-    /// What becomes of allocations.
     Results,
-    /// What waiting for memory does.
     Pressure,
     /// What oracles that need no Model say: lock order, context, stalls.
     Reports,
-    /// Edges of the graph of locks.
     Edges,
     /// Calls of the allocator, in another order or of another kind, while results are the same.
     Order,
 }
 
 impl Class {
-    /// All, in the order of reports.
     pub const ALL: [Class; 6] =
         [Class::Masks, Class::Results, Class::Pressure, Class::Reports, Class::Edges, Class::Order];
 
-    /// The name in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Class::Masks => "masks",
@@ -53,7 +50,8 @@ pub type Key = (Class, String);
 /// Changes that one program shows, with their places in the source.
 pub type Seen = BTreeMap<Key, Vec<String>>;
 
-/// What the second does that the first does not, and the other way round; None is a program that ended its worker.
+/// What the second does that the first does not, and the other way round. None is a program that ended its worker, of
+/// which nothing else is known.
 pub fn differences(before: Option<&Observation>, after: Option<&Observation>) -> Seen {
     let mut seen = Seen::new();
     let mut results = |what: &str| drop(seen.insert((Class::Results, what.to_owned()), Vec::new()));
@@ -81,6 +79,7 @@ pub fn differences(before: Option<&Observation>, after: Option<&Observation>) ->
     for (sign, edges) in [("+", edges.gained), ("-", edges.lost)] {
         edges.iter().for_each(|e| drop(seen.insert(edge(sign, e), places(e))));
     }
+    // Another result leads to other calls: the order is worth a word only when nothing above explains it.
     let same = a.results == b.results && a.ends == b.ends;
     if let Some(parting) = a.stream.parts_from(&b.stream).filter(|_| same) {
         let [was, now] = &parting.acts;
@@ -117,17 +116,17 @@ fn site(row: &AuditRow) -> String {
     format!("{}, {}{who}{place}", plain(&row.function), row.what.name())
 }
 
-/// All places where memory was asked for.
+/// All places where memory was asked for, in the words of [`Class::Masks`].
 pub fn sites(o: &Observation) -> BTreeSet<String> {
     o.audit.rows.iter().map(|(row, _)| site(row)).collect()
 }
 
-/// A place that only one side has.
 pub fn place(sign: &str, site: &str) -> Key {
     (Class::Masks, format!("{sign} {site}"))
 }
 
-/// Masks in force, by site and by what the caller asked for.
+/// Masks in force, by site and by what the caller asked for; places that only one side has come as such, without
+/// masks.
 fn masks(a: &Observation, b: &Observation, seen: &mut Seen) {
     type Masks = BTreeMap<(String, Option<u32>), BTreeSet<u32>>;
     let all = |o: &Observation| {
@@ -186,7 +185,8 @@ fn pressure(a: &Pressure, b: &Pressure, seen: &mut Seen) {
     }
 }
 
-/// An edge that one side has. Who made it first is no part of it.
+/// An edge that one side has. The program and the site that made it first are no part of it: they differ from run to
+/// run.
 pub fn edge(sign: &str, e: &Edge) -> Key {
     let how = match e.dep {
         Dep::EN => "",
@@ -197,7 +197,7 @@ pub fn edge(sign: &str, e: &Edge) -> Key {
     (Class::Edges, format!("{sign} {} -> {}{how}", e.from, e.to))
 }
 
-/// Where an edge was made first, when that is known.
+/// Where an edge was made first, when that is known: the call, and its function and line when call sites were recorded.
 pub fn places(e: &Edge) -> Vec<String> {
     let Some(origin) = &e.origin else { return Vec::new() };
     let call = origin.place.call.name();

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! One epoch: a free run, what its end shows, its replay on both tenants, and whether all agree.
+//!
+//! The free run uses real threads and can come to interleavings that no schedule was written for. The replay makes what
+//! it found reproducible, and has the Model at its side.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -16,16 +19,12 @@ use percuss_program::Program;
 use percuss_run::Threads;
 use percuss_world::threads::Grain;
 
-/// What came of an epoch.
+/// What came of an epoch: what the soak adds up.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Epoch {
-    /// Findings, with the program and its schedule.
     pub batch: Batch,
-    /// Ops that threads ran.
     pub ops: u64,
-    /// Events of the free run.
     pub events: u64,
-    /// Turns of its schedule.
     pub turns: u64,
     /// How the replay compares with it; None when the worker was lost before it came to that.
     pub matched: Option<Matched>,
@@ -33,10 +32,10 @@ pub struct Epoch {
     pub micros: (u64, u64),
 }
 
-/// A finding of the free run alone. Up to the window of B14 the replay has the same locks in the same order, so an order it
-/// does not have lies behind: whether a quirk accounts for it cannot be asked of the Model, which ran another program from
-/// there on. It is told under the name of what made them two, a deadlock that came about, too. What other oracles say needs no
-/// account and is new.
+/// A finding of the free run alone. Up to the window of B14 the replay has the same locks in the same order, so an
+/// order it does not have lies behind: whether a quirk accounts for it cannot be asked of the Model, which ran another
+/// program from there on. It is told under the name of what made them two, a deadlock that came about, too. What other
+/// oracles say needs no account and is new.
 ///
 /// `b14`: the tree has that quirk. On others a window is a matter of the empty chunk alone, which has no name.
 fn behind(matched: &Matched, b14: bool, finding: Finding) -> Finding {
@@ -46,7 +45,6 @@ fn behind(matched: &Matched, b14: bool, finding: Finding) -> Finding {
     }
 }
 
-/// Runs epochs.
 #[derive(Debug)]
 pub struct Soaker {
     threads: Threads,
@@ -55,7 +53,7 @@ pub struct Soaker {
 }
 
 impl Soaker {
-    /// With threads of its own.
+    /// With threads of its own, which are kept from epoch to epoch.
     ///
     /// # Errors
     /// The system has no threads.
@@ -63,17 +61,16 @@ impl Soaker {
         Ok(Soaker { threads: Threads::pool(recipe.threads)?, recipe, seed })
     }
 
-    /// Does something on every thread.
     pub fn on_each(&self, f: impl Fn() + Sync) {
         self.threads.each(f);
     }
 
-    /// CPU time that an epoch may use, on all threads together: many times what it needs.
+    /// CPU time that an epoch may use, on all threads together: 20 s a thread and 5 ms an op, many times what it needs.
+    /// An epoch that uses more is taken for an endless loop.
     pub fn cpu_limit(&self) -> Duration {
         Duration::from_secs(20) * self.recipe.threads.max(1) as u32 + Duration::from_millis(5) * self.recipe.ops
     }
 
-    /// The program of an epoch.
     pub fn program(&self, index: u64) -> Program {
         program(self.seed, index, self.recipe)
     }
@@ -86,6 +83,7 @@ impl Soaker {
         let started = Instant::now();
         let mut program = self.program(index);
         let (free, verdict) = examiner.examine_free(&program, &self.threads, Grain::Points)?;
+        // From here on the program is the recorded one, so that its findings can be replayed.
         program.schedule = free.turns;
         let log = examiner.image_ref().shared().host.world().events().to_vec();
         let mut epoch = Epoch {
@@ -124,6 +122,7 @@ impl Soaker {
         };
         let mut findings = verdict.findings;
         for f in free {
+            // Without the quirk and the op: the replay's finding is the same one with more known of it.
             if !findings.iter().any(|o| (o.oracle, &o.title) == (f.oracle, &f.title)) {
                 findings.push(behind(&matched, window, f));
             }

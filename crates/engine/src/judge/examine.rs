@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Examining one program: run it on the image and on the Model, ask every oracle.
+//!
+//! The image runs first and records its schedule; the Model follows it. Only when both streams are equal is the Model's
+//! state the image's, and may be asked about it.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -23,17 +26,15 @@ use percuss_world::{Host, World};
 pub struct Judged {
     /// Findings, the image's first, each kind once.
     pub findings: Vec<Finding>,
-    /// Events of the image's run.
     pub events: u64,
-    /// Ops that ran.
     pub ops: u64,
-    /// Hints below the truth, by who accounts for them.
     pub tally: Tally,
     /// The first-chunk builder refused the geometry.
     pub boot_failed: bool,
 }
 
-/// An image and the Model, ready to run programs.
+/// An image and the Model, ready to run programs. To make one takes address space and an image that is loaded, so a
+/// worker makes one and examines all of its programs with it.
 #[derive(Debug)]
 pub struct Examiner {
     image: Session<KernelC>,
@@ -67,13 +68,13 @@ impl Examiner {
         })
     }
 
-    /// Adds the lock order of the last program to a graph.
+    /// Adds the lock order of the last program to a graph, as program `index`, to which the graph's new edges refer.
     pub fn record_order(&self, graph: &mut Graph, index: u64) {
         let world = self.image.shared().host.world();
         self.bench.borrow().record_order(world.log(), graph, index);
     }
 
-    /// The lock order of a program by itself. Nobody else is asked.
+    /// The lock order of a program by itself, from a run of the image. No oracle is asked.
     ///
     /// # Errors
     /// See [`Examiner::examine`].
@@ -83,23 +84,20 @@ impl Examiner {
         Ok(self.bench.borrow_mut().order(self.image.shared().host.world().log()))
     }
 
-    /// The image's session.
     pub fn image_ref(&self) -> &Session<KernelC> {
         &self.image
     }
 
-    /// The image's session, to run programs on.
     pub fn image(&mut self) -> &mut Session<KernelC> {
         &mut self.image
     }
 
-    /// The Model's session.
     pub fn model(&mut self) -> &mut ModelRun {
         &mut self.model
     }
 
-    /// Does nothing everywhere, on a machine of its own, so that the next program finds nothing of the last one to clear
-    /// away: for those to whom it matters what code runs.
+    /// Does nothing everywhere, on a machine of its own, so that the next program finds nothing of the last one to
+    /// clear away: for those to whom it matters what code runs.
     ///
     /// # Errors
     /// See [`Examiner::examine`].
@@ -112,7 +110,7 @@ impl Examiner {
         self.variants.settle(&nothing)
     }
 
-    /// Whether the Model runs too from now on.
+    /// Whether the Model runs too from now on. The oracles that look at the Model's state go and come with it.
     pub fn set_lockstep(&mut self, on: bool) {
         let lockstep = OracleKind::Lockstep;
         self.oracles = if on { self.oracles.and_with(lockstep) } else { self.oracles.and_without(lockstep) };
@@ -142,7 +140,8 @@ impl Examiner {
         Ok((self.judge(&recorded, ended, ops)?, recorded))
     }
 
-    /// Runs the image, contents sampled; in doubt once more, with everything looked at.
+    /// Runs the image, contents sampled; in doubt once more, with everything looked at. Samples keep the cost of a
+    /// program down, and the second run says exactly which byte is wrong.
     fn run_image(&mut self, program: &Program, strategy: &mut dyn Strategy) -> std::io::Result<(Ended, u64)> {
         let contents = if self.oracles.need(Needs::Contents) { Contents::Sampled } else { Contents::Ignored };
         let run = self.run_with(contents, program, strategy)?;
@@ -207,6 +206,7 @@ impl Examiner {
             bench.read(program, world.log())
         };
         verdict.ops = ops;
+        // Counted after duplicates are gone, since `of_events` cuts the final list.
         once_each(&mut found);
         self.of_events = found.len();
         found.extend(bench.at_end(&scene(shared, program, self.objcg_objects, ended == Ended::Whole)));
@@ -220,8 +220,10 @@ impl Examiner {
         let model = self.model.session.shared().host.world();
         if let Some(d) = lockstep::compare(image.events(), model.events()) {
             let f = lockstep::finding(program, image.events(), model.events(), d);
+            // The Worlds are about to run again, and must not be borrowed then.
             drop((image, model));
             self.shown_by_both(program, &mut verdict.findings[..self.of_events])?;
+            // A divergence comes first: what else was found may follow from it.
             verdict.findings.insert(0, f);
             return Ok(());
         }
@@ -241,8 +243,8 @@ impl Examiner {
 }
 
 impl Examiner {
-    /// Accounts for what follows from events in a program that the Model does not follow: what the Model's own run of it
-    /// shows at the same op is not new. States that differ tell nothing of each other, so the rest stays as it is.
+    /// Accounts for what follows from events in a program that the Model does not follow: what the Model's own run of
+    /// it shows at the same op is not new. States that differ tell nothing of each other, so the rest stays as it is.
     fn shown_by_both(&mut self, program: &Program, findings: &mut [Finding]) -> std::io::Result<()> {
         if findings.is_empty() {
             return Ok(());
@@ -253,7 +255,7 @@ impl Examiner {
     }
 }
 
-/// Keeps the first finding of each kind.
+/// Keeps the first finding of each kind: what follows has the same cause as a rule.
 fn once_each(findings: &mut Vec<Finding>) {
     let mut kept: Vec<Finding> = Vec::new();
     for f in findings.drain(..) {
@@ -264,7 +266,8 @@ fn once_each(findings: &mut Vec<Finding>) {
     *findings = kept;
 }
 
-/// Shows chunks to the bench when pcpu_lock is released.
+/// Shows chunks to the bench when pcpu_lock is released. It is set only when an oracle needs it, for it is called at
+/// each release.
 fn at_releases(host: Host, bench: Rc<RefCell<Bench>>) -> Rc<Judge> {
     Rc::new(move |globals, chunk| bench.borrow_mut().released(&host, globals, chunk))
 }

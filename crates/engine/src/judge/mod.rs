@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Judging one program: run it on the image and on the Model, ask every oracle, account for what they found.
+//!
+//! It knows of no campaign: what many programs gave is put together above it, in the form of a [`Batch`].
 
 mod attribute;
 pub mod audit;

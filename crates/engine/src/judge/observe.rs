@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What one program does on an image, in figures: for scenarios, audits and comparisons.
+//!
+//! A verdict says what is wrong; an observation also says what is right but different, so that two trees can be
+//! compared.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,22 +14,18 @@ use percuss_oracle::Finding;
 use percuss_program::Program;
 use percuss_world::pressure::Pressure;
 
-/// A run, call sites recorded.
+/// A run, call sites recorded. It is plain data, so that a worker can send it and two of them can be compared later.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Observation {
     /// What the oracles say, with call sites in the reports.
     pub findings: Vec<Finding>,
-    /// Every backing allocation.
     pub audit: Audit,
-    /// What became of allocations.
     pub results: Results,
-    /// What waiting for memory did.
     pub pressure: Pressure,
     /// Lock order, as of program 0.
     pub order: Graph,
-    /// Calls of the allocator.
     pub stream: Stream,
-    /// Why it ended before its last op.
+    /// Why it ended before its last op; None when it did not.
     pub ends: Option<String>,
 }
 
@@ -38,13 +37,15 @@ impl Observation {
 }
 
 impl Examiner {
-    /// Runs a program with call sites recorded.
+    /// Runs a program with call sites recorded. They are switched off again afterwards, whether or not the run
+    /// succeeds.
     ///
     /// # Errors
     /// See [`Examiner::examine`].
     pub fn observe(&mut self, program: &Program) -> std::io::Result<Observation> {
         self.image_ref().shared().tenant.record_sites(true);
         let verdict = self.examine(program);
+        // Before the result is looked at, so that an error does not leave it on.
         self.image_ref().shared().tenant.record_sites(false);
         let mut order = Graph::default();
         self.record_order(&mut order, 0);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Loading an image, and finding out which quirks it has.
+//!
+//! A tree's version says little: fixes are backported, and a patch under test changes what it is about. So quirks are
+//! found out by running the image.
 
 use std::path::Path;
 
@@ -16,18 +19,16 @@ use percuss_program::Program;
 use percuss_run::{Session, Unwatched};
 use percuss_tenant::KernelC;
 
-/// Why an image cannot be used.
+/// Why an image cannot be used. It is found out before any program runs, and each variant is shown to the user.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// The shared object is not an image we can run.
     #[error("cannot load the image {path}: {source}")]
     Image {
-        /// The shared object.
+        // The shared object, as the caller named it.
         path: std::path::PathBuf,
-        /// What is wrong with it.
         source: shim::LoadError,
     },
-    /// The image's facts are not ones the Model covers.
+    /// The image's facts are not ones the Model covers, so that lockstep would differ for reasons that are no defect.
     #[error("the Model does not cover this image: {0}")]
     Unsupported(String),
     /// The system refuses memory.
@@ -40,9 +41,7 @@ pub enum LoadError {
 pub struct Api {
     /// `pcpu_get_vm_areas()` takes a gfp.
     pub vm_areas_gfp: bool,
-    /// `vmap_pages_range_noflush()` takes one.
     pub map_gfp: bool,
-    /// `memalloc_apply_gfp_scope()` is used.
     pub gfp_scope: bool,
     /// The chunk of a page is in `page->private`, else in `page->index`.
     pub chunk_in_private: bool,
@@ -59,16 +58,14 @@ impl Api {
     }
 }
 
-/// What can be found out about an image.
+/// What can be found out about an image before a campaign: what the Model needs to follow it, and what reports say of
+/// it.
 #[derive(Debug, Clone)]
 pub struct Probed {
-    /// Facts for the Model.
     pub facts: Facts,
-    /// How it calls kernel services.
     pub api: Api,
-    /// Its quirks.
     pub quirks: Quirks,
-    /// Quirks whose probe program agreed with neither behaviour.
+    /// Quirks whose probe program agreed with neither behaviour: the tree does something that the Model does not know.
     pub undecided: Vec<Quirk>,
     /// How the worker that loaded it was confined; None in this process.
     pub confinement: Option<Confinement>,
@@ -87,6 +84,9 @@ impl Probed {
 }
 
 /// An image on a World of its own, with what it says of itself.
+///
+/// # Errors
+/// See [`LoadError`].
 pub fn loaded(path: &Path) -> Result<(Session<KernelC>, Facts, Api), LoadError> {
     let image = shim::Image::load(path).map_err(|source| LoadError::Image { path: path.to_owned(), source })?;
     let api = Api::of(image.facts());
@@ -149,6 +149,7 @@ pub fn probe<T: Tenant + 'static>(image: &mut Session<T>, facts: Facts) -> Resul
             let program = probe_program(quirk);
             image.run(&program, &mut Unwatched)?;
             let seen: Vec<Event> = image.shared().host.world().events().to_vec();
+            // Index 0 is without the quirk, 1 with it.
             let with = [quirks.without(quirk), quirks.with(quirk)];
             let mut agrees = [false; 2];
             models.start();
@@ -171,7 +172,6 @@ pub fn probe<T: Tenant + 'static>(image: &mut Session<T>, facts: Facts) -> Resul
     Ok((quirks, undecided))
 }
 
-/// The facts of an image as the Model takes them.
 fn facts(f: &shim::Facts) -> Facts {
     Facts {
         page_size: 1 << f.page_shift,

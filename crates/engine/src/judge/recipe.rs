@@ -10,28 +10,27 @@ use percuss_kernel::{Fault, Geometry, Memory, Scope, Var, limits};
 use percuss_program::rng::Rng;
 use percuss_program::{Generator, HeldLock, LOCKS, Op, Program};
 
-/// Variables that all tasks use; the others belong to one task each.
+/// Variables that all tasks use; the others belong to one task each. Through the shared ones a task frees what another
+/// allocated, also at the same time.
 const SHARED: u32 = 24;
-/// Variables of a task's own.
+/// Variables of a task's own, the rest divided by the most tasks there may be. A wave fills at least half of them.
 const OWN: u32 = (percuss_kernel::VARS as u32 - SHARED) / limits::TASKS as u32;
 
-/// What epochs are made of.
+/// What epochs are made of. With the seed and the number of an epoch it determines the program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Recipe {
-    /// Threads at once.
     pub threads: usize,
     /// Ops of an epoch, about.
     pub ops: u32,
     /// Tasks may do what percpu.c does without a lock: be warned that an allocation failed, of which the limit is
-    /// nobody's (B15), and ask for the number of pages. What is replayed has one task that is warned, where it may
-    /// sleep, and nobody asks.
+    /// under no lock (B15), and ask for the number of pages. What is replayed has one task that is warned, where it may
+    /// sleep, and no task asks.
     pub races: bool,
 }
 
-/// What a task is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Role {
-    /// Allocates and frees, in its own variables and in everybody's.
+    /// Allocates and frees, in its own variables and in those of all.
     Churn,
     /// Fills up, then frees all: chunks come and go.
     Wave,
@@ -41,7 +40,6 @@ enum Role {
     Atomic,
     /// Under locks and in scopes of file systems and devices.
     Scoped,
-    /// Runs the balance work.
     Balance,
 }
 
@@ -58,7 +56,7 @@ const ROLES: [(Role, u32); 6] = [
 pub fn program(seed: u64, index: u64, recipe: Recipe) -> Program {
     let mut rng = Rng::new(seed ^ 0x50a_c000, index);
     let short = rng.chance(1, 6);
-    // Who waits for memory counts on those that can free some: all of them are there from the start.
+    // A task that waits for memory counts on those that can free some: all of them are there from the start.
     let lives = if short { 1 } else { rng.range(1, 3) as usize };
     let nr_tasks = (recipe.threads * lives).clamp(1, limits::TASKS);
     let per_task = (recipe.ops / nr_tasks as u32).max(8);
@@ -66,7 +64,7 @@ pub fn program(seed: u64, index: u64, recipe: Recipe) -> Program {
     let class = rng.pick(&[0, 1, 2, 3]);
     for task in 0..nr_tasks {
         let role = match task {
-            // Somebody has to keep pages populated, and to take them away.
+            // One task has to keep pages populated, and to take them away.
             _ if task + 1 == recipe.threads.min(nr_tasks) && nr_tasks > 1 => Role::Balance,
             _ => ROLES[rng.weighted(ROLES.iter().map(|r| r.1))].0,
         };
@@ -120,7 +118,6 @@ fn faults(rng: &mut Rng) -> Vec<Fault> {
     (0..nr).map(one).collect()
 }
 
-/// Writes the ops of one task.
 struct Writer<'r> {
     rng: &'r mut Rng,
     task: u32,
@@ -184,9 +181,9 @@ impl Writer<'_> {
         if self.rng.chance(1, 4) {
             gfp = gfp | Gfp::ACCOUNT;
         }
-        // Whoever fails and must not sleep tells the worker without a lock, behind the warning.
+        // A task that fails and must not sleep reports to the worker without a lock, after the warning.
         let silent = !self.warned || (!sleeps && !self.races);
-        // Who looks for races has many warned: the limit is soon reached, and then hardly anybody writes it.
+        // A search for races has many tasks warned: the limit is soon reached, and then hardly any task writes it.
         let quiet = if self.races { 1 } else { 7 };
         if silent || self.rng.chance(quiet, 8) {
             gfp = gfp | Gfp::NOWARN;

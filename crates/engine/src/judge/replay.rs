@@ -21,10 +21,10 @@ impl By {
     }
 }
 
-/// How a replay compares with what it replays.
+/// How a replay compares with what it replays. Only [`Matched::Differs`] is a finding; the others say how far the
+/// replay stands for the free run.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Matched {
-    /// Every event is the same, and made by the same task.
     Equal,
     /// The first difference is what a task does after it has looked at the allocator's state without `pcpu_lock`. It
     /// may queue balance work, because it saw too few empty pages (quirk B14), or make a chunk, because it saw no empty
@@ -35,6 +35,7 @@ pub enum Matched {
         /// Index of the event among those compared, not in the log.
         at: usize,
         op: u32,
+        // The op is that of the free run's event, or of the replay's when the free run has ended.
         // The event of each in words, `end` for none.
         free: String,
         replay: String,
@@ -71,6 +72,7 @@ pub fn compare(free: &[Event], replay: &[Event], window: bool) -> Matched {
             }
             (x, y) => {
                 let show = |e: Option<By>| e.map_or("end".to_owned(), |e| format!("{:x?}", e.event));
+                // One of the two may have ended; the other names the op.
                 let op = x.or(y).map_or(0, |e| e.op);
                 return Matched::Differs { at, op, free: show(x), replay: show(y) };
             }

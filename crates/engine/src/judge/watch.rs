@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Asking a bench of oracles while a program runs.
+//!
+//! The session calls a [`Watch`] after each op; this one passes the question on to every oracle.
 
 use std::cell::RefCell;
 
@@ -9,7 +11,6 @@ use percuss_oracle::{Bench, Scene};
 use percuss_program::Program;
 use percuss_run::{Shared, Watch};
 
-/// Asks a bench after every op, and counts ops.
 pub(super) struct Asking<'a> {
     bench: &'a RefCell<Bench>,
     program: &'a Program,
@@ -19,7 +20,7 @@ pub(super) struct Asking<'a> {
 }
 
 impl<'a> Asking<'a> {
-    /// Tells the bench that a program is about to run.
+    /// Begins with a program: the bench forgets the last one.
     pub fn start(bench: &'a RefCell<Bench>, program: &'a Program, objcg_objects: u32) -> Asking<'a> {
         bench.borrow_mut().start();
         Asking { bench, program, objcg_objects, ops: 0 }

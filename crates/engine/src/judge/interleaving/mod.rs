@@ -17,12 +17,13 @@ use percuss_program::Program;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interleaving {
-    /// In the order in which they began.
+    /// In the order in which they began, which is that of time: a context that goes on after another has a new row.
     pub rows: Vec<Stretch>,
 }
 
 impl Interleaving {
-    /// The interleaving of a run of this program that has left these events.
+    /// The interleaving of a run of this program that has left these events. The program gives the words for ops and
+    /// says which handlers are hard.
     pub fn of(program: &Program, events: &[Event]) -> Interleaving {
         let mut follow = follow::Follow::new(program);
         events.iter().for_each(|e| follow.event(*e));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A row of an interleaving.
+//! A row of an interleaving, as plain data: the report lays it out, and JSON has it as it is.
 
 use serde::{Deserialize, Serialize};
 
