@@ -59,6 +59,7 @@ impl ModelRun {
 
     fn run_under(&mut self, program: &Program, strategy: &mut dyn Strategy) -> std::io::Result<Ended> {
         self.found = None;
+        // What was felt belongs to one program.
         self.session.shared().tenant.forget_felt();
         let mut asking = Asking::start(&self.bench, program, self.objcg_objects());
         // Findings are made on demand, in `findings`: most runs of the Model are only compared.
@@ -83,7 +84,6 @@ impl ModelRun {
         self.bench.borrow_mut().at_end(&scene(self.session.shared(), program, self.objcg_objects(), whole))
     }
 
-    /// Hints below the truth in the last program, as the oracle noted them during the run.
     pub fn below(&self) -> Vec<SeenBelow> {
         self.bench.borrow().each.hints.seen.clone()
     }
@@ -199,7 +199,6 @@ impl Variants {
         off.iter().all(|quirk| self.felt.idle(*quirk))
     }
 
-    /// Runs the Model without these quirks.
     fn without(&mut self, off: &[Quirk], program: &Program, trail: &[TurnEnd]) -> std::io::Result<&mut ModelRun> {
         let quirks = off.iter().fold(self.quirks, |quirks, quirk| quirks.without(*quirk));
         self.models.run(quirks, program, Some(trail))
@@ -277,6 +276,7 @@ impl Variants {
             let (on, masks) = self.in_order();
             let alone = |range: std::ops::Range<usize>| range.map(|i| &on[i..=i]);
             let together = |range: std::ops::Range<usize>| range.map(|i| &on[..=i]);
+            // From 1 on: the first quirk together with none is that quirk alone.
             let first = alone(0..masks).chain(together(1..masks.max(1)));
             for off in first.chain(alone(masks..on.len())).chain(together(masks.max(1)..on.len())) {
                 if !self.idle(off) && !self.without(off, program, trail)?.findings(program).iter().any(same) {
@@ -289,7 +289,6 @@ impl Variants {
     }
 }
 
-/// Notes `quirk` for everything that was seen but is not in `without`.
 fn account(below: &mut [Accounted<SeenBelow>], room: &mut [Accounted<SeenRoom>], without: &ModelRun, quirk: Quirk) {
     let (still_below, still_room) = (without.below(), without.room());
     for (b, by) in below.iter_mut().filter(|b| b.1.is_none()) {
@@ -324,7 +323,6 @@ fn findings(below: Vec<Accounted<SeenBelow>>, room: Vec<Accounted<SeenRoom>>, ta
 pub struct Tally {
     /// Occurrences, not findings: a finding stands for many of them.
     pub by_quirk: std::collections::BTreeMap<Quirk, u64>,
-    /// Accounted for by no quirk.
     pub unattributed: u64,
 }
 

@@ -103,6 +103,7 @@ impl Batch {
                     if o.index < f.index {
                         *f = o;
                     }
+                    // Both sides count, whichever program stays.
                     f.count = count;
                 }
                 None => self.found.push(o),

@@ -75,6 +75,7 @@ pub fn differences(before: Option<&Observation>, after: Option<&Observation>) ->
             seen.insert((Class::Reports, format!("{sign} {}", f.title)), Vec::new());
         }
     }
+    // Both graphs were made of one program each, so an edge missing on one side was not taken there.
     let edges = a.order.difference(&b.order);
     for (sign, edges) in [("+", edges.gained), ("-", edges.lost)] {
         edges.iter().for_each(|e| drop(seen.insert(edge(sign, e), places(e))));
@@ -99,7 +100,6 @@ fn words(act: Option<&Act>) -> String {
     }
 }
 
-/// A function without the suffix that trees with allocation profiling give it.
 fn plain(function: &str) -> &str {
     function.strip_suffix("_noprof").unwrap_or(function)
 }
@@ -155,6 +155,7 @@ fn masks(a: &Observation, b: &Observation, seen: &mut Seen) {
 fn became(a: &Results, b: &Results, seen: &mut Seen) {
     let mut add = |what: String| drop(seen.insert((Class::Results, what), Vec::new()));
     for (when, now, other) in [("now", b, a), ("no longer", a, b)] {
+        // More of them, not other ones: which op fails depends on the order of tasks.
         for why in now.failed.keys().copied().filter(|why| now.count(*why) > other.count(*why)) {
             add(format!("allocations {when} fail {}", Failure::why(why)));
         }

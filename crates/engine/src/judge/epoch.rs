@@ -95,6 +95,7 @@ impl Soaker {
         };
         let (findings, matched) = Soaker::replay(examiner, &program, &log, window, verdict.findings)?;
         epoch.matched = Some(matched);
+        // Figures are those of the free run; the replay is the same work once more.
         epoch.batch.programs = 1;
         epoch.batch.ops = epoch.ops;
         epoch.batch.events = epoch.events;

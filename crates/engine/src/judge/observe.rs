@@ -47,6 +47,7 @@ impl Examiner {
         let verdict = self.examine(program);
         // Before the result is looked at, so that an error does not leave it on.
         self.image_ref().shared().tenant.record_sites(false);
+        // A graph of its own, which does not grow from program to program.
         let mut order = Graph::default();
         self.record_order(&mut order, 0);
         let world = self.image_ref().shared().host.world();

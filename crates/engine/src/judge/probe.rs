@@ -109,9 +109,11 @@ pub fn image_session(path: &Path, name: &str) -> Result<(Session<KernelC>, Facts
 /// The Model does not cover it, or the system refuses memory.
 pub fn on_world(image: shim::Image, name: &str) -> Result<(Session<KernelC>, Facts), LoadError> {
     let (facts, page_struct) = (facts(image.facts()), image.facts().page_struct_size);
+    // Before a World is made: what the Model cannot follow is not worth one.
     if !facts.supported() {
         return Err(LoadError::Unsupported(format!("{facts:?}")));
     }
+    // The World lays out its array of page structures with the size that the tree was built with.
     let host = image_host(page_struct)?;
     let tenant = KernelC::new(image, host.clone(), name.to_owned());
     Ok((Session::new(host, tenant)?, facts))
@@ -147,6 +149,7 @@ pub fn probe<T: Tenant + 'static>(image: &mut Session<T>, facts: Facts) -> Resul
         undecided.clear();
         for quirk in Quirk::in_probe_order() {
             let program = probe_program(quirk);
+            // Without oracles: only the events are compared here.
             image.run(&program, &mut Unwatched)?;
             let seen: Vec<Event> = image.shared().host.world().events().to_vec();
             // Index 0 is without the quirk, 1 with it.

@@ -61,6 +61,7 @@ pub fn program(seed: u64, index: u64, recipe: Recipe) -> Program {
     let nr_tasks = (recipe.threads * lives).clamp(1, limits::TASKS);
     let per_task = (recipe.ops / nr_tasks as u32).max(8);
     let mut tasks = Vec::with_capacity(nr_tasks);
+    // One for all tasks: equal sizes meet in the same chunks.
     let class = rng.pick(&[0, 1, 2, 3]);
     for task in 0..nr_tasks {
         let role = match task {
@@ -79,6 +80,7 @@ pub fn program(seed: u64, index: u64, recipe: Recipe) -> Program {
     let faults = faults(&mut rng);
     let memory = short.then(|| memory(&mut rng, &boot));
     let mut program = Program { boot, tasks, faults, memory, ..Program::default() };
+    // Ops are written without a look at what precedes them; this removes what breaks a caller's contract.
     program.repair();
     program
 }
@@ -92,6 +94,7 @@ fn geometry(rng: &mut Rng, seed: u64, index: u64) -> Geometry {
     g.static_size = g.static_size.min(64 << 10);
     let wave = [4096, 1024, 256, 64, 64, 256, 1024, 4096];
     g.pages = wave[(index % 8) as usize].max(rng.pick(&[16, 64, 128]) * g.nr_cpus() / u32::from(g.groups));
+    // What was changed has to fit together again.
     g.repair();
     g
 }

@@ -64,10 +64,12 @@ pub fn compare(free: &[Event], replay: &[Event], window: bool) -> Matched {
     for at in 0.. {
         match (a.next(), b.next()) {
             (None, None) => break,
+            // Kept for each context, since other contexts may have run in between.
             (Some(x), y) if Some(x) == y => last[x.context] = Some(x.event),
             (Some(x), Some(y))
                 if x.same_task(y) && (window && queues(x, y) || looks_for_chunk(last[x.context], x, y)) =>
             {
+                // Nothing after it is compared: from here on the two are different runs.
                 return Matched::Window;
             }
             (x, y) => {

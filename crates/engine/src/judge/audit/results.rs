@@ -44,7 +44,7 @@ impl Failure {
     }
 }
 
-/// Results of all allocations of a program.
+/// Results of all allocations of a program, those of shrinkers and handlers included.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Results {
     pub ok: u64,
@@ -69,6 +69,7 @@ struct Seen {
 impl Seen {
     fn note(&mut self, event: &Event) {
         match *event {
+            // Only the World's page allocator reports this; a fault of the plan fails without it.
             Event::NoMemory { .. } => self.pressure = true,
             Event::Kzalloc { addr, .. } | Event::Vmalloc { addr, .. } => self.injected |= addr == 0,
             Event::VmAreas { base, .. } => self.injected |= base == 0,
@@ -109,6 +110,7 @@ impl Results {
                 }
             }
         }
+        // What is still open began and never ended.
         out.never = open.into_keys().filter(|op| allocates(program, *op)).collect();
         out
     }
@@ -121,7 +123,9 @@ impl Results {
             self.ok += 1;
             return;
         }
+        // By the caller's mask, not by what the allocator makes of it: that is the difference to be seen.
         let could_sleep = matches!(op_at(program, op), Some(Op::Alloc { gfp, .. }) if gfp.allows_blocking());
+        // The first cause wins: short memory before the plan, and both before what the allocator says at the end.
         let why = match seen {
             Seen { pressure: true, .. } => Failure::Pressure,
             Seen { injected: true, .. } => Failure::Injected,
@@ -134,7 +138,6 @@ impl Results {
         self.null.push(op);
     }
 
-    /// The number of allocations that failed for one reason.
     pub fn count(&self, why: Failure) -> u64 {
         self.failed.get(&why).copied().unwrap_or(0)
     }

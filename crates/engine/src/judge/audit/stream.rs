@@ -32,7 +32,6 @@ pub struct Stream {
     lanes: Vec<Vec<u16>>,
 }
 
-/// The first place at which two streams part.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Parting {
     /// What each does there; None where it does nothing more.
@@ -77,6 +76,7 @@ impl Stream {
                 if acts == [None, None] {
                     return None;
                 }
+                // By kind alone: lines move from tree to tree.
                 if acts[0].map(|a| &a.kind) != acts[1].map(|a| &a.kind) {
                     return Some(Parting { acts: acts.map(|a| a.cloned()) });
                 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The table: one row for each way in which memory is asked for.
+//!
+//! A way is what a reader of the code would call one: a function, a kind of memory, the caller's mask, the locks held.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -93,6 +95,7 @@ impl AuditRow {
 
     fn reclaims(&self, flag: Gfp) -> bool {
         let gfp = Gfp(self.effective);
+        // A mask that does not block never reclaims directly, whatever else it has.
         gfp.allows_blocking() && gfp.intersects(flag) && self.locks.iter().any(|l| l == "pcpu_alloc_mutex")
     }
 
@@ -102,7 +105,8 @@ impl AuditRow {
     }
 }
 
-/// The table of one or more runs.
+/// The table of one or more runs. Rows are sorted and each way is in it once, so that the tables of two trees can be
+/// compared line by line.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Audit {
     /// Rows in order, each with the number of requests.
@@ -116,6 +120,7 @@ impl Audit {
         let mut rows: BTreeMap<AuditRow, u64> = BTreeMap::new();
         let mut populated = false;
         for (i, event) in log.events().iter().enumerate() {
+            // Fed before the row is made: a request changes nothing that is in force.
             tracker.feed(event);
             populated |= matches!(event, Event::Map { .. });
             let Some((what, gfp)) = asked(event) else { continue };
@@ -183,6 +188,7 @@ impl Audit {
         let mut out = String::new();
         let mut last = String::new();
         for (row, _) in &self.rows {
+            // Rows are in order, so those of one site stand together under one heading.
             let site = row.site();
             if site != last {
                 let _ = writeln!(out, "{site}");

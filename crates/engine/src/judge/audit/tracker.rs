@@ -32,6 +32,7 @@ impl Tracker {
     /// Takes note of the next event. Answers before and after it differ only for events that change what is in force,
     /// and a request does not, so callers may ask after it.
     pub fn feed(&mut self, event: &Event) {
+        // First, for what an event changes belongs to the context that makes it.
         self.cursor.advance(event);
         let now = &mut self.contexts[self.cursor.context()];
         match event.lock() {
@@ -40,6 +41,7 @@ impl Tracker {
             Some((LockMove::Waits | LockMove::GivesUp, _)) | None => {}
         }
         match *event {
+            // A work item begins without scopes and locks, whatever the last one left.
             Event::WorkBegin => *now = InForce::default(),
             Event::ScopeSave { scope, .. } => drop(now.task.enter(scope)),
             Event::ScopeRestore { scope, old } => now.task.restore(scope, old),
@@ -94,6 +96,7 @@ impl Tracker {
 }
 
 fn release(locks: &mut Vec<&'static str>, name: &'static str) {
+    // The innermost one of that name. Locks need not be released in the reverse order.
     if let Some(at) = locks.iter().rposition(|l| *l == name) {
         locks.remove(at);
     }

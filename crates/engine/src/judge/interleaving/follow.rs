@@ -40,12 +40,14 @@ impl<'p> Follow<'p> {
         match e {
             Event::Stopped { reason } => {
                 let row = self.lane().row.unwrap_or_else(|| self.begin(String::new()));
+                // The last context may wait for a lock, which is what the reader of a deadlock wants to see.
                 self.say_wait(row);
                 self.rows[row].notes.push(format!("the program ends here: {}", words::end(reason)));
             }
             _ if self.draining => {}
             Event::Switch { .. } => {
                 self.leave();
+                // A switch is an event of no row.
                 self.cursor.advance(&e);
                 return;
             }
@@ -118,6 +120,7 @@ impl<'p> Follow<'p> {
     }
 
     fn op_ends(&mut self, op: u32, result: u64) {
+        // For other ops 0 is an ordinary result.
         let null = result == 0 && matches!(op_at(self.program, op), Some(Op::Alloc { .. } | Op::SchedProbe { .. }));
         let e = Event::OpEnd { op, result };
         // The work item that it ran says all about it.
@@ -161,6 +164,7 @@ impl<'p> Follow<'p> {
     fn leave(&mut self) {
         let lane = self.lane();
         let Some(row) = lane.row.take() else { return };
+        // A task that waits, for memory or for a lock, was not preempted: its note says already why it stopped.
         if matches!(lane.last, Some(Event::Retry { .. })) || self.say_wait(row) {
             return;
         }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Events in words, for a reader who asks where a task was stopped and why.
+//! Events in words: where a task was stopped and why.
+//!
+//! Every match names all events, so that a new one does not get words by accident.
 
 use percuss_kernel::event::{Event, LockMove, Stop};
 use percuss_kernel::{Diag, context_name, events};
@@ -7,6 +9,7 @@ use percuss_kernel::{Diag, context_name, events};
 /// The place between two events of a task, in words. A context is stopped at a scheduling point, and each kind of event
 /// has its point either after it or before it; the words name the event to which the point belongs.
 pub(super) fn place(last: Option<Event>, next: Option<Event>) -> String {
+    // The point after the last event comes first: the next event has not begun then.
     match (last.and_then(after), next) {
         (Some(after), _) => after,
         (None, Some(next)) => format!("before {}", before(next)),
@@ -73,7 +76,8 @@ fn variant(e: Event) -> String {
     format!("{e:?}").split([' ', '(']).next().unwrap_or_default().to_owned()
 }
 
-/// The lock that a task waits for from this event on; None when it does not wait.
+/// The lock that a task waits for from this event on; None when it does not wait. A lock that is free at once has no
+/// such event.
 pub(super) fn wait(e: Event) -> Option<&'static str> {
     e.lock().filter(|(does, _)| *does == LockMove::Waits).map(|(_, name)| name)
 }
