@@ -38,8 +38,11 @@ impl Chunk {
     /// Takes `bits` with this alignment at or a little after `start` (`pcpu_alloc_area`). `None` when a scan of one
     /// block's length beyond `start` finds no room.
     pub fn take(&mut self, bits: i32, align: i32, start: i32, quirks: &Quirks) -> Option<Change> {
+        // Hints may be wrong about a block, but the scan must not go over the whole chunk under a spin lock.
         let end = (start + bits + BLOCK_BITS).min(self.map_bits());
         let (at, skipped) = self.scan(start, end, bits, align)?;
+        // Before the map changes: the block learns of an area that is free now, and hints are then updated for what is
+        // taken.
         if skipped.bits != 0 {
             self.learn_skipped(skipped, quirks);
         }
@@ -49,6 +52,7 @@ impl Chunk {
         bitmap::clear(&mut self.bound_map, at as usize + 1, bits as usize - 1);
         bitmap::set(&mut self.bound_map, (at + bits) as usize, 1);
         self.head.free_bytes -= bits * MIN_ALLOC;
+        // Only an area right at the first free bit moves it; it is never after the true one.
         if at == self.head.md.first_free {
             let size = self.map_bits() as usize;
             self.head.md.first_free = bitmap::next_zero(&self.alloc_map, size, (at + bits) as usize) as i32;
@@ -104,6 +108,7 @@ impl Chunk {
         let bits = end - at;
         bitmap::clear(&mut self.alloc_map, at as usize, bits as usize);
         self.head.free_bytes += bits * MIN_ALLOC;
+        // Before hints are updated: a full refresh of the chunk starts there.
         self.head.md.first_free = self.head.md.first_free.min(at);
         let empty_pages = self.hints_after_give_back(at, bits, quirks);
         self.touch_bits(at, end);

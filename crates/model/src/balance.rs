@@ -56,6 +56,7 @@ impl<K: Kernel> Allocator<K> {
         let mut next = first;
         while next != NONE {
             let id = next;
+            // Read before the chunk is dropped, which unlinks it.
             next = self.look(|core| core.chunk(id).head.next);
             let mut from = 0;
             while let Some((start, end)) = self.look(|core| core.chunk(id).populated_run(from)) {
@@ -83,6 +84,7 @@ impl<K: Kernel> Allocator<K> {
                 if missing == 0 {
                     break;
                 }
+                // One chunk of each slot, as in the kernel, however much is missing after it.
                 if let Some(id) = self.look(|core| core.first_with_holes(slot)) {
                     missing = self.fill_chunk(id, missing);
                 }
@@ -174,6 +176,7 @@ impl<K: Kernel> Allocator<K> {
                 return (freed, !done);
             }
             if empty {
+                // The walk goes down, so the first empty page met is the end of the run.
                 run_end.get_or_insert(page + 1);
             }
             // A run ends before a page that is not empty, or with page 0.
@@ -200,6 +203,7 @@ impl Core {
     /// many free chunks must not be.
     fn doom_chunks(&mut self, empty_only: bool) -> u32 {
         let mut immutable = 0;
+        // The first free chunk stays, with its pages: the next allocation that needs one does not have to wait.
         let spared = self.slots.first(self.place.slots.free);
         let mut at = spared.unwrap_or(NONE);
         while at != NONE {
@@ -218,6 +222,7 @@ impl Core {
     /// more than one page.
     fn missing_pages(&mut self) -> i32 {
         let high = self.facts.empty_pop_high as i32;
+        // The count said there were enough, and yet an atomic caller failed, so it is not asked.
         if std::mem::take(&mut self.count.atomic_failed) {
             return high;
         }

@@ -62,10 +62,12 @@ pub(super) fn test(map: &[u64], bit: usize) -> bool {
 /// Applies `f` to every word that holds bits of `start..start + len`, with the mask of those bits.
 #[inline]
 fn each(map: &mut [u64], start: usize, len: usize, f: impl Fn(&mut u64, u64)) {
+    // There is no last bit then, and `start` may be the end of the map.
     if len == 0 {
         return;
     }
     let (first, last) = (start / WORD, (start + len - 1) / WORD);
+    // Masks of the bits from `start` on in the first word, and up to the last bit in the last.
     let head = !0 << (start % WORD);
     let tail = !0 >> (WORD - 1 - (start + len - 1) % WORD);
     if first == last {

@@ -152,6 +152,7 @@ impl Chunk {
         self.head = Header { nr_pages, live: true, ..Header::default() };
         self.head.md.free_all(bits as i32);
         self.head.free_bytes = nr_pages * PAGE as i32;
+        // What the memory held before is not what was saved, so all of it differs.
         self.head.save = Mark { touched: true, span: Span::ALL };
         let mut block = Md::default();
         block.free_all(BLOCK_BITS);
@@ -208,13 +209,14 @@ impl Chunk {
     /// (`pcpu_find_block_fit`). A region that does not fit a hint is passed over even when an area would fit: the
     /// kernel trusts hints here and looks at the map only in `pcpu_alloc_area`, so `take` may still find nothing.
     pub fn find_fit(&self, bits: i32, align: i32, pop_only: bool, quirks: &Quirks) -> Option<i32> {
-        // The chunk's own hint spares the walk over its blocks; most failing chunks of a slot end here.
+        // The chunk's own hint spares the walk over its blocks.
         if !self.head.md.fits(bits, align) {
             return None;
         }
         let mut from = self.head.md.search_start(bits, quirks);
         loop {
             let (at, len) = self.next_fit((bits, align), from, quirks)?;
+            // Callers that may sleep take any region and populate it afterwards.
             match pop_only.then(|| self.hole(at, len)).flatten() {
                 None => return Some(at),
                 Some(behind) => from = behind,
@@ -243,6 +245,8 @@ impl Chunk {
             let skip = align_up(block.contig_hint_start, align) - block.contig_hint_start;
             let fresh = block.contig_hint != 0 && block.contig_hint_start >= within;
             if fresh && block.contig_hint >= skip + alloc_bits {
+                // The scan may start before the hint, as free bits ahead of it may do. The length reaches to where the
+                // area would end in the hint.
                 let start = block.search_start(alloc_bits, quirks);
                 return Some((base + start, skip + alloc_bits + block.contig_hint_start - start));
             }
@@ -261,6 +265,7 @@ impl Chunk {
     /// (`pcpu_is_populated`).
     fn hole(&self, at: i32, len: i32) -> Option<i32> {
         let page = |bits: i32| (bits / BLOCK_BITS) as usize;
+        // The page that holds the last bit counts as well.
         let end = page(at + len + BLOCK_BITS - 1);
         let (_, behind) = bitmap::zero_run(&self.populated, end, page(at))?;
         Some(behind as i32 * BLOCK_BITS)

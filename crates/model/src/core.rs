@@ -28,7 +28,7 @@ pub(super) struct SlotPlan {
     /// Isolated chunks whose empty pages the worker will give back.
     pub to_depopulate: u32,
     pub nr: u32,
-    /// Chunks about to be destroyed: a list of the worker that nobody else reaches.
+    /// Chunks about to be destroyed: a list that only the worker reaches.
     pub doomed: u32,
 }
 
@@ -177,7 +177,8 @@ pub(super) struct Core {
     pub copied: Vec<ChunkId>,
     pub pages: Vec<Pfn>,
     pub frames: Frames,
-    /// (chunk, first bit of an area) -> objcg charged for it. Nobody goes over them all; they hash the same in every run.
+    /// (chunk, first bit of an area) -> objcg charged for it. No step goes over them all; still they hash the same in
+    /// every run.
     pub charged: HashMap<(ChunkId, i32), u32, BuildHasherDefault<DefaultHasher>>,
     pub saved: Saved,
 }
@@ -239,6 +240,7 @@ impl Core {
     pub fn drop_chunk(&mut self, id: ChunkId) {
         self.slots.unlink(&mut self.chunks, id);
         self.chunks[id as usize].head.live = false;
+        // The digest of the last release has been taken, but a copy may not have been made since.
         self.copied.retain(|&other| other != id);
         self.spare.push(id);
     }
@@ -272,6 +274,7 @@ impl Core {
     /// `PCPU_SLOT_BASE_SHIFT`, and at least 1 because 0 is for chunks that are full or failed.
     #[inline]
     pub fn plain_slot(&self, size: i32) -> u32 {
+        // `fls`, which counts from 1 and is 0 for 0.
         let bits = 32 - size.leading_zeros();
         (bits + 2).saturating_sub(self.facts.slot_base_shift).max(1)
     }
@@ -375,6 +378,8 @@ impl Core {
     /// Gives the area at byte `off` back and moves the chunk to its new slot; returns its bytes (`pcpu_free_area`).
     /// `None` when the offset is no place in the chunk.
     pub fn give_back_area(&mut self, id: ChunkId, off: i64) -> Option<i32> {
+        // The C allocator would write outside its maps for such an offset. The Model stops there, and the caller
+        // reports a BUG.
         let nr_pages = self.chunk(id).head.nr_pages as i64;
         if !(0..nr_pages * PAGE as i64).contains(&off) {
             return None;
@@ -402,6 +407,7 @@ impl Core {
         super::bitmap::set(&mut chunk.populated, start as usize, nr as usize);
         chunk.head.nr_populated += nr;
         chunk.touch_header();
+        // Pages of one unit: how many CPUs there are does not matter to this count.
         self.count.nr_populated += nr as u64;
         self.count_empty(id, nr);
     }
@@ -426,6 +432,7 @@ impl Core {
         }
         let count = &mut self.count;
         count.nr_alloc += 1;
+        // Wraps like the kernel's unsigned counter, which an unbalanced free takes below 0.
         count.nr_cur_alloc = count.nr_cur_alloc.wrapping_add(1);
         count.nr_max_alloc = count.nr_max_alloc.max(count.nr_cur_alloc);
         count.min_alloc_size = count.min_alloc_size.min(size);

@@ -37,6 +37,7 @@ impl<K: Kernel> Allocator<K> {
         let wanted = [
             facts.chunk_fixed_size as u64 + words(pages),
             words(bits),
+            // The end of the last area is marked after the last bit.
             words(bits + 1),
             pages * facts.block_md_size as u64,
             if extended { bits * facts.obj_ext_size as u64 } else { 0 },
@@ -56,6 +57,7 @@ impl<K: Kernel> Allocator<K> {
     /// A new chunk, wholly free, without a single page, and on no list yet (`pcpu_create_chunk`).
     pub(super) fn create_chunk(&self, gfp: Gfp) -> Option<ChunkId> {
         let mut backing = self.alloc_metadata(gfp)?;
+        // Metadata first and areas second; a failure of the areas gives the metadata back in reverse.
         let Some((handle, base)) = self.reserve_areas(gfp) else {
             self.free_metadata(backing);
             return None;
@@ -84,6 +86,7 @@ impl<K: Kernel> Allocator<K> {
             sizes[..nr].copy_from_slice(&place.group_sizes);
             (nr, place.atom_size)
         });
+        // The kernel's arrays of pointers and of structures, which it allocates before the areas.
         let extra = nr as u64 * (8 + self.facts().vm_struct_size as u64);
         self.kernel().get_vm_areas(&offsets[..nr], &sizes[..nr], align, self.mask_b04(gfp), extra)
     }
@@ -96,6 +99,7 @@ impl<K: Kernel> Allocator<K> {
             self.with(|core| core.count.nr_chunks = core.count.nr_chunks.wrapping_sub(1));
             self.unlock(Irq::Save, flags);
         }
+        // Copied out: the id may be used again before the last of this memory is freed.
         let (base, backing) = self.look(|core| (core.chunk(id).head.base, core.chunk(id).head.backing));
         self.kernel().trace_destroy(base);
         if backing.areas != 0 {

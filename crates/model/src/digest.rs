@@ -77,6 +77,7 @@ impl Core {
     pub fn release_digest(&mut self) -> u64 {
         let mut sum = 0u64;
         while let Some(id) = self.released.pop() {
+            // Popped from the end, which saves moving the rest; the sum is the same in any order.
             let mark = std::mem::replace(&mut self.chunks[id as usize].head.release, Mark::CLEAN);
             let chunk = self.chunk(id);
             let touched = &chunk.blocks[mark.span.range(chunk.blocks.len())];

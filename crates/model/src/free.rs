@@ -46,6 +46,7 @@ impl Core {
     /// isolated. The worker sees to free chunks among the isolated ones itself.
     fn wants_balance(&mut self, id: ChunkId) -> bool {
         let head = &self.chunk(id).head;
+        // One free chunk is kept as a reserve; only with a second one is there something to destroy.
         if !head.isolated && head.free_bytes as u64 == self.place.unit_size {
             let first = self.slots.first(self.place.slots.free);
             return first.is_some_and(|first| first != id || self.chunk(first).head.next != NONE);

@@ -99,6 +99,7 @@ impl Chunk {
             // Taken as a whole: emptied with the blocks in between.
             return lost;
         }
+        // The area covers the block from its first bit, so any hint that starts before its end is hit.
         if area.end > block.scan_hint_start {
             block.scan_hint = 0;
         }
@@ -120,6 +121,7 @@ impl Chunk {
         let start = self.free_from(area);
         let end = self.free_to(area);
         let first_end = if area.one_block() { end } else { BLOCK_BITS };
+        // A page counts only when its whole block is one free area now.
         let mut gained = (start == 0 && first_end == BLOCK_BITS) as i32;
         self.blocks[area.first].learn(start, first_end, quirks);
         if !area.one_block() {
@@ -166,8 +168,10 @@ impl Chunk {
     /// (`pcpu_chunk_refresh_hint`). Areas that no block's hint shows are lost to the chunk until a free nearby shows
     /// them again.
     fn refresh(&mut self, full: bool, quirks: &Quirks) {
+        // A copy, since the walk below borrows the blocks; it goes back at the end.
         let mut md = self.head.md;
         if !quirks.has(Quirk::B51) {
+            // Without B51 a scan hint is not trusted, so the walk begins at the first free bit.
             md.scan_hint = 0;
         }
         let mut from = if !full && md.scan_hint != 0 {

@@ -19,8 +19,8 @@ impl<K: Kernel> Allocator<K> {
         size * self.possible().count_ones() as u64 + extra
     }
 
-    /// Charges an area ahead of its allocation: the objcg, 0 when nobody pays, `None` when the charge was refused
-    /// (`pcpu_memcg_pre_alloc_hook`).
+    /// Charges an area ahead of its allocation (`pcpu_memcg_pre_alloc_hook`): the objcg, 0 when the area is not
+    /// accounted, `None` when the charge was refused.
     pub(super) fn charge(&self, size: u64, gfp: Gfp) -> Option<u32> {
         let kernel = self.kernel();
         if !self.facts().has_memcg || !kernel.kmem_online() || !gfp.contains(Gfp::ACCOUNT) {
@@ -46,6 +46,7 @@ impl<K: Kernel> Allocator<K> {
         if self.look(|core| core.chunk(id).head.backing.ext == 0) {
             return self.uncharge(objcg, size);
         }
+        // The area holds a reference until it is freed, which may be long after the task is gone.
         self.kernel().memcg_ref(objcg, 1);
         self.with(|core| core.charged.insert((id, off / MIN_ALLOC), objcg));
         self.kernel().memcg_stat(objcg, self.full_size(size) as i64);

@@ -52,6 +52,7 @@ impl Core {
     fn visit_all(&self, globals: &Globals, head: &mut ChunkState, see: &mut dyn FnMut(&Globals, &ChunkView<'_>)) {
         let (mut last, mut position) = (NONE, 0);
         self.each_listed(|list, id| {
+            // Chunks come list by list, so a change of list starts the count again.
             position = if list == last { position + 1 } else { 0 };
             last = list;
             see(globals, &self.view(id, (list as i32, position), Span::ALL, head));

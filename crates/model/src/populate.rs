@@ -103,6 +103,7 @@ impl<K: Kernel> Allocator<K> {
                 if pfn.is_some() {
                     continue;
                 }
+                // The order of frees decides which frames the next allocations get, so it has to be the kernel's.
                 for before in (pages.start..at).rev() {
                     self.put_page(cpu, before);
                 }
@@ -201,6 +202,7 @@ impl<K: Kernel> Allocator<K> {
                 }
                 self.set_page(cpu, page, pfn);
             }
+            // Unit by unit, as soon as its frames are noted: after that the page tables no longer know them.
             kernel.unmap_pages(self.unit_page(pages, cpu, pages.start), pages.nr());
         }
         self.put_pages(pages);
@@ -209,6 +211,7 @@ impl<K: Kernel> Allocator<K> {
     /// The chunk that serves `addr`, which is relative to unit offset 0 (`pcpu_chunk_addr_search`). The first chunk
     /// goes by its range; all others by the frame mapped there.
     pub(super) fn find_chunk(&self, addr: Addr) -> Option<ChunkId> {
+        // Frames of the first chunk are not noted anywhere, since it was never populated.
         if let Some(id) = self.look(|core| core.first_chunk_of(addr)) {
             return Some(id);
         }

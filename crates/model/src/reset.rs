@@ -22,6 +22,7 @@ impl Core {
     /// Goes back to the remembered state, which stays remembered. Chunks made since then give their memory to later
     /// ones; of the old chunks only the blocks that changed are copied.
     pub fn restore(&mut self) {
+        // Taken out for the time, as the chunks are borrowed mutably; it goes back at the end.
         let saved = std::mem::take(&mut self.saved);
         self.count = saved.count;
         self.slots.copy_from(&saved.slots);

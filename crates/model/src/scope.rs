@@ -16,8 +16,8 @@ pub(super) fn fitting(gfp: Gfp) -> Option<Scope> {
     }
 }
 
-/// The scope that newer trees' helper picks: whoever may fail reclaims nothing. A mask with __GFP_FS and without __GFP_IO
-/// has none.
+/// The scope that newer trees' helper picks: a caller that may fail reclaims nothing. A mask with __GFP_FS and without
+/// __GFP_IO has none.
 fn picked(gfp: Gfp) -> Option<Scope> {
     if !gfp.allows_blocking() || gfp.intersects(Gfp::NORETRY.with(Gfp::RETRY_MAYFAIL)) {
         Some(Scope::Memalloc)
@@ -51,6 +51,7 @@ impl<K: Kernel> Allocator<K> {
     }
 
     pub(super) fn in_scope<R>(&self, scope: Option<Scope>, f: impl FnOnce() -> R) -> R {
+        // Scopes nest: the old flags are put back and not cleared, since the caller may be in one itself.
         let old = scope.map(|scope| self.kernel().scope_save(scope));
         let result = f();
         if let (Some(scope), Some(old)) = (scope, old) {

@@ -52,6 +52,7 @@ impl Slots {
             NONE => ends.1 = prev,
             next => chunks[next as usize].head.prev = prev,
         }
+        // A list that is empty now must not stop a search.
         if ends.0 == NONE {
             self.occupied &= !(1 << list);
         }

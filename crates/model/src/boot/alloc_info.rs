@@ -54,6 +54,7 @@ pub(crate) fn build(geometry: &Geometry, facts: &Facts, request: Request) -> All
     let wanted = request.dyn_size.max(facts.dyn_early_size as u64);
     let size_sum = (static_size + reserved_size + wanted).next_multiple_of(PAGE);
     let min_unit = size_sum.max(facts.min_unit_size as u64);
+    // An allocation is a multiple of the atom size and is then divided into as many units as fit.
     let alloc_size = min_unit.next_multiple_of(request.atom_size);
     let members = group_cpus(geometry, request.by_node);
     let per_alloc = units_per_alloc(alloc_size, alloc_size / min_unit, &members, geometry.nr_cpus() as u64);
@@ -68,6 +69,7 @@ pub(crate) fn build(geometry: &Geometry, facts: &Facts, request: Request) -> All
     };
     for cpus in members {
         let mut cpus: Vec<Option<u32>> = cpus.into_iter().map(Some).collect();
+        // Groups end with an allocation: CPUs of two nodes never share one.
         cpus.resize(cpus.len().next_multiple_of(per_alloc as usize), None);
         info.groups.push(Group { cpus, base_offset: 0 });
     }
@@ -96,9 +98,11 @@ fn units_per_alloc(alloc_size: u64, most: u64, groups: &[Vec<u32>], nr_cpus: u64
         let sizes = || groups.iter().map(|cpus| cpus.len() as u64);
         let allocs: u64 = sizes().map(|cpus| cpus.div_ceil(units)).sum();
         let wasted: u64 = sizes().map(|cpus| cpus.next_multiple_of(units) - cpus).sum();
+        // Padding units waste memory for as long as the machine runs.
         if wasted > nr_cpus / 3 {
             continue;
         }
+        // Fewer units per allocation only make for more allocations from here on.
         if allocs > fewest {
             break;
         }

@@ -72,6 +72,7 @@ impl<K: Kernel> Allocator<K> {
         let size = |group: &Group| group.cpus.len() as u64 * info.unit_size;
         let mut areas = Vec::new();
         for group in &info.groups {
+            // A group is on one node, so any of its CPUs would do; padding units come last.
             let cpu = group.cpus.iter().flatten().next().copied().unwrap_or(0);
             let area = kernel.memblock_alloc_node(size(group), info.atom_size, kernel.cpu_to_node(cpu));
             if area == 0 {
@@ -82,6 +83,7 @@ impl<K: Kernel> Allocator<K> {
             }
             areas.push(area);
         }
+        // memblock hands out memory from the top, so the lowest area need not be the first group's.
         let base = areas.iter().copied().min().unwrap_or(0);
         for (area, group) in areas.iter().zip(&mut info.groups) {
             group.base_offset = area - base;
@@ -89,7 +91,8 @@ impl<K: Kernel> Allocator<K> {
         Ok(base)
     }
 
-    /// Copies the static area to every used unit and gives back what nobody uses.
+    /// Copies the static area to every used unit and gives back what is left over: padding units as a whole, and the
+    /// end of each other one.
     fn fill_group(&self, info: &AllocInfo, area: Addr, group: &Group) {
         let used = info.size_sum();
         for (index, cpu) in group.cpus.iter().enumerate() {
@@ -127,6 +130,7 @@ impl<K: Kernel> Allocator<K> {
         for (index, pfns) in pages.chunks(unit_pages).enumerate() {
             let unit = base + index as u64 * info.unit_size;
             for page in 0..unit_pages as u64 {
+                // Page tables for all pages of the unit come first: mapping must not allocate this early.
                 kernel.populate_pte(unit + page * PAGE);
             }
             if !kernel.map_pages(unit, pfns, Gfp::KERNEL.with(Gfp::ZERO)) {

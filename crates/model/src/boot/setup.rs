@@ -29,6 +29,7 @@ impl<K: Kernel> Allocator<K> {
     pub(crate) fn setup_first_chunk(&self, info: &AllocInfo, base: Addr) -> Result<(), i32> {
         self.check_info(info, base)?;
         let possible = self.kernel().possible();
+        // One more than the highest possible CPU: the kernel's tables have entries for the gaps too.
         let nr_cpu_ids = 64 - possible.leading_zeros() as u64;
         let groups = info.groups.len() as u64;
         // Group offsets, group sizes, unit map and unit offsets, in the kernel's order.
@@ -42,6 +43,7 @@ impl<K: Kernel> Allocator<K> {
         // expense of the dynamic part.
         let static_size = info.static_size.next_multiple_of(MIN_ALLOC as u64);
         let dyn_size = info.dyn_size - (static_size - info.static_size);
+        // The reserved part comes first in memory and is made first, so its metadata is allocated first.
         let reserved = match info.reserved_size {
             0 => NONE,
             size => self.first_part(base + static_size, size)?,
@@ -51,7 +53,9 @@ impl<K: Kernel> Allocator<K> {
         self.with(|core| {
             core.reserved = reserved;
             core.first = first;
+            // Assigned, not added: pages of the reserved part are not for atomic callers in general.
             core.count.nr_empty = core.chunk(first).head.nr_empty;
+            // The reserved chunk enters no slot; it is found by its id.
             core.enter_slot(first);
             core.count.nr_populated += info.size_sum() / PAGE;
             core.place.base = base;
@@ -86,6 +90,7 @@ impl<K: Kernel> Allocator<K> {
     /// served is taken for good.
     fn first_part(&self, start: Addr, size: u64) -> Result<ChunkId, i32> {
         let facts = self.facts();
+        // Blocks are pages, so a chunk starts at a page even when what it serves does not.
         let base = start & !(PAGE - 1);
         let before = start - base;
         let region = (before + size).next_multiple_of(PAGE);
@@ -117,6 +122,7 @@ impl Core {
             for (index, cpu) in group.cpus.iter().enumerate() {
                 let Some(cpu) = *cpu else { continue };
                 let offset = group.base_offset + index as u64 * info.unit_size;
+                // Units are numbered through all groups, padding included.
                 place.unit_map[cpu as usize] = place.nr_units as i32 + index as i32;
                 place.unit_offsets[cpu as usize] = offset;
                 // By address and not by number: groups may lie in any order.
@@ -141,6 +147,7 @@ impl Core {
         let nr = sidelined + 3;
         self.place.slots = SlotPlan { sidelined, free: sidelined + 1, to_depopulate: sidelined + 2, nr, doomed: nr };
         self.slots.init(nr as usize + 1);
+        // Starts at the maximum, so that the first allocation becomes the minimum.
         if self.facts.has_stats {
             self.count.min_alloc_size = self.place.unit_size;
         }

@@ -36,7 +36,9 @@ fn arguments_are_checked() {
         assert_eq!(model.alloc(size, align, false, Gfp::KERNEL), 0);
         assert_eq!(model.alloc(size, align, false, Gfp::KERNEL | Gfp::NOWARN), 0);
     }
+    // Only the calls without `__GFP_NOWARN` warn.
     assert_eq!(model.kernel().diags.get(), 5);
+    // Too small a size or alignment is rounded up, not refused.
     assert_ne!(model.alloc(1, 0, false, Gfp::KERNEL), 0);
     check(&model);
 }
@@ -64,6 +66,7 @@ fn the_worker_keeps_pages_for_atomic_callers() {
     let model = boot(small());
     let fill = alloc(&model, 20 << 10, Gfp::KERNEL);
     assert!(model.kernel().work.get());
+    // There is no populated page left, and atomic callers cannot populate one.
     assert_eq!(alloc(&model, 4096, Gfp::ATOMIC), 0);
     balance(&model);
     let a = alloc(&model, 4096, Gfp::ATOMIC);

@@ -89,6 +89,7 @@ impl Mock {
     fn fails(&self, site: Fail) -> bool {
         match self.fail.get() {
             Some((failing, left)) if failing == site => {
+                // Counts calls of this backing down to the one that fails; then it is spent.
                 self.fail.set((left > 1).then_some((site, left.saturating_sub(1))));
                 left == 1
             }
@@ -176,6 +177,7 @@ impl TestKernel for Mock {
     }
     fn kzalloc(&self, size: u64, _: Gfp) -> Addr {
         self.sleeps();
+        // Larger ones must come from vmalloc.
         assert!(size <= 4096);
         self.note(4, size);
         self.metadata_alloc(size)
@@ -192,6 +194,7 @@ impl TestKernel for Mock {
     }
     fn alloc_page(&self, node: u32, gfp: Gfp) -> Option<Pfn> {
         self.sleeps();
+        // Without the mutex two tasks could populate the same page.
         assert!(self.mutex.get() && gfp.contains(Gfp::HIGHMEM));
         self.note(7, node as u64);
         if self.fails(Fail::Page) {
@@ -215,6 +218,7 @@ impl TestKernel for Mock {
         let base = self.areas_next.get().next_multiple_of(align);
         let end = offsets.iter().zip(sizes).map(|(offset, size)| base + offset + size).max().unwrap();
         self.areas_next.set(end);
+        // The handle is metadata, so that a failure of metadata also fails areas that were found.
         let handle = self.metadata_alloc(1);
         if handle == 0 {
             return None;

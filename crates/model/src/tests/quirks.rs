@@ -32,6 +32,7 @@ fn b36_frees_mapped_pages() {
     let story = |quirks| {
         let model = boot_with(small(), quirks);
         model.alloc(20 << 10, 4, false, Gfp::KERNEL);
+        // The second CPU's mapping fails half way: one of its three pages is mapped.
         model.kernel().fail.set(Some((Fail::Map, 2)));
         assert_eq!(model.alloc(12 << 10, 4, false, Gfp::KERNEL), 0);
         model.kernel().mapped.borrow().len()

@@ -63,6 +63,7 @@ fn run(model: &Model, steps: &[Step], checked: bool) {
     for ptr in live {
         model.free(ptr);
     }
+    // A failure that is still pending must not hit the worker.
     model.kernel().fail.set(None);
     model.balance();
     check(model);
@@ -76,6 +77,7 @@ fn check_no_leak(model: &Model) {
     assert!(state.chunks().iter().filter(|chunk| !chunk.immutable).all(|chunk| chunk.nr_alloc == 0));
     let dynamic = state.chunks().iter().filter(|chunk| !chunk.immutable).count();
     assert_eq!(model.kernel().areas.borrow().len(), dynamic);
+    // Five allocations and the areas' handle for each chunk, and the array of pages.
     assert!(model.kernel().metadata.borrow().len() <= dynamic * 6 + 1);
 }
 
