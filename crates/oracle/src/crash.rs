@@ -48,6 +48,7 @@ fn stopped(at: &Moment<'_>, reason: Stop) -> Option<String> {
         Stop::Panic => format!("kernel panic in {}", at.function()),
         Stop::Loud => format!("percuss: path not modelled in {}", at.function()),
         Stop::StepLimit => format!("percuss: endless loop in {}", at.function()),
+        // A defect of percuss itself: reported like any other, so that it is not lost.
         Stop::Internal => "percuss: internal error".to_owned(),
         // Tasks that wait for each other are for lockorder, and memory that never comes is for stall.
         Stop::Deadlock | Stop::Stall => return None,

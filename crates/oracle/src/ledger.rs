@@ -71,6 +71,7 @@ fn judge(w: &World, s: &State, per: PerChunk, mut see: impl FnMut(Finding)) {
     if !(objects..=objects + 1).contains(&w.metadata_live()) {
         leak("percuss: leak of metadata", w.metadata_live() as i64, objects as i64);
     }
+    // One range for each group, however many CPUs the group has.
     if w.ranges_live() as u32 != n * per.ranges {
         leak("percuss: leak of vm areas", w.ranges_live() as i64, (n * per.ranges) as i64);
     }

@@ -53,6 +53,7 @@ pub fn kind(e: Option<&Event>) -> String {
 pub fn finding(program: &Program, a: &[Event], b: &[Event], d: Divergence) -> Finding {
     let (x, y) = (kind(a.get(d.event)), kind(b.get(d.event)));
     let what = if x == y { x } else { format!("{x} against {y}") };
+    // Kinds and the function only, so that one cause has one title in all programs.
     let title = format!("percuss: divergence at {what} in {}", function(program, d.op));
     let show = |e: Option<&Event>| e.map_or("end of stream".to_owned(), |e| format!("{e:x?}"));
     let detail = Detail::Parting { event: d.event, left: show(a.get(d.event)), right: show(b.get(d.event)) };

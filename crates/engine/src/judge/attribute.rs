@@ -61,6 +61,7 @@ impl ModelRun {
         self.found = None;
         // What was felt belongs to one program.
         self.session.shared().tenant.forget_felt();
+        // Hints are noted during the run; there is no other time to see them.
         let mut asking = Asking::start(&self.bench, program, self.objcg_objects());
         // Findings are made on demand, in `findings`: most runs of the Model are only compared.
         self.ended = self.session.run_under(program, strategy, &mut asking)?;
@@ -70,6 +71,7 @@ impl ModelRun {
     /// What the oracles say of the last program, by its events and by the state in which it left the Model.
     pub fn findings(&mut self, program: &Program) -> &[Finding] {
         if self.found.is_none() {
+            // Events first, then state: the order in which an image's findings come.
             let mut out = self.bench.borrow_mut().read(program, self.session.shared().host.world().log());
             out.extend(self.at_end(program));
             self.found = Some(out);
@@ -123,6 +125,7 @@ impl Models {
 
     fn settle(&mut self, program: &Program) -> std::io::Result<()> {
         for Kept { run, .. } in &mut self.runs {
+            // Each boots again, as the image does.
             run.session.power_off();
             run.run(program)?;
             run.findings(program);
@@ -267,6 +270,7 @@ impl Variants {
             if f.oracle == OracleKind::Stall
                 && let Some(quirk) = self.waiting()
             {
+                // It is not run without the quirk: see `waiting`.
                 f.quirk = Some(quirk);
                 continue;
             }
@@ -309,6 +313,7 @@ fn findings(below: Vec<Accounted<SeenBelow>>, room: Vec<Accounted<SeenRoom>>, ta
     let mut add = |mut f: Finding, by: Option<Quirk>| {
         tally.add(by);
         f.quirk = by;
+        // All are counted, and one of each kind becomes a finding.
         if !out.iter().any(|o| o.key() == f.key()) {
             out.push(f);
         }

@@ -14,7 +14,6 @@ use super::attribute::Tally;
 /// How a finding that no program of the campaign shows alone came about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Composed {
-    /// Numbers of the programs that take part.
     pub programs: Vec<u64>,
     /// They could be put together: the finding's program shows it. Else that is the first of the parts.
     pub whole: bool,
@@ -76,6 +75,7 @@ impl Batch {
     /// most findings are repeated ones.
     pub fn add(&mut self, finding: &Finding, index: u64, program: impl FnOnce() -> Vec<u8>) {
         match self.found.iter_mut().find(|f| f.finding.key() == finding.key()) {
+            // The first one stays as the example.
             Some(f) => f.count += 1,
             None => {
                 let program = program();

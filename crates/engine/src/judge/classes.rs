@@ -57,6 +57,7 @@ pub fn differences(before: Option<&Observation>, after: Option<&Observation>) ->
     let mut results = |what: &str| drop(seen.insert((Class::Results, what.to_owned()), Vec::new()));
     let (a, b) = match (before, after) {
         (Some(a), Some(b)) => (a, b),
+        // Nothing else is known of a program that ended its worker.
         (Some(_), None) => {
             results("programs now end their worker: a crash, or no end");
             return seen;

@@ -82,9 +82,11 @@ impl Soaker {
     pub fn run(&self, examiner: &mut Examiner, index: u64, window: bool) -> io::Result<Epoch> {
         let started = Instant::now();
         let mut program = self.program(index);
+        // Without a schedule: the order of tasks is the machine's.
         let (free, verdict) = examiner.examine_free(&program, &self.threads, Grain::Points)?;
         // From here on the program is the recorded one, so that its findings can be replayed.
         program.schedule = free.turns;
+        // A copy, since the replay uses the same World.
         let log = examiner.image_ref().shared().host.world().events().to_vec();
         let mut epoch = Epoch {
             ops: log.iter().filter(|e| matches!(e, Event::OpEnd { op, .. } if *op != DRAIN)).count() as u64,
@@ -128,6 +130,7 @@ impl Soaker {
                 findings.push(behind(&matched, window, f));
             }
         }
+        // That a replay differs is a finding of its own: the schedule does not determine the run.
         if let Some(title) = matched.title()
             && let Matched::Differs { at, op, free, replay } = &matched
         {

@@ -29,7 +29,6 @@ pub struct Judged {
     pub events: u64,
     pub ops: u64,
     pub tally: Tally,
-    /// The first-chunk builder refused the geometry.
     pub boot_failed: bool,
 }
 
@@ -103,6 +102,7 @@ impl Examiner {
     /// See [`Examiner::examine`].
     pub fn settle(&mut self) -> std::io::Result<()> {
         let nothing = Program::default();
+        // A fixed threshold for giving memory back, so that a fuzz target does it at the same program each time.
         self.image.shared().host.world_mut().give_back_early();
         self.image.power_off();
         self.model.session.power_off();
@@ -143,6 +143,7 @@ impl Examiner {
     /// Runs the image, contents sampled; in doubt once more, with everything looked at. Samples keep the cost of a
     /// program down, and the second run says exactly which byte is wrong.
     fn run_image(&mut self, program: &Program, strategy: &mut dyn Strategy) -> std::io::Result<(Ended, u64)> {
+        // What no oracle reads is not written either.
         let contents = if self.oracles.need(Needs::Contents) { Contents::Sampled } else { Contents::Ignored };
         let run = self.run_with(contents, program, strategy)?;
         if !self.image.shared().in_doubt() {
@@ -169,6 +170,7 @@ impl Examiner {
     fn judge(&mut self, program: &Program, ended: Ended, ops: u64) -> std::io::Result<Judged> {
         let mut verdict = Judged::default();
         self.judge_image(program, ended, ops, &mut verdict);
+        // After the image was judged: what the Model shows can only account for findings that are there.
         if self.oracles.has(OracleKind::Lockstep) {
             self.lockstep(program, &mut verdict)?;
         }
@@ -193,6 +195,7 @@ impl Examiner {
         let free = self.image.run_free(program, threads, grain, &mut asking)?;
         let ops = asking.ops;
         self.judge_image(program, free.ended, ops, &mut verdict);
+        // No area was overwritten when it was freed, so each page is poisoned again before its next use.
         self.image.shared().host.world_mut().forget_poison();
         Ok((free, verdict))
     }
@@ -222,6 +225,7 @@ impl Examiner {
             let f = lockstep::finding(program, image.events(), model.events(), d);
             // The Worlds are about to run again, and must not be borrowed then.
             drop((image, model));
+            // The states differ now, so only what follows from events can be accounted for.
             self.shown_by_both(program, &mut verdict.findings[..self.of_events])?;
             // A divergence comes first: what else was found may follow from it.
             verdict.findings.insert(0, f);
@@ -229,6 +233,7 @@ impl Examiner {
         }
         drop((image, model));
         self.variants.start(self.model.session.shared().tenant.felt());
+        // Nothing found, nothing to account for: the Model's oracles are not asked.
         if !verdict.findings.is_empty() {
             // What follows from the events follows from the Model's, which are the same.
             let mut shown = verdict.findings[..self.of_events].to_vec();
@@ -236,6 +241,7 @@ impl Examiner {
             let trail = self.model.session.trail();
             self.variants.others(program, &mut verdict.findings, &shown, trail)?;
         }
+        // Hints are looked for on the Model, whose state is the image's as long as the streams are equal.
         let hints = self.variants.hints(program, &self.model, &mut verdict.tally)?;
         verdict.findings.extend(hints);
         Ok(())
@@ -259,6 +265,7 @@ impl Examiner {
 fn once_each(findings: &mut Vec<Finding>) {
     let mut kept: Vec<Finding> = Vec::new();
     for f in findings.drain(..) {
+        // There are a handful of kinds at most, so a search is all it takes.
         if !kept.iter().any(|o| o.key() == f.key()) {
             kept.push(f);
         }

@@ -51,6 +51,7 @@ impl Examiner {
         let mut order = Graph::default();
         self.record_order(&mut order, 0);
         let world = self.image_ref().shared().host.world();
+        // It ends the program, so there is at most one.
         let stopped = world.events().iter().find_map(|e| {
             let Event::Stopped { reason } = e else { return None };
             Some(format!("{reason:?}"))

@@ -31,7 +31,6 @@ pub enum LoadError {
     /// The image's facts are not ones the Model covers, so that lockstep would differ for reasons that are no defect.
     #[error("the Model does not cover this image: {0}")]
     Unsupported(String),
-    /// The system refuses memory.
     #[error("cannot set up a World: {0}")]
     Io(#[from] std::io::Error),
 }

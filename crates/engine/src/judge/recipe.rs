@@ -189,6 +189,7 @@ impl Writer<'_> {
         // A search for races has many tasks warned: the limit is soon reached, and then hardly any task writes it.
         let quiet = if self.races { 1 } else { 7 };
         if silent || self.rng.chance(quiet, 8) {
+            // Without a warning there is no message, whose limit the tasks would share.
             gfp = gfp | Gfp::NOWARN;
         }
         gfp

@@ -104,6 +104,7 @@ fn by(events: &[Event]) -> impl Iterator<Item = By> + '_ {
     events.iter().filter_map(move |event| {
         let (context, op) = cursor.advance_to(event);
         match *event {
+            // Turns are compared by what happens in them, and only the replay records states.
             Event::Switch { .. } | Event::State { .. } => None,
             // It ends the program. Which task waited last is chance.
             Event::Stopped { .. } => Some(By { context: 0, op: 0, event: *event }),

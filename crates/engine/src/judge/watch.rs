@@ -29,6 +29,7 @@ impl<'a> Asking<'a> {
 
 impl<T: Tenant> Watch<T> for Asking<'_> {
     fn op_done(&mut self, shared: &Shared<T>, op: u32) {
+        // The drain is percuss's own and counts as no op of the program.
         self.ops += (op != DRAIN) as u64;
         self.bench.borrow_mut().op_ended(&scene(shared, self.program, self.objcg_objects, false), op);
     }

@@ -53,6 +53,7 @@ impl Stream {
             let scope = matches!(event, Event::ScopeSave { .. } | Event::ScopeRestore { .. });
             let act = Act { kind, scope, site };
             let next = u16::try_from(numbers.len()).unwrap_or(u16::MAX);
+            // An act is stored when it is first seen, and its number is its place.
             let number = *numbers.entry(act.clone()).or_insert_with(|| {
                 stream.acts.push(act);
                 next

@@ -83,12 +83,12 @@ pub struct AuditRow {
 }
 
 impl AuditRow {
-    /// The request may enter file systems while pcpu_alloc_mutex is held.
+    /// The request may enter file systems while pcpu_alloc_mutex is held. If such a file system allocates per-CPU
+    /// memory itself, it waits for a mutex that its own caller holds.
     pub fn fs_under_mutex(&self) -> bool {
         self.reclaims(Gfp::FS)
     }
 
-    /// The request may start IO while pcpu_alloc_mutex is held.
     pub fn io_under_mutex(&self) -> bool {
         self.reclaims(Gfp::IO)
     }
@@ -130,6 +130,7 @@ impl Audit {
             let what = if array { Backing::PagesArray } else { what };
             let function = log.site_of(i).map_or_else(|| "?".to_owned(), |s| s.function.to_string());
             let populating = matches!(what, Backing::Page | Backing::PageTable | Backing::PagesArray);
+            // Only what is asked for to populate has a first time.
             let place = match (populating, populated) {
                 (false, _) => Populate::Other,
                 (true, false) => Populate::First,

@@ -63,6 +63,7 @@ impl Tracker {
     /// The mask that the running op was called with; None for the worker, which has no caller, and for ops that
     /// allocate nothing.
     pub fn caller(&self, program: &Program) -> Option<Gfp> {
+        // The worker runs inside an op for the cursor, but not on behalf of its caller.
         if self.cursor.in_worker() {
             return None;
         }
@@ -75,6 +76,7 @@ impl Tracker {
 
     /// Scopes in force, by their flags' names; empty for none.
     pub fn scopes(&self) -> String {
+        // In a fixed order, so that equal scopes give equal rows.
         let names = [(Scope::Noio, "NOIO"), (Scope::Nofs, "NOFS"), (Scope::Memalloc, "MEMALLOC")];
         let scopes = self.now().task.scopes();
         let on = names.iter().filter(|(s, _)| scopes >> *s as u8 & 1 == 1).map(|(_, n)| *n);

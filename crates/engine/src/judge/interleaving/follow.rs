@@ -39,6 +39,7 @@ impl<'p> Follow<'p> {
     pub fn event(&mut self, e: Event) {
         match e {
             Event::Stopped { reason } => {
+                // A program may end between two ops of the running context, which then has no row to note it in.
                 let row = self.lane().row.unwrap_or_else(|| self.begin(String::new()));
                 // The last context may wait for a lock, which is what the reader of a deadlock wants to see.
                 self.say_wait(row);
@@ -91,12 +92,14 @@ impl<'p> Follow<'p> {
     /// A new row of the running context, which is at it from here on.
     fn begin(&mut self, what: String) -> usize {
         let (context, op) = (self.cursor.context(), self.cursor.running().unwrap_or(DRAIN));
+        // Notes come later, when it is known what became of it.
         self.rows.push(Stretch { context, op, what, notes: Vec::new() });
         *self.lanes[context].row.insert(self.rows.len() - 1)
     }
 
     /// The row of the running context, a new one when it was stopped before; `e` is what it goes on with.
     fn goes_on(&mut self, e: Event) -> usize {
+        // First the row that was stopped gets its note, since `e` says where that was.
         self.say_where(self.cursor.context(), Some(e));
         match self.lane().row {
             Some(row) => row,
@@ -116,6 +119,7 @@ impl<'p> Follow<'p> {
             OpOwner::Drain => "drain: what is left is freed".to_owned(),
         };
         self.begin(text);
+        // Set after the row is begun, for the drain has one.
         self.draining = op == DRAIN;
     }
 
@@ -141,6 +145,7 @@ impl<'p> Follow<'p> {
             return;
         }
         let wakes = matches!(e, Event::ReclaimBegin { kswapd: true, .. });
+        // kswapd has no ops, so what it does between two waits is a row.
         let row = if wakes { self.begin("frees memory".to_owned()) } else { self.goes_on(e) };
         let lane = self.lane();
         match e.lock() {
@@ -171,7 +176,6 @@ impl<'p> Follow<'p> {
         self.lane().stopped = Some(row);
     }
 
-    /// Says what the running context waits for, if it does.
     fn say_wait(&mut self, row: usize) -> bool {
         let Some(lock) = self.lane().last.and_then(words::wait) else { return false };
         let owner = (0..CONTEXTS).find(|c| self.lanes[*c].held.contains(&lock));

@@ -39,6 +39,7 @@ fn after(e: Event) -> Option<String> {
 }
 
 fn before(e: Event) -> String {
+    // A release has its point after it (see `after`), so no context is stopped before one.
     let lock = e.lock().filter(|(does, _)| *does != LockMove::Releases);
     match lock {
         Some((_, name)) if matches!(e, Event::MutexLock { .. }) => format!("mutex {name}"),
