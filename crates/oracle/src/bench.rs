@@ -15,7 +15,7 @@ use crate::{Each, Finding, OracleKind, Oracles};
 /// Every oracle of the table, and the lock-order engine that some of them share.
 #[derive(Debug)]
 pub struct Bench {
-    /// The oracles. What some of them noted is read by those who account for it.
+    /// The oracles. What some of them noted is read when findings are accounted for.
     pub each: Each,
     on: Oracles,
     /// Oracles that are asked about state: those that are on and judge this tenant's.

@@ -35,7 +35,8 @@ impl Oracle for Content {
     }
 }
 
-/// A wrong byte in somebody's per-CPU memory, or a pointer that cannot be right.
+/// A wrong byte in per-CPU memory of the program, or a pointer that cannot be right. The runner notes it when it looks,
+/// and the oracle turns it into a finding at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)] // the fields are described with each error
 pub enum ContentError {
@@ -128,7 +129,7 @@ pub fn verify(w: &World, area: &Area) -> Result<(), ContentError> {
     })
 }
 
-/// Checks every CPU's copy of an area that is about to be freed, and overwrites it, so that whoever gets it next
+/// Checks every CPU's copy of an area that is about to be freed, and overwrites it, so that an owner that gets it next
 /// without zeroing is seen. One after the other, because a copy that was just looked at is still in the cache.
 pub fn verify_and_scribble(w: &World, area: &Area) -> Result<(), ContentError> {
     let mut result = Ok(());

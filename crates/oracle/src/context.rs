@@ -12,7 +12,8 @@ use percuss_program::Program;
 use crate::lockreport::{finding, is_about_context};
 use crate::{Finding, Moment, Oracle, OracleKind};
 
-/// Reports sleeping in atomic context, locks and interrupt state left behind, and depopulating that allocates.
+/// Reports sleeping in atomic context, locks and interrupt state that a call leaves changed, and depopulating that
+/// allocates.
 ///
 /// The lock-order engine knows what is held and whether a task may sleep; those of its reports that are about context,
 /// not about order, are this oracle's.

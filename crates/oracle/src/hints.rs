@@ -44,8 +44,8 @@ impl SeenBelow {
 
 /// Looks at the hints of a tenant after every op, and notes each when it comes about.
 ///
-/// Occurrences are noted, not reported: a quirk accounts for them one by one, and those who ask the Model without it
-/// compare what it [`seen`](Hints::seen).
+/// Occurrences are noted, not reported: a quirk accounts for them one by one, and a caller that asks the Model without
+/// it compares what each has [`seen`](Hints::seen).
 #[derive(Debug, Default)]
 pub struct Hints {
     /// Hints below the truth, first occurrences in order, at most [`NOTED`].

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Room: no request fails, and none makes a chunk, while a chunk has a free and populated area for it.
 //!
-//! Hints steer the search of pcpu_alloc(), so a hint that is too low can hide an area. The maps tell whether it did.
+//! Hints steer the search of pcpu_alloc(), so a hint that is too low can hide an area. The maps show whether it did.
 
 use percuss_kernel::event::Event;
 use percuss_kernel::gfp::Gfp;

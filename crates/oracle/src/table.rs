@@ -50,7 +50,7 @@ pub enum StateOf {
     Nobody,
     /// The Model's state is trusted, or says nothing here.
     Image,
-    /// The image is bound to the Model by lockstep, so its state needs no look, and a quirk is told by running the
+    /// The image is bound to the Model by lockstep, so its state needs no look, and a quirk is found by running the
     /// Model without it.
     Model,
     /// The image breaks the rule, and the Model with the tree's quirks may too: what both show is accounted for by a

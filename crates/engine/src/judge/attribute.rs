@@ -377,7 +377,7 @@ task b
         found.iter().find(|f| f.oracle == OracleKind::LockOrder && f.title.contains("deadlock in"))
     }
 
-    /// Without B24 there are fewer points in front of the locks, and task a is preempted behind them.
+    /// Without B24 there are fewer points before the locks, and task a is preempted after them.
     #[test]
     fn what_other_points_hide_is_not_accounted_for() {
         let (facts, quirks) = (Facts::default(), Quirks::v6_12());

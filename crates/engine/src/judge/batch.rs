@@ -114,6 +114,7 @@ impl Batch {
     /// Puts findings in order of the first program that shows them, then of oracle, title and quirk, so that reports of
     /// one campaign are equal byte for byte.
     pub fn sort(&mut self) {
+        // Not by count, which changes as a campaign goes on.
         self.found.sort_by(|a, b| {
             (a.index, a.finding.oracle, &a.finding.title, &a.finding.quirk).cmp(&(
                 b.index,

@@ -33,9 +33,9 @@ pub struct Epoch {
 }
 
 /// A finding of the free run alone. Up to the window of B14 the replay has the same locks in the same order, so an
-/// order it does not have lies behind: whether a quirk accounts for it cannot be asked of the Model, which ran another
-/// program from there on. It is told under the name of what made them two, a deadlock that came about, too. What other
-/// oracles say needs no account and is new.
+/// order it does not have lies after it: whether a quirk accounts for it cannot be asked of the Model, which ran
+/// another program from there on. It is reported under the name of what made them two, a deadlock that came about, too.
+/// What other oracles say needs no account and is new.
 ///
 /// `b14`: the tree has that quirk. On others a window is a matter of the empty chunk alone, which has no name.
 fn behind(matched: &Matched, b14: bool, finding: Finding) -> Finding {
@@ -106,7 +106,7 @@ impl Soaker {
         Ok(epoch)
     }
 
-    /// Replays a free run on the image and the Model. What the replay shows too is told as the replay has it, which
+    /// Replays a free run on the image and the Model. What the replay shows too is reported as the replay has it, which
     /// knows of quirks.
     ///
     /// # Errors

@@ -250,7 +250,7 @@ impl Examiner {
 
 impl Examiner {
     /// Accounts for what follows from events in a program that the Model does not follow: what the Model's own run of
-    /// it shows at the same op is not new. States that differ tell nothing of each other, so the rest stays as it is.
+    /// it shows at the same op is not new. States that differ say nothing of each other, so the rest stays as it is.
     fn shown_by_both(&mut self, program: &Program, findings: &mut [Finding]) -> std::io::Result<()> {
         if findings.is_empty() {
             return Ok(());

@@ -107,6 +107,7 @@ pub fn image_session(path: &Path, name: &str) -> Result<(Session<KernelC>, Facts
 /// # Errors
 /// The Model does not cover it, or the system refuses memory.
 pub fn on_world(image: shim::Image, name: &str) -> Result<(Session<KernelC>, Facts), LoadError> {
+    // Read before the tenant takes the image.
     let (facts, page_struct) = (facts(image.facts()), image.facts().page_struct_size);
     // Before a World is made: what the Model cannot follow is not worth one.
     if !facts.supported() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What became of allocations, and why those that failed did.
 //!
-//! Failures that the program injects and failures for want of memory are told apart, since only the latter say anything
+//! Failures that the program injects and failures for want of memory are kept apart, since only the latter say anything
 //! about how a tree does under pressure.
 
 use std::collections::BTreeMap;
