@@ -27,7 +27,7 @@ pub fn read_program(path: &Path) -> Result<Program, CliError> {
         Some("-") => Box::new(std::io::stdin()),
         _ => Box::new(File::open(path).map_err(fail)?),
     };
-    // One byte more than allowed, to tell a file of exactly the limit from a longer one.
+    // One byte more than allowed, so that a file of exactly the limit differs from a longer one.
     file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(fail)?;
     if bytes.len() as u64 > FILE_MAX {
         let message = format!(

@@ -23,7 +23,7 @@ pub fn interleaving(all: &Interleaving, around: Option<u32>, width: usize) -> St
     contexts.sort_unstable();
     contexts.dedup();
     let gaps = GAP * contexts.len().saturating_sub(1);
-    // One width for all columns, as the context of a row is told by its position alone.
+    // One width for all columns, as only its position shows the context of a row.
     let column = (width.saturating_sub(gaps) / contexts.len().max(1)).clamp(WIDTHS.0, WIDTHS.1);
     let left = |context: usize| contexts.iter().position(|c| *c == context).unwrap_or(0) * (column + GAP);
     let mut out = header(&contexts, column);

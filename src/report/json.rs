@@ -64,11 +64,11 @@ fn sums(b: &Batch) -> Value {
     json!({"programs": b.programs, "ops": b.ops, "events": b.events})
 }
 
-/// The verdict of a check as one line. `patch_files` tells which files of a patch were compiled, `undecided` the
+/// The verdict of a check as one line. `patch_files` lists which files of a patch were compiled, `undecided` the
 /// quirks whose probes gave no answer, and `hints` how often an allocator's hint was below the truth.
 pub fn json(v: &Verdict<'_>) -> String {
     let b = &v.generated;
-    // Corpus and generated programs are told apart above, but a hint counts the same in both.
+    // Corpus and generated programs have fields of their own, but a hint counts the same in both.
     let mut tally = b.tally.clone();
     tally.merge(&v.corpus.tally);
     json!({

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Reports: verdicts for people and for machines, and findings as files. Functions here only turn results into text;
-//! they run nothing and print nothing, so that tests can compare their output with snapshots. A name with `_json` is
-//! the form for machines, the name without it that for people.
+//! Reports: verdicts for people and for machines, and findings as files. All but the last only turn results into text;
+//! nothing is run or printed here, so that tests can compare the text with snapshots. A name with `json` is the form for
+//! machines.
 
 mod changes;
 mod columns;
