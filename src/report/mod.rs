@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Reports: verdicts for people and for machines, and findings as files. All but the last only turn results into text;
-//! nothing is run or printed here, so that tests can compare the text with snapshots. A name with `json` is the form for
+//! nothing is run or printed here, so that tests can compare it with snapshots. A name with `json` is the form for
 //! machines.
 
 mod changes;
