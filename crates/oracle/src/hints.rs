@@ -48,7 +48,7 @@ impl SeenBelow {
 /// it compares what each has [`seen`](Hints::seen).
 #[derive(Debug, Default)]
 pub struct Hints {
-    /// Hints below the truth, first occurrences in order, at most [`NOTED`].
+    /// Hints below the truth, first occurrences in order, at most `NOTED`.
     pub seen: Vec<SeenBelow>,
     /// Hints below the truth right now, so that each is noted once.
     standing: BTreeSet<(u64, Option<u32>, Hint)>,
