@@ -14,8 +14,8 @@ use super::CliError;
 /// Largest program file that is read, in bytes.
 const FILE_MAX: u64 = 16 << 20;
 
-/// Reads a program in text or byte form, or what a kernel's trace asks for. Byte form starts with its version byte, which
-/// no text does. `-` is standard input.
+/// Reads a program in text or byte form, or what a kernel's trace asks for. Byte form starts with its version byte,
+/// which no text does. `-` is standard input.
 ///
 /// # Errors
 /// The file cannot be read, is larger than 16 MiB or empty, or is none of these forms.

@@ -16,8 +16,8 @@ use super::args::{CheckArgs, Format, SoakArgs};
 use super::progress::Display;
 use super::{CliError, EXIT_CLEAN, EXIT_ERROR, EXIT_FINDINGS, check, interrupt, output};
 
-/// Programs tried to make that of a new finding small: few, as each has thousands of ops. Those of known findings stay as
-/// they are.
+/// Programs tried to make that of a new finding small: few, as each has thousands of ops. Those of known findings stay
+/// as they are.
 const TRIES: Tries = Tries { new: 300, known: None };
 
 /// Runs the soak and prints its summary; with `--races` or `--apart` one of the two other kinds. Exit codes are those
