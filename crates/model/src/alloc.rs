@@ -156,11 +156,13 @@ impl<K: Kernel> Allocator<K> {
     /// Populates the pages of an area that are not; gives the area back when one cannot be. Pages populated before the
     /// failure stay: they are empty pages of the chunk now.
     fn back(&self, request: &Request, (id, off): Found) -> Result<(), &'static str> {
+        // An area may lie across pages, and of the first and last one a part may belong to others.
         let mut from = off / PAGE as i32;
         let end = (off as u64 + request.size).div_ceil(PAGE) as i32;
         // Looked for again after each run. The mutex keeps others from populating, and areas in use from being
         // depopulated.
         while let Some((start, stop)) = self.look(|core| core.chunk(id).unpopulated(from, end)) {
+            // The first chunk is populated as a whole, so no hole should be found in one.
             if self.look(|core| core.chunk(id).head.immutable) {
                 self.kernel().diag(Diag::Warn, &[], "immutable chunk is not populated");
             }
@@ -190,6 +192,7 @@ impl<K: Kernel> Allocator<K> {
         if self.quirks().has(Quirk::B14) && self.empty_pages_are_low() {
             self.schedule_balance();
         }
+        // The chunk cannot go away any more: it holds the caller's area.
         let base = self.look(|core| core.chunk(id).head.base);
         // All possible CPUs, online or not: one that comes up later finds its copy cleared.
         for cpu in cpus(self.possible()) {
@@ -215,6 +218,7 @@ impl<K: Kernel> Allocator<K> {
     /// Reports a failure and releases what the caller held; atomic failures make the worker populate more.
     fn fail(&self, request: &Request, why: &'static str) -> Addr {
         let kernel = self.kernel();
+        // Reported with every failure, also where a warning is not wanted.
         kernel.trace_alloc_fail(request.reserved, request.atomic, request.size, request.align);
         // With this quirk atomic failures, which are expected, do not use up the limit for failures that are not.
         let silent = request.atomic && self.quirks().has(Quirk::WarnLimitSleepable);
@@ -245,6 +249,7 @@ impl<K: Kernel> Allocator<K> {
         };
         // With B15 other callers may come in while the warning is written, and pass the limit as well.
         let counted = if self.quirks().has(Quirk::B15) { None } else { Some(count()) };
+        // Printing may switch tasks, so no borrow of the state is held here.
         kernel.diag(Diag::Printk(4), &[request.size, request.align, request.atomic as u64], why);
         if !request.atomic {
             kernel.diag(Diag::Stack, &[], "");
@@ -269,6 +274,7 @@ impl Core {
     /// no search looks until a free relocates them; an isolated chunk that fits is taken back into service.
     fn search(&mut self, request: &Request) -> Option<Found> {
         let (bits, align) = (request.bits(), request.bit_align());
+        // Lower slots have no area of this size. A higher one may, and still fail for its alignment.
         let mut from = self.size_to_slot(request.size as i32);
         while let Some(slot) = self.slots.next_occupied(from).filter(|&slot| slot <= self.place.slots.free) {
             let mut next = self.slots.first(slot).unwrap_or(NONE);
@@ -276,12 +282,16 @@ impl Core {
                 let id = next;
                 // Read before the chunk may move to another list.
                 next = self.chunk(id).head.next;
+                // Under pcpu_lock for every chunk of the slot: that is why hints come first and the map only for one
+                // candidate.
                 let Some(start) = self.chunk(id).find_fit(bits, align, request.atomic, &self.quirks) else {
                     if slot < self.facts.slot_fail_threshold {
                         self.move_chunk(id, 0, true);
                     }
                     continue;
                 };
+                // The map may have less room than hints promised; the search then goes on with the next chunk, and this
+                // one keeps its place.
                 if let Some(change) = self.take_area(id, bits, align, start) {
                     self.reintegrate(id);
                     return Some((id, change.at * MIN_ALLOC));

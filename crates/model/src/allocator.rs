@@ -149,9 +149,11 @@ impl<K: Kernel> Tenant for Allocator<K> {
     }
 
     fn boot(&self, geometry: &Geometry) -> Result<Layout, i32> {
+        // An allocator may boot again; what the last machine left is dropped first.
         self.with(Core::clear);
         self.build_first_chunk(geometry)?;
         Ok(self.with(|core| {
+            // The World boots to the point after initcalls: work may be queued from here on.
             core.count.async_enabled = true;
             core.forget_changes();
             core.place.layout()

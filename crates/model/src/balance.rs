@@ -16,6 +16,7 @@ const WORKER_GFP: Gfp = Gfp::KERNEL.with(Gfp::NORETRY).with(Gfp::NOWARN);
 impl<K: Kernel> Allocator<K> {
     /// Body of the work item (`pcpu_balance_workfn`), in a NOIO scope since NOIO callers wait for its mutex.
     pub(super) fn balance_work(&self) {
+        // The mask of the worker allows IO, and a worker that waits for IO holds the mutex meanwhile.
         let scope = (!self.quirks().has(Quirk::B03b)).then_some(Scope::Noio);
         self.in_scope(scope, || self.balance_all());
     }
@@ -135,6 +136,7 @@ impl<K: Kernel> Allocator<K> {
     /// returns, with pcpu_lock held.
     fn reclaim_populated(&self) {
         while let Some(id) = self.look(|core| core.slots.first(core.place.slots.to_depopulate)) {
+            // The first chunk is never isolated, so this shows a broken list; the kernel warns and goes on.
             if self.look(|core| core.chunk(id).head.immutable) {
                 self.kernel().diag(Diag::Warn, &[], "immutable chunk is isolated");
             }

@@ -71,6 +71,7 @@ impl Md {
     /// off is counted from the hint's start only, so other areas of the block are not considered.
     #[inline]
     pub(super) fn fits(&self, bits: i32, align: i32) -> bool {
+        // Bits that alignment cuts off at the hint's start.
         let skip = align_up(self.contig_hint_start, align) - self.contig_hint_start;
         skip + bits <= self.contig_hint
     }

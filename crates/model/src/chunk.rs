@@ -213,6 +213,7 @@ impl Chunk {
         if !self.head.md.fits(bits, align) {
             return None;
         }
+        // Everything before the end of a scan hint that is too small is too small as well.
         let mut from = self.head.md.search_start(bits, quirks);
         loop {
             let (at, len) = self.next_fit((bits, align), from, quirks)?;
@@ -267,6 +268,7 @@ impl Chunk {
         let page = |bits: i32| (bits / BLOCK_BITS) as usize;
         // The page that holds the last bit counts as well.
         let end = page(at + len + BLOCK_BITS - 1);
+        // Looking on within the hole would only find the same pages again.
         let (_, behind) = bitmap::zero_run(&self.populated, end, page(at))?;
         Some(behind as i32 * BLOCK_BITS)
     }

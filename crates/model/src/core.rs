@@ -230,6 +230,7 @@ impl Core {
             self.chunks.len() as ChunkId - 1
         });
         let chunk = &mut self.chunks[id as usize];
+        // Also for a spare one: nothing of the chunk that was there before may be seen.
         chunk.init(nr_pages);
         chunk.head.base = base;
         id
@@ -322,6 +323,7 @@ impl Core {
             head.isolated = true;
             self.count.nr_empty -= head.nr_empty;
         }
+        // At the front: the chunk isolated last is reclaimed first.
         self.slots.move_to(&mut self.chunks, id, self.place.slots.to_depopulate, true);
     }
 
@@ -451,6 +453,7 @@ impl Core {
     /// chunk never is. An isolated chunk is with any empty page; another must have a quarter of its pages empty while
     /// the others still have more than `PCPU_EMPTY_POP_PAGES_HIGH`.
     pub fn should_reclaim(&self, id: ChunkId) -> bool {
+        // Its pages belong to the kernel image's layout and cannot be given back.
         if id == self.first || id == self.reserved {
             return false;
         }

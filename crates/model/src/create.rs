@@ -101,6 +101,7 @@ impl<K: Kernel> Allocator<K> {
         }
         // Copied out: the id may be used again before the last of this memory is freed.
         let (base, backing) = self.look(|core| (core.chunk(id).head.base, core.chunk(id).head.backing));
+        // Reported while the address still belongs to the chunk.
         self.kernel().trace_destroy(base);
         if backing.areas != 0 {
             self.kernel().free_vm_areas(backing.areas);

@@ -21,6 +21,7 @@ impl<K: Kernel> Allocator<K> {
             return;
         };
         let base = self.look(|core| core.chunk(id).head.base);
+        // A stale frame entry can name a chunk that does not hold the address; the offset is then outside it.
         let off = addr.wrapping_sub(base) as i64;
         let flags = kernel.spin_lock(Lock::Pcpu, Irq::Save);
         let Some(size) = self.with(|core| core.give_back_area(id, off)) else {

@@ -44,6 +44,7 @@ impl Core {
                     let (slot, position) = self.whereabouts(id);
                     see(&globals, &self.view(id, (slot, position), mark.span, &mut head));
                 }
+                // Only after the loop, which goes by index because each chunk is borrowed on its own.
                 self.copied.clear();
             }
         }

@@ -188,10 +188,12 @@ impl<K: Kernel> Allocator<K> {
             return;
         }
         let (start, end) = self.flush_range(pages);
+        // Before the pages are unmapped: caches that go by virtual address need the mapping to be written back.
         kernel.flush_cache(start, end, true);
         let immutable = self.look(|core| core.chunk(pages.chunk).head.immutable);
         for cpu in cpus(self.possible()) {
             for page in pages.range() {
+                // The kernel warns for each page and goes on.
                 if immutable {
                     kernel.diag(Diag::Warn, &[], "page of an immutable chunk");
                 }
@@ -216,6 +218,7 @@ impl<K: Kernel> Allocator<K> {
             return Some(id);
         }
         // Unit 0 may be unused and unmapped: ask about this CPU's.
+        // Any used unit would do, as all units of a page are populated together.
         let cpu = self.kernel().cpu();
         let mapped = addr.wrapping_add(self.look(|core| core.place.unit_offsets[cpu as usize]));
         let pfn = self.kernel().vmalloc_to_page(mapped)?;

@@ -60,6 +60,7 @@ fn offsets_of_boot_cpu(geometry: &Geometry, layout: &percuss_kernel::Layout) -> 
 fn embed_packs_units_into_atoms() {
     let model = Allocator::new(Mock::new(Geometry::default()), Facts::default(), Quirks::default());
     let layout = model.boot(&Geometry::default()).expect("boots");
+    // Four units share an atom of 2 MiB.
     assert_eq!((layout.unit_size, layout.nr_units), (512 << 10, 4));
     let geometry = Geometry { cpus: 0xff, groups: 2, ..Geometry::default() };
     let model = Allocator::new(Mock::new(geometry), Facts::default(), Quirks::default());

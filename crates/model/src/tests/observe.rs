@@ -13,6 +13,7 @@ fn a_saved_chunk_comes_back() {
         let areas = [20 << 10; 3].map(|size| alloc(&model, size, Gfp::KERNEL));
         model.save();
         let saved = model.digest_all();
+        // Two chunks become free, and the worker keeps one of them.
         free(&model, areas[2]);
         free(&model, areas[1]);
         balance(&model);
