@@ -25,7 +25,7 @@ use crate::{Finding, OracleKind};
 /// 3. After it ran, on the finished log: [`event`](Oracle::event) for every event in order, then
 ///    [`lock_report`](Oracle::lock_report) for every report of the lock-order engine.
 /// 4. [`run_ended`](Oracle::run_ended), however the program ended; then [`drained`](Oracle::drained), only if it came
-/// to    its end and everything was freed.
+///    to its end and everything was freed.
 ///
 /// Questions of 3 depend on nothing but the program and its log: the same events give the same findings, on the image
 /// and on the Model. Questions of 2 and 4 are about state, and are asked only of oracles that are switched on and whose
