@@ -249,7 +249,6 @@ fn no_files_use_each_other() {
 }
 
 #[test]
-#[ignore = "folders are being made"]
 fn files_and_folders_are_small() {
     let mut complaints = Vec::new();
     let mut folders: BTreeMap<PathBuf, usize> = BTreeMap::new();
