@@ -11,7 +11,7 @@ use percuss_world::Host;
 use percuss_world::log::Log;
 use percuss_world::sample::Contents;
 
-use crate::content::ContentError;
+use crate::wrong::ContentError;
 use crate::{Finding, OracleKind};
 
 /// An oracle: a rule, and what it has to remember to judge by it. [`Bench`](crate::Bench) asks; an oracle answers those

@@ -21,11 +21,13 @@ pub mod room;
 mod sample;
 mod stall;
 pub mod table;
+mod wrong;
 
 pub use ask::{Moment, Oracle, Scene, function};
 pub use bench::Bench;
 pub use finding::{Detail, Finding};
 pub use table::{Needs, OracleInfo, Oracles, StateOf};
+pub use wrong::ContentError;
 
 use percuss_kernel::event::Event;
 use percuss_kernel::{ChunkView, Globals};

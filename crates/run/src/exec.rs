@@ -10,7 +10,7 @@ use std::cell::{Cell, RefCell};
 use percuss_kernel::event::{Event, Ext};
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Addr, DRAIN, Kernel, Scope, Tenant, Var, limits, op_number};
-use percuss_oracle::content::{self, ContentError};
+use percuss_oracle::{ContentError, content};
 use percuss_program::{Handler, HeldLock, Op, Shrinker};
 use percuss_world::Host;
 use percuss_world::areas::Area;

@@ -18,7 +18,7 @@ use super::lane::Lane;
 use super::session::{Ended, Session, Watch};
 use super::strategy::Recorder;
 use percuss_kernel::limits;
-use percuss_oracle::content::ContentError;
+use percuss_oracle::ContentError;
 use percuss_program::{Op, Program, Turn};
 use percuss_tenant::{KernelC, Opened};
 use percuss_world::Host;

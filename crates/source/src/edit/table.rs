@@ -2,7 +2,7 @@
 //! The edits that are compiled in: the files below `bugs/`. A file that is added there is in the next build; nothing
 //! else lists them.
 
-use super::Purpose;
+use super::purpose::Purpose;
 
 #[derive(Clone, Copy)]
 pub(super) struct EditFile {
