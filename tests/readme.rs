@@ -126,14 +126,24 @@ fn commands_exist() {
     assert!(commands >= 50, "{commands}");
 }
 
+/// The list of exit codes in a help text, a page or the comment of a script, on one line.
+fn exit_codes(text: &str) -> String {
+    let said = text.split("Exit codes").nth(1).and_then(|rest| rest.split_once(": ")).unwrap().1;
+    said.split('.').next().unwrap().replace("\n# ", " ").replace('\n', " ")
+}
+
 #[test]
-fn exit_codes() {
+fn exit_codes_are_those_of_the_program() {
+    let help = exit_codes(&percuss(&["--help"]).out);
     let text = read("README.md");
     let rows = part(&text, "exit codes").lines().skip(2);
     let listed: Vec<String> = rows.map(|r| r.trim_matches(['|', ' ']).replacen(" | ", " ", 1)).collect();
-    let help = percuss(&["--help"]).out;
-    let said = help.split("Exit codes: ").nth(1).unwrap().split('.').next().unwrap().replace('\n', " ");
-    assert_eq!(listed.join(", "), said);
+    assert_eq!(listed.join(", "), help);
+    assert_eq!(exit_codes(&read("scripts/run")), help);
+    // A session has no tree that could fail to build: its image is linked in.
+    let of_sessions = exit_codes(&read("scripts/fuzz-all"));
+    assert!(of_sessions.len() > 50 && help.starts_with(&of_sessions), "{of_sessions}");
+    assert_eq!(exit_codes(&read("docs/detection.md")), exit_codes(&percuss(&["bugs", "--help"]).out));
 }
 
 /// The default tree, but only in the version whose output the pages show: line numbers and hashes of another differ.

@@ -13,13 +13,15 @@ use percuss::image::ImageSpec;
 use percuss::kernel::limits;
 use percuss::oracle::OracleKind;
 
+use super::program::this_program;
+use super::{CliError, exit};
+
 /// Runs the kernel's unmodified percpu allocator in lockstep with a Rust Model on one simulated kernel.
 #[derive(Debug, Parser)]
 #[command(
     version,
     about,
-    after_help = "Exit codes: 0 nothing new, 1 new findings, 2 usage or environment error, \
-125 the tree does not build."
+    after_help = exit::help()
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -45,9 +47,7 @@ pub enum Verb {
     /// List every backing allocation with its gfp masks, scopes and locks
     Audit(AuditArgs),
     /// Put known bugs into a tree and measure which are found, by whom, and how soon
-    #[command(
-        after_help = "Exit codes: 0 every bug was found, 1 one was not, 2 usage or environment error, 125 the tree does not build."
-    )]
+    #[command(after_help = exit::help_with("every bug was found", "one was not"))]
     Bugs(BugsArgs),
     /// Run the allocator on real threads, and replay what they did on the image and the Model
     Soak(SoakArgs),
@@ -102,7 +102,7 @@ impl ImageArgs {
     ///
     /// # Errors
     /// There is no such configuration, or the path of this executable is not known.
-    pub fn spec(&self) -> Result<ImageSpec, super::CliError> {
+    pub fn spec(&self) -> Result<ImageSpec, CliError> {
         Ok(ImageSpec {
             tree: self.tree.clone(),
             rev: self.rev.clone(),
@@ -111,7 +111,7 @@ impl ImageArgs {
             lenient: self.patch_lenient,
             // Only `check --each` takes a part of a series, and sets this for each step.
             upto: None,
-            program: Some(super::this_program()?),
+            program: Some(this_program()?),
             edits: self.edit.clone(),
             config: self.config.parse().map_err(percuss::image::ImageError::from)?,
         })

@@ -11,14 +11,14 @@ use percuss::oracle::OracleKind;
 use percuss::program::Generator;
 
 use super::args::{AuditArgs, Format};
-use super::{CliError, EXIT_CLEAN, output};
+use super::{CliError, Exit, output};
 
 /// Runs the scenarios and generated programs and prints the table of what they allocated. There is no verdict: the
 /// exit code is 0 whatever is in it.
 ///
 /// # Errors
 /// The image cannot be built, no worker runs, or the output cannot be written.
-pub fn run(args: &AuditArgs) -> Result<u8, CliError> {
+pub fn run(args: &AuditArgs) -> Result<Exit, CliError> {
     let image = Image::build(&args.image.spec()?)?;
     output::notes(&image.notes);
     // Without lockstep, as the table is of what the image does; a divergence from the Model would only end programs
@@ -41,5 +41,5 @@ pub fn run(args: &AuditArgs) -> Result<u8, CliError> {
         Format::Human => format!("{}{NOT_MODELLED}\n", audit.text()),
     };
     output::print(&text)?;
-    Ok(EXIT_CLEAN)
+    Ok(Exit::Clean)
 }

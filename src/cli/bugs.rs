@@ -12,14 +12,15 @@ use percuss::image::{ImageError, ImageSpec};
 use percuss::report;
 
 use super::args::{BugsArgs, BugsFormat};
-use super::{CliError, EXIT_CLEAN, EXIT_ERROR, EXIT_FINDINGS, check, interrupt, output, this_program};
+use super::program::this_program;
+use super::{CliError, Exit, interrupt, output, verdict};
 
 /// Runs the searches and prints the table. A bug that is not found, or does not build, is what it fails for: the exit
 /// code is then 1. A benchmark that is interrupted has no result, and exits with 2.
 ///
 /// # Errors
 /// There is no such bug, or the tree is not available.
-pub fn run(args: &BugsArgs) -> Result<u8, CliError> {
+pub fn run(args: &BugsArgs) -> Result<Exit, CliError> {
     let bugs = detection::select(&args.names)?;
     let spec = ImageSpec {
         tree: args.tree.clone(),
@@ -31,8 +32,8 @@ pub fn run(args: &BugsArgs) -> Result<u8, CliError> {
         spec,
         seeds: args.seeds,
         limit: args.limit,
-        jobs: check::jobs(args.jobs),
-        oracles: check::oracles(&args.without),
+        jobs: verdict::jobs(args.jobs),
+        oracles: verdict::oracles(&args.without),
         worker: None,
     };
     let progress = Arc::new(Progress::default());
@@ -57,9 +58,9 @@ pub fn run(args: &BugsArgs) -> Result<u8, CliError> {
     let summary = bench.summary();
     Ok(match progress.stopped() {
         // Stopped early: bugs that were not reached are not missed ones.
-        true => EXIT_ERROR,
-        false if summary.found < summary.counted || summary.not_built > 0 => EXIT_FINDINGS,
-        false => EXIT_CLEAN,
+        true => Exit::Error,
+        false if summary.found < summary.counted || summary.not_built > 0 => Exit::Findings,
+        false => Exit::Clean,
     })
 }
 

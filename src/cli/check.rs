@@ -2,25 +2,22 @@
 //! `percuss check`: the campaign that gives the verdict on a tree. It runs the corpus, then generated programs, on the
 //! image and the Model, and lets all oracles look.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use percuss::campaign::{self, Extent, Options, Progress, SeriesStep, processors};
+use percuss::campaign::Progress;
 use percuss::image::Image;
-use percuss::judge::Oracles;
-use percuss::oracle::OracleKind;
 use percuss::report;
 
-use super::args::{CheckArgs, Format};
-use super::progress::Display;
-use super::{CliError, EXIT_CLEAN, EXIT_ERROR, EXIT_FINDINGS, each, interrupt, output};
+use super::args::CheckArgs;
+use super::verdict::image_verdict;
+use super::{CliError, Exit, each, interrupt, output};
 
 /// Builds the image and checks it, or with `--each` every step of a series. The exit code is 1 for new findings, and 2
 /// for a campaign that was interrupted before it found any: nothing can be concluded from that.
 ///
 /// # Errors
 /// The image cannot be built, no worker runs, or findings cannot be written.
-pub fn run(args: &CheckArgs) -> Result<u8, CliError> {
+pub fn run(args: &CheckArgs) -> Result<Exit, CliError> {
     let write_error = |error| CliError::File { what: "write findings to", path: args.out.clone(), error };
     // Before anything is built: a campaign of hours must not end with findings that cannot be written.
     report::prepare(&args.out).map_err(write_error)?;
@@ -33,56 +30,4 @@ pub fn run(args: &CheckArgs) -> Result<u8, CliError> {
     let progress = Arc::new(Progress::default());
     interrupt::catch(progress.clone())?;
     image_verdict(args, &image, &progress, &args.out, None)
-}
-
-/// Checks one image, writes its new findings to `out` and prints the verdict; `step` is its place in a series.
-///
-/// # Errors
-/// No worker runs, or findings cannot be written.
-pub(super) fn image_verdict(
-    args: &CheckArgs,
-    image: &Image,
-    progress: &Arc<Progress>,
-    out: &Path,
-    step: Option<SeriesStep>,
-) -> Result<u8, CliError> {
-    let extent = args.time.map_or(Extent::Programs(args.programs), Extent::Time);
-    let options = Options {
-        seed: args.seed,
-        extent,
-        tasks: usize::from(args.tasks.unwrap_or(0)),
-        jobs: jobs(args.jobs),
-        oracles: oracles(&args.without),
-        worker: None,
-        progress: progress.clone(),
-    };
-    let display = Display::start(progress.clone(), extent, args.format == Format::Json);
-    let mut verdict = campaign::check(image, &options)?;
-    // The bar has to be gone before the verdict is printed.
-    drop(display);
-    verdict.step = step;
-
-    // The verdict is worth more than the files: print it in any case, then report that they could not be written.
-    let write_error = |error| CliError::File { what: "write findings to", path: out.to_owned(), error };
-    let saved = report::save(&mut verdict, out).map_err(write_error);
-    output::print(&match args.format {
-        Format::Json => report::json(&verdict) + "\n",
-        Format::Human => report::human(&verdict, output::width()),
-    })?;
-    saved?;
-    Ok(match verdict.count_new() {
-        // Not clean: the programs that were left out might have found something.
-        0 if verdict.interrupted => EXIT_ERROR,
-        0 => EXIT_CLEAN,
-        _ => EXIT_FINDINGS,
-    })
-}
-
-pub(super) fn oracles(without: &[OracleKind]) -> Oracles {
-    without.iter().fold(Oracles::ALL, |set, kind| set.and_without(*kind))
-}
-
-/// Worker processes: as many as there are processors if `--jobs` is not given.
-pub(super) fn jobs(wanted: Option<u16>) -> usize {
-    wanted.map_or_else(processors, usize::from)
 }

@@ -15,14 +15,14 @@ use percuss::report::{self, Compared};
 
 use super::args::{DiffArgs, Format};
 use super::progress::Display;
-use super::{CliError, EXIT_CLEAN, output};
+use super::{CliError, Exit, output};
 
 /// Builds both images, compares them and prints the changes. Changes are no failure, as a patch is there to change
 /// something: the exit code is 0.
 ///
 /// # Errors
 /// There is nothing to compare with, or an image is not available.
-pub fn run(args: &DiffArgs) -> Result<u8, CliError> {
+pub fn run(args: &DiffArgs) -> Result<Exit, CliError> {
     let spec = args.image.spec()?;
     let (before, after) = (Image::build(&before(args, &spec)?)?, Image::build(&spec)?);
     output::notes(&before.notes);
@@ -45,7 +45,7 @@ pub fn run(args: &DiffArgs) -> Result<u8, CliError> {
         Format::Human => report::changes(&compared, output::width()),
     };
     output::print(&text)?;
-    Ok(EXIT_CLEAN)
+    Ok(Exit::Clean)
 }
 
 /// The image before the change: another tree, revision, patch or variant; or the tree alone. What is not given is

@@ -9,33 +9,33 @@ use percuss::image::{Image, ImageSpec};
 use percuss::report;
 
 use super::args::{CheckArgs, Format};
-use super::check::image_verdict;
-use super::{CliError, EXIT_CLEAN, EXIT_ERROR, EXIT_FINDINGS, EXIT_NO_BUILD, interrupt, output};
+use super::verdict::image_verdict;
+use super::{CliError, Exit, interrupt, output};
 
 /// Checks the tree with the first patch, with the first two, and so on. The exit code is the worst of all. A step that
 /// does not build is reported, and the next one is checked.
 ///
 /// # Errors
 /// A patch does not apply, or a check cannot be made.
-pub(super) fn run(args: &CheckArgs) -> Result<u8, CliError> {
+pub(super) fn run(args: &CheckArgs) -> Result<Exit, CliError> {
     let spec = args.image.spec()?;
     let series = series(&spec)?;
     output::notes(&series.notes);
     let progress = Arc::new(Progress::default());
     interrupt::catch(progress.clone())?;
-    let mut worst = EXIT_CLEAN;
+    let mut worst = Exit::Clean;
     for step in &series.steps {
-        worst = worst.max_by_rank(one(args, &spec, step, &progress)?);
+        worst = worst.worst(one(args, &spec, step, &progress)?);
         if progress.stopped() {
             // A stop is for the whole series: steps that were not checked leave its verdict open.
-            return Ok(worst.max_by_rank(EXIT_ERROR));
+            return Ok(worst.worst(Exit::Error));
         }
         progress.restart();
     }
     Ok(worst)
 }
 
-fn one(args: &CheckArgs, spec: &ImageSpec, step: &SeriesStep, progress: &Arc<Progress>) -> Result<u8, CliError> {
+fn one(args: &CheckArgs, spec: &ImageSpec, step: &SeriesStep, progress: &Arc<Progress>) -> Result<Exit, CliError> {
     if args.format == Format::Human {
         let blank = if step.number > 1 { "\n" } else { "" };
         output::print(&format!("{blank}{}\n\n", report::step(step)))?;
@@ -56,21 +56,8 @@ fn one(args: &CheckArgs, spec: &ImageSpec, step: &SeriesStep, progress: &Arc<Pro
                 output::print(&format!("does not build, see the messages for {}\n", step.patch))?;
             }
             error.print();
-            Ok(EXIT_NO_BUILD)
+            Ok(Exit::NoBuild)
         }
         Err(error) => Err(error.into()),
-    }
-}
-
-/// Exit codes by how bad they are. Their numbers do not say it: 125 is what `git bisect run` takes for a tree that
-/// cannot be tested, yet an error is worse.
-trait Rank {
-    fn max_by_rank(self, other: u8) -> u8;
-}
-
-impl Rank for u8 {
-    fn max_by_rank(self, other: u8) -> u8 {
-        let rank = |code: u8| [EXIT_CLEAN, EXIT_FINDINGS, EXIT_NO_BUILD, EXIT_ERROR].iter().position(|c| *c == code);
-        if rank(other) > rank(self) { other } else { self }
     }
 }

@@ -12,7 +12,7 @@ use percuss::image::ImageError;
 use percuss::program::{BytesError, TextError};
 use percuss::worker::Lost;
 
-use super::output;
+use super::{Exit, output};
 
 /// What ends a command with exit code 2, or with 125 if the tree does not build. Findings are no errors: they are
 /// printed as a verdict, with exit code 1.
@@ -46,17 +46,13 @@ pub enum CliError {
 impl CliError {
     /// The exit code it calls for: 125 where a tree does not build, so that `git bisect run` skips the revision, and 2
     /// for everything else, at which a bisection stops.
-    pub fn exit_code(&self) -> u8 {
+    pub fn exit(&self) -> Exit {
         match self {
-            CliError::Scenario(ScenarioError::Image { source, .. }) if source.is_build_failure() => {
-                super::EXIT_NO_BUILD
-            }
-            CliError::Detection(DetectionError::Image { source, .. }) if source.is_build_failure() => {
-                super::EXIT_NO_BUILD
-            }
-            CliError::Image(e) if e.is_build_failure() => super::EXIT_NO_BUILD,
+            CliError::Scenario(ScenarioError::Image { source, .. }) if source.is_build_failure() => Exit::NoBuild,
+            CliError::Detection(DetectionError::Image { source, .. }) if source.is_build_failure() => Exit::NoBuild,
+            CliError::Image(e) if e.is_build_failure() => Exit::NoBuild,
             // Not 125: a bisection that skips on a typing error would skip all revisions.
-            _ => super::EXIT_ERROR,
+            _ => Exit::Error,
         }
     }
 

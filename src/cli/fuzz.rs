@@ -11,7 +11,7 @@ use percuss::program::Program;
 use percuss::worker::{Lost, Setup};
 
 use super::args::FuzzSessionArgs;
-use super::{CliError, EXIT_CLEAN, EXIT_FINDINGS, output};
+use super::{CliError, Exit, output};
 
 const TRIES: u32 = 2000;
 
@@ -20,7 +20,7 @@ const TRIES: u32 = 2000;
 ///
 /// # Errors
 /// The fuzzer does not run, or something cannot be written.
-pub fn session(args: &FuzzSessionArgs) -> Result<u8, CliError> {
+pub fn session(args: &FuzzSessionArgs) -> Result<Exit, CliError> {
     let plan = Plan {
         target: args.target,
         binary: args.binary.clone(),
@@ -55,7 +55,7 @@ pub fn session(args: &FuzzSessionArgs) -> Result<u8, CliError> {
         outcome.new.len()
     ))?;
     outcome.new.iter().try_for_each(|title| output::print(&format!("    new: {title}\n")))?;
-    Ok(if outcome.new.is_empty() { EXIT_CLEAN } else { EXIT_FINDINGS })
+    Ok(if outcome.new.is_empty() { Exit::Clean } else { Exit::Findings })
 }
 
 /// A small program with the finding of this title; None if the program does not show it on this image.

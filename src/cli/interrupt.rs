@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use nix::sys::signal::{SigSet, Signal};
 use percuss::campaign::Progress;
 
+use super::Exit;
 use super::output::tell;
 
 /// Signals wait for a thread of ours from here on. Worker processes are started with them blocked: they end with us.
@@ -24,7 +25,7 @@ pub fn catch(progress: Arc<Progress>) -> std::io::Result<()> {
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         while signals.wait().is_ok() {
             if progress.stop.swap(true, Ordering::Relaxed) {
-                std::process::exit(i32::from(super::EXIT_ERROR));
+                std::process::exit(i32::from(Exit::Error.code()));
             }
             tell("percuss: stopping; once more to stop at once");
         }

@@ -8,14 +8,14 @@ use percuss::judge::{Like, Oracles};
 
 use super::args::MinimizeArgs;
 use super::input::read_program;
-use super::{CliError, EXIT_CLEAN, output};
+use super::{CliError, Exit, output};
 
 /// Makes one finding of the program small. The small program goes to standard output, so that it can be redirected to
 /// a file; what it shows goes to standard error.
 ///
 /// # Errors
 /// The program or the image is not available, or the program shows no such finding.
-pub fn run(args: &MinimizeArgs) -> Result<u8, CliError> {
+pub fn run(args: &MinimizeArgs) -> Result<Exit, CliError> {
     let program = read_program(&args.file)?;
     let image = Image::build(&args.image.spec()?)?;
     output::notes(&image.notes);
@@ -39,5 +39,5 @@ pub fn run(args: &MinimizeArgs) -> Result<u8, CliError> {
     // The title first, as it was in the report that was minimized.
     output::tell(&format!("{} ({sizes})", found.finding.title));
     output::print(&small.to_string())?;
-    Ok(EXIT_CLEAN)
+    Ok(Exit::Clean)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The command line: one file a verb. A verb reads its input, calls the library and prints a report; what it returns
-//! is the exit code. Nothing here is part of the library's interface.
+//! is the [`Exit`]. Nothing here is part of the library's interface.
 
 mod args;
 mod audit;
@@ -15,31 +15,23 @@ mod input;
 mod interrupt;
 mod minimize;
 mod output;
+mod program;
 mod progress;
 mod replay;
 mod scenario;
 mod show;
 mod soak;
 mod tree;
+mod verdict;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use args::{Cli, Verb};
 pub use error::CliError;
-use exit::{EXIT_CLEAN, EXIT_ERROR, EXIT_FINDINGS, EXIT_NO_BUILD};
+use exit::Exit;
 use percuss::sandbox::{Workshop, become_confined};
-
-/// The path of this executable, through which images are compiled, probed and run.
-///
-/// # Errors
-/// The system does not know it. An image without it would be compiled and loaded by this process, which is not
-/// confined: code of a stranger's tree could do what the user can.
-fn this_program() -> Result<PathBuf, CliError> {
-    std::env::current_exe().map_err(CliError::NoProgram)
-}
 
 /// Runs the command that the arguments of the process ask for; the exit code is the verdict. Results go to standard
 /// output, everything else to standard error.
@@ -49,7 +41,7 @@ pub fn main() -> ExitCode {
         Err(e) => {
             let _ = e.print();
             // `--help` and `--version` arrive as errors too, but go to standard output and are none.
-            return ExitCode::from(if e.use_stderr() { EXIT_ERROR } else { EXIT_CLEAN });
+            return ExitCode::from(if e.use_stderr() { Exit::Error } else { Exit::Clean });
         }
     };
     let result = match cli.verb {
@@ -69,17 +61,16 @@ pub fn main() -> ExitCode {
             // Returns only if the command could not be started, as it replaces this process.
             let error = become_confined(&shop, &args.command);
             output::tell(&format!("cannot run {}: {error}", args.command[0].display()));
-            Ok(percuss_shim::compile::NOT_STARTED as u8)
+            // For the driver that started it, which has to tell this from what a compiler returns.
+            return ExitCode::from(percuss_shim::compile::NOT_STARTED as u8);
         }
-        Verb::Worker => percuss::worker::serve().map(|()| EXIT_CLEAN).map_err(CliError::from),
+        Verb::Worker => percuss::worker::serve().map(|()| Exit::Clean).map_err(CliError::from),
     };
-    match result {
-        Ok(code) => ExitCode::from(code),
-        Err(e) => {
-            // Printing consumes the error, so its code is taken first.
-            let code = e.exit_code();
-            e.print();
-            ExitCode::from(code)
-        }
-    }
+    let exit = result.unwrap_or_else(|e| {
+        // Printing consumes the error, so its code is taken first.
+        let exit = e.exit();
+        e.print();
+        exit
+    });
+    ExitCode::from(exit)
 }

@@ -10,7 +10,7 @@ use percuss::{campaign, report};
 
 use super::args::{Format, ReplayArgs};
 use super::input::read_program;
-use super::{CliError, EXIT_CLEAN, EXIT_FINDINGS, output};
+use super::{CliError, Exit, output};
 
 const CONTEXT: usize = 12;
 
@@ -19,7 +19,7 @@ const CONTEXT: usize = 12;
 ///
 /// # Errors
 /// The program or the image is not available, or the output cannot be written.
-pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
+pub fn run(args: &ReplayArgs) -> Result<Exit, CliError> {
     let program = read_program(&args.file)?;
     let image = Image::build(&args.image.spec()?)?;
     output::notes(&image.notes);
@@ -55,7 +55,7 @@ pub fn run(args: &ReplayArgs) -> Result<u8, CliError> {
         output::print(&text)?;
     }
     let new = batch.found.iter().any(|f| f.finding.quirk.is_none());
-    Ok(if new && !program.unsafe_caller { EXIT_FINDINGS } else { EXIT_CLEAN })
+    Ok(if new && !program.unsafe_caller { Exit::Findings } else { Exit::Clean })
 }
 
 fn first(batch: &Batch) -> Option<&Found> {

@@ -5,14 +5,14 @@ use percuss::experiments::scenario::{compute, select};
 use percuss::report;
 
 use super::args::{Format, ScenarioArgs};
-use super::{CliError, EXIT_CLEAN, output};
+use super::{CliError, Exit, output};
 
 /// Computes the matrix and prints it; with names, only these rows, with reports and programs. Scenarios that find
 /// something are no failure, as that is what they are for: the exit code is 0.
 ///
 /// # Errors
 /// There is no such scenario, or an image is not available.
-pub fn run(args: &ScenarioArgs) -> Result<u8, CliError> {
+pub fn run(args: &ScenarioArgs) -> Result<Exit, CliError> {
     let rows = select(&args.names)?;
     let matrix = compute(&args.image.spec()?, &rows, args.jobs)?;
     let text = match args.format {
@@ -21,5 +21,5 @@ pub fn run(args: &ScenarioArgs) -> Result<u8, CliError> {
         Format::Human => report::matrix(&matrix, !args.names.is_empty(), output::width()),
     };
     output::print(&text)?;
-    Ok(EXIT_CLEAN)
+    Ok(Exit::Clean)
 }

@@ -10,13 +10,13 @@ use percuss::report;
 
 use super::args::ShowArgs;
 use super::input::read_program;
-use super::{CliError, EXIT_CLEAN, output};
+use super::{CliError, Exit, output};
 
 /// Prints the program as text or as an interleaving, or writes its byte form to a file.
 ///
 /// # Errors
 /// The file is no program, or the byte form cannot be written.
-pub fn run(args: &ShowArgs) -> Result<u8, CliError> {
+pub fn run(args: &ShowArgs) -> Result<Exit, CliError> {
     let program = read_program(&args.file)?;
     match &args.to_bytes {
         Some(path) => std::fs::write(path, program.encode()).map_err(|error| CliError::File {
@@ -28,7 +28,7 @@ pub fn run(args: &ShowArgs) -> Result<u8, CliError> {
         None if args.interleaving => output::print(&interleaving(&program)?)?,
         None => output::print(&program.to_string())?,
     }
-    Ok(EXIT_CLEAN)
+    Ok(Exit::Clean)
 }
 
 /// What happens on the Model of 6.12, for which no tree is needed.

@@ -14,7 +14,8 @@ use percuss::report::{self, Soaked};
 
 use super::args::{CheckArgs, Format, SoakArgs};
 use super::progress::Display;
-use super::{CliError, EXIT_CLEAN, EXIT_ERROR, EXIT_FINDINGS, check, interrupt, output};
+use super::verdict::image_verdict;
+use super::{CliError, Exit, interrupt, output};
 
 /// Programs tried to make that of a new finding small: few, as each has thousands of ops. Those of known findings stay
 /// as they are.
@@ -25,7 +26,7 @@ const TRIES: Tries = Tries { new: 300, known: None };
 ///
 /// # Errors
 /// The image is not available, no worker runs, or a file cannot be written.
-pub fn run(args: &SoakArgs) -> Result<u8, CliError> {
+pub fn run(args: &SoakArgs) -> Result<Exit, CliError> {
     let file_error = |what, path: &Path| {
         let path = path.to_owned();
         move |error| CliError::File { what, path, error }
@@ -40,7 +41,7 @@ pub fn run(args: &SoakArgs) -> Result<u8, CliError> {
     let progress = Arc::new(Progress::default());
     interrupt::catch(progress.clone())?;
     if args.apart {
-        return check::image_verdict(&apart(args), &image, &progress, &args.out, None);
+        return image_verdict(&apart(args), &image, &progress, &args.out, None);
     }
     let recipe = Recipe { threads: usize::from(args.threads), ops: args.ops, races: false };
     // Next to the findings, so that one directory holds all that a soak has to keep.
@@ -70,15 +71,15 @@ pub fn run(args: &SoakArgs) -> Result<u8, CliError> {
     saved?;
     Ok(match soaked.count_new() {
         // As in `check`: a soak that was cut short has not shown that nothing is there.
-        0 if interrupted => EXIT_ERROR,
-        0 => EXIT_CLEAN,
-        _ => EXIT_FINDINGS,
+        0 if interrupted => Exit::Error,
+        0 => Exit::Clean,
+        _ => Exit::Findings,
     })
 }
 
 /// Runs the image that is linked into this program, and sorts the reports of the thread sanitizer. A sanitizer has to
 /// be linked into all of a process, so neither a worker nor an image that is loaded would do.
-fn races(args: &SoakArgs, log: &Path) -> Result<u8, CliError> {
+fn races(args: &SoakArgs, log: &Path) -> Result<Exit, CliError> {
     let progress = Arc::new(Progress::default());
     interrupt::catch(progress.clone())?;
     let recipe = Recipe { threads: usize::from(args.threads), ops: args.ops, races: true };
@@ -94,9 +95,9 @@ fn races(args: &SoakArgs, log: &Path) -> Result<u8, CliError> {
     })?;
     let new = sorted.new.len() + hunted.new_findings() > 0;
     Ok(match new {
-        true => EXIT_FINDINGS,
-        false if progress.stopped() => EXIT_ERROR,
-        false => EXIT_CLEAN,
+        true => Exit::Findings,
+        false if progress.stopped() => Exit::Error,
+        false => Exit::Clean,
     })
 }
 

@@ -5,14 +5,14 @@ use percuss::image::Image;
 use percuss::report;
 
 use super::args::{Format, TreeArgs};
-use super::{CliError, EXIT_CLEAN, output};
+use super::{CliError, Exit, output};
 
 /// Builds the image and prints what it consists of; with `--write`, the changed files go to a directory first, for
 /// builds that link them.
 ///
 /// # Errors
 /// The image is not available, or its files cannot be written.
-pub fn run(args: &TreeArgs) -> Result<u8, CliError> {
+pub fn run(args: &TreeArgs) -> Result<Exit, CliError> {
     let image = Image::build(&args.image.spec()?)?;
     output::notes(&image.notes);
     // Before the report: its reader may rely on the files being there.
@@ -28,5 +28,5 @@ pub fn run(args: &TreeArgs) -> Result<u8, CliError> {
         Format::Json => report::tree_json(&image) + "\n",
         Format::Human => report::tree(&image, output::width()),
     })?;
-    Ok(EXIT_CLEAN)
+    Ok(Exit::Clean)
 }

@@ -238,7 +238,6 @@ fn circles(edges: &[&Edge]) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "circles are being removed"]
 fn no_files_use_each_other() {
     let mut complaints = Vec::new();
     for (_, tree) in module_trees() {
