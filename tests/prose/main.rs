@@ -90,7 +90,6 @@ fn joined(text: &str) -> (String, Vec<usize>) {
 }
 
 #[test]
-#[ignore = "phrases are being replaced"]
 fn phrases_that_readers_did_not_understand() {
     let mut complaints = Vec::new();
     let files = texts();

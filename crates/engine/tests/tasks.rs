@@ -35,7 +35,7 @@ schedule a b*3 a
 }
 
 #[test]
-fn an_interrupt_is_nobodys_work() {
+fn work_of_an_interrupt_is_charged_to_no_task() {
     let text = "
 task a
   memcg 1

@@ -36,7 +36,7 @@ use percuss_program::Program;
 use percuss_world::Host;
 
 table::oracles! {
-    Lockstep in lockstep = "lockstep", off with [Lockstep], needs Model, state of Nobody:
+    Lockstep in lockstep = "lockstep", off with [Lockstep], needs Model, state of Neither:
         "the event streams of the image and of the Model differ; the first difference is reported. Each release of \
          pcpu_lock carries a digest of the state changed since the last";
     Ledger in ledger = "ledger", off with [], needs End, state of Both:
@@ -49,24 +49,24 @@ table::oracles! {
     Content in content = "content", off with [Content], needs Contents, state of Image:
         "granted memory is not zeroed, not mapped, not aligned, or granted twice; it changes under its owner; a static \
          area changes; an illegal request is granted; an address query gets a wrong answer";
-    Context in context = "context", off with [], needs Locks, state of Nobody:
+    Context in context = "context", off with [], needs Locks, state of Neither:
         "something sleeps where nothing may; a call returns with other locks, scopes or interrupt state than it came with; \
          depopulating allocates memory";
-    Mapping in mapping = "mapping", off with [], needs Events, state of Nobody:
+    Mapping in mapping = "mapping", off with [], needs Events, state of Neither:
         "a page is freed while mapped; an address is mapped, or used, while an old translation may be cached; a present \
          entry is mapped over; memory that is not mapped is accessed";
     Hints in hints = "hints", off with [Lockstep], needs Model, state of Model:
         "a hint of a block, or of a chunk about one block, is below the longest free run there is";
     Room in room = "room", off with [Lockstep], needs Model, state of Model:
         "a request fails, or makes a chunk, although there is a free and populated area for it";
-    Crash in crash = "crash", off with [], needs Events, state of Nobody:
+    Crash in crash = "crash", off with [], needs Events, state of Neither:
         "BUG, WARN, panic, a signal, an endless loop or recursion, a kernel service that is not modelled";
-    LockOrder in lockorder = "lockorder", off with [LockOrder], needs Locks, state of Nobody:
+    LockOrder in lockorder = "lockorder", off with [LockOrder], needs Locks, state of Neither:
         "the rules of the kernel's lockdep are broken, with reclaim that may wait for devices as a lock of its own; tasks \
          that wait for each other";
-    Stall in stall = "stall", off with [], needs Events, state of Nobody:
+    Stall in stall = "stall", off with [], needs Events, state of Neither:
         "a task retries an allocation for ever while what could free memory waits for it";
     #[cfg(test)]
-    Sample in sample = "sample", off with [], needs Events, state of Nobody:
+    Sample in sample = "sample", off with [], needs Events, state of Neither:
         "an op queues work in vain three times";
 }

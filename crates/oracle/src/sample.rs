@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn the_row_gives_the_name_the_switch_and_the_line_of_the_document() {
         let row = OracleKind::Sample.info();
-        assert_eq!((row.needs, row.state), (Needs::Events, StateOf::Nobody));
+        assert_eq!((row.needs, row.state), (Needs::Events, StateOf::Neither));
         assert_eq!(OracleKind::by_name("sample"), Some(OracleKind::Sample));
         assert_eq!(serde_json::to_string(&OracleKind::Sample).unwrap(), "\"sample\"");
         assert!(OracleKind::switches().all(|kind| kind != OracleKind::Sample), "it is never off");

@@ -47,7 +47,8 @@ impl Needs {
 /// Events are judged wherever they come from: a question about an event needs no tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StateOf {
-    Nobody,
+    /// It judges events alone, so no bench asks it about state.
+    Neither,
     /// The Model's state is trusted, or says nothing here.
     Image,
     /// The image is bound to the Model by lockstep, so its state needs no look, and a quirk is found by running the

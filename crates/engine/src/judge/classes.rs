@@ -182,7 +182,7 @@ fn pressure(a: &Pressure, b: &Pressure, seen: &mut Seen) {
         }
     }
     if a.freed_by != b.freed_by {
-        let name = |p: &Pressure| p.freed_by.map_or("nobody", |s| s.name());
+        let name = |p: &Pressure| p.freed_by.map_or("nowhere", |s| s.name());
         add(format!("a page that was waited for came from {}, comes from {} now", name(a), name(b)));
     }
 }

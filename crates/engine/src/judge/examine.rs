@@ -95,8 +95,8 @@ impl Examiner {
         &mut self.model
     }
 
-    /// Does nothing everywhere, on a machine of its own, so that the next program finds nothing of the last one to
-    /// clear away: for those to whom it matters what code runs.
+    /// Runs an empty program on every tenant, so that cleaning up after the last one is not counted in the next one's
+    /// coverage.
     ///
     /// # Errors
     /// See [`Examiner::examine`].

@@ -313,7 +313,7 @@ mod tests {
             waves += usize::from(program.tasks.iter().flatten().any(|op| matches!(op, Op::Balance)));
             assert_eq!(program, super::program(1, index, recipe), "the same every time");
         }
-        assert_eq!(waves, 64, "somebody runs the balance work in every epoch");
+        assert_eq!(waves, 64, "every epoch runs the balance work");
         assert_ne!(program(1, 0, recipe), program(2, 0, recipe));
     }
 }

@@ -68,7 +68,7 @@ fn fate(o: &Observation) -> String {
         format!("deadlock{oom}")
     } else if o.results.never.contains(&0) {
         let behind = match p.waiters {
-            0 => "nobody behind it".to_owned(),
+            0 => "no task behind it".to_owned(),
             1 => "1 task behind it".to_owned(),
             n => format!("{n} tasks behind it"),
         };

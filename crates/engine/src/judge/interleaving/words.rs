@@ -111,7 +111,7 @@ pub(super) fn end(reason: Stop) -> &'static str {
         Stop::Panic => "panic",
         Stop::Loud => "a path that is not modelled",
         Stop::Deadlock => "deadlock",
-        Stop::Stall => "nobody can help",
+        Stop::Stall => "no other task can free memory",
         Stop::StepLimit => "no end in sight",
         Stop::Internal => "a defect of percuss",
     }
