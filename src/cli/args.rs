@@ -197,12 +197,23 @@ pub struct ReplayArgs {
     pub file: PathBuf,
     #[command(flatten)]
     pub image: ImageArgs,
+    /// Ops to list with what became of each: about 60 lines of them, or all
+    #[arg(long, value_enum, default_value_t = Listed::Some)]
+    pub ops: Listed,
     /// Show all events
     #[arg(long)]
     pub events: bool,
     /// Form of the output
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
+}
+
+/// How many ops `replay` lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Listed {
+    Some,
+    All,
+    None,
 }
 
 #[derive(Debug, Args)]

@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `percuss replay`: runs one program on an image and the Model, and shows what each oracle reports. This is how a
-//! finding that was saved as a file is looked at again.
+//! `percuss replay`: runs one program on an image and the Model, and shows what became of each op and what each oracle
+//! reports. This is how a finding that was saved as a file is looked at again.
 
 use percuss::image::Image;
 use percuss::judge::{Batch, Found, Oracles};
 use percuss::oracle::OracleKind;
-use percuss::worker::Lost;
+use percuss::program::Program;
+use percuss::worker::{Logs, Lost};
 use percuss::{campaign, report};
 
-use super::args::{Format, ReplayArgs};
+use super::args::{Format, Listed, ReplayArgs};
 use super::input::read_program;
 use super::{CliError, Exit, output};
 
 const CONTEXT: usize = 12;
 
-/// Runs the program and prints its findings, with the events around a divergence and the interleaving of its tasks
-/// where there is one. A program of an unsafe caller never fails: it breaks the rules on purpose.
+/// Runs the program and prints what became of its ops and its findings, with the events around a divergence and the
+/// interleaving of its tasks where there is one. A program of an unsafe caller never fails: it breaks the rules on
+/// purpose.
 ///
 /// # Errors
 /// The program or the image is not available, or the output cannot be written.
@@ -25,37 +27,48 @@ pub fn run(args: &ReplayArgs) -> Result<Exit, CliError> {
     output::notes(&image.notes);
     let setup = image.setup(1, Oracles::default());
     let batch = campaign::one(&setup, &program)?;
+    // All of the log; half of the range, so that adding a position does not overflow.
+    let context = if args.events { usize::MAX / 2 } else { CONTEXT };
+    let logs = match campaign::logs(&setup, &program, context) {
+        Ok(logs) => Some(logs),
+        // Its events went with the worker.
+        Err(Lost::Ended(_)) => None,
+        Err(e) => return Err(e.into()),
+    };
     if args.format == Format::Json {
-        output::print(&(report::replay_json(&image, &program, &batch) + "\n"))?;
+        let story = logs.as_ref().map(|l| &l.story[..]);
+        output::print(&(report::replay_json(&image, &program, &batch, story) + "\n"))?;
     } else {
         let width = output::width();
-        let mut text = format!("{}\n{program}\n", report::heading(&image, width));
-        let diverges = batch.found.iter().any(|f| f.finding.oracle == OracleKind::Lockstep);
-        // One task has no interleaving, and without a finding nothing in it is to be explained.
-        let interleaved = program.tasks.len() > 1 && !batch.found.is_empty();
-        if args.events || diverges || interleaved {
-            // All of the log; half of the range, so that adding a position does not overflow.
-            let context = if args.events { usize::MAX / 2 } else { CONTEXT };
-            match campaign::logs(&setup, &program, context) {
-                Ok(logs) => {
-                    if args.events || diverges {
-                        text += &(report::log(&program, &logs) + "\n");
-                    }
-                    if interleaved {
-                        let op = first(&batch).map(|f| f.finding.op);
-                        text += &(report::interleaving(&logs.interleaving, op, width) + "\n");
-                    }
-                }
-                // Its events went with the worker.
-                Err(Lost::Ended(_)) => text += "no events: the program ends its process\n\n",
-                Err(e) => return Err(e.into()),
-            }
-        }
+        let all = args.ops != Listed::Some;
+        let mut text = format!("{}\n{}\n", report::heading(&image, width), report::replayed(&program, all));
+        text += &match &logs {
+            Some(logs) => happened(args, &program, &batch, logs, width),
+            None => "no events: the program ends its process\n\n".to_owned(),
+        };
         text += &report::findings(&program, &batch, width);
         output::print(&text)?;
     }
     let new = batch.found.iter().any(|f| f.finding.quirk.is_none());
     Ok(if new && !program.unsafe_caller { Exit::Findings } else { Exit::Clean })
+}
+
+/// The run in up to three views, each with an empty line after it: ops, events, tasks.
+fn happened(args: &ReplayArgs, program: &Program, batch: &Batch, logs: &Logs, width: usize) -> String {
+    let mut text = String::new();
+    if args.ops != Listed::None {
+        let cpus = program.boot.nr_cpus();
+        text += &(report::ops(&logs.story, cpus, args.ops == Listed::All, width) + "\n");
+    }
+    if args.events || batch.found.iter().any(|f| f.finding.oracle == OracleKind::Lockstep) {
+        text += &(report::log(program, logs) + "\n");
+    }
+    // One task has no interleaving, and without a finding nothing in it is to be explained.
+    if program.tasks.len() > 1 && !batch.found.is_empty() {
+        let op = first(batch).map(|f| f.finding.op);
+        text += &(report::interleaving(&logs.interleaving, op, width) + "\n");
+    }
+    text
 }
 
 fn first(batch: &Batch) -> Option<&Found> {

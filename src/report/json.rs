@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use percuss_engine::campaign::{CORPUS_INDEX, SeriesStep, Verdict, corpus_name};
 use percuss_engine::image::Image;
+use percuss_engine::judge::story::Row;
 use percuss_engine::judge::{Batch, Composed, Found};
 use percuss_kernel::Quirk;
 use percuss_program::Program;
@@ -98,9 +99,10 @@ pub fn json(v: &Verdict<'_>) -> String {
     .to_string()
 }
 
-/// The result of a replay as one line: the findings of one program, with the sizes of the run. A finding has the same
-/// fields as in the verdict of a check.
-pub fn replay_json(i: &Image, program: &Program, b: &Batch) -> String {
+/// The result of a replay as one line: the findings of one program, with the sizes of the run and what became of each
+/// op, which is not known of a program that ends its process. A finding has the same fields as in the verdict of a
+/// check.
+pub fn replay_json(i: &Image, program: &Program, b: &Batch, story: Option<&[Row]>) -> String {
     let new = b.found.iter().filter(|f| f.finding.quirk.is_none()).count();
     json!({
         "schema": SCHEMA,
@@ -112,6 +114,7 @@ pub fn replay_json(i: &Image, program: &Program, b: &Batch) -> String {
         "undecided": i.undecided,
         "ops": b.ops,
         "events": b.events,
+        "happened": story,
         "findings": b.found.iter().map(|f| finding(f, program)).collect::<Vec<_>>(),
         "summary": {"new": new, "known": b.found.len() - new},
     })

@@ -14,6 +14,7 @@ mod observe;
 mod probe;
 pub mod recipe;
 pub mod replay;
+pub mod story;
 mod watch;
 
 pub use attribute::{ModelRun, Tally, Variants};

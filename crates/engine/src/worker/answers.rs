@@ -14,6 +14,7 @@ use super::small::{Shrink, reduce, with_whole_ops};
 use super::told::Told;
 use super::wire::{Answer, NoNote};
 use crate::judge::interleaving::Interleaving;
+use crate::judge::story::story;
 use crate::judge::{Batch, Epoch, Examiner, Judged, Like, LoadError, Observation, Soaker, image_session};
 use crate::sandbox::{self, Confinement};
 use percuss_kernel::Quirk;
@@ -232,6 +233,7 @@ impl Answer<ReadLogs> for Serving {
             model: lines(b.events()),
             differs: differs.map(|d| d - start),
             interleaving: Interleaving::of(program, a.events()),
+            story: story(program, a.log()),
         })
     }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::wire::{Answer, Call, NoNote, respond};
 use crate::judge::interleaving::Interleaving;
+use crate::judge::story::Row;
 use crate::judge::{Api, Batch, Epoch, Like, Observation, Oracles, Recipe};
 use crate::sandbox::Confinement;
 use percuss_kernel::{Quirk, Quirks};
@@ -231,6 +232,8 @@ pub struct Logs {
     pub differs: Option<usize>,
     /// Which task did what on the image.
     pub interleaving: Interleaving,
+    /// What became of each op on the image.
+    pub story: Vec<Row>,
 }
 
 /// The table of calls of a serving worker. A call that [`Answer`] is not implemented for does not compile.

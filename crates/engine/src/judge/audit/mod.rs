@@ -7,7 +7,7 @@ mod stream;
 mod table;
 mod tracker;
 
-pub use results::{Failure, Results};
+pub use results::{Clues, Failure, Results, allocates, could_sleep};
 pub use stream::{Act, Parting, Stream};
 pub use table::{Audit, AuditRow, Backing, Populate};
 pub use tracker::Tracker;

@@ -56,9 +56,9 @@ pub struct Results {
     pub never: Vec<u32>,
 }
 
-// What the events of an op say of why it fails, if it does.
-#[derive(Default, Clone, Copy)]
-struct Seen {
+/// What the events of an op say of why it fails, if it does.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Clues {
     injected: bool,
     pressure: bool,
     killed: bool,
@@ -66,8 +66,9 @@ struct Seen {
     failed: bool,
 }
 
-impl Seen {
-    fn note(&mut self, event: &Event) {
+impl Clues {
+    /// To be called for every event of the op that is no other context's.
+    pub fn note(&mut self, event: &Event) {
         match *event {
             // Only the World's page allocator reports this; a fault of the plan fails without it.
             Event::NoMemory { .. } => self.pressure = true,
@@ -85,20 +86,34 @@ impl Seen {
             events!(flow | context | releases | services | defects) => {}
         }
     }
+
+    /// Why the op returned NULL, if it did. `could_sleep` is by the caller's mask, not by what the allocator makes of
+    /// it: that is the difference to be seen.
+    pub fn why(self, could_sleep: bool) -> Failure {
+        // The first cause wins: short memory before the plan, and both before what the allocator says at the end.
+        match self {
+            Clues { pressure: true, .. } => Failure::Pressure,
+            Clues { injected: true, .. } => Failure::Injected,
+            Clues { killed: true, .. } => Failure::Killed,
+            Clues { failed: true, atomic: true, .. } if could_sleep => Failure::Early,
+            Clues { failed: true, atomic: true, .. } => Failure::NoRoom,
+            _ => Failure::Refused,
+        }
+    }
 }
 
 impl Results {
     pub fn of(program: &Program, log: &Log) -> Results {
         let mut out = Results::default();
         let mut cursor = Cursor::new();
-        let mut open: BTreeMap<u32, Seen> = BTreeMap::new();
+        let mut open: BTreeMap<u32, Clues> = BTreeMap::new();
         for event in log.events() {
             cursor.advance(event);
             match *event {
                 Event::OpBegin { op } => drop(open.entry(op).or_default()),
                 Event::OpEnd { op, result } => {
-                    let seen = open.remove(&op).unwrap_or_default();
-                    out.ended(program, op, result, seen);
+                    let clues = open.remove(&op).unwrap_or_default();
+                    out.ended(program, op, result, clues);
                 }
                 Event::Boot { .. } | Event::Switch { .. } | Event::WorkBegin | Event::WorkEnd => {}
                 Event::State { .. } | Event::Stopped { .. } => {}
@@ -115,7 +130,7 @@ impl Results {
         out
     }
 
-    fn ended(&mut self, program: &Program, op: u32, result: u64, seen: Seen) {
+    fn ended(&mut self, program: &Program, op: u32, result: u64, clues: Clues) {
         if !allocates(program, op) {
             return;
         }
@@ -123,17 +138,7 @@ impl Results {
             self.ok += 1;
             return;
         }
-        // By the caller's mask, not by what the allocator makes of it: that is the difference to be seen.
-        let could_sleep = matches!(op_at(program, op), Some(Op::Alloc { gfp, .. }) if gfp.allows_blocking());
-        // The first cause wins: short memory before the plan, and both before what the allocator says at the end.
-        let why = match seen {
-            Seen { pressure: true, .. } => Failure::Pressure,
-            Seen { injected: true, .. } => Failure::Injected,
-            Seen { killed: true, .. } => Failure::Killed,
-            Seen { failed: true, atomic: true, .. } if could_sleep => Failure::Early,
-            Seen { failed: true, atomic: true, .. } => Failure::NoRoom,
-            _ => Failure::Refused,
-        };
+        let why = clues.why(could_sleep(program, op));
         *self.failed.entry(why).or_default() += 1;
         self.null.push(op);
     }
@@ -143,6 +148,12 @@ impl Results {
     }
 }
 
-fn allocates(program: &Program, op: u32) -> bool {
+/// The mask of the op's caller allows it to sleep.
+pub fn could_sleep(program: &Program, op: u32) -> bool {
+    matches!(op_at(program, op), Some(Op::Alloc { gfp, .. }) if gfp.allows_blocking())
+}
+
+/// The op is an allocation, so that a result of 0 is a failure.
+pub fn allocates(program: &Program, op: u32) -> bool {
     matches!(op_at(program, op), Some(Op::Alloc { .. } | Op::SchedProbe { .. }))
 }

@@ -11,6 +11,7 @@ mod words;
 use serde::{Deserialize, Serialize};
 
 pub use stretch::Stretch;
+pub use words::end;
 
 use percuss_kernel::event::Event;
 use percuss_program::Program;

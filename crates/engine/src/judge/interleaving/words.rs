@@ -105,7 +105,8 @@ pub(super) fn note(e: Event) -> Option<String> {
     Some(note.to_owned())
 }
 
-pub(super) fn end(reason: Stop) -> &'static str {
+/// Why a program ended before its last op, in the words of both views of a run.
+pub fn end(reason: Stop) -> &'static str {
     match reason {
         Stop::Bug => "BUG",
         Stop::Panic => "panic",
