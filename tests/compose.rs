@@ -43,7 +43,7 @@ fn composed(setup: &Setup, texts: &[&str]) -> Vec<Found> {
     let programs = programs(texts);
     let batch = listed(setup, 0, &programs).unwrap();
     assert_eq!(orders(&batch), Vec::<&str>::new(), "by one program alone");
-    compose(setup, &batch.order, &|index| Ok(programs[index as usize].clone())).unwrap()
+    compose(setup, &batch.order, &|index| Ok(programs[index as usize].clone()), &|_| true).unwrap()
 }
 
 /// Asserts that the composed program keeps the contract of callers, shows the finding by itself, and still does when it
@@ -129,7 +129,7 @@ fn what_cannot_be_put_together_is_reported_in_parts() {
     let batch = listed(&setup, 0, &programs).unwrap();
     // The reader of the report does not have program 1.
     let lost = |index: u64| Ok(if index == 0 { programs[0].clone() } else { Program::default() });
-    let found = compose(&setup, &batch.order, &lost).unwrap();
+    let found = compose(&setup, &batch.order, &lost, &|_| true).unwrap();
     let [cycle] = &found[..] else { panic!("{found:#?}") };
     assert!(!cycle.composed.as_ref().unwrap().whole);
     assert_eq!(cycle.finding.quirk, None);

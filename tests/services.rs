@@ -66,7 +66,7 @@ fn the_tree_as_it_is() {
     // A change that changes nothing: the tree still goes through an overlay, as in the other tests, and must look
     // unchanged.
     let Some((_dir, path)) = image(&[[VM, "pcpu_create_chunk", "if (!vms)", "if (!vms)"]]) else { return };
-    assert_eq!(Probed::here(&path).unwrap().api, Api::default());
+    assert_eq!(Probed::here(&path, None).unwrap().api, Api::default());
     let events = events(&path, "GFP_NOIO");
     assert_eq!(masks(&events), ["GFP_KERNEL"]);
     assert!(scopes(&events).is_empty());
@@ -79,7 +79,7 @@ fn vm_areas_with_a_mask() {
     let call = "pcpu_get_vm_areas(pcpu_group_offsets, pcpu_group_sizes, pcpu_nr_groups, pcpu_atom_size";
     let (old, new) = (format!("vms = {call});"), format!("vms = {call}, gfp);"));
     let Some((_dir, path)) = image(&[[VM, "pcpu_create_chunk", &old, &new]]) else { return };
-    let api = Probed::here(&path).unwrap().api;
+    let api = Probed::here(&path, None).unwrap().api;
     assert_eq!(api, Api { vm_areas_gfp: true, ..Api::default() });
     assert_eq!(masks(&events(&path, "GFP_NOIO")), ["GFP_NOIO"]);
     assert_eq!(masks(&events(&path, "GFP_KERNEL")), ["GFP_KERNEL"]);
@@ -98,7 +98,7 @@ fn mapping_with_a_mask_and_in_a_scope() {
         [VM, "pcpu_populate_chunk", map, scoped],
     ];
     let Some((_dir, path)) = image(&changes) else { return };
-    let api = Probed::here(&path).unwrap().api;
+    let api = Probed::here(&path, None).unwrap().api;
     assert_eq!(api, Api { map_gfp: true, gfp_scope: true, ..Api::default() });
     for (gfp, scope) in [("GFP_NOIO", Some("Noio")), ("GFP_NOFS", Some("Nofs")), ("GFP_KERNEL", None)] {
         let events = events(&path, gfp);
@@ -124,7 +124,7 @@ fn chunks_in_private() {
         ["mm/percpu.c", "pcpu_get_page_chunk", "page->index", "page_private(page)"],
     ];
     let Some((_dir, path)) = image(&changes) else { return };
-    let probed = Probed::here(&path).unwrap();
+    let probed = Probed::here(&path, None).unwrap();
     assert_eq!(probed.api, Api { chunk_in_private: true, ..Api::default() });
     assert!(probed.undecided.is_empty(), "{:?}", probed.undecided);
 }

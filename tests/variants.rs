@@ -130,7 +130,7 @@ fn combinations_of_mask_quirks_are_found() {
         quirks =
             (0..MASKS.len()).filter(|bit| combination >> bit & 1 != 0).map(|bit| MASKS[bit]).fold(quirks, Quirks::with);
         let facts = Facts::default();
-        let found = probe(&mut ModelRun::new(facts, quirks).unwrap().session, facts).unwrap();
+        let found = probe(&mut ModelRun::new(facts, quirks).unwrap().session, facts, None).unwrap();
         // With B03 no caller without all of GFP_KERNEL gets to where a scope would be.
         if quirks.has(Quirk::B03) {
             quirks = quirks.without(Quirk::CallerScopes);

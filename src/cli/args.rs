@@ -10,9 +10,11 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use percuss::fuzz::{self, Target};
 use percuss::image::ImageSpec;
+use percuss::judge::JudgeBy;
 use percuss::kernel::limits;
 use percuss::oracle::OracleKind;
 
+use super::base::BaseArgs;
 use super::program::this_program;
 use super::{CliError, exit};
 
@@ -122,6 +124,15 @@ impl ImageArgs {
 pub struct CheckArgs {
     #[command(flatten)]
     pub image: ImageArgs,
+    #[command(flatten)]
+    pub base: BaseArgs,
+    /// What a divergence from the Model means. auto: it is a finding, unless it comes from a change: then the rules say
+    /// whether that is wrong. lockstep: it is a finding. rules: the rules alone say what is wrong
+    #[arg(long, value_name = "auto|lockstep|rules", default_value = "auto", value_parser = judge_by())]
+    pub judge: JudgeBy,
+    /// Show all findings of known bugs, and what programs were made of
+    #[arg(short, long)]
+    pub verbose: bool,
     /// Check after every patch of a series
     #[arg(long, requires = "patch")]
     pub each: bool,
@@ -422,6 +433,14 @@ fn duration(text: &str) -> Result<Duration, String> {
     let n: u64 = number.parse().map_err(|_| format!("`{text}` is no duration; use 30s, 10m or 2h"))?;
     // The number fits, but its seconds may not: `u64::MAX` hours must not wrap around to a short time.
     n.checked_mul(scale).map(Duration::from_secs).ok_or_else(|| format!("`{text}` is too long"))
+}
+
+fn judge_by() -> impl TypedValueParser<Value = JudgeBy> {
+    PossibleValuesParser::new(["auto", "lockstep", "rules"]).map(|name| match name.as_str() {
+        "lockstep" => JudgeBy::Lockstep,
+        "rules" => JudgeBy::Rules,
+        _ => JudgeBy::Auto,
+    })
 }
 
 fn switches() -> impl TypedValueParser<Value = OracleKind> {

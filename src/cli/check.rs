@@ -5,12 +5,11 @@
 use std::sync::Arc;
 
 use percuss::campaign::Progress;
-use percuss::image::Image;
 use percuss::report;
 
 use super::args::CheckArgs;
 use super::verdict::image_verdict;
-use super::{CliError, Exit, each, interrupt, output};
+use super::{CliError, Exit, base, each, interrupt, output};
 
 /// Builds the image and checks it, or with `--each` every step of a series. The exit code is 1 for new findings, and 2
 /// for a campaign that was interrupted before it found any: nothing can be concluded from that.
@@ -25,7 +24,8 @@ pub fn run(args: &CheckArgs) -> Result<Exit, CliError> {
         return each::run(args);
     }
     let spec = args.image.spec()?;
-    let image = Image::build(&spec)?;
+    let before = args.base.build(&spec)?;
+    let image = base::build(&spec, before.as_ref())?;
     output::notes(&image.notes);
     let progress = Arc::new(Progress::default());
     interrupt::catch(progress.clone())?;

@@ -10,7 +10,7 @@ use percuss::report;
 
 use super::args::{CheckArgs, Format};
 use super::verdict::image_verdict;
-use super::{CliError, Exit, interrupt, output};
+use super::{CliError, Exit, base, interrupt, output};
 
 /// Checks the tree with the first patch, with the first two, and so on. The exit code is the worst of all. A step that
 /// does not build is reported, and the next one is checked.
@@ -23,9 +23,10 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, CliError> {
     output::notes(&series.notes);
     let progress = Arc::new(Progress::default());
     interrupt::catch(progress.clone())?;
+    let before = args.base.build(&spec)?;
     let mut worst = Exit::Clean;
     for step in &series.steps {
-        worst = worst.worst(one(args, &spec, step, &progress)?);
+        worst = worst.worst(one(args, &spec, before.as_ref(), step, &progress)?);
         if progress.stopped() {
             // A stop is for the whole series: steps that were not checked leave its verdict open.
             return Ok(worst.worst(Exit::Error));
@@ -35,13 +36,19 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, CliError> {
     Ok(worst)
 }
 
-fn one(args: &CheckArgs, spec: &ImageSpec, step: &SeriesStep, progress: &Arc<Progress>) -> Result<Exit, CliError> {
+fn one(
+    args: &CheckArgs,
+    spec: &ImageSpec,
+    before: Option<&Arc<Image>>,
+    step: &SeriesStep,
+    progress: &Arc<Progress>,
+) -> Result<Exit, CliError> {
     if args.format == Format::Human {
         let blank = if step.number > 1 { "\n" } else { "" };
         output::print(&format!("{blank}{}\n\n", report::step(step)))?;
     }
     // Built from the tree each time: a patch may undo what one before it did.
-    match Image::build(&step.spec(spec)) {
+    match base::build(&step.spec(spec), before) {
         Ok(image) => {
             // A directory for each step, as the same finding mostly shows in all later ones under the same name.
             let out = args.out.join(format!("{:04}", step.number));

@@ -4,6 +4,7 @@
 
 mod args;
 mod audit;
+mod base;
 mod bugs;
 mod check;
 mod diff;

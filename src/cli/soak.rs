@@ -9,10 +9,11 @@ use std::sync::atomic::Ordering;
 use percuss::campaign::{Extent, Progress, Tries, cases};
 use percuss::experiments::soak::{self, Totals, Until, races};
 use percuss::image::Image;
-use percuss::judge::{Oracles, Recipe};
+use percuss::judge::{JudgeBy, Oracles, Recipe};
 use percuss::report::{self, Soaked};
 
 use super::args::{CheckArgs, Format, SoakArgs};
+use super::base::BaseArgs;
 use super::progress::Display;
 use super::verdict::image_verdict;
 use super::{CliError, Exit, interrupt, output};
@@ -117,6 +118,9 @@ fn what(image: &Image) -> String {
 /// Independent instances are a campaign, a worker to each.
 fn apart(args: &SoakArgs) -> CheckArgs {
     CheckArgs {
+        base: BaseArgs::default(),
+        judge: JudgeBy::Auto,
+        verbose: false,
         image: args.image.clone(),
         each: false,
         // Not used, as the time is given.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use percuss::campaign::{self, Extent, Options, Progress, SeriesStep, processors};
 use percuss::image::Image;
-use percuss::judge::Oracles;
+use percuss::judge::{JudgeBy, Oracles};
 use percuss::oracle::OracleKind;
 use percuss::report;
 
@@ -26,12 +26,18 @@ pub fn image_verdict(
     step: Option<SeriesStep>,
 ) -> Result<Exit, CliError> {
     let extent = args.time.map_or(Extent::Programs(args.programs), Extent::Time);
+    // Without lockstep nothing is said of divergences. The Model still accounts for known findings: else all of them
+    // would be new.
+    let rules = args.without.contains(&OracleKind::Lockstep);
+    let without: Vec<_> = args.without.iter().copied().filter(|kind| *kind != OracleKind::Lockstep).collect();
     let options = Options {
         seed: args.seed,
         extent,
         tasks: usize::from(args.tasks.unwrap_or(0)),
         jobs: jobs(args.jobs),
-        oracles: oracles(&args.without),
+        oracles: oracles(&without),
+        judge: if rules { JudgeBy::Rules } else { args.judge },
+        detail: args.verbose || args.format == Format::Json,
         worker: None,
         progress: progress.clone(),
     };
@@ -46,14 +52,14 @@ pub fn image_verdict(
     let saved = report::save(&mut verdict, out).map_err(write_error);
     output::print(&match args.format {
         Format::Json => report::json(&verdict) + "\n",
-        Format::Human => report::human(&verdict, output::width()),
+        Format::Human => report::human(&verdict, args.verbose, output::width()),
     })?;
     saved?;
-    Ok(match verdict.count_new() {
+    Ok(match verdict.is_clean() {
         // Not clean: the programs that were left out might have found something.
-        0 if verdict.interrupted => Exit::Error,
-        0 => Exit::Clean,
-        _ => Exit::Findings,
+        true if verdict.interrupted => Exit::Error,
+        true => Exit::Clean,
+        false => Exit::Findings,
     })
 }
 

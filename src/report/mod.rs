@@ -3,16 +3,22 @@
 //! nothing is run or printed here, so that tests can compare it with snapshots. A name with `json` is the form for
 //! machines.
 
+mod causes;
 mod changes;
 mod columns;
 mod detection;
+mod differences;
 mod events;
+mod geometry;
 mod human;
 mod json;
+mod known;
 mod layout;
 mod matrix;
 mod ops;
+mod program;
 mod races;
+mod replay;
 mod save;
 mod shares;
 mod soak;
@@ -22,11 +28,12 @@ pub use changes::{Compared, changes, changes_json};
 pub use columns::interleaving;
 pub use detection::{detection, detection_json, detection_line, detection_markdown};
 pub use events::log;
-pub use human::{findings, heading, human, step};
+pub use human::{heading, human, step};
 pub use json::{SCHEMA, json, replay_json, step_error_json, tree_json};
 pub use matrix::{matrix, matrix_json, matrix_markdown};
 pub use ops::{ops, replayed};
 pub use races::{races, races_json};
+pub use replay::findings;
 pub use save::{prepare, save};
 pub use soak::{Soaked, soak, soak_json, soak_save};
 pub use tree::tree;

@@ -48,12 +48,12 @@ pub(super) fn save_cases(
     image: &Image,
     first: impl Fn(&Case) -> String,
 ) -> io::Result<()> {
-    if cases.iter().all(|c| c.quirk().is_some()) {
+    if !cases.iter().any(Case::is_new) {
         return Ok(());
     }
     std::fs::create_dir_all(dir)?;
     let mut names: Vec<String> = Vec::new();
-    for case in cases.iter_mut().filter(|c| c.quirk().is_none()) {
+    for case in cases.iter_mut().filter(|c| c.is_new()) {
         let name = slug(&case.found.finding.title);
         // Findings of different oracles may have the same title, or titles that give the same name.
         let same = names.iter().filter(|n| **n == name).count();

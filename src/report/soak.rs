@@ -33,7 +33,7 @@ pub struct Soaked<'a> {
 impl Soaked<'_> {
     /// Number of findings that no known quirk explains. It decides the verdict and the exit code.
     pub fn count_new(&self) -> usize {
-        self.cases.iter().filter(|c| c.quirk().is_none()).count()
+        self.cases.iter().filter(|c| c.is_new()).count()
     }
 }
 
@@ -89,7 +89,7 @@ pub fn soak(s: &Soaked<'_>, width: usize) -> String {
         out += &wrap(&first, 8 + quirk.name().len(), &text, width);
     }
     // New findings come last: on a terminal, that is what stays in view.
-    for case in s.cases.iter().filter(|c| c.quirk().is_none()) {
+    for case in s.cases.iter().filter(|c| c.is_new()) {
         let f = &case.found.finding;
         out += &wrap(&format!("{}  ", "NEW".red().bold()), 5, &f.title, width);
         let seen = format!("{}, first epoch {}", plural(case.found.count, "epoch"), case.found.index);

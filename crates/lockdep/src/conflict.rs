@@ -96,17 +96,19 @@ impl Graph {
     /// which an interrupt takes one and the other is held with it enabled; and each class that is both. Sorted, so that
     /// a campaign reports the same whatever the order in which workers finished.
     pub fn conflicts(&self) -> Vec<Conflict> {
-        let merged = Merged::of(self);
-        let mut found = merged.cycles();
-        for soft in [false, true] {
-            found.extend(merged.states(soft));
-            found.extend(merged.irq_orders(soft));
-        }
+        let mut found = Merged::of(self).all();
         // What a program shows alone has a reproducer already: its own.
         found.retain(|c| !self.shown.contains(&c.trouble) && c.programs().len() > 1);
         found.sort();
         found.dedup_by(|a, b| a.trouble == b.trouble);
         found
+    }
+
+    /// All troubles of the graph: those that programs showed alone, and those of its conflicts.
+    pub(super) fn troubles(&self) -> BTreeSet<Trouble> {
+        let mut all = self.shown.clone();
+        all.extend(Merged::of(self).all().into_iter().map(|c| c.trouble));
+        all
     }
 
     /// True if a program of the graph showed this trouble by itself, so that it was reported already.
@@ -146,6 +148,15 @@ impl<'g> Merged<'g> {
             }
         }
         merged
+    }
+
+    fn all(&self) -> Vec<Conflict> {
+        let mut found = self.cycles();
+        for soft in [false, true] {
+            found.extend(self.states(soft));
+            found.extend(self.irq_orders(soft));
+        }
+        found
     }
 
     fn class(&self, name: &Name) -> Option<Class> {

@@ -28,6 +28,7 @@ mod declared;
 mod depend;
 mod engine;
 mod feed;
+mod gained;
 mod graph;
 mod matrix;
 mod place;

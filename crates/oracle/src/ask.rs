@@ -112,7 +112,7 @@ impl Moment<'_> {
     pub fn finding(&self, oracle: OracleKind, event: &Event, title: impl Into<String>) -> Finding {
         // Only messages have a text.
         let text = self.log.text_of(self.index).unwrap_or_default();
-        Finding::new(oracle, self.op(), title, format!("{event:x?} {text}").trim().to_owned())
+        Finding::new(oracle, self.op(), title, format!("{event:x?} {text}").trim().to_owned()).at(self.index)
     }
 }
 

@@ -22,8 +22,8 @@ pub struct Content;
 
 impl Oracle for Content {
     fn run_ended(&mut self, scene: &Scene<'_>, found: &mut Vec<Finding>) {
-        for (_, op, e) in scene.wrong.borrow().iter() {
-            found.push(Finding::new(OracleKind::Content, *op, e.title(), format!("{e:x?}")));
+        for (event, op, e) in scene.wrong.borrow().iter() {
+            found.push(Finding::new(OracleKind::Content, *op, e.title(), format!("{e:x?}")).at(*event));
         }
         // A static area is never freed, which would be the moment to look at it, so it is compared once, at the end.
         if scene.whole

@@ -23,19 +23,37 @@ pub struct Finding {
     pub detail: Detail,
     /// The quirk that accounts for it, which makes it a known finding; None for a new one.
     pub quirk: Option<Quirk>,
+    /// The image before the change shows it in the same program, so the change did not cause it. False where there is
+    /// no such image to ask.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub before: bool,
+    /// Index of the event at which it showed, for looking up its place in the source; None where no event says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<u32>,
 }
 
 impl Finding {
     /// A finding that nothing accounts for yet. Oracles make only such: which quirk it comes from is found out later,
     /// by running the Model without each.
     pub fn new(oracle: OracleKind, op: u32, title: impl Into<String>, detail: impl Into<Detail>) -> Finding {
-        Finding { title: title.into(), oracle, op, detail: detail.into(), quirk: None }
+        Finding { title: title.into(), oracle, op, detail: detail.into(), quirk: None, before: false, event: None }
     }
 
-    /// What makes two findings the same one: findings of one campaign are merged by it. The quirk is in it, so that a
-    /// known finding does not hide a new one with the same title.
-    pub fn key(&self) -> (OracleKind, &str, Option<Quirk>) {
-        (self.oracle, &self.title, self.quirk)
+    /// The same, seen at the event of this index.
+    #[must_use]
+    pub fn at(self, event: usize) -> Finding {
+        Finding { event: u32::try_from(event).ok(), ..self }
+    }
+
+    /// What makes two findings the same one: findings of one campaign are merged by it. The quirk is in it, and whether
+    /// it was there before a change, so that a known finding does not hide a new one with the same title.
+    pub fn key(&self) -> (OracleKind, &str, Option<Quirk>, bool) {
+        (self.oracle, &self.title, self.quirk, self.before)
+    }
+
+    /// Nothing accounts for it: no quirk, and not the image before the change.
+    pub fn is_new(&self) -> bool {
+        self.quirk.is_none() && !self.before
     }
 
     /// The finding with its detail as text. Files and JSON that other programs read have it in this form only.

@@ -35,6 +35,8 @@ const WARNINGS: u32 = 10;
 pub struct Invariants {
     /// Broken at a release of pcpu_lock, with the op.
     at_release: Option<(u32, Violation)>,
+    /// Index of the release's event, which comes after the look.
+    release: usize,
     after_op: Option<(u32, Violation)>,
     ops: u64,
     events: usize,
@@ -56,6 +58,7 @@ impl Oracle for Invariants {
             && let Err(v) = chunk(globals, c, false)
         {
             self.at_release = Some((host.world().current_op(), v));
+            self.release = host.world().events().len();
         }
     }
 
@@ -89,9 +92,11 @@ impl Oracle for Invariants {
     }
 
     fn run_ended(&mut self, _: &Scene<'_>, found: &mut Vec<Finding>) {
-        for (op, v) in self.at_release.take().into_iter().chain(self.after_op.take()) {
-            found.push(Finding::new(OracleKind::Invariants, op, format!("percuss: {}", v.rule), v.to_string()));
-        }
+        let finding = |(op, v): (u32, Violation)| {
+            Finding::new(OracleKind::Invariants, op, format!("percuss: {}", v.rule), v.to_string())
+        };
+        found.extend(self.at_release.take().map(finding).map(|f| f.at(self.release)));
+        found.extend(self.after_op.take().map(finding));
     }
 }
 

@@ -23,7 +23,7 @@ pub fn site(log: &Log, index: u32) -> Option<CallSite> {
 /// A report of the engine as a finding of the oracle that it belongs to.
 pub(crate) fn finding(oracle: OracleKind, program: &Program, report: &Report) -> Finding {
     let text = report.text(&|op| show(program, op));
-    Finding::new(oracle, report.place.op, report.title.clone(), text)
+    Finding::new(oracle, report.place.op, report.title.clone(), text).at(report.place.index as usize)
 }
 
 fn show(program: &Program, op: u32) -> String {

@@ -57,7 +57,7 @@ pub fn finding(program: &Program, a: &[Event], b: &[Event], d: Divergence) -> Fi
     let title = format!("percuss: divergence at {what} in {}", function(program, d.op));
     let show = |e: Option<&Event>| e.map_or("end of stream".to_owned(), |e| format!("{e:x?}"));
     let detail = Detail::Parting { event: d.event, left: show(a.get(d.event)), right: show(b.get(d.event)) };
-    Finding::new(OracleKind::Lockstep, d.op, title, detail)
+    Finding::new(OracleKind::Lockstep, d.op, title, detail).at(d.event)
 }
 
 #[cfg(test)]

@@ -6,17 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::cases::{Case, Tries, cases};
+use super::cases::{Case, Standing};
+use super::causes::Cause;
 use super::series::SeriesStep;
-use super::{CORPUS_INDEX, Extent, Progress, as_it_runs, compose, corpus_programs, generated, listed};
+use super::verdict::conclude;
+use super::{CORPUS_INDEX, Extent, Progress, corpus_programs, generated, listed};
 use crate::image::Image;
-use crate::judge::{Batch, Found, Oracles};
+use crate::judge::{Batch, JudgeBy, Oracles};
 use crate::worker::{Lost, Setup};
-use percuss_oracle::OracleKind;
-
-/// Programs tried to make small that of a new finding, and that of a known one. A person reads the first; a known finding
-/// has a program in the corpus already, and there can be dozens.
-const TRIES: Tries = Tries { new: 3000, known: Some(200) };
 
 /// What a check runs, and with what.
 #[derive(Debug, Clone)]
@@ -30,6 +27,9 @@ pub struct Options {
     /// Worker processes. The verdict does not depend on their number.
     pub jobs: usize,
     pub oracles: Oracles,
+    pub judge: JudgeBy,
+    /// Known findings get a small program each. It takes a second for dozens of them, and is read only when asked for.
+    pub detail: bool,
     /// The executable that worker processes run, see [`Setup::worker`].
     pub worker: Option<PathBuf>,
     /// Counters to display while the check runs, and the switch that stops it: keep a clone.
@@ -44,6 +44,8 @@ impl Default for Options {
             tasks: 0,
             jobs: processors(),
             oracles: Oracles::default(),
+            judge: JudgeBy::Auto,
+            detail: true,
             worker: None,
             progress: Arc::default(),
         }
@@ -74,6 +76,11 @@ pub struct Verdict<'a> {
     pub generated: Batch,
     /// Findings of both, each kind once.
     pub cases: Vec<Case>,
+    /// What is wrong: new findings by cause, the most serious first, what the change brings back before them.
+    pub causes: Vec<Cause>,
+    /// What the change does otherwise without breaking a rule.
+    pub differences: Vec<Cause>,
+    pub judge: JudgeBy,
     /// [`Progress::stop`] ended it before its extent.
     pub interrupted: bool,
     /// Seconds that the programs took, without making those of findings small.
@@ -81,50 +88,52 @@ pub struct Verdict<'a> {
 }
 
 impl Verdict<'_> {
-    /// Number of new findings: those that no quirk accounts for.
+    /// Number of new findings. There are fewer causes.
     pub fn count_new(&self) -> usize {
-        self.cases.iter().filter(|c| c.quirk().is_none()).count()
+        self.cases.iter().filter(|c| c.is_new()).count()
     }
 
-    /// Number of known findings.
+    /// Number of known findings, those among them that were there before the change.
     pub fn count_known(&self) -> usize {
-        self.cases.len() - self.count_new()
+        self.cases.iter().filter(|c| matches!(c.standing, Standing::Known | Standing::Before)).count()
+    }
+
+    /// Nothing is wrong that was not so before.
+    pub fn is_clean(&self) -> bool {
+        self.causes.is_empty()
     }
 }
 
-/// Checks an image: runs the corpus and generated programs, looks for conflicts of locks that take several programs, and
-/// makes the program of each finding small.
+/// Checks an image: runs the corpus and generated programs, looks for conflicts of locks that take several programs,
+/// finds the causes of what is new, and makes the program of each cause small.
 ///
 /// # Errors
 /// No worker can be started. What a program does to its worker is a finding.
 pub fn check<'a>(image: &'a Image, options: &Options) -> Result<Verdict<'a>, Lost> {
-    let &Options { seed, extent, tasks, jobs, oracles, .. } = options;
-    let setup = Setup { tasks, worker: options.worker.clone(), ..image.setup(seed, oracles) };
+    let &Options { seed, extent, tasks, jobs, oracles, judge, .. } = options;
+    let setup = Setup { tasks, judge, worker: options.worker.clone(), ..image.setup(seed, oracles) };
     let progress = &options.progress;
     let started = Instant::now();
     let corpus = listed(&setup, CORPUS_INDEX, &corpus_programs())?;
-    let mut generated = generated(&setup, extent, jobs, progress)?;
+    let generated = generated(&setup, extent, jobs, progress)?;
     let seconds = started.elapsed().as_secs_f64();
     progress.minimizing.store(true, Ordering::Relaxed);
-    if oracles.has(OracleKind::LockOrder) && !progress.stopped() {
-        generated.found.extend(composed(&setup, &corpus, &generated)?);
-        generated.sort();
-    }
-    let mut both = generated.clone();
-    both.merge(corpus.clone());
-    both.sort();
-    let cases = cases(&setup, &both.found, TRIES, jobs)?;
-    let interrupted = progress.stopped();
-    Ok(Verdict { image, step: None, seed, tasks, oracles, corpus, generated, cases, interrupted, seconds })
-}
-
-/// What the lock order of all programs together shows and none of them alone.
-fn composed(setup: &Setup, corpus: &Batch, generated: &Batch) -> Result<Vec<Found>, Lost> {
-    let mut order = generated.order.clone();
-    order.merge(corpus.order.clone());
-    let corpus = corpus_programs();
-    compose(setup, &order, &|index| match index.checked_sub(CORPUS_INDEX) {
-        Some(place) => Ok(corpus[usize::try_from(place).expect("the corpus fits the memory")].clone()),
-        None => as_it_runs(setup, index),
+    let mut batches = [corpus, generated];
+    let concluded = conclude(image, &setup, options, &mut batches)?;
+    let [corpus, generated] = batches;
+    Ok(Verdict {
+        image,
+        step: None,
+        seed,
+        tasks,
+        oracles,
+        corpus,
+        generated,
+        cases: concluded.cases,
+        causes: concluded.causes,
+        differences: concluded.differences,
+        judge,
+        interrupted: progress.stopped(),
+        seconds,
     })
 }

@@ -2,7 +2,9 @@
 //! Campaigns: many programs, examined by worker processes, put together into one result.
 
 mod batches;
+mod before;
 mod cases;
+mod causes;
 mod check;
 mod compare;
 mod compose;
@@ -12,9 +14,11 @@ mod minimize;
 mod one;
 mod progress;
 mod series;
+mod verdict;
 
 pub use batches::{generated, span, until};
-pub use cases::{Case, Tries, cases};
+pub use cases::{Case, Standing, Tries, cases};
+pub use causes::{Cause, rank};
 pub use check::{Options, Verdict, check, processors};
 pub use compare::{Change, Changes, compare};
 pub use compose::compose;

@@ -104,7 +104,7 @@ impl Ready {
         if session.shared().host.world().is_fenced() == Some(false) {
             return Err(StartError::Unfenced);
         }
-        let (quirks, _) = probe(&mut session, facts)?;
+        let (quirks, _) = probe(&mut session, facts, None)?;
         Ok(Ready { session, facts, quirks, coverage })
     }
 }

@@ -6,13 +6,14 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use percuss_shim as shim;
 use tempfile::TempDir;
 
-use crate::judge::{Api, LoadError, Oracles, Probed};
+use crate::judge::{Api, JudgeBy, LoadError, Oracles, Probed};
 use crate::sandbox::{self, Confinement, Workshop};
-use crate::worker::{self, Lost, Setup};
+use crate::worker::{self, Before, Lost, Setup};
 use percuss_kernel::{Quirk, Quirks};
 use percuss_model::Facts;
 use percuss_source::edit::{Edit, EditError};
@@ -46,6 +47,18 @@ pub struct ImageSpec {
     pub program: Option<PathBuf>,
 }
 
+impl ImageSpec {
+    /// The tree alone, without what is applied to it.
+    pub fn unchanged(&self) -> ImageSpec {
+        ImageSpec { patches: Vec::new(), variant: None, edits: Vec::new(), upto: None, ..self.clone() }
+    }
+
+    /// Whether something is applied to the tree.
+    pub fn changes(&self) -> bool {
+        !self.patches.is_empty() || self.variant.is_some() || !self.edits.is_empty()
+    }
+}
+
 /// Why there is no image. Exit codes distinguish the cases: a bisection skips a revision that does not build, and stops
 /// at a patch or spec that is wrong.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +77,12 @@ pub enum ImageError {
     Lost(#[from] Lost),
     #[error("cannot make a scratch directory: {0}; set TMPDIR to a directory with space")]
     Scratch(std::io::Error),
+    /// A change cannot be judged without what it changes.
+    #[error("what the change is compared with cannot be built: {0}\n(`--base none` judges the changed tree by itself)")]
+    Base(#[source] Box<ImageError>),
+    /// Everything would be "there before".
+    #[error("{0} is the same code as what it is compared with: there is no change to judge")]
+    Same(String),
 }
 
 impl ImageError {
@@ -105,6 +124,8 @@ pub struct Image {
     /// Quirks whose probe program agreed with neither behaviour: the image may have a bug there, or a behaviour that
     /// the Model does not know.
     pub undecided: Vec<Quirk>,
+    /// The image before the change; None for a tree that is judged by itself.
+    pub base: Option<Arc<Image>>,
     scratch: TempDir,
 }
 
@@ -114,6 +135,28 @@ impl Image {
     /// # Errors
     /// See [`ImageError`].
     pub fn build(spec: &ImageSpec) -> Result<Image, ImageError> {
+        Image::build_from(spec, None)
+    }
+
+    /// The same for a change, with the image before it: quirks that cannot be told are those of `base`, and findings of
+    /// the change are compared with what `base` does.
+    ///
+    /// # Errors
+    /// See [`ImageError`]; also when both are the same code.
+    pub fn build_after(spec: &ImageSpec, base: &Arc<Image>) -> Result<Image, ImageError> {
+        let image = Image::build_from(spec, Some(base))?;
+        // A patch may change a header that is in neither list of hashes, so equal hashes alone do not say it.
+        let patched = image.patches.iter().any(|patch| !patch.changed.is_empty());
+        // A part of a series may come before anything that is compiled.
+        if !patched && spec.upto.is_none() && (&image.files, image.config) == (&base.files, base.config) {
+            return Err(ImageError::Same(image.tree.name));
+        }
+        std::fs::copy(&base.path, image.base_path()).map_err(ImageError::Scratch)?;
+        Ok(image)
+    }
+
+    fn build_from(spec: &ImageSpec, base: Option<&Arc<Image>>) -> Result<Image, ImageError> {
+        let known = base.map(|base| base.quirks);
         // Without a checkout, trees are kept in the user's cache directory, wherever the command runs.
         let root = find_checkout().unwrap_or_else(|| PathBuf::from("."));
         let tree = match &spec.rev {
@@ -144,8 +187,8 @@ impl Image {
         sort_out(&mut patches, &compiled.read, spec.upto.is_some())?;
         let probed = match &spec.program {
             // A worker probes, so an image that crashes ends it and not this process.
-            Some(program) => worker::probe(program, &compiled.path)?,
-            None => Probed::here(&compiled.path)?,
+            Some(program) => worker::probe(program, &compiled.path, known)?,
+            None => Probed::here(&compiled.path, known)?,
         };
         Ok(Image {
             path: compiled.path,
@@ -161,6 +204,7 @@ impl Image {
             confinement: probed.confinement,
             quirks: probed.quirks,
             undecided: probed.undecided,
+            base: base.cloned(),
             scratch,
         })
     }
@@ -179,6 +223,21 @@ impl Image {
         copy_below(&self.scratch.path().join(OVERLAY), dir)
     }
 
+    /// Quirks that the change brings: the image before it has them not. None of those that cannot be told.
+    pub fn gained(&self) -> Quirks {
+        self.base.as_ref().map_or_else(Quirks::none, |base| self.quirks.but_not(base.quirks))
+    }
+
+    /// Quirks that the change takes away.
+    pub fn lost(&self) -> Quirks {
+        self.base.as_ref().map_or_else(Quirks::none, |base| base.quirks.but_not(self.quirks))
+    }
+
+    /// Where workers find the image before the change: beside this one, for they may read no other directory.
+    fn base_path(&self) -> PathBuf {
+        self.scratch.path().join("base.so")
+    }
+
     /// What a worker needs to run it, generating programs from `seed`; no soak, and the number of tasks is left to the
     /// seed.
     pub fn setup(&self, seed: u64, oracles: Oracles) -> Setup {
@@ -188,6 +247,8 @@ impl Image {
             name: "C".to_owned(),
             quirks: self.quirks,
             oracles,
+            base: self.base.as_ref().map(|base| Before { image: self.base_path(), quirks: base.quirks }),
+            judge: JudgeBy::Auto,
             seed,
             tasks: 0,
             soak: None,

@@ -26,16 +26,52 @@ pub struct Like {
     pub oracle: OracleKind,
     pub title: String,
     pub quirk: Option<Quirk>,
+    #[serde(default)]
+    pub before: bool,
 }
 
 impl Like {
     pub fn of(f: &Finding) -> Like {
-        Like { oracle: f.oracle, title: f.title.clone(), quirk: f.quirk }
+        Like { oracle: f.oracle, title: f.title.clone(), quirk: f.quirk, before: f.before }
     }
 
     pub fn matches(&self, f: &Finding) -> bool {
-        (self.oracle, &self.title, self.quirk) == (f.oracle, &f.title, f.quirk)
+        (self.oracle, self.title.as_str(), self.quirk, self.before) == f.key()
     }
+}
+
+/// How many programs show a kind of finding on one of two images alone: before the change, and after it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shift {
+    pub oracle: OracleKind,
+    pub title: String,
+    pub only: [u64; 2],
+}
+
+impl Shift {
+    pub fn is(&self, f: &Finding) -> bool {
+        (self.oracle, &self.title) == (f.oracle, &f.title)
+    }
+}
+
+/// Which new findings a program shows together, the first of them first: what shows only where something else does
+/// follows from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Together {
+    pub index: u64,
+    /// [`mark`] of each.
+    pub marks: Vec<u64>,
+}
+
+/// Programs of a batch whose findings are remembered together. A change that breaks every program shows its causes in
+/// far fewer.
+const TOGETHER: usize = 4096;
+
+/// A finding's kind as a number, which is the same in every process.
+pub fn mark(oracle: OracleKind, title: &str) -> u64 {
+    // FNV-1a: a few dozen kinds do not collide in 64 bits.
+    let bytes = oracle.name().bytes().chain(title.bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// What examining some programs gave. It is the unit in which workers report and in which state files keep a campaign.
@@ -55,6 +91,10 @@ pub struct Batch {
     pub order: Graph,
     /// Findings, each kind once, in order of the first program that shows it.
     pub found: Vec<Found>,
+    #[serde(default)]
+    pub together: Vec<Together>,
+    #[serde(default)]
+    pub shifts: Vec<Shift>,
 }
 
 /// A kind of finding with its first program, which is the one that reports show and that is minimised.
@@ -85,6 +125,21 @@ impl Batch {
         }
     }
 
+    /// Remembers which new findings a program shows together.
+    pub fn add_together(&mut self, index: u64, findings: &[Finding]) {
+        let marks: Vec<u64> = findings.iter().filter(|f| f.is_new()).map(|f| mark(f.oracle, &f.title)).collect();
+        if !marks.is_empty() && self.together.len() < TOGETHER {
+            self.together.push(Together { index, marks });
+        }
+    }
+
+    pub fn add_shift(&mut self, shift: &Shift) {
+        match self.shifts.iter_mut().find(|s| (s.oracle, &s.title) == (shift.oracle, &shift.title)) {
+            Some(sum) => sum.only.iter_mut().zip(shift.only).for_each(|(n, more)| *n += more),
+            None => self.shifts.push(shift.clone()),
+        }
+    }
+
     /// Adds the result of other programs; which of the two ran first does not matter.
     pub fn merge(&mut self, other: Batch) {
         self.programs += other.programs;
@@ -95,6 +150,9 @@ impl Batch {
         self.boot_failed += other.boot_failed;
         self.tally.merge(&other.tally);
         self.order.merge(other.order);
+        self.together.extend(other.together);
+        self.together.truncate(TOGETHER);
+        other.shifts.iter().for_each(|shift| self.add_shift(shift));
         for o in other.found {
             match self.found.iter_mut().find(|f| f.finding.key() == o.finding.key()) {
                 Some(f) => {
@@ -109,6 +167,28 @@ impl Batch {
                 None => self.found.push(o),
             }
         }
+    }
+
+    /// Marks new findings of which `before` says that the image before the change has them, too.
+    pub fn mark_before(&mut self, before: impl Fn(&Found) -> bool) {
+        let found = std::mem::take(&mut self.found);
+        let (there, rest): (Vec<Found>, Vec<Found>) = found.into_iter().partition(|f| f.finding.is_new() && before(f));
+        self.found = rest;
+        for mut f in there {
+            f.finding.before = true;
+            // The program's own comparison may have marked some of the same kind.
+            match self.found.iter_mut().find(|o| o.finding.key() == f.finding.key()) {
+                Some(same) => {
+                    let count = same.count + f.count;
+                    if f.index < same.index {
+                        *same = f;
+                    }
+                    same.count = count;
+                }
+                None => self.found.push(f),
+            }
+        }
+        self.sort();
     }
 
     /// Puts findings in order of the first program that shows them, then of oracle, title and quirk, so that reports of

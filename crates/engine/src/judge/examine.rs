@@ -8,6 +8,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::attribute::{ModelRun, Tally, Variants};
+use super::baseline::{Baseline, JudgeBy};
+use super::batch::Shift;
 use super::watch::{Asking, objcg_objects, scene};
 use percuss_kernel::Quirks;
 use percuss_lockdep::Graph;
@@ -30,6 +32,8 @@ pub struct Judged {
     pub ops: u64,
     pub tally: Tally,
     pub boot_failed: bool,
+    /// What only one of the changed image and the image before the change shows.
+    pub shifts: Vec<Shift>,
 }
 
 /// An image and the Model, ready to run programs. To make one takes address space and an image that is loaded, so a
@@ -43,6 +47,8 @@ pub struct Examiner {
     /// Asked about the image. The hook at releases of pcpu_lock asks it too.
     bench: Rc<RefCell<Bench>>,
     objcg_objects: u32,
+    base: Option<Baseline>,
+    judge: JudgeBy,
     /// How many of a verdict's findings, the first, follow from the events alone.
     of_events: usize,
 }
@@ -54,17 +60,44 @@ impl Examiner {
     /// The system refuses address space or stacks.
     pub fn new(image: Session<KernelC>, facts: Facts, quirks: Quirks, oracles: Oracles) -> std::io::Result<Examiner> {
         let bench = Rc::new(RefCell::new(Bench::of_image(oracles)));
-        let judge = oracles.need(Needs::State).then(|| at_releases(image.shared().host.clone(), Rc::clone(&bench)));
-        image.shared().tenant.watch_releases(judge);
-        Ok(Examiner {
+        let examiner = Examiner {
             bench,
+            base: None,
+            judge: JudgeBy::Lockstep,
             objcg_objects: objcg_objects(facts),
             image,
             model: ModelRun::new(facts, quirks)?,
             variants: Variants::new(facts, quirks),
             oracles,
             of_events: 0,
-        })
+        };
+        examiner.watch_releases();
+        Ok(examiner)
+    }
+
+    /// Judges a change from now on: what the image of `base` shows in the same program, too, is marked.
+    #[must_use]
+    pub fn after(mut self, base: Option<Examiner>, judge: JudgeBy) -> Examiner {
+        self.base = base.map(Baseline::new);
+        self.judge = judge;
+        self
+    }
+
+    /// The image before the change.
+    pub fn before(&mut self) -> Option<&mut Examiner> {
+        self.base.as_mut().map(Baseline::examiner)
+    }
+
+    /// Shows chunks to the oracles at releases of pcpu_lock, if one of them looks at state.
+    pub(super) fn watch_releases(&self) {
+        let shared = self.image.shared();
+        let needed = self.oracles.need(Needs::State);
+        let judge = needed.then(|| at_releases(shared.host.clone(), Rc::clone(&self.bench)));
+        shared.tenant.watch_releases(judge);
+    }
+
+    pub(super) fn objcg_objects(&self) -> u32 {
+        self.objcg_objects
     }
 
     /// Adds the lock order of the last program to a graph, as program `index`, to which the graph's new edges refer.
@@ -175,6 +208,9 @@ impl Examiner {
             self.lockstep(program, &mut verdict)?;
         }
         verdict.boot_failed = matches!(ended, Ended::BootFailed(_));
+        if let Some(base) = &mut self.base {
+            base.mark(program, self.image.trail(), &mut verdict)?;
+        }
         Ok(verdict)
     }
 
@@ -227,8 +263,15 @@ impl Examiner {
             drop((image, model));
             // The states differ now, so only what follows from events can be accounted for.
             self.shown_by_both(program, &mut verdict.findings[..self.of_events])?;
-            // A divergence comes first: what else was found may follow from it.
-            verdict.findings.insert(0, f);
+            if self.base.is_some() {
+                // Of a tree the Model's hints are judged. Here they say nothing, and the image's are compared with
+                // those of the image before the change.
+                verdict.findings.extend(self.rules(program)?);
+            }
+            if self.judge != JudgeBy::Rules {
+                // Last, since a rule says what is wrong, and a divergence only that something is.
+                verdict.findings.push(f);
+            }
             return Ok(());
         }
         drop((image, model));
@@ -262,7 +305,7 @@ impl Examiner {
 }
 
 /// Keeps the first finding of each kind: what follows has the same cause as a rule.
-fn once_each(findings: &mut Vec<Finding>) {
+pub(super) fn once_each(findings: &mut Vec<Finding>) {
     let mut kept: Vec<Finding> = Vec::new();
     for f in findings.drain(..) {
         // There are a handful of kinds at most, so a search is all it takes.

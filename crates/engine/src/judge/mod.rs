@@ -5,6 +5,7 @@
 
 mod attribute;
 pub mod audit;
+mod baseline;
 mod batch;
 mod classes;
 mod epoch;
@@ -18,7 +19,8 @@ pub mod story;
 mod watch;
 
 pub use attribute::{ModelRun, Tally, Variants};
-pub use batch::{Batch, Composed, Found, Like};
+pub use baseline::{JudgeBy, is_counted};
+pub use batch::{Batch, Composed, Found, Like, Shift, Together, mark};
 pub use classes::{Class, Key, Seen, differences, edge, place, places, sites};
 pub use epoch::{Epoch, Soaker};
 pub use examine::{Examiner, Judged, image_host};

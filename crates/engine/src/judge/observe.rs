@@ -6,13 +6,20 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::batch::Like;
 use super::examine::Examiner;
 use crate::judge::audit::{Audit, Results, Stream};
 use percuss_kernel::event::Event;
 use percuss_lockdep::Graph;
 use percuss_oracle::Finding;
 use percuss_program::Program;
+use percuss_run::Unwatched;
 use percuss_world::pressure::Pressure;
+
+/// The name of a function as its source has it: the kernel adds a suffix to those that are counted for profiles.
+fn plain(function: &str) -> &str {
+    function.strip_suffix("_noprof").unwrap_or(function)
+}
 
 /// A run, call sites recorded. It is plain data, so that a worker can send it and two of them can be compared later.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -37,6 +44,23 @@ impl Observation {
 }
 
 impl Examiner {
+    /// Where in the source a program shows a finding: the function, with file and line.
+    ///
+    /// # Errors
+    /// See [`Examiner::examine`].
+    pub fn locate(&mut self, program: &Program, like: &Like) -> std::io::Result<Option<String>> {
+        let found = self.examine(program)?.findings.into_iter().find(|f| like.matches(f));
+        let Some(event) = found.and_then(|f| f.event) else { return Ok(None) };
+        // Once more with call sites, which change no event; the image alone, whose log they are in.
+        self.image_ref().shared().tenant.record_sites(true);
+        let ran = self.image().run(program, &mut Unwatched);
+        self.image_ref().shared().tenant.record_sites(false);
+        ran?;
+        let world = self.image_ref().shared().host.world();
+        let site = world.log().site_of(event as usize);
+        Ok(site.map(|s| format!("{} ({}:{})", plain(&s.function), s.file, s.line)))
+    }
+
     /// Runs a program with call sites recorded. They are switched off again afterwards, whether or not the run
     /// succeeds.
     ///

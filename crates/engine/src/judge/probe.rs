@@ -71,13 +71,13 @@ pub struct Probed {
 }
 
 impl Probed {
-    /// Loads and probes an image in this process.
+    /// Loads and probes an image in this process. `base`: see [`probe`].
     ///
     /// # Errors
     /// See [`LoadError`].
-    pub fn here(path: &Path) -> Result<Probed, LoadError> {
+    pub fn here(path: &Path, base: Option<Quirks>) -> Result<Probed, LoadError> {
         let (mut session, facts, api) = loaded(path)?;
-        let (quirks, undecided) = probe(&mut session, facts)?;
+        let (quirks, undecided) = probe(&mut session, facts, base)?;
         Ok(Probed { facts, api, quirks, undecided, confinement: None })
     }
 }
@@ -134,13 +134,19 @@ pub fn probe_program(quirk: Quirk) -> Program {
 
 /// Finds the quirks of an image: each has a program on which the Model with and without it differs.
 ///
-/// A quirk whose program agrees with neither is left as it is in 6.12 and named in the second result.
+/// A quirk whose program agrees with neither is named in the second result and stays as `base` has it: the image before
+/// the change, whose quirks are known. Without one it is left as it is in 6.12.
 ///
 /// # Errors
 /// The system refuses memory.
-pub fn probe<T: Tenant + 'static>(image: &mut Session<T>, facts: Facts) -> Result<(Quirks, Vec<Quirk>), LoadError> {
+pub fn probe<T: Tenant + 'static>(
+    image: &mut Session<T>,
+    facts: Facts,
+    base: Option<Quirks>,
+) -> Result<(Quirks, Vec<Quirk>), LoadError> {
     // Of the trees without B14 that we know, all have this one; with B14 it makes no difference.
-    let mut quirks = Quirks::default().with(Quirk::QueueUnderLock);
+    let unknown = base.unwrap_or(Quirks::default().with(Quirk::QueueUnderLock));
+    let mut quirks = unknown;
     let mut undecided = Vec::new();
     let mut models = Models::new(facts);
     // What a probe shows may depend on quirks decided after it: the next round has them right.
@@ -165,7 +171,11 @@ pub fn probe<T: Tenant + 'static>(image: &mut Session<T>, facts: Facts) -> Resul
                 [false, true] => quirks = with[1],
                 // The other quirks leave it no occasion: nothing of it is to be seen.
                 [true, true] => quirks = with[0],
-                [false, false] => undecided.push(quirk),
+                [false, false] => {
+                    undecided.push(quirk);
+                    // The round before may have decided it, with other quirks in force.
+                    quirks = if unknown.has(quirk) { with[1] } else { with[0] };
+                }
             }
         }
         if quirks == before {

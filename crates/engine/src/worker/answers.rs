@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::clock::{Clock, cpu_limit};
 use super::protocol::{
-    AsItRuns, ByOp, ChosenTurn, Cut, Logs, Minimize, Minimized, Observe, ReadLogs, RunBatch, RunEpoch, RunOne,
-    RunSteps, Setup, StepNote,
+    AsItRuns, AskBefore, Before, ByOp, ChosenTurn, Cut, Locate, Logs, Minimize, Minimized, Observe, ReadLogs, RunBatch,
+    RunEpoch, RunOne, RunSteps, Setup, StepNote,
 };
 use super::schedule;
 use super::small::{Shrink, reduce, with_whole_ops};
@@ -15,11 +15,11 @@ use super::told::Told;
 use super::wire::{Answer, NoNote};
 use crate::judge::interleaving::Interleaving;
 use crate::judge::story::story;
-use crate::judge::{Batch, Epoch, Examiner, Judged, Like, LoadError, Observation, Soaker, image_session};
+use crate::judge::{Batch, Epoch, Examiner, Judged, Like, LoadError, Observation, Oracles, Soaker, image_session};
 use crate::sandbox::{self, Confinement};
 use percuss_kernel::Quirk;
 use percuss_kernel::event::Event;
-use percuss_oracle::lockstep;
+use percuss_oracle::{Finding, lockstep};
 use percuss_program::{Generator, Program};
 
 /// An examiner as a worker's set-up describes it.
@@ -28,7 +28,16 @@ use percuss_program::{Generator, Program};
 /// See [`LoadError`].
 pub fn examiner(setup: &Setup) -> Result<Examiner, LoadError> {
     let (session, facts) = image_session(&setup.image, &setup.name)?;
-    Ok(Examiner::new(session, facts, setup.quirks, setup.oracles)?)
+    let examiner = Examiner::new(session, facts, setup.quirks, setup.oracles)?;
+    let base = match &setup.base {
+        Some(Before { image, quirks }) => {
+            let (session, facts) = image_session(image, "before")?;
+            // All oracles: what is switched off for the change would else be taken for something new.
+            Some(Examiner::new(session, facts, *quirks, Oracles::default())?)
+        }
+        None => None,
+    };
+    Ok(examiner.after(base, setup.judge))
 }
 
 /// A worker with its image loaded.
@@ -96,6 +105,8 @@ impl Serving {
         for f in &verdict.findings {
             batch.add(f, index, || program.encode());
         }
+        batch.add_together(index, &verdict.findings);
+        verdict.shifts.iter().for_each(|shift| batch.add_shift(shift));
     }
 
     fn shows(&mut self, program: &Program, like: &Like) -> io::Result<bool> {
@@ -181,6 +192,36 @@ impl Answer<ByOp> for Serving {
         let program = Program::decode(&call.program);
         let by_op = Shown { worker: self, like: &call.like }.by_op(&program)?;
         Ok(by_op.unwrap_or(program).encode())
+    }
+}
+
+impl Answer<Locate> for Serving {
+    fn answer(&mut self, call: Locate, _: &mut dyn FnMut(NoNote)) -> io::Result<Option<String>> {
+        let program = Program::decode(&call.program);
+        self.clock.allow(cpu_limit(&program))?;
+        self.examiner.locate(&program, &call.like)
+    }
+}
+
+impl Answer<AskBefore> for Serving {
+    fn answer(&mut self, call: AskBefore, _: &mut dyn FnMut(NoNote)) -> io::Result<bool> {
+        let program = Program::decode(&call.program);
+        let limit = cpu_limit(&program);
+        let Some(before) = self.examiner.before() else { return Ok(false) };
+        let shows = |found: &[Finding]| found.iter().any(|f| (f.oracle, &f.title) == (call.oracle, &call.title));
+        for near in schedule::near(&program) {
+            self.clock.allow(limit)?;
+            if shows(&before.examine(&near)?.findings) {
+                return Ok(true);
+            }
+        }
+        for mut strategy in schedule::others(&program) {
+            self.clock.allow(limit)?;
+            if shows(&before.examine_under(&program, &mut *strategy)?.0.findings) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

@@ -95,25 +95,26 @@ fn start(setup: &Setup) -> Result<Process, Lost> {
     }
 }
 
-/// Finds out what an image is, in a process of its own: `program` is the percuss command.
+/// Finds out what an image is, in a process of its own: `program` is the percuss command, `base` the quirks of the image
+/// before the change.
 ///
 /// # Errors
 /// The image does not load. One that crashes later is an image whose quirks are all undecided.
-pub fn probe(program: &Path, image: &Path) -> Result<Probed, Lost> {
-    retried(|| probe_once(program, image))
+pub fn probe(program: &Path, image: &Path, base: Option<Quirks>) -> Result<Probed, Lost> {
+    retried(|| probe_once(program, image, base))
 }
 
-fn probe_once(program: &Path, image: &Path) -> Result<Probed, Lost> {
+fn probe_once(program: &Path, image: &Path, base: Option<Quirks>) -> Result<Probed, Lost> {
     let mut process = Process::spawn(program, image)?;
     let loaded = process.call(&Load { image: image.to_owned() }, drop)?.map_err(Lost::Refused)?;
     let mut probed = Probed {
         facts: loaded.facts,
         api: loaded.api,
-        quirks: Quirks::default(),
+        quirks: base.unwrap_or_default(),
         undecided: Quirk::ALL.to_vec(),
         confinement: Some(loaded.confinement),
     };
-    match process.call(&FindQuirks, drop) {
+    match process.call(&FindQuirks { base }, drop) {
         Ok(found) => {
             let found = found.map_err(Lost::Refused)?;
             probed.undecided.retain(|quirk| found.undecided.contains(quirk));

@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use super::wire::{Answer, Call, NoNote, respond};
 use crate::judge::interleaving::Interleaving;
 use crate::judge::story::Row;
-use crate::judge::{Api, Batch, Epoch, Like, Observation, Oracles, Recipe};
+use crate::judge::{Api, Batch, Epoch, JudgeBy, Like, Observation, Oracles, Recipe};
 use crate::sandbox::Confinement;
 use percuss_kernel::{Quirk, Quirks};
 use percuss_lockdep::Part;
 use percuss_model::Facts;
+use percuss_oracle::OracleKind;
 use percuss_program::Generator;
 
 /// The first line to a worker: what the process is for.
@@ -45,6 +46,12 @@ pub struct Setup {
     /// Quirks that the Model is to have.
     pub quirks: Quirks,
     pub oracles: Oracles,
+    /// The image before the change, which is asked whether it shows a finding, too.
+    #[serde(default)]
+    pub base: Option<Before>,
+    /// Whether a divergence from the Model is a finding.
+    #[serde(default)]
+    pub judge: JudgeBy,
     /// Seed of generated programs.
     pub seed: u64,
     /// Tasks that a generated program has at least; 0 leaves it to the seed.
@@ -58,6 +65,14 @@ pub struct Setup {
     /// argument.
     #[serde(skip)]
     pub worker: Option<PathBuf>,
+}
+
+/// The image before a change: what a worker needs of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Before {
+    /// Its shared object, in the directory of the changed image's, since a worker may read no other.
+    pub image: PathBuf,
+    pub quirks: Quirks,
 }
 
 impl Setup {
@@ -110,7 +125,10 @@ impl Call for Load {
 /// Runs the probe programs on a loaded image. It is a call of its own so that an image that crashes in a probe is known
 /// to have loaded.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct FindQuirks;
+pub struct FindQuirks {
+    /// Quirks of the image before the change, for those that cannot be told here.
+    pub base: Option<Quirks>,
+}
 
 /// Quirks of an image.
 #[derive(Debug, Serialize, Deserialize)]
@@ -195,6 +213,22 @@ pub struct Minimized {
 pub struct ByOp {
     pub program: Vec<u8>,
     pub like: Like,
+}
+
+/// Where in the source a program shows a finding; the reply is None when no event says it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Locate {
+    pub program: Vec<u8>,
+    pub like: Like,
+}
+
+/// Asks the image before the change for a finding, under schedules near that of the program. The reply is false when
+/// there is no such image.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AskBefore {
+    pub program: Vec<u8>,
+    pub oracle: OracleKind,
+    pub title: String,
 }
 
 /// Runs a generated program as a campaign does, and sends it with the schedule that it had there.
@@ -282,6 +316,8 @@ calls! {
     Minimize => NoNote, Minimized, 20;
     Cut => NoNote, Minimized, 20;
     ByOp => NoNote, Vec<u8>, 1;
+    Locate => NoNote, Option<String>, 1;
+    AskBefore => NoNote, bool, 1;
     AsItRuns => NoNote, Vec<u8>, 1;
     Observe => NoNote, Observation, 1;
     RunEpoch => NoNote, Epoch, 1;

@@ -31,3 +31,35 @@ pub fn strategy(seed: u64, index: u64, program: &Program) -> Option<Box<dyn Stra
         _ => None,
     }
 }
+
+/// How far a preemption is moved to get schedules near a recorded one: a change adds or removes a lock or two, and with
+/// each a few scheduling points.
+const REACH: u32 = 4;
+
+/// Schedules of other kinds that are tried on top.
+const OTHERS: u64 = 24;
+
+/// The program with schedules near its own: first as it is, then with each preemption a little earlier or later.
+pub fn near(program: &Program) -> Vec<Program> {
+    let mut all = vec![program.clone()];
+    for (at, turn) in program.schedule.iter().enumerate().filter(|(_, turn)| turn.preempts()) {
+        let nearby = turn.points.saturating_sub(REACH).max(1)..=turn.points.saturating_add(REACH);
+        for points in nearby.filter(|points| *points != turn.points) {
+            let mut moved = program.clone();
+            moved.schedule[at].points = points;
+            all.push(moved);
+        }
+    }
+    all
+}
+
+/// Strategies for schedules that are not near that of the program.
+pub fn others(program: &Program) -> impl Iterator<Item = Box<dyn Strategy>> {
+    let points = (program.nr_ops() as u32).saturating_mul(POINTS);
+    (0..OTHERS).map(move |n| -> Box<dyn Strategy> {
+        match n % 4 {
+            3 => Box::new(Random::new(n)),
+            depth => Box::new(Pct::new(n, depth as u32 + 1, points)),
+        }
+    })
+}

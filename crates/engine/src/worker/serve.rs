@@ -65,10 +65,10 @@ fn probed(
     sandbox::after_loading(&mut confinement);
     reply_to::<Load>(out, Ok(Loaded { facts, api, confinement }))?;
     let Some(line) = lines.next() else { return Ok(()) };
-    let FindQuirks = serde_json::from_str(&line?)?;
+    let FindQuirks { base } = serde_json::from_str(&line?)?;
     // Dropping the clock lifts the limit: it has to live until the end.
     let mut clock = Clock::new().map_err(io::Error::from)?;
     clock.allow(PROBE)?;
-    let found = crate::judge::probe(&mut session, facts).map(|(on, undecided)| FoundQuirks { on, undecided });
+    let found = crate::judge::probe(&mut session, facts, base).map(|(on, undecided)| FoundQuirks { on, undecided });
     reply_to::<FindQuirks>(out, found.map_err(|error| error.to_string()))
 }

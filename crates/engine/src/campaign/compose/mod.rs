@@ -25,7 +25,7 @@ const TRIES: u32 = 300;
 const ATTEMPTS: usize = 32;
 
 /// The findings that the lock order of a campaign holds beyond those of its programs. `program` gives a program by its
-/// number.
+/// number, `wanted` says by its title which conflict is to be put together.
 ///
 /// # Errors
 /// No worker can be started, or `program` fails.
@@ -33,10 +33,11 @@ pub fn compose(
     setup: &Setup,
     order: &Graph,
     program: &dyn Fn(u64) -> Result<Program, Lost>,
+    wanted: &dyn Fn(&str) -> bool,
 ) -> Result<Vec<Found>, Lost> {
     let mut composer = Composer { client: Client::new(setup), program, parts: Vec::new() };
     let mut found: Vec<Found> = Vec::new();
-    for conflict in order.conflicts() {
+    for conflict in order.conflicts().into_iter().filter(|c| wanted(&c.title())) {
         let new = composer.finding(&conflict)?;
         if !found.iter().any(|f| f.finding.key() == new.finding.key()) {
             found.push(new);

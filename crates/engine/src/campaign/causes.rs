@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Causes: the few mistakes behind many findings.
+//!
+//! One mistake shows in many ways: a lock that is kept is a report, then a deadlock, then a wrong count. A finding that
+//! never shows without another one that came first follows from it. So the kind that most programs show first is a cause;
+//! all programs that show it are explained; and so on with those that are left.
+
+use std::collections::BTreeSet;
+
+use percuss_kernel::Quirk;
+use percuss_lockdep::Part;
+use percuss_oracle::OracleKind;
+
+use crate::judge::{Batch, Found, Together, mark};
+
+/// A mistake, as far as percuss can tell one from another.
+#[derive(Debug, Clone)]
+pub struct Cause {
+    /// The quirk that the change brings; None for a finding.
+    pub quirk: Option<Quirk>,
+    /// The finding that stands for it, by its place among the cases; None for a quirk of which no program of the
+    /// campaign showed anything.
+    pub case: Option<usize>,
+    /// Findings that show only together with it, by their places among the cases.
+    pub follow: Vec<usize>,
+    /// Programs that show it.
+    pub programs: u64,
+    /// New dependencies between locks that it consists of.
+    pub parts: Vec<Part>,
+    /// Where in the source, when that is known.
+    pub place: Option<String>,
+}
+
+/// How serious a kind is, the most serious first: what breaks the kernel at once, before what makes it wrong, before what
+/// makes it slow, before what only differs from the Model.
+pub fn rank(oracle: OracleKind) -> u8 {
+    match oracle {
+        OracleKind::Context => 0,
+        OracleKind::Mapping => 1,
+        OracleKind::LockOrder => 2,
+        OracleKind::Content => 3,
+        OracleKind::Crash => 4,
+        OracleKind::Stall => 5,
+        OracleKind::Ledger => 6,
+        OracleKind::Invariants => 7,
+        OracleKind::Room => 8,
+        OracleKind::Hints => 9,
+        OracleKind::Lockstep => 10,
+    }
+}
+
+/// A kind of finding while causes are looked for.
+struct Kind {
+    at: usize,
+    marks: Vec<u64>,
+    rank: u8,
+    parts: Vec<Part>,
+    count: u64,
+}
+
+/// Groups findings by cause: places among `found` of those that stand for a cause, each with those that follow from it.
+/// `wanted` says which findings take part; `parts` gives the new dependencies of one about the order of locks.
+pub(super) fn causes(
+    found: &[Found],
+    batches: [&Batch; 2],
+    wanted: impl Fn(&Found) -> bool,
+    parts: impl Fn(&Found) -> Vec<Part>,
+) -> Vec<Cause> {
+    let mut kinds = kinds(found, wanted, parts);
+    let together: Vec<&Together> = batches.iter().flat_map(|b| &b.together).collect();
+    let mut programs: Vec<Vec<usize>> = together.iter().map(|t| places(t, &kinds)).filter(|p| !p.is_empty()).collect();
+    let mut out: Vec<Cause> = Vec::new();
+    let mut left: BTreeSet<usize> = (0..kinds.len()).collect();
+    while !left.is_empty() {
+        let chosen = first_of_most(&programs, &kinds, &left);
+        left.remove(&chosen);
+        let (with, without): (Vec<_>, Vec<_>) = programs.into_iter().partition(|p| p.contains(&chosen));
+        programs = without;
+        let elsewhere: BTreeSet<usize> = programs.iter().flatten().copied().collect();
+        // A kind that is seen nowhere else follows.
+        let follow: Vec<usize> =
+            left.iter().copied().filter(|k| !elsewhere.contains(k) && with.iter().any(|p| p.contains(k))).collect();
+        left.retain(|k| !follow.contains(k));
+        out.push(Cause {
+            quirk: None,
+            case: Some(kinds[chosen].at),
+            follow: follow.iter().map(|k| kinds[*k].at).collect(),
+            programs: kinds[chosen].count.max(with.len() as u64),
+            parts: std::mem::take(&mut kinds[chosen].parts),
+            place: None,
+        });
+    }
+    out.sort_by_key(|c| c.case.map(|at| (rank(found[at].finding.oracle), std::cmp::Reverse(c.programs), at)));
+    out
+}
+
+/// Kinds of findings; those about the order of locks are one kind when the same dependency is new in them.
+fn kinds(found: &[Found], wanted: impl Fn(&Found) -> bool, parts: impl Fn(&Found) -> Vec<Part>) -> Vec<Kind> {
+    let mut kinds: Vec<Kind> = Vec::new();
+    for (at, f) in found.iter().enumerate().filter(|(_, f)| wanted(f)) {
+        let (mark, parts) = (mark(f.finding.oracle, &f.finding.title), parts(f));
+        let same = kinds.iter_mut().find(|k| !parts.is_empty() && k.parts.iter().any(|p| parts.contains(p)));
+        match same {
+            Some(kind) => {
+                kind.marks.push(mark);
+                kind.count += f.count;
+            }
+            None => {
+                kinds.push(Kind { at, marks: vec![mark], rank: rank(f.finding.oracle), parts, count: f.count });
+            }
+        }
+    }
+    kinds
+}
+
+/// The kinds of a program, by their places; those of lockstep only where there is nothing else.
+fn places(together: &Together, kinds: &[Kind]) -> Vec<usize> {
+    let mut places: Vec<usize> = Vec::new();
+    for mark in &together.marks {
+        if let Some(place) = kinds.iter().position(|k| k.marks.contains(mark)).filter(|p| !places.contains(p)) {
+            places.push(place);
+        }
+    }
+    places
+}
+
+/// The kind that most programs show first; what a rule says is before what lockstep says.
+fn first_of_most(programs: &[Vec<usize>], kinds: &[Kind], left: &BTreeSet<usize>) -> usize {
+    let mut first = vec![0u64; kinds.len()];
+    for program in programs {
+        let by_rank = |k: &&usize| (kinds[**k].rank == rank(OracleKind::Lockstep), kinds[**k].rank);
+        if let Some(k) = program.iter().filter(|k| left.contains(k)).min_by_key(by_rank) {
+            first[*k] += 1;
+        }
+    }
+    let most =
+        left.iter().copied().max_by_key(|k| (first[*k], std::cmp::Reverse(kinds[*k].rank), std::cmp::Reverse(*k)));
+    most.expect("there is a kind left")
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The image before a change, beside the changed one: what both show, the change did not cause.
+//!
+//! The Model judges a change only as far as it follows it. Where it does not, the rules judge that need no Model, and
+//! what the image before the change breaks in the same program is no fault of the change.
+
+use std::cell::RefCell;
+
+use serde::{Deserialize, Serialize};
+
+use super::batch::Shift;
+use super::examine::{Examiner, Judged, once_each};
+use super::watch::Asking;
+use percuss_oracle::hints::SeenBelow;
+use percuss_oracle::room::SeenRoom;
+use percuss_oracle::{Bench, Finding, OracleKind};
+use percuss_program::Program;
+use percuss_run::TurnEnd;
+use percuss_run::strategy::Aligned;
+use percuss_world::sample::Contents;
+
+/// What a divergence from the Model means.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JudgeBy {
+    /// Of a tree: it is a finding. Of a change: where the image before the change agrees with the Model, the change does
+    /// something else, and the rules say whether that is wrong.
+    #[default]
+    Auto,
+    /// It is a finding.
+    Lockstep,
+    /// The rules alone say what is wrong. The Model still accounts for known findings where it follows the image.
+    Rules,
+}
+
+/// The image before the change.
+#[derive(Debug)]
+pub(super) struct Baseline {
+    examiner: Box<Examiner>,
+}
+
+/// Findings of these depend on where areas lie and on how much memory is left, which a change may move without being
+/// wrong. They are compared over all programs, not in each.
+pub fn is_counted(oracle: OracleKind) -> bool {
+    matches!(oracle, OracleKind::Hints | OracleKind::Room | OracleKind::Stall)
+}
+
+impl Baseline {
+    pub fn new(examiner: Examiner) -> Baseline {
+        Baseline { examiner: Box::new(examiner) }
+    }
+
+    pub fn examiner(&mut self) -> &mut Examiner {
+        &mut self.examiner
+    }
+
+    /// Marks what the image before the change shows in this program, too. `trail` is where turns ended on the changed
+    /// image: its scheduling points may be others.
+    ///
+    /// The order of locks is left alone. A campaign compares the graphs of both images, which do not depend on what
+    /// happens to meet in one program.
+    ///
+    /// # Errors
+    /// See [`Examiner::examine`].
+    pub fn mark(&mut self, program: &Program, trail: &[TurnEnd], judged: &mut Judged) -> std::io::Result<()> {
+        let diverged = judged.findings.iter().any(|f| f.oracle == OracleKind::Lockstep);
+        if !judged.findings.iter().any(|f| f.is_new() && f.oracle != OracleKind::LockOrder) {
+            return Ok(());
+        }
+        let before = if program.preemptions() > 0 {
+            self.examiner.examine_under(program, &mut Aligned::new(trail))?.0
+        } else {
+            self.examiner.examine(program)?
+        };
+        for f in judged.findings.iter_mut().filter(|f| f.is_new() && f.oracle != OracleKind::LockOrder) {
+            // By title: the op is another one where areas lie elsewhere.
+            if let Some(same) = before.findings.iter().find(|b| (b.oracle, &b.title) == (f.oracle, &f.title)) {
+                f.before = true;
+                f.quirk = same.quirk;
+            }
+        }
+        if diverged {
+            judged.shifts = shifts(&judged.findings, &before.findings);
+        }
+        Ok(())
+    }
+}
+
+/// What is to be counted over programs: kinds that one of the two images shows and the other does not.
+fn shifts(after: &[Finding], before: &[Finding]) -> Vec<Shift> {
+    let mut out: Vec<Shift> = Vec::new();
+    let mut only = |here: &[Finding], there: &[Finding], side: usize| {
+        for f in here.iter().filter(|f| is_counted(f.oracle)) {
+            let key = (f.oracle, &f.title);
+            if !there.iter().any(|o| (o.oracle, &o.title) == key) && !out.iter().any(|s| s.is(f) && s.only[side] > 0) {
+                let mut only = [0; 2];
+                only[side] = 1;
+                out.push(Shift { oracle: f.oracle, title: f.title.clone(), only });
+            }
+        }
+    };
+    only(before, after, 0);
+    only(after, before, 1);
+    out
+}
+
+impl Examiner {
+    /// Asks the rules about hints and room of the image itself, in one more run of the program: for one that the Model
+    /// does not follow, so that its state says nothing of the image's.
+    ///
+    /// # Errors
+    /// See [`Examiner::examine`].
+    pub(super) fn rules(&mut self, program: &Program) -> std::io::Result<Vec<Finding>> {
+        let bench = RefCell::new(Bench::of_model());
+        let mut asking = Asking::start(&bench, program, self.objcg_objects());
+        // A look at a release takes what was touched, which these rules look for after the op.
+        self.image().shared().tenant.watch_releases(None);
+        self.image().shared().contents.set(Contents::Ignored);
+        let ended = self.image().run(program, &mut asking);
+        self.watch_releases();
+        ended?;
+        let bench = bench.into_inner();
+        let room = bench.each.room.seen.iter().map(SeenRoom::finding);
+        let mut found: Vec<Finding> = room.chain(bench.each.hints.seen.iter().map(SeenBelow::finding)).collect();
+        once_each(&mut found);
+        Ok(found)
+    }
+}

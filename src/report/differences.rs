@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What a change does otherwise without breaking a rule.
+
+use std::fmt::Write;
+
+use owo_colors::OwoColorize;
+
+use super::events::plain;
+use super::layout::{plural, wrap};
+use super::origin;
+use percuss_engine::campaign::{Cause, Verdict};
+use percuss_oracle::Detail;
+
+/// Differences that are listed: a redesign has dozens, and the table of how it differs says more than they do.
+const LISTED: usize = 6;
+
+/// A line each, the most frequent first.
+pub(super) fn list(v: &Verdict<'_>, width: usize) -> String {
+    if v.differences.is_empty() {
+        return String::new();
+    }
+    let mut out = format!("\n{}\n", "done otherwise, which breaks no rule".bold());
+    for cause in v.differences.iter().take(LISTED) {
+        out += &wrap("     ", 7, &line(v, cause), width);
+    }
+    if v.differences.len() > LISTED {
+        let _ = writeln!(out, "     and {} more: see --format json, percuss diff", v.differences.len() - LISTED);
+    }
+    out
+}
+
+fn line(v: &Verdict<'_>, cause: &Cause) -> String {
+    let Some(case) = cause.case.map(|at| &v.cases[at]) else { return String::new() };
+    let f = &case.found.finding;
+    let what = match &f.detail {
+        Detail::Parting { left, right, .. } => format!("{} instead of {}", plain(left), plain(right)),
+        Detail::Text(_) => f.title.trim_start_matches("percuss: ").to_owned(),
+    };
+    let place = cause.place.as_ref().map_or_else(String::new, |place| format!("at {place}: "));
+    format!("{place}{what}; {}, first {}", plural(cause.programs, "program"), origin(case.found.index, v.seed))
+}
