@@ -285,3 +285,64 @@ fn lenient_is_not_careless() {
     let error = Patch::new("p", &other, false).apply(&mut overlay).unwrap_err().to_string();
     assert!(!error.contains("--patch-lenient"), "{error}");
 }
+
+/// A file of our own in which a line is there three times, once in each of two functions and once in none.
+fn with_repeats() -> (TempDir, Overlay) {
+    let (temp, overlay) = bench();
+    let body = "{\n\tfirst();\n\tagain();\n\tlast();\n}\n\n";
+    let text = format!("int f(void)\n{body}int g(void)\n{body}struct s {{\n\tint a;\n}};\n");
+    overlay.write("mm/percpu.c", &text).unwrap();
+    (temp, overlay)
+}
+
+fn quoted(header: &str, lines: &str) -> Patch {
+    let diff = format!("--- a/mm/percpu.c\n+++ b/mm/percpu.c\n{header}\n{lines}");
+    Patch::new("mail", &diff.lines().map(|line| format!(">> {line}\n")).collect::<String>(), true)
+}
+
+#[test]
+fn a_hunk_that_fits_twice_is_put_where_its_header_says() {
+    let hunk = "first();\n-again();\n+once();\nlast();\n";
+    // The line is right for g(); then the name is, where the line is wrong; neither is.
+    for (header, line) in [("@@ -9,1 +9,1 @@", 11), ("@@ -40,3 +40,3 @@ int f(void)", 4)] {
+        let (_temp, mut overlay) = with_repeats();
+        quoted(header, hunk).apply(&mut overlay).unwrap();
+        let text = overlay.read("mm/percpu.c").unwrap();
+        assert_eq!(text.lines().nth(line - 1), Some("\tonce();"), "{header}");
+        assert_eq!(text.matches("again").count(), 1);
+    }
+    let (_temp, mut overlay) = with_repeats();
+    let error = quoted("@@ -70,3 +70,3 @@", hunk).apply(&mut overlay).unwrap_err().to_string();
+    for part in ["hunk 1 of 1 for mm/percpu.c is ambiguous", "`first();`", "at lines 3, 10", "help: "] {
+        assert!(error.contains(part), "{error}");
+    }
+    assert!(overlay.applied.is_empty());
+}
+
+#[test]
+fn a_hunk_that_fits_nowhere_says_what_was_looked_for() {
+    let (_temp, mut overlay) = with_repeats();
+    let both = "first();\n-again();\n+once();\nlast();\n@@ -14,3 +14,3 @@\nstruct s {\n-long a;\n+int b;\n};\n";
+    let error = quoted("@@ -3,3 +3,3 @@", both).apply(&mut overlay).unwrap_err().to_string();
+    for part in [
+        "mail: hunk 2 of 2 for mm/percpu.c does not apply (@@ -14,3 +14,3 @@)",
+        "mm/percpu.c:16: expected `long a;`, found `int a;`",
+        "begins at line 15: 1 of 3 lines",
+    ] {
+        assert!(error.contains(part), "{error}");
+    }
+    let done = "first();\nlast();\n+more();\n}\n";
+    overlay.write("mm/percpu.c", "\tfirst();\n\tlast();\n\tmore();\n}\n").unwrap();
+    let error = quoted("@@ -1,2 +1,3 @@", done).apply(&mut overlay).unwrap_err().to_string();
+    assert!(error.contains("is already applied"), "{error}");
+}
+
+#[test]
+fn a_mail_between_the_lines_is_no_context() {
+    let (_temp, mut overlay) = with_repeats();
+    let mail = "Hi all,\n\n--- a/mm/percpu.c\n+++ b/mm/percpu.c\n@@ -8,9 +8,9 @@ int g(void) and more words\nthat were wrapped\n{\n\
+        first();\nI wonder whether this is needed.\n-again();\n+once();\nlast();\n\nBest regards, and thanks\nA\n";
+    Patch::new("mail", mail, true).apply(&mut overlay).unwrap();
+    let text = overlay.read("mm/percpu.c").unwrap();
+    assert_eq!(text.lines().nth(10), Some("\tonce();"), "{text}");
+}

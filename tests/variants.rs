@@ -14,6 +14,7 @@ use percuss::image::{Config, Image, ImageSpec};
 use percuss::judge::{ModelRun, Oracles, probe};
 use percuss::model::{Facts, Quirk, Quirks};
 use percuss::program::Program;
+use percuss::tree::Tree;
 
 // There are two trees for each variant, and an image is built for each pair: with more programs the tests take minutes.
 const PROGRAMS: u64 = 300;
@@ -108,6 +109,58 @@ fn agrees(tree: &str, variant: &str) {
     let program = new.first().map(|f| Program::decode(&f.program).to_string());
     assert!(new.is_empty(), "{variant} on {tree}: {new:#?}\n{}", program.unwrap_or_default());
     assert_eq!(batch.tally.unattributed, 0, "{variant} on {tree}");
+}
+
+/// The change of the variant noio-mask as a reviewer gets to see it: quoted twice in an answer, with neither the blank
+/// in front of context lines nor the empty ones. The change is our own; the lines around it are the tree's at test time.
+fn quoted_mail(tree: &str) -> String {
+    let tree = Tree::resolve(tree, &common::checkout()).unwrap();
+    let old = std::fs::read_to_string(tree.path("mm/percpu.c")).unwrap();
+    let change = &Edit::variant("noio-mask").unwrap().changes[0];
+    let new = old.replace(&change.anchor, &change.text);
+    assert_ne!(old, new);
+    let diff = diffy::create_patch(&old, &new).to_string().replace("--- original", "--- a/mm/percpu.c");
+    let quoted = |line: &str| format!(">> {}\n", line.strip_prefix(' ').unwrap_or(line));
+    let diff = diff.replace("+++ modified", "+++ b/mm/percpu.c");
+    let diff: String = diff.lines().filter(|line| !line.trim().is_empty()).map(quoted).collect();
+    format!(
+        "From: R <r@example.invalid>\nSubject: Re: [PATCH v3 3/3] mm: masks\nMessage-ID: <2@example.invalid>\n\n\
+         On Friday A wrote:\n> On Thursday B wrote:\n>> No I/O under the mutex.\n>> ---\n>>  mm/percpu.c | 2 +-\n>>\n{diff}\n\
+         > Is that all?\n\nLooks right to me,\nR\n"
+    )
+}
+
+#[test]
+fn a_quoted_mail_makes_the_image_of_its_variant() {
+    if !common::has_trees() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    for tree in common::TREES {
+        let mail = dir.path().join(format!("{tree}.txt"));
+        std::fs::write(&mail, quoted_mail(tree)).unwrap();
+        let patches = vec![mail.clone()];
+        let spec = ImageSpec { tree: tree.into(), patches, lenient: true, ..ImageSpec::default() };
+        let image = Image::build(&spec).unwrap();
+        let variant = build(tree, "noio-mask", Config::Smp);
+        assert_eq!((image.quirks, &image.undecided), (variant.quirks, &variant.undecided), "{tree}");
+        assert_eq!(image.facts, variant.facts);
+        // All that the variant adds is its mark.
+        let text = |image: &Image, name: &str| {
+            let dir = dir.path().join(name);
+            image.write_changed(&dir).unwrap();
+            std::fs::read_to_string(dir.join("mm/percpu.c")).unwrap().replace("/* percuss noio-mask */ ", "")
+        };
+        assert!(text(&image, &format!("{tree}-mail")) == text(&variant, &format!("{tree}-variant")));
+    }
+    let mail = dir.path().join("6.12.txt");
+    let check = ["check", "--patch", mail.to_str().unwrap(), "--programs", "20"];
+    // Without the option nothing is guessed, and the error says that there is one.
+    let done = common::percuss(&check);
+    assert_eq!(done.code, 2);
+    assert!(done.err.contains("--patch-lenient"), "{}", done.err);
+    let done = common::percuss(&[&check[..], &["--patch-lenient"]].concat());
+    assert!(done.code < 2, "{}", done.err);
 }
 
 #[test]

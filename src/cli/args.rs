@@ -87,7 +87,7 @@ pub struct ImageArgs {
     /// Variant of our own to apply, such as v4 (see docs/check.md)
     #[arg(long, value_name = "NAME")]
     pub variant: Option<String>,
-    /// Take patches that are quoted, escaped for HTML or have lost their tabs
+    /// Take patches as a mail or a web page shows them: quoted, escaped, without tabs and blanks
     #[arg(long, requires = "patch")]
     pub patch_lenient: bool,
     /// Edit of our own to apply (see `bugs/`); may be given several times

@@ -6,24 +6,12 @@
 
 use super::diff::{FileDiff, Hunk, Line};
 use super::error::Misfit;
-use super::lenient::{self, Mending};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Matching {
-    Exact,
-    /// Without regard to blanks, where an exact match fails; what is inserted gets its tabs back.
-    Lenient {
-        /// The patch has no tab at all, so it has lost them: inserted lines are mended even where the context, which
-        /// may have none in the tree either, matches exactly.
-        tabless: bool,
-    },
-}
 
 /// `text` with all hunks of `diff` in it.
 ///
 /// # Errors
 /// The first hunk that does not fit.
-pub(super) fn apply(text: &str, diff: &FileDiff, matching: Matching) -> Result<String, Box<Misfit>> {
+pub(super) fn apply(text: &str, diff: &FileDiff) -> Result<String, Box<Misfit>> {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let mut out = String::with_capacity(text.len() + 1024);
     let (mut done, mut shift) = (0, 0);
@@ -35,22 +23,11 @@ pub(super) fn apply(text: &str, diff: &FileDiff, matching: Matching) -> Result<S
         let likely = stated.saturating_add_signed(shift).clamp(done, lines.len().max(done));
         // `shift` is how far the last hunk was from its stated line, since lines inserted above move all that follow.
         // Hunks of this diff move nothing: `lines` is the text before it.
-        let exact = place(&lines, &old, done, likely, |a, b| a == b);
-        let loose = || match matching {
-            Matching::Exact => None,
-            Matching::Lenient { .. } => place(&lines, &old, done, likely, lenient::same),
-        };
-        let Some(start) = exact.or_else(loose) else {
-            return Err(Box::new(misfit(&lines, hunk, (i + 1, diff.hunks.len()), likely, matching)));
-        };
-        let mending = match matching {
-            Matching::Lenient { tabless } if tabless || exact.is_none() => {
-                Some(Mending::of(&old, &lines[start..start + old.len()]))
-            }
-            _ => None,
+        let Some(start) = place(&lines, &old, done, likely) else {
+            return Err(Box::new(misfit(&lines, hunk, (i + 1, diff.hunks.len()), likely)));
         };
         out.extend(lines[done..start].iter().copied());
-        done = put(&mut out, &lines, hunk, start, mending.as_ref());
+        done = put(&mut out, &lines, hunk, start);
         shift = start as isize - stated as isize;
     }
     out.extend(lines[done..].iter().copied());
@@ -58,20 +35,16 @@ pub(super) fn apply(text: &str, diff: &FileDiff, matching: Matching) -> Result<S
 }
 
 /// Adds what the hunk makes of the lines from `start` on, and returns the number of the line after them.
-fn put(out: &mut String, lines: &[&str], hunk: &Hunk, start: usize, mending: Option<&Mending>) -> usize {
+fn put(out: &mut String, lines: &[&str], hunk: &Hunk, start: usize) -> usize {
     let mut at = start;
     for line in &hunk.lines {
         match line {
-            // The tree's own line: a damaged patch has other blanks in it.
-            Line::Context(_) => {
+            Line::Context(_) | Line::Bare(_) => {
                 *out += lines[at];
                 at += 1;
             }
             Line::Delete(_) => at += 1,
-            Line::Insert(text) => match mending {
-                Some(mending) => *out += &mending.mend(text),
-                None => *out += text,
-            },
+            Line::Insert(text) => *out += text,
         }
     }
     at
@@ -79,33 +52,32 @@ fn put(out: &mut String, lines: &[&str], hunk: &Hunk, start: usize, mending: Opt
 
 /// Where `old` is, not before `from`: the place nearest to `likely`. None when it is nowhere. No lines at all fit
 /// everywhere.
-fn place(lines: &[&str], old: &[&str], from: usize, likely: usize, same: impl Fn(&str, &str) -> bool) -> Option<usize> {
+fn place(lines: &[&str], old: &[&str], from: usize, likely: usize) -> Option<usize> {
     let last = lines.len().checked_sub(old.len())?;
     if old.is_empty() {
         return Some(likely.min(last));
     }
-    let fits = |start: &usize| lines[*start..*start + old.len()].iter().zip(old).all(|(a, b)| same(a, b));
+    let fits = |start: &usize| lines[*start..*start + old.len()] == *old;
     (from..=last).filter(fits).min_by_key(|start| start.abs_diff(likely))
 }
 
 /// Describes where the text first differs from what the hunk expects, at the place that has most of its lines, and
 /// whether its result is there already: the commonest mistake is a tree that has the patch.
-fn misfit(lines: &[&str], hunk: &Hunk, (number, of): (usize, usize), likely: usize, matching: Matching) -> Misfit {
-    let same = |a: &str, b: &str| a == b || (matching != Matching::Exact && lenient::same(a, b));
+fn misfit(lines: &[&str], hunk: &Hunk, (number, of): (usize, usize), likely: usize) -> Misfit {
     let (old, new) = (hunk.side(false), hunk.side(true));
     // A line or two that are there anyway prove nothing. An inserted line does, and so does context that is adjacent
     // where lines were deleted between.
     let inserts = hunk.lines.iter().any(|line| matches!(line, Line::Insert(_)));
     let framed = [hunk.lines.first(), hunk.lines.last()].iter().all(|line| matches!(line, Some(Line::Context(_))));
     let changes = inserts || (framed && new.len() > 1);
-    let there = |window: &[&str]| window.iter().zip(&new).all(|(a, b)| same(a, b));
+    let there = |window: &[&str]| window.iter().zip(&new).all(|(a, b)| a == b);
     let applied = changes && !new.is_empty() && lines.windows(new.len()).any(there);
 
-    let likeness = |start: usize| lines[start..].iter().zip(&old).filter(|(a, b)| same(a, b)).count();
+    let likeness = |start: usize| lines[start..].iter().zip(&old).filter(|(a, b)| a == b).count();
     // Among places with as many lines in common, the nearest to where the hunk should be.
     let best = (0..lines.len()).max_by_key(|&start| (likeness(start), std::cmp::Reverse(start.abs_diff(likely))));
     let start = best.unwrap_or(0);
-    let at = (0..old.len()).find(|&i| lines.get(start + i).is_none_or(|line| !same(line, old[i]))).unwrap_or(0);
+    let at = (0..old.len()).find(|&i| lines.get(start + i).is_none_or(|line| *line != old[i])).unwrap_or(0);
     // Blanks are shown where nothing else differs: two quotations that look the same would explain nothing.
     let blanks = old.get(at).map(|line| line.trim()) == lines.get(start + at).map(|line| line.trim());
     let show =
@@ -132,7 +104,7 @@ mod tests {
     use crate::patch::diff::parse;
 
     fn with(text: &str, diff: &str) -> Result<String, Box<Misfit>> {
-        apply(text, &parse(&format!("--- f\n+++ f\n{diff}")).unwrap()[0], Matching::Exact)
+        apply(text, &parse(&format!("--- f\n+++ f\n{diff}")).unwrap()[0])
     }
 
     #[test]
@@ -165,7 +137,7 @@ mod tests {
         fn what_diffy_makes_applies(a in "([abc]?\n){0,30}[abc]?", b in "([abc]?\n){0,30}[abc]?") {
             let diff = diffy::create_patch(&a, &b).to_string();
             if let Ok(files) = parse(&diff) {
-                proptest::prop_assert_eq!(apply(&a, &files[0], Matching::Exact).unwrap(), b);
+                proptest::prop_assert_eq!(apply(&a, &files[0]).unwrap(), b);
             } else {
                 proptest::prop_assert_eq!(a, b);
             }

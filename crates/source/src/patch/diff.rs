@@ -2,9 +2,14 @@
 //! Reading unified diffs, with git's headers or without.
 //!
 //! Counts in hunk headers must be right: a hunk whose lines were edited by hand, wrapped or cut off is reported with
-//! its line in the patch, for applying a part of it would be worse than none.
+//! its line in the patch, for applying a part of it would be worse than none. Only [`loose`](super::loose) reads hunks
+//! without counting.
 
 use std::fmt;
+
+/// Lines of context on each side of a change, in the diffs that git and `diff -u` make unasked. It is for hunks whose
+/// counts are damaged.
+pub(super) const CONTEXT: usize = 3;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct FileDiff {
@@ -32,6 +37,10 @@ pub(super) struct Hunk {
     pub at: usize,
     /// First line it changes, from 1; the line after which it inserts when it has no old lines.
     pub start: usize,
+    /// How many lines of the file before and of the file after its header claims.
+    pub counts: (usize, usize),
+    /// What the header says after the ranges: the first words of the function, cut off at some length.
+    pub function: String,
     pub lines: Vec<Line>,
 }
 
@@ -41,12 +50,31 @@ pub(super) enum Line {
     Context(String),
     Delete(String),
     Insert(String),
+    /// A line without a marker: context that lost its blank, or text of a mail. Only the file can tell them apart, so
+    /// only hunks that are read loosely have any.
+    Bare(String),
 }
 
 impl Line {
+    /// The line without its marker.
+    pub fn text(&self) -> &str {
+        match self {
+            Line::Context(text) | Line::Delete(text) | Line::Insert(text) | Line::Bare(text) => text,
+        }
+    }
+
+    pub fn changes(&self) -> bool {
+        matches!(self, Line::Insert(_) | Line::Delete(_))
+    }
+
+    /// A line that is empty in the file before the change, or an empty line of a mail.
+    pub fn is_empty(&self) -> bool {
+        !matches!(self, Line::Insert(_)) && self.text().trim().is_empty()
+    }
+
     fn text_mut(&mut self) -> &mut String {
         match self {
-            Line::Context(text) | Line::Delete(text) | Line::Insert(text) => text,
+            Line::Context(text) | Line::Delete(text) | Line::Insert(text) | Line::Bare(text) => text,
         }
     }
 }
@@ -56,7 +84,7 @@ impl Hunk {
     /// inserted ones.
     pub fn side(&self, after: bool) -> Vec<&str> {
         let wanted = self.lines.iter().filter_map(|line| match line {
-            Line::Context(line) => Some(line.as_str()),
+            Line::Context(line) | Line::Bare(line) => Some(line.as_str()),
             Line::Delete(line) => (!after).then_some(line.as_str()),
             Line::Insert(line) => after.then_some(line.as_str()),
         });
@@ -94,6 +122,13 @@ impl fmt::Display for Wrong {
 /// # Errors
 /// There is no diff, or one is malformed.
 pub(super) fn parse(text: &str) -> Result<Vec<FileDiff>, Wrong> {
+    parse_with(text, hunk)
+}
+
+/// Reads the hunk whose header is at a line, into the file's diff, and returns the number of the line after it.
+pub(super) type ReadHunk = fn(&[&str], usize, &mut FileDiff) -> Result<usize, Wrong>;
+
+pub(super) fn parse_with(text: &str, hunk: ReadHunk) -> Result<Vec<FileDiff>, Wrong> {
     let lines: Vec<&str> = text.lines().collect();
     let mut files: Vec<FileDiff> = Vec::new();
     let mut at = 0;
@@ -129,7 +164,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<FileDiff>, Wrong> {
 }
 
 /// The names of `---` and `+++` lines that belong together. A hunk must follow: mails have lines of dashes, too.
-fn names(lines: &[&str]) -> Option<(Option<String>, Option<String>)> {
+pub(super) fn names(lines: &[&str]) -> Option<(Option<String>, Option<String>)> {
     let old = lines[0].strip_prefix("--- ")?;
     let new = lines.get(1)?.strip_prefix("+++ ")?;
     lines.get(2)?.starts_with("@@").then(|| (name(old), name(new)))
@@ -173,16 +208,27 @@ fn extended(line: &str, file: &mut FileDiff) {
     }
 }
 
+/// The hunk whose header is line `at`, without its lines.
+///
+/// # Errors
+/// The header is illegible.
+pub(super) fn begin(lines: &[&str], at: usize) -> Result<Hunk, Wrong> {
+    let header = lines[at];
+    let wrong = || Wrong::Header { at: at + 1, line: header.to_owned() };
+    let ((start, old), new) = ranges(header).ok_or_else(wrong)?;
+    let function = header[2..].split_once("@@").map_or("", |(_, function)| function.trim()).to_owned();
+    Ok(Hunk { header: short(header), at: at + 1, start, counts: (old, new), function, lines: Vec::new() })
+}
+
 /// Reads the hunk whose header is line `at`, and returns the number of the line after it.
 ///
 /// # Errors
 /// The header is illegible, or its counts are not those of the lines.
 fn hunk(lines: &[&str], at: usize, file: &mut FileDiff) -> Result<usize, Wrong> {
-    let header = lines[at];
-    let wrong_header = || Wrong::Header { at: at + 1, line: header.to_owned() };
-    let ((start, mut old), mut new) = ranges(header).ok_or_else(wrong_header)?;
-    let mut hunk = Hunk { header: short(header), at: at + 1, start, lines: Vec::new() };
-    let count = |what| Wrong::Count { at: at + 1, header: short(header), what };
+    let mut hunk = begin(lines, at)?;
+    let (mut old, mut new) = hunk.counts;
+    let header = hunk.header.clone();
+    let count = |what| Wrong::Count { at: at + 1, header: header.clone(), what };
     let mut next = at + 1;
     // The counts say where the hunk ends: what follows may look like a line of it.
     while old > 0 || new > 0 {
@@ -222,7 +268,7 @@ fn hunk(lines: &[&str], at: usize, file: &mut FileDiff) -> Result<usize, Wrong> 
 }
 
 /// Takes the line end off the last line: `\ No newline at end of file` is about the line before it.
-fn no_line_end(hunk: &mut Hunk) {
+pub(super) fn no_line_end(hunk: &mut Hunk) {
     if let Some(line) = hunk.lines.last_mut() {
         line.text_mut().pop();
     }

@@ -19,13 +19,15 @@ pub enum PatchError {
     Read { patch: String, source: io::Error },
     #[error(
         "{patch} is not a patch percuss can read: {detail}\n  \
-         help: give a unified diff, `git format-patch` output or an mbox"
+         help: give a unified diff, `git format-patch` output or an mbox; one that is quoted in a mail or copied from a \
+         web page needs `--patch-lenient`"
     )]
     Format { patch: String, detail: String },
     /// Mails, none of which is a patch: a cover letter, or answers only.
     #[error(
         "{patch} has no message with a diff ({messages} messages; replies do not count)\n  \
-         help: save the whole thread as an mbox, or the message with the patch"
+         help: save the whole thread as an mbox, or the message with the patch; `--patch-lenient` takes the patch that a \
+         reply quotes"
     )]
     NoDiff { patch: String, messages: usize },
     #[error(
@@ -58,6 +60,9 @@ pub enum PatchError {
     Damaged { source: Box<PatchError> },
     #[error("{patch}: {}", misfit.text(file))]
     Hunk { patch: String, file: String, misfit: Box<Misfit> },
+    /// With damaged context it fits in more places than one.
+    #[error("{patch}: {}", tie.text(file))]
+    Ambiguous { patch: String, file: String, tie: Box<Tie> },
     /// The tree or the overlay cannot be read or written.
     #[error(transparent)]
     Tree(#[from] TreeError),
@@ -69,6 +74,49 @@ fn headline(error: &PatchError) -> String {
     text.split("\n  help:").next().unwrap_or_default().to_owned()
 }
 
+/// Why a hunk with damaged context is not put into a file. The file and the patch have no names yet.
+#[derive(Debug)]
+pub(super) enum Unfit {
+    Nowhere(Box<Misfit>),
+    Ambiguous(Box<Tie>),
+}
+
+impl Unfit {
+    pub fn named(self, patch: &str, file: &str) -> PatchError {
+        let (patch, file) = (patch.to_owned(), file.to_owned());
+        match self {
+            Unfit::Nowhere(misfit) => PatchError::Hunk { patch, file, misfit },
+            Unfit::Ambiguous(tie) => PatchError::Ambiguous { patch, file, tie },
+        }
+    }
+}
+
+/// A hunk that fits in several places, of which its header prefers none.
+#[derive(Debug)]
+pub struct Tie {
+    /// Which hunk of the file, from 1.
+    pub number: usize,
+    pub of: usize,
+    pub header: String,
+    /// The first line that was looked for.
+    pub first: String,
+    /// Where that line is, in each place: line numbers from 1.
+    pub places: Vec<usize>,
+}
+
+impl Tie {
+    fn text(&self, file: &str) -> impl fmt::Display {
+        let Tie { number, of, header, first, places } = self;
+        let places: Vec<String> = places.iter().map(usize::to_string).collect();
+        format!(
+            "hunk {number} of {of} for {file} is ambiguous ({header})\n  \
+             `{first}` and what follows it fit at lines {}\n  \
+             help: give the diff with more lines of context, or with the header that it had",
+            places.join(", ")
+        )
+    }
+}
+
 /// A hunk that does not fit, and the place in the file that is most like it. Line numbers count from 1.
 #[derive(Debug)]
 pub struct Misfit {
@@ -76,7 +124,8 @@ pub struct Misfit {
     pub number: usize,
     pub of: usize,
     pub header: String,
-    /// The line of the patch that the hunk's header is on.
+    /// The line of the patch that the hunk's header is on; 0 of a damaged patch, whose lines are not those of the file
+    /// that it came from.
     pub at: usize,
     /// The line of the file that differs first, at the place most like the hunk.
     pub line: usize,
@@ -94,14 +143,15 @@ impl Misfit {
     fn text(&self, file: &str) -> impl fmt::Display {
         let Misfit { number, of, header, at, line, expected, found, same, lines, begins, applied } = self;
         let hunk = format!("hunk {number} of {of} for {file}");
+        let place = if *at == 0 { header.clone() } else { format!("{header}, line {at} of the patch") };
         if *applied {
             return format!(
-                "{hunk} is already applied ({header}, line {at} of the patch)\n  \
+                "{hunk} is already applied ({place})\n  \
                  help: the tree has this change already; leave the patch out"
             );
         }
         format!(
-            "{hunk} does not apply ({header}, line {at} of the patch)\n  \
+            "{hunk} does not apply ({place})\n  \
              {file}:{line}: expected {expected}, found {found}\n  \
              the closest place begins at line {begins}: {same} of {lines} lines are as expected\n  \
              help: the patch may be for another version; see `percuss tree` for this one's"

@@ -1,39 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Patches that a web archive, a mail program or a clipboard damaged: quoted, escaped for HTML, tabs made blanks.
 //!
-//! Lines are compared without regard to blanks; what is put into the tree gets its leading tabs back. Lines that were
-//! wrapped are not put together again.
-
-use std::borrow::Cow;
-
-/// Levels of quoting that are taken away at most. Threads seldom go deeper, and a text made of `>` must not cost a pass
-/// for each of them.
-const QUOTES: usize = 8;
-/// Columns of a tab, as everywhere in the kernel.
-const TAB: usize = 8;
+//! Here the text gets its line ends, signs and columns back; what needs the file is done in [`fit`](super::fit). Lines
+//! that were wrapped are not put together again.
 
 /// Whether two lines differ in blanks at most. Blanks that come or go within a word do count, so `a b` is not `ab`.
 pub(super) fn same(a: &str, b: &str) -> bool {
     a.split_whitespace().eq(b.split_whitespace())
 }
 
-/// `text` with line ends, quoting, HTML entities and odd blanks as a patch has them. Tabs are not guessed here, since
-/// that needs the tree; see [`Mending`].
+/// `text` with line ends, HTML entities and odd blanks as a patch has them, and without quoting: of a quoted diff, the
+/// lines that are quoted less are the answer and go. Tabs are not guessed here, since that needs the tree.
 pub(super) fn clean(text: &str) -> String {
     // Some archives put zero-width spaces into long words, to let them wrap.
-    let mut text = text.replace("\r\n", "\n").replace('\u{200b}', "");
+    let mut text = text.replace("\r\n", "\n").replace(['\u{200b}', '\u{feff}'], "");
     // Before the quoting, whose marks may be escaped as well.
     if escaped(&text) {
         text = entities(&text);
     }
-    let mut text = text.replace(['\u{a0}', '\u{202f}'], " ");
-    for _ in 0..QUOTES {
-        match unquoted(&text) {
-            Some(inner) => text = inner,
-            None => break,
+    let text = text.replace(['\u{a0}', '\u{202f}'], " ");
+    match quoting(&text) {
+        None => text,
+        Some((marks, blanks)) => {
+            let inner = text.lines().filter_map(|line| strip(line, marks, blanks));
+            inner.map(|line| format!("{line}\n")).collect()
         }
     }
-    text
 }
 
 /// Whether a line begins as only those of a diff do.
@@ -41,47 +33,62 @@ fn marks(line: &str) -> bool {
     line.starts_with("@@ -") || line.starts_with("diff --git ")
 }
 
-/// The text below one level of quoting; lines that are not quoted are the answer and go. None when the diff is not
-/// quoted, or there is none.
-fn unquoted(text: &str) -> Option<String> {
-    // The diff itself is not quoted, so there is nothing to take away.
-    if text.lines().any(marks) {
-        return None;
-    }
-    let quote = ["> ", "| ", ">", "|"].into_iter().find(|quote| {
-        let inner = text.lines().filter_map(|line| line.strip_prefix(quote));
-        inner.into_iter().any(|line| marks(line.trim_start_matches(['>', '|', ' '])))
-    })?;
-    let mut out = String::with_capacity(text.len());
-    for line in text.lines() {
-        // Mail programs drop the blank after the mark where nothing follows it.
-        if let Some(inner) = line.strip_prefix(quote).or_else(|| (line == quote.trim_end()).then_some("")) {
-            out += inner;
-            out.push('\n');
-        }
-    }
-    Some(out)
+/// What stands before the lines of the diff: marks of quoting, and blanks after them. None when it is nothing.
+///
+/// Of several diffs the one that is quoted least counts: an answer that has a patch of its own is newer than what it
+/// quotes. The blanks are those before the diff's own headers, as other lines may have blanks of the code.
+fn quoting(text: &str) -> Option<(usize, usize)> {
+    let of = |line: &str| {
+        let body = line.trim_start_matches(['>', '|', ' ']);
+        let front = &line[..line.len() - body.len()];
+        let blanks = front.len() - front.trim_end_matches(' ').len();
+        marks(body).then(|| (front.matches(['>', '|']).count(), blanks))
+    };
+    let fronts: Vec<(usize, usize)> = text.lines().filter_map(of).collect();
+    let least = fronts.iter().map(|(marks, _)| *marks).min()?;
+    let blanks = fronts.iter().filter(|(marks, _)| *marks == least).map(|(_, blanks)| *blanks).max()?;
+    (least > 0 || blanks > 0).then_some((least, blanks))
 }
+
+/// The line without this many marks, which may have blanks between them, and without this many blanks after them, or
+/// fewer where fewer are left. None when it has fewer marks.
+fn strip(line: &str, marks: usize, blanks: usize) -> Option<&str> {
+    let mut rest = line;
+    for _ in 0..marks {
+        rest = rest.trim_start_matches(' ').strip_prefix(['>', '|'])?;
+    }
+    let extra = rest.len() - rest.trim_start_matches(' ').len();
+    Some(&rest[extra.min(blanks)..])
+}
+
+/// What archives make of signs, as names and as numbers. The last is decoded like the others, once: `&amp;lt;` was
+/// `&lt;` in the C code.
+const ENTITIES: [(&str, &str); 13] = [
+    ("&lt;", "<"),
+    ("&gt;", ">"),
+    ("&quot;", "\""),
+    ("&apos;", "'"),
+    ("&nbsp;", " "),
+    ("&#9;", "\t"),
+    ("&#32;", " "),
+    ("&#34;", "\""),
+    ("&#39;", "'"),
+    ("&#x27;", "'"),
+    ("&#60;", "<"),
+    ("&#62;", ">"),
+    ("&amp;", "&"),
+];
 
 /// Whether the diff was escaped as a whole: then no `<` and no `>` is left in its code.
 fn escaped(text: &str) -> bool {
     let code = |line: &&str| line.trim_start_matches(['>', '|', ' ']).starts_with(['+', '-']);
     let raw = |line: &str| line.trim_start_matches(['>', '|', ' ']).contains(['<', '>']);
-    let has = ["&lt;", "&gt;", "&amp;", "&quot;", "&#39;", "&nbsp;"].iter().any(|entity| text.contains(entity));
+    let has = ENTITIES.iter().any(|(entity, _)| text.contains(entity));
     has && !text.lines().filter(code).any(raw)
 }
 
 /// Decodes the entities that archives make; each once, so that `&amp;lt;` becomes `&lt;`, as the C code had it.
 fn entities(text: &str) -> String {
-    const ENTITIES: [(&str, &str); 7] = [
-        ("&lt;", "<"),
-        ("&gt;", ">"),
-        ("&quot;", "\""),
-        ("&#39;", "'"),
-        ("&apos;", "'"),
-        ("&nbsp;", " "),
-        ("&amp;", "&"),
-    ];
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('&') {
@@ -93,58 +100,6 @@ fn entities(text: &str) -> String {
         rest = &rest[entity.len()..];
     }
     out + rest
-}
-
-/// How inserted lines get their tabs back, learnt from lines that are in the tree.
-///
-/// A patch whose tabs became blanks still says how deep each line is. Context and deleted lines show which tabs and
-/// blanks the tree has at a depth; a depth that is seen nowhere gets as many tabs as fit.
-#[derive(Debug)]
-pub(super) struct Mending {
-    /// Columns of leading blanks in the patch, and the tabs and blanks that the tree has there.
-    known: Vec<(usize, String)>,
-    /// 1 when the patch's marker took one column of the first tab's: a terminal shows `+<tab>` as eight columns, so
-    /// copied text has seven blanks after the marker.
-    short: usize,
-}
-
-impl Mending {
-    /// Learns from lines of the patch and the same lines of the tree.
-    pub fn of(patch: &[&str], tree: &[&str]) -> Mending {
-        let pairs = patch.iter().zip(tree).filter(|(p, _)| !p.trim().is_empty());
-        let known: Vec<(usize, String)> = pairs.map(|(p, t)| (columns(lead(p)), lead(t).to_owned())).collect();
-        // One line that is short by a column shows it for all: they were copied together.
-        let short = known.iter().any(|(width, lead)| *width + 1 == columns(lead)) as usize;
-        Mending { known, short }
-    }
-
-    /// The line as it belongs into the tree. One that has a tab already, or no indentation, is left as it is.
-    pub fn mend<'t>(&self, line: &'t str) -> Cow<'t, str> {
-        let old = lead(line);
-        let body = &line[old.len()..];
-        if body.trim().is_empty() {
-            // The kernel has no blanks on empty lines.
-            return Cow::Borrowed(line.trim_start_matches([' ', '\t']));
-        }
-        if old.is_empty() || old.contains('\t') {
-            return Cow::Borrowed(line);
-        }
-        let width = columns(old);
-        if let Some((_, lead)) = self.known.iter().find(|(known, _)| *known == width) {
-            return Cow::Owned(format!("{lead}{body}"));
-        }
-        let width = width + self.short;
-        Cow::Owned(format!("{}{}{body}", "\t".repeat(width / TAB), " ".repeat(width % TAB)))
-    }
-}
-
-fn lead(line: &str) -> &str {
-    &line[..line.len() - line.trim_start_matches([' ', '\t']).len()]
-}
-
-/// How many columns tabs and blanks take from the beginning of a line.
-fn columns(blanks: &str) -> usize {
-    blanks.chars().fold(0, |at, c| if c == '\t' { (at / TAB + 1) * TAB } else { at + 1 })
 }
 
 #[cfg(test)]
@@ -160,6 +115,12 @@ mod tests {
             assert_eq!(clean(&format!("Hello,\n{quoted}\nBye\n")), patch, "{mark:?} {levels}");
         }
         assert_eq!(clean(patch), patch);
+        // Marks with and without blanks between them, as different programs on the way to the archive write them.
+        assert_eq!(
+            clean("> Why?\n>> @@ -1 +1 @@\n> >  a\n>>-b\n>>\n> That is wrong.\n>>+c\n"),
+            "@@ -1 +1 @@\n a\n-b\n\n+c\n"
+        );
+        assert_eq!(clean("  @@ -1 +1 @@\n   a\n  -b\n"), "@@ -1 +1 @@\n a\n-b\n", "indented as a whole");
         assert_eq!(clean("> no patch\n"), "> no patch\n");
     }
 
@@ -169,18 +130,6 @@ mod tests {
         assert_eq!(clean(escaped), "@@ -1 +1 @@\n-p->a && \"x\"\n+&lt;\n");
         let raw = "@@ -1 +1 @@\n-p->a\n+f(&lt;);\n";
         assert_eq!(clean(raw), raw, "a variable may be called lt");
-    }
-
-    #[test]
-    fn tabs_come_back() {
-        let mending = Mending::of(&["        a\n", "b\n"], &["\ta\n", "b\n"]);
-        assert_eq!(mending.mend("        c\n"), "\tc\n");
-        assert_eq!(mending.mend("                c\n"), "\t\tc\n");
-        assert_eq!(mending.mend("            c\n"), "\t    c\n");
-        assert_eq!(mending.mend("   \n"), "\n");
-        // The marker took the first column of each tab.
-        let mending = Mending::of(&["       a\n"], &["\ta\n"]);
-        assert_eq!(mending.mend("               c\n"), "\t\tc\n");
-        assert_eq!(mending.mend("c\n"), "c\n");
+        assert_eq!(clean("&gt; @@ -1 +1 @@\n&gt; +&#9;p-&gt;a &#60; 1;\n"), "@@ -1 +1 @@\n+\tp->a < 1;\n");
     }
 }

@@ -90,7 +90,7 @@ fn file(name: &str, bytes: &[u8], lenient: bool) -> Result<(Vec<Patch>, Vec<Stri
         // Each body by itself: messages of a thread are quoted to different depths.
         messages.iter_mut().for_each(|message| message.body = lenient::clean(&message.body));
     }
-    let (members, notes) = choose(name, messages)?;
+    let (members, notes) = choose(name, messages, lenient)?;
     let only = members.len() == 1;
     let patch = |member: Member| {
         let name = match member.number {

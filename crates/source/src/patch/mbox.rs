@@ -19,14 +19,32 @@ impl Message {
     /// Whether it answers another message: what it has of a patch is a quotation or a sketch. Other languages' mail
     /// programs have prefixes of their own.
     pub fn is_reply(&self) -> bool {
-        let subject = self.subject.to_ascii_lowercase();
-        // Some mail programs count, as in `Re[2]:`.
-        ["re:", "aw:", "fwd:", "fw:", "re["].iter().any(|begin| subject.starts_with(begin))
+        reply(&self.subject).is_some()
+    }
+
+    /// The subject of what it answers, or its own.
+    pub fn answered(&self) -> &str {
+        let mut subject = self.subject.as_str();
+        while let Some(rest) = reply(subject) {
+            subject = rest.trim_start();
+        }
+        subject
     }
 
     pub fn has_diff(&self) -> bool {
         !matches!(diff::parse(&self.body), Err(diff::Wrong::None))
     }
+}
+
+/// What follows the prefix of an answer's subject.
+fn reply(subject: &str) -> Option<&str> {
+    let lower = subject.to_ascii_lowercase();
+    if lower.starts_with("re[") {
+        // Some mail programs count, as in `Re[2]:`.
+        return subject.split_once(':').map(|(_, rest)| rest);
+    }
+    // Lower case of ASCII has the same length.
+    ["re:", "aw:", "fwd:", "fw:"].iter().find(|begin| lower.starts_with(*begin)).map(|begin| &subject[begin.len()..])
 }
 
 /// Whether a file is mail: it begins with a separator or with headers. A diff may begin with `Index: FILE`, which looks

@@ -10,18 +10,21 @@
 mod apply;
 mod diff;
 mod error;
+mod fit;
+mod gap;
 mod lenient;
 mod load;
+mod loose;
 mod mbox;
+mod mending;
 mod series;
 
 use std::path::{Component, Path};
 
 use percuss_shim::compile::may_read;
 
-use apply::{Matching, apply};
-use diff::{FileDiff, Special};
-pub use error::{Misfit, PatchError};
+use diff::{FileDiff, Hunk, Special};
+pub use error::{Misfit, PatchError, Tie};
 pub use load::{Series, load, parse};
 
 use crate::tree::Overlay;
@@ -57,7 +60,7 @@ type Plan = (Vec<(String, String)>, Vec<String>);
 
 impl Patch {
     /// The patch `text` called `name`. With `lenient`, damage by mail programs and web archives is repaired: quoting,
-    /// HTML entities, line ends, and tabs that became blanks.
+    /// HTML entities, line ends, tabs that became blanks, blanks and empty lines that were lost, and wrong counts.
     pub fn new(name: &str, text: &str, lenient: bool) -> Patch {
         Patch { name: name.to_owned(), title: name.to_owned(), text: text.to_owned(), lenient }
     }
@@ -90,13 +93,26 @@ impl Patch {
     /// # Errors
     /// It is no patch, or does not fit.
     pub fn on_text(&self, text: &str) -> Result<Vec<String>, PatchError> {
-        let matching = if self.lenient { Matching::Lenient { tabless: false } } else { Matching::Exact };
+        let diffs = self.diffs(self.lenient)?;
+        let mends = self.lenient && mends(&diffs);
         let one = |diff: &FileDiff| {
             let file = diff.new.clone().or_else(|| diff.old.clone()).unwrap_or_default();
-            let hunk = |misfit| PatchError::Hunk { patch: self.name.clone(), file, misfit };
-            apply(text, diff, matching).map_err(hunk)
+            self.changed(text, diff, &file, self.lenient.then_some(mends))
         };
-        self.diffs(self.lenient)?.iter().map(one).collect()
+        diffs.iter().map(one).collect()
+    }
+
+    /// `text`, which is that of `file`, with a diff in it. With `lenient` the context need not match to the letter; its
+    /// value is whether inserted lines have lost their tabs for certain.
+    fn changed(&self, text: &str, diff: &FileDiff, file: &str, lenient: Option<bool>) -> Result<String, PatchError> {
+        match lenient {
+            None => apply::apply(text, diff).map_err(|misfit| PatchError::Hunk {
+                patch: self.name.clone(),
+                file: file.to_owned(),
+                misfit,
+            }),
+            Some(mends) => fit::apply(text, diff, mends).map_err(|unfit| unfit.named(&self.name, file)),
+        }
     }
 
     /// The files it names that an image may be made of, and the others. A diff may name two, `a/FILE` and `b/FILE`.
@@ -126,7 +142,8 @@ impl Patch {
     fn diffs(&self, lenient: bool) -> Result<Vec<FileDiff>, PatchError> {
         let wrong = |detail: String| PatchError::Format { patch: self.name.clone(), detail };
         if lenient {
-            return diff::parse(&lenient::clean(&self.text)).map_err(|error| wrong(error.to_string()));
+            let text = lenient::clean(&self.text);
+            return loose::parse(&text).map_err(|error| wrong(error.to_string()));
         }
         let diffs = diff::parse(&self.text).map_err(|error| wrong(error.to_string()))?;
         // After the syntax, which names a line. Context with CR LF would match nowhere, and each hunk would be blamed.
@@ -138,11 +155,7 @@ impl Patch {
 
     fn plan(&self, overlay: &Overlay, lenient: bool) -> Result<Plan, PatchError> {
         let diffs = self.diffs(lenient)?;
-        let matching = match lenient {
-            // A patch that has a tab somewhere has kept them.
-            true => Matching::Lenient { tabless: !diffs.iter().any(has_tabs) },
-            false => Matching::Exact,
-        };
+        let lenient = lenient.then(|| mends(&diffs));
         let (mut files, mut ignored) = Plan::default();
         for diff in &diffs {
             let (file, create) = match self.target(diff, overlay)? {
@@ -166,8 +179,7 @@ impl Patch {
                     files.len() - 1
                 }
             };
-            let hunk = |misfit| PatchError::Hunk { patch: self.name.clone(), file: file.clone(), misfit };
-            files[index].1 = apply(&files[index].1, diff, matching).map_err(hunk)?;
+            files[index].1 = self.changed(&files[index].1, diff, &file, lenient)?;
         }
         Ok((files, ignored))
     }
@@ -209,8 +221,10 @@ impl Patch {
     }
 }
 
-fn has_tabs(diff: &FileDiff) -> bool {
-    diff.hunks.iter().any(|hunk| hunk.side(false).iter().chain(&hunk.side(true)).any(|line| line.contains('\t')))
+/// Whether inserted lines need their tabs back wherever they are: the patch has no tab at all.
+fn mends(diffs: &[FileDiff]) -> bool {
+    let tab = |hunk: &Hunk| hunk.side(false).iter().chain(&hunk.side(true)).any(|line| line.contains('\t'));
+    !diffs.iter().any(|diff| diff.hunks.iter().any(tab))
 }
 
 fn strip(path: &str) -> &str {

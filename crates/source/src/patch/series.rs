@@ -65,12 +65,19 @@ pub(super) struct Member {
 
 /// The patches among the messages of `file`, in order, and what a person should know about the choice.
 ///
+/// With `quoted`, where no message has a patch of its own, those count that the answers quote.
+///
 /// # Errors
 /// No message has a patch, or two different ones have the same number.
-pub(super) fn choose(file: &str, messages: Vec<Message>) -> Result<(Vec<Member>, Vec<String>), PatchError> {
+pub(super) fn choose(
+    file: &str,
+    messages: Vec<Message>,
+    quoted: bool,
+) -> Result<(Vec<Member>, Vec<String>), PatchError> {
     let all = messages.len();
-    let patches = messages.into_iter().filter(|m| !m.is_reply() && m.has_diff()).map(|m| {
-        let (tag, title) = tag(&m.subject);
+    let own = messages.iter().any(|m| !m.is_reply() && m.has_diff());
+    let patches = messages.into_iter().filter(|m| (!m.is_reply() || (quoted && !own)) && m.has_diff()).map(|m| {
+        let (tag, title) = tag(m.answered());
         (tag, Member { number: None, title, text: m.body })
     });
     let mut patches: Vec<(Tag, Member)> = patches.collect();
@@ -157,7 +164,7 @@ mod tests {
 
     fn titles(mails: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
         let mails = mails.iter().map(|(subject, line)| mail(subject, line)).collect();
-        let (members, notes) = choose("m", mails).unwrap();
+        let (members, notes) = choose("m", mails, false).unwrap();
         (members.into_iter().map(|member| member.title).collect(), notes)
     }
 
@@ -194,10 +201,21 @@ mod tests {
     }
 
     #[test]
+    fn what_answers_quote_counts_where_there_is_nothing_else() {
+        let mails = || vec![mail("Re: [PATCH v3 3/3] three", "3"), mail("Re: Aw: [PATCH v3 0/3] cover", "")];
+        let (members, notes) = choose("m", mails(), true).unwrap();
+        assert_eq!((members.len(), members[0].title.as_str(), members[0].number), (1, "three", Some((3, 3))));
+        assert_eq!(notes, ["m lacks 1/3, 2/3 of its series"]);
+        let own = vec![mail("[PATCH] own", "1"), mail("Re: [PATCH] own", "2")];
+        assert_eq!(choose("m", own, true).unwrap().0.len(), 1);
+        assert!(choose("m", mails(), false).is_err());
+    }
+
+    #[test]
     fn what_is_no_series() {
         let error = |mails: &[(&str, &str)]| {
             let mails = mails.iter().map(|(subject, line)| mail(subject, line)).collect();
-            choose("m", mails).unwrap_err().to_string()
+            choose("m", mails, false).unwrap_err().to_string()
         };
         assert!(error(&[]).contains("m has no message with a diff"));
         assert!(error(&[("[PATCH 0/2] cover", ""), ("Re: x", "1")]).contains("2 messages"));
