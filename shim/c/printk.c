@@ -7,6 +7,7 @@
 #include <linux/lockdep.h>
 #include <linux/panic.h>
 #include <linux/printk.h>
+#include <linux/seq_file.h>
 #include <linux/stdarg.h>
 #include <percuss/host.h>
 
@@ -217,6 +218,17 @@ int snprintf(char *buf, size_t size, const char *fmt, ...)
 	percuss_format(&o, fmt, &ap);
 	va_end(ap);
 	return o.len;
+}
+
+void seq_printf(struct seq_file *m, const char *fmt, ...)
+{
+	struct percuss_out o = { .buf = m->buf, .size = m->size, .len = m->len };
+	va_list ap;
+
+	va_start(ap, fmt);
+	percuss_format(&o, fmt, &ap);
+	va_end(ap);
+	m->len = o.len;
 }
 
 /* The buffer is on the stack: a host call may switch to a task that prints too. */

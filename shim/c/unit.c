@@ -68,9 +68,6 @@ bool percuss_kmem;
 #undef bitmap_clear
 #undef memset
 
-struct percpu_stats pcpu_stats;
-struct pcpu_alloc_info pcpu_stats_ai;
-
 /*
  * A fuzzer learns nothing from the code that looks at the allocator, nor does AddressSanitizer: what it looks at is memory
  * of the arena. It also looks at what percpu.c changes without a lock; ThreadSanitizer is to report races of percpu.c alone.
@@ -78,6 +75,7 @@ struct pcpu_alloc_info pcpu_stats_ai;
 #ifdef __clang__
 #pragma clang attribute push(__attribute__((no_sanitize("address", "thread", "coverage"))), apply_to = function)
 #endif
+#include "stats.h"
 #include "digest.h"
 #include "visit.h"
 #ifdef __clang__
@@ -204,6 +202,7 @@ __attribute__((visibility("default"))) const struct percuss_image *percuss_image
 		.visit_all = percuss_visit_all,
 		.visit_touched = percuss_visit_touched,
 		.digest_all = percuss_digest_all,
+		.stats = percuss_stats,
 	};
 
 	/* Addresses are only known once loaded, and link-time constants cannot be subtracted in an initializer. */

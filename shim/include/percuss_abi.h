@@ -18,7 +18,7 @@
  * Changes when a struct or a number below changes. The services have a number of their own, PERCUSS_SERVICES_HASH, that
  * follows from the table; both are compared when an image is loaded.
  */
-#define PERCUSS_ABI_VERSION 4
+#define PERCUSS_ABI_VERSION 5
 
 /*
  * Locks are small numbers; 0 is a lock that has none yet. Others get PERCUSS_LOCK_OTHER + index. The first
@@ -249,6 +249,12 @@ struct percuss_image {
 	void (*visit_all)(percuss_visit_fn fn, void *ctx);
 	void (*visit_touched)(percuss_visit_fn fn, void *ctx);   /* chunks touched since the last call, then forgets */
 	uint64_t (*digest_all)(void);
+	/*
+	 * The text of debugfs percpu_stats, by the tree's own code: its length, which may be more than there was room for, or a
+	 * negative errno: -ENOSYS when the tree has no such text, -ENOMEM when the scratch memory is too small. That is an int
+	 * for each area and each gap of a chunk.
+	 */
+	int64_t (*stats)(char *text, uint64_t size, void *scratch, uint64_t scratch_size);
 
 	/* Writable state of the image, for snapshot and restore. */
 	const struct percuss_range *ranges;

@@ -298,6 +298,27 @@ impl<H: Host> Instance<H> {
         unsafe { function!(self.digest_all)() }
     }
 
+    /// The text of debugfs percpu_stats; None when the tree has no such text, or an image without its code.
+    ///
+    /// Condition as for [`Instance::visit_all`]. `areas` is at least the number of areas in the fullest chunk.
+    pub fn stats(&self, areas: u32) -> Option<String> {
+        // An int for each area and for each gap before one, and one more.
+        let mut scratch = vec![0_i32; 2 * areas as usize + 1];
+        let scratch_size = size_of_val(&scratch[..]) as u64;
+        let mut text = vec![0_u8; 16 << 10];
+        loop {
+            let (at, size) = (text.as_mut_ptr().cast(), text.len() as u64);
+            // SAFETY: attached; both buffers live during the call and are as long as it says.
+            let len = unsafe { function!(self.stats)(at, size, scratch.as_mut_ptr().cast(), scratch_size) };
+            let len = usize::try_from(len).ok()?;
+            if len < text.len() {
+                text.truncate(len);
+                return Some(String::from_utf8_lossy(&text).into_owned());
+            }
+            text.resize(len + 1, 0);
+        }
+    }
+
     /// Remembers the image's state, for [`Instance::restore`].
     ///
     /// Only the writable memory of the image is copied. The host must put back its own memory at a restore.

@@ -211,6 +211,9 @@ pub struct ReplayArgs {
     /// Ops to list with what became of each: about 60 lines of them, or all
     #[arg(long, value_enum, default_value_t = Listed::Some)]
     pub ops: Listed,
+    /// Show debugfs percpu_stats before and after the program, and what an atomic caller would be granted then
+    #[arg(long)]
+    pub stats: bool,
     /// Show all events
     #[arg(long)]
     pub events: bool,

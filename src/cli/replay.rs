@@ -29,15 +29,12 @@ pub fn run(args: &ReplayArgs) -> Result<Exit, CliError> {
     let batch = campaign::one(&setup, &program)?;
     // All of the log; half of the range, so that adding a position does not overflow.
     let context = if args.events { usize::MAX / 2 } else { CONTEXT };
-    let logs = match campaign::logs(&setup, &program, context) {
-        Ok(logs) => Some(logs),
-        // Its events went with the worker.
-        Err(Lost::Ended(_)) => None,
-        Err(e) => return Err(e.into()),
-    };
+    // Its events went with the worker that a program ended.
+    let logs = unless_ended(campaign::logs(&setup, &program, context))?;
+    let stats = if args.stats { unless_ended(campaign::stats(&setup, &program))? } else { None };
     if args.format == Format::Json {
         let story = logs.as_ref().map(|l| &l.story[..]);
-        output::print(&(report::replay_json(&image, &program, &batch, story) + "\n"))?;
+        output::print(&(report::replay_json(&image, &program, &batch, story, stats.as_ref()) + "\n"))?;
     } else {
         let width = output::width();
         let all = args.ops != Listed::Some;
@@ -46,11 +43,23 @@ pub fn run(args: &ReplayArgs) -> Result<Exit, CliError> {
             Some(logs) => happened(args, &program, &batch, logs, width),
             None => "no events: the program ends its process\n\n".to_owned(),
         };
+        if let Some(stats) = &stats {
+            text += &report::stats(stats, width);
+        }
         text += &report::findings(&program, &batch, width);
         output::print(&text)?;
     }
     let new = batch.found.iter().any(|f| f.finding.quirk.is_none());
     Ok(if new && !program.unsafe_caller { Exit::Findings } else { Exit::Clean })
+}
+
+/// None for a program that ends its process.
+fn unless_ended<T>(answer: Result<T, Lost>) -> Result<Option<T>, Lost> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(Lost::Ended(_)) => Ok(None),
+        Err(e) => Err(e),
+    }
 }
 
 /// The run in up to three views, each with an empty line after it: ops, events, tasks.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use percuss_engine::campaign::{CORPUS_INDEX, SeriesStep, Verdict, corpus_name};
 use percuss_engine::image::Image;
+use percuss_engine::judge::stats::Stats;
 use percuss_engine::judge::story::Row;
 use percuss_engine::judge::{Batch, Composed, Found};
 use percuss_kernel::Quirk;
@@ -100,9 +101,9 @@ pub fn json(v: &Verdict<'_>) -> String {
 }
 
 /// The result of a replay as one line: the findings of one program, with the sizes of the run and what became of each
-/// op, which is not known of a program that ends its process. A finding has the same fields as in the verdict of a
-/// check.
-pub fn replay_json(i: &Image, program: &Program, b: &Batch, story: Option<&[Row]>) -> String {
+/// op, which is not known of a program that ends its process; `stats` when they were asked for. A finding has the same
+/// fields as in the verdict of a check.
+pub fn replay_json(i: &Image, program: &Program, b: &Batch, story: Option<&[Row]>, stats: Option<&Stats>) -> String {
     let new = b.found.iter().filter(|f| f.finding.quirk.is_none()).count();
     json!({
         "schema": SCHEMA,
@@ -115,6 +116,7 @@ pub fn replay_json(i: &Image, program: &Program, b: &Batch, story: Option<&[Row]
         "ops": b.ops,
         "events": b.events,
         "happened": story,
+        "stats": stats,
         "findings": b.found.iter().map(|f| finding(f, program)).collect::<Vec<_>>(),
         "summary": {"new": new, "known": b.found.len() - new},
     })

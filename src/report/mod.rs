@@ -22,6 +22,7 @@ mod replay;
 mod save;
 mod shares;
 mod soak;
+mod stats;
 mod tree;
 
 pub use changes::{Compared, changes, changes_json};
@@ -36,6 +37,7 @@ pub use races::{races, races_json};
 pub use replay::findings;
 pub use save::{prepare, save};
 pub use soak::{Soaked, soak, soak_json, soak_save};
+pub use stats::stats;
 pub use tree::tree;
 
 use percuss_engine::campaign::corpus_name;

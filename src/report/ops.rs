@@ -19,6 +19,8 @@ const LINES: usize = 60;
 const ALIKE: usize = 4;
 /// Column where the result of an op begins, if the op is short enough. Half of 80.
 const RESULT: usize = 40;
+/// A blank at which no line breaks, until all lines are broken.
+const GLUE: char = '\u{a0}';
 /// Lines of a program that is shown in full. A longer one would be read twice, here and op by op.
 const PROGRAM: usize = 30;
 
@@ -40,13 +42,17 @@ pub fn replayed(program: &Program, all: bool) -> String {
 /// The rows as text, at most [`LINES`] lines unless `all`. `cpus` is the number of possible CPUs, each of which has a
 /// copy of every page.
 pub fn ops(rows: &[Row], cpus: u32, all: bool, width: usize) -> String {
+    list(rows, cpus, all, width).replace(GLUE, " ")
+}
+
+fn list(rows: &[Row], cpus: u32, all: bool, width: usize) -> String {
     let whole: Vec<Vec<String>> = rows.iter().map(|row| lines(row, cpus, width)).collect();
     let head = format!("{}{}\n", "what happened".bold(), chunks(rows));
     let length = |some: &[Vec<String>]| some.iter().map(Vec::len).sum::<usize>();
     if all || length(&whole) <= LINES {
         return head + &whole.concat().concat();
     }
-    let some = alike(rows, whole, width);
+    let some = alike(rows, whole, cpus, width);
     if length(&some) <= LINES {
         return head + &some.concat().concat();
     }
@@ -67,7 +73,7 @@ fn chunks(rows: &[Row]) -> String {
 }
 
 /// Rows that differ only in where their areas are, in one line after the first of them.
-fn alike(rows: &[Row], whole: Vec<Vec<String>>, width: usize) -> Vec<Vec<String>> {
+fn alike(rows: &[Row], whole: Vec<Vec<String>>, cpus: u32, width: usize) -> Vec<Vec<String>> {
     let mut out = Vec::new();
     let mut whole = whole.into_iter();
     for run in rows.chunk_by(same_kind) {
@@ -76,7 +82,7 @@ fn alike(rows: &[Row], whole: Vec<Vec<String>>, width: usize) -> Vec<Vec<String>
             shown.truncate(1);
             let last = &run[run.len() - 1];
             let text =
-                format!("{} more alike, to {}{}", count(run.len() as u64 - 1), last.label, outcome(last, 1, ": "));
+                format!("{} more alike, to {}{}", count(run.len() as u64 - 1), last.label, outcome(last, cpus, ": "));
             let first = format!("         {}", " ".repeat(2 * last.depth));
             shown.push(vec![wrap(&first, 9 + 2 * last.depth, &text, width)]);
         }
@@ -215,7 +221,8 @@ fn memory(row: &Row, out: &mut Vec<String>) {
 fn pages(n: u64, cpus: u32) -> String {
     let cpus = u64::from(cpus.max(1));
     if n.is_multiple_of(cpus) && cpus > 1 {
-        return format!("{} x{cpus}", plural(n / cpus, "page"));
+        // `x4` alone on a line would say nothing.
+        return format!("{}{GLUE}x{cpus}", plural(n / cpus, "page"));
     }
     plural(n, "page")
 }

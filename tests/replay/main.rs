@@ -95,3 +95,58 @@ fn a_row_has_the_documented_fields() {
     documented.sort();
     assert_eq!(fields, documented);
 }
+
+#[test]
+fn percpu_stats_as_the_tree_prints_it() {
+    let Some(tree) = common::tree() else { return };
+    let program = "boot reserved=8K\ntask a\n  x = alloc 64\n  y = alloc 256 reserved\n  z = alloc 128\n  free x\n";
+    let done = replay(program, &["--stats", "--format", "json"]);
+    let json: Value = serde_json::from_str(&done.out).unwrap();
+    let [before, after] = ["before", "after"].map(|at| json["stats"][at].as_str().unwrap().to_owned());
+    // The figure of a line `  name                :        value`, the first one below a heading.
+    let figure = |text: &str, heading: &str, name: &str| -> i64 {
+        let below = text.split_once(heading).unwrap().1;
+        let line = below.lines().find(|l| l.trim_start().starts_with(&format!("{name} "))).unwrap();
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    let counts = |text: &str| ["nr_alloc", "nr_dealloc", "nr_cur_alloc"].map(|n| figure(text, "Global Stats:", n));
+    assert_eq!((counts(&before), counts(&after)), ([0, 0, 0], [3, 1, 2]));
+    assert_eq!(figure(&after, "Allocation Info:", "reserved_size"), 8192);
+    let reserved = ["nr_alloc", "free_bytes", "cur_max_alloc"].map(|n| figure(&after, "Reserved Chunk", n));
+    assert_eq!(reserved, [1, 8192 - 256, 256]);
+    let first = ["nr_alloc", "sum_frag", "max_frag", "cur_med_alloc"].map(|n| figure(&after, "First Chunk", n));
+    assert_eq!(first, [1, 64, 64, 128], "x was freed below z");
+    // Byte for byte: every line is one of the file's format strings, filled in.
+    let source = fs::read_to_string(tree.path("mm/percpu-stats.c")).unwrap();
+    for line in after.lines().filter(|l| !l.starts_with("--") && !l.is_empty()) {
+        match line.split_once(':') {
+            Some((name, value)) if line.starts_with("  ") => {
+                assert_eq!((name.len(), value.len()), (22, 13), "{line}");
+                assert!(source.contains(name.trim()), "{line}");
+            }
+            _ => assert!(source.contains(line), "{line}"),
+        }
+    }
+}
+
+#[test]
+fn what_would_be_granted_after_the_program() {
+    if common::tree().is_none() {
+        return;
+    }
+    // The file of the README: 256 bytes are free in one run, and a hint of 0 hides them.
+    let file = common::checkout().join("corpora/lockstep/chunk-hint-after-free.percuss");
+    let done = percuss(&["replay", file.to_str().unwrap(), "--stats", "--format", "json"]);
+    let json: Value = serde_json::from_str(&done.out).unwrap();
+    let free = &json["stats"]["room"];
+    assert_eq!((&free["populated"], &free["populated_run"]), (&256.into(), &256.into()));
+    let sizes = json["stats"]["sizes"].as_array().unwrap();
+    assert_eq!(sizes.len(), 14);
+    let hidden = |fit: &&Value| fit["hidden_by"] == serde_json::json!(["B24"]);
+    assert_eq!(sizes.iter().filter(hidden).map(|fit| fit["size"].as_u64().unwrap()).max(), Some(256));
+    // Where nothing is hidden, what fits is granted.
+    let program = "task a\n  x = alloc 8192\n";
+    let out = replay(program, &["--stats"]).out;
+    assert!(out.contains("  4 to 8K     is granted\n"), "{out}");
+    assert!(out.contains("  16K to 32K  fail"), "{out}");
+}

@@ -35,7 +35,10 @@ impl<T: Tenant + 'static> Session<T> {
             let kswapd = self.kswapd_runs(tasks);
             let ready = match turns.next(kswapd) {
                 Next::Choose(ready) => ready,
-                Next::Done => return self.drain(watch),
+                Next::Done => {
+                    watch.ops_done(&self.shared);
+                    return self.drain(watch);
+                }
                 Next::Deadlock => {
                     self.shared.host.world_mut().deadlock(turns.finished());
                     return Ended::Stopped;

@@ -74,6 +74,12 @@ pub enum Ended {
 pub trait Watch<T: Tenant> {
     /// The op has ended, or the drain when it is `DRAIN`. Other tasks may be in the middle of theirs.
     fn op_done(&mut self, shared: &Shared<T>, op: u32);
+
+    /// The machine has booted, and no op has begun.
+    fn booted(&mut self, _: &Shared<T>) {}
+
+    /// All ops have ended, and the drain has not begun. Not called for a program that stops.
+    fn ops_done(&mut self, _: &Shared<T>) {}
 }
 
 /// Watches nothing: for runs of which only the log or the final state counts.
@@ -158,6 +164,7 @@ impl<T: Tenant + 'static> Session<T> {
             self.finish();
             return Ok(ended);
         }
+        watch.booted(&self.shared);
         let ended = self.schedule(program, strategy, watch);
         // kswapd may be awake at the end and never have had a turn.
         if strategy.schedules_kswapd() && self.shared.host.world().kswapd_awake() {

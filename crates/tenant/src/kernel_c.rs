@@ -111,6 +111,14 @@ impl KernelC {
         self.instance.image().coverage()
     }
 
+    /// The text of debugfs percpu_stats, by the tree's own code; None when the tree has none. Like the state, it may be
+    /// asked for whenever no call is between lock and unlock of pcpu_lock.
+    pub fn stats(&self) -> Option<String> {
+        let mut areas = 0;
+        self.visit(Touched::All, &mut |_, c| areas = areas.max(c.head.nr_alloc));
+        self.instance.stats(areas.try_into().unwrap_or(0))
+    }
+
     fn bridge(&self) -> &Bridge {
         self.instance.host()
     }

@@ -24,6 +24,6 @@ pub use compare::{Change, Changes, compare};
 pub use compose::compose;
 pub use corpus::{CORPUS_INDEX, corpus, corpus_name, corpus_programs};
 pub use minimize::minimize;
-pub use one::{as_it_runs, crash, listed, logs, observe, observe_all, one};
+pub use one::{as_it_runs, crash, listed, logs, observe, observe_all, one, stats};
 pub use progress::{Extent, Progress};
 pub use series::{SeriesStep, SeriesSteps, series};

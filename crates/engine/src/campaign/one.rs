@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Single programs: each is examined, observed or read by itself.
 
+use crate::judge::stats::Stats;
 use crate::judge::{Batch, Observation};
-use crate::worker::{AsItRuns, Client, Ended, Logs, Lost, Observe, ReadLogs, RunOne, Setup, cpu_limit};
+use crate::worker::{AsItRuns, Client, Ended, Logs, Lost, Observe, ReadLogs, ReadStats, RunOne, Setup, cpu_limit};
 use percuss_oracle::{Finding, crash};
 use percuss_program::Program;
 
@@ -90,6 +91,14 @@ pub fn observe_all(
 pub(super) fn observe_on(client: &mut Client<'_>, program: &Program) -> Result<Option<Observation>, Lost> {
     // What a program that crashes does on the image cannot be compared with anything.
     Ok(client.attempt(&Observe { program: program.encode() })?.ok())
+}
+
+/// What the allocator's memory was before and after a program.
+///
+/// # Errors
+/// No worker can be started, or the program ends it.
+pub fn stats(setup: &Setup, program: &Program) -> Result<Stats, Lost> {
+    Client::new(setup).call(&ReadStats { program: program.encode() })
 }
 
 /// The event logs of a program, `context` events around the first difference.

@@ -15,6 +15,7 @@ mod observe;
 mod probe;
 pub mod recipe;
 pub mod replay;
+pub mod stats;
 pub mod story;
 mod watch;
 

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use super::clock::{Clock, cpu_limit};
 use super::protocol::{
-    AsItRuns, AskBefore, Before, ByOp, ChosenTurn, Cut, Locate, Logs, Minimize, Minimized, Observe, ReadLogs, RunBatch,
-    RunEpoch, RunOne, RunSteps, Setup, StepNote,
+    AsItRuns, AskBefore, Before, ByOp, ChosenTurn, Cut, Locate, Logs, Minimize, Minimized, Observe, ReadLogs,
+    ReadStats, RunBatch, RunEpoch, RunOne, RunSteps, Setup, StepNote,
 };
 use super::schedule;
 use super::small::{Shrink, reduce, with_whole_ops};
 use super::told::Told;
 use super::wire::{Answer, NoNote};
 use crate::judge::interleaving::Interleaving;
+use crate::judge::stats::Stats;
 use crate::judge::story::story;
 use crate::judge::{Batch, Epoch, Examiner, Judged, Like, LoadError, Observation, Oracles, Soaker, image_session};
 use crate::sandbox::{self, Confinement};
@@ -21,6 +22,9 @@ use percuss_kernel::Quirk;
 use percuss_kernel::event::Event;
 use percuss_oracle::{Finding, lockstep};
 use percuss_program::{Generator, Program};
+
+/// Runs of a program that its statistics take: one, and one for each of 14 sizes.
+const SIZES: u32 = 15;
 
 /// An examiner as a worker's set-up describes it.
 ///
@@ -250,6 +254,15 @@ impl Answer<RunEpoch> for Serving {
         let Some(soaker) = &self.soaker else { return Err(io::Error::other("a worker without threads")) };
         self.clock.allow(soaker.cpu_limit())?;
         soaker.run(&mut self.examiner, call.index, self.window)
+    }
+}
+
+impl Answer<ReadStats> for Serving {
+    fn answer(&mut self, call: ReadStats, _: &mut dyn FnMut(NoNote)) -> io::Result<Stats> {
+        let program = Program::decode(&call.program);
+        // It runs once for each size, on the image, the Model and in doubt on Models without a quirk.
+        self.clock.allow(cpu_limit(&program) * SIZES)?;
+        self.examiner.stats(&program)
     }
 }
 

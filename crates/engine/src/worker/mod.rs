@@ -18,8 +18,8 @@ pub use client::{Client, RETRIES, probe};
 pub use clock::cpu_limit;
 pub use process::{Ended, Lost, SILENCE};
 pub use protocol::{
-    AsItRuns, AskBefore, Before, ByOp, ChosenTurn, Cut, Locate, Logs, Minimize, Observe, ReadLogs, RunBatch, RunEpoch,
-    RunOne, RunSteps, Setup, StepNote,
+    AsItRuns, AskBefore, Before, ByOp, ChosenTurn, Cut, Locate, Logs, Minimize, Observe, ReadLogs, ReadStats, RunBatch,
+    RunEpoch, RunOne, RunSteps, Setup, StepNote,
 };
 pub use serve::serve;
 pub use small::{Shrink, reduce, with_whole_ops};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::wire::{Answer, Call, NoNote, respond};
 use crate::judge::interleaving::Interleaving;
+use crate::judge::stats::Stats;
 use crate::judge::story::Row;
 use crate::judge::{Api, Batch, Epoch, JudgeBy, Like, Observation, Oracles, Recipe};
 use crate::sandbox::Confinement;
@@ -270,6 +271,12 @@ pub struct Logs {
     pub story: Vec<Row>,
 }
 
+/// Runs one program and sends what the allocator's memory was before and after it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ReadStats {
+    pub program: Vec<u8>,
+}
+
 /// The table of calls of a serving worker. A call that [`Answer`] is not implemented for does not compile.
 macro_rules! calls {
     ($($name:ident => $note:ty, $reply:ty, $patience:literal;)*) => {
@@ -308,7 +315,7 @@ macro_rules! calls {
     };
 }
 
-// Minimising runs hundreds of programs before it replies, of which a few may use up their CPU time.
+// Minimising runs hundreds of programs before it replies, and statistics one for each size, of which a few may use up their CPU time.
 calls! {
     RunBatch => NoNote, Batch, 1;
     RunSteps => StepNote, (), 1;
@@ -322,4 +329,5 @@ calls! {
     Observe => NoNote, Observation, 1;
     RunEpoch => NoNote, Epoch, 1;
     ReadLogs => NoNote, Logs, 1;
+    ReadStats => NoNote, Stats, 20;
 }
