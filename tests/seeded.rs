@@ -195,6 +195,9 @@ seeded_as_filed! {
     a_held_lock_is_freed: "held-lock-freed";
     a_lock_is_not_safe_from_interrupts: "irq-unsafe-lock";
     two_mutexes_in_two_orders: "locks-cross";
+    an_atomic_failure_queues_no_work: "atomic-no-work";
+    the_worker_takes_from_the_reserves: "worker-reserves";
+    a_trace_event_has_a_wrong_offset: "trace-offset";
     zeroing_leaves_a_cpu_out: "zero-cpu-short";
     zeroing_leaves_a_word_out: "zero-unit-short";
     zeroing_goes_too_far: "zero-unit-long";

@@ -5,11 +5,9 @@ use std::fmt::Write;
 
 use owo_colors::OwoColorize;
 
-use super::events::plain;
 use super::layout::{plural, wrap};
 use super::origin;
 use percuss_engine::campaign::{Cause, Verdict};
-use percuss_oracle::Detail;
 
 /// Differences that are listed: a redesign has dozens, and the table of how it differs says more than they do.
 const LISTED: usize = 6;
@@ -31,11 +29,8 @@ pub(super) fn list(v: &Verdict<'_>, width: usize) -> String {
 
 fn line(v: &Verdict<'_>, cause: &Cause) -> String {
     let Some(case) = cause.case.map(|at| &v.cases[at]) else { return String::new() };
-    let f = &case.found.finding;
-    let what = match &f.detail {
-        Detail::Parting { left, right, .. } => format!("{} instead of {}", plain(left), plain(right)),
-        Detail::Text(_) => f.title.trim_start_matches("percuss: ").to_owned(),
-    };
-    let place = cause.place.as_ref().map_or_else(String::new, |place| format!("at {place}: "));
+    let title = case.found.finding.title.trim_start_matches("percuss: ");
+    let what = cause.words.as_deref().unwrap_or(title);
+    let place = cause.place.as_ref().map_or_else(String::new, |place| format!("{place}: "));
     format!("{place}{what}; {}, first {}", plural(cause.programs, "program"), origin(case.found.index, v.seed))
 }

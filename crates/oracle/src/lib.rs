@@ -12,15 +12,18 @@ mod finding;
 pub mod hints;
 pub mod invariants;
 mod ledger;
+mod liveness;
 mod lockorder;
 mod lockreport;
 pub mod lockstep;
 mod mapping;
+mod masks;
 pub mod room;
 #[cfg(test)]
 mod sample;
 mod stall;
 pub mod table;
+mod traces;
 mod wrong;
 
 pub use ask::{Moment, Oracle, Scene, function};
@@ -66,6 +69,13 @@ table::oracles! {
          that wait for each other";
     Stall in stall = "stall", off with [], needs Events, state of Neither:
         "a task retries an allocation for ever while what could free memory waits for it";
+    Liveness in liveness = "liveness", off with [], needs Events, state of Neither:
+        "a request that may wait fails although nothing was refused to it; one that cannot wait fails and leaves no \
+         balance work queued";
+    Masks in masks = "masks", off with [], needs Events, state of Neither:
+        "backing memory is taken from the reserves for a caller whose mask has no claim to them, or for the worker";
+    Traces in traces = "traces", off with [], needs Events, state of Neither:
+        "a trace event does not say what happened: another area, or another request";
     #[cfg(test)]
     Sample in sample = "sample", off with [], needs Events, state of Neither:
         "an op queues work in vain three times";

@@ -60,7 +60,7 @@ mod tests {
             bench.start();
             let found = bench.read(&program, &log([2, 3]));
             let [finding] = &found[..] else { panic!("{found:?}") };
-            assert_eq!(finding.key(), (OracleKind::Sample, "percuss: work queued in vain in free_percpu", None));
+            assert_eq!(finding.key(), (OracleKind::Sample, "percuss: work queued in vain in free_percpu", None, false));
             assert_eq!(
                 (finding.op, finding.detail.to_string()),
                 (op_number(0, 1), "ScheduleWork { queued: false }".into())

@@ -4,51 +4,62 @@
 //! A worker compares program by program. That is not enough where it takes several programs, or many: the order of
 //! locks, and findings that move from one program to another because areas lie elsewhere.
 
+use super::check::Options;
 use super::{CORPUS_INDEX, Extent, Progress, corpus_programs, generated, listed};
-use crate::judge::{Found, JudgeBy, Oracles, Shift, is_counted};
-use crate::worker::{Before, Lost, Setup};
+use crate::judge::{Batch, Found, probe_program};
+use crate::worker::{Lost, Setup};
 use percuss_lockdep::{Graph, Part};
 use percuss_oracle::OracleKind;
+use percuss_program::Program;
 
-/// A kind counts as moved while the changed image shows it in at most this many times the programs that the image
-/// before showed it in, of those in which only one of them does.
-const MOVED: u64 = 2;
-
-/// Programs by which chance alone may tell the two images apart.
+/// Programs by which chance alone may tell two images apart that show the same kind of finding.
 const CHANCE: u64 = 8;
 
-/// The order of locks of the image before the change, over the programs of a campaign.
-///
-/// # Errors
-/// No worker can be started.
-pub(super) fn order_before(setup: &Setup, base: &Before, extent: Extent, jobs: usize) -> Result<Graph, Lost> {
-    let setup = Setup {
-        image: base.image.clone(),
-        quirks: base.quirks,
-        base: None,
-        // The order is in the events; only what looks at more costs time.
-        oracles: Oracles::NONE,
-        judge: JudgeBy::Lockstep,
-        ..setup.clone()
-    };
-    let mut order = listed(&setup, CORPUS_INDEX, &corpus_programs())?.order;
-    order.merge(generated(&setup, extent, jobs, &Progress::default())?.order);
-    Ok(order)
+/// The same campaign on the image before the change.
+#[derive(Debug)]
+pub(super) struct Before {
+    order: Graph,
+    /// Findings of all programs.
+    found: Vec<Found>,
+}
+
+impl Before {
+    /// Runs the programs that the changed image ran; None where there is no image before the change.
+    ///
+    /// It costs as much as the campaign itself, so it is for changes that show something new: most do not.
+    ///
+    /// # Errors
+    /// No worker can be started.
+    pub fn run(setup: &Setup, options: &Options, programs: u64) -> Result<Option<Before>, Lost> {
+        let Some(base) = &setup.base else { return Ok(None) };
+        let setup = Setup { image: base.image.clone(), quirks: base.quirks, base: None, ..setup.clone() };
+        // What a quirk does in rare moments only, its own program shows.
+        let probes = base.quirks.iter().map(probe_program);
+        let texts: Vec<Program> = corpus_programs().into_iter().chain(probes).collect();
+        let mut all = listed(&setup, CORPUS_INDEX, &texts)?;
+        // A bar of its own would start again at 0.
+        let unseen = Progress::default();
+        all.merge(generated(&setup, Extent::Programs(programs), options.jobs, &unseen)?);
+        Ok(Some(Before { order: all.order, found: all.found }))
+    }
+
+    /// The parts of a finding about the order of locks that were not there; None when the graph says nothing of it.
+    pub fn gained(&self, title: &str, after: &Graph) -> Option<Vec<Part>> {
+        after.gained(&self.order, title)
+    }
+
+    /// Whether the change only moved a kind of finding from some programs to others.
+    pub fn has_moved(&self, found: &Found, after: &[&Batch]) -> bool {
+        let same = |f: &&Found| (f.finding.oracle, &f.finding.title) == (found.finding.oracle, &found.finding.title);
+        let count = |all: &mut dyn Iterator<Item = &Found>| all.filter(same).map(|f| f.count).sum::<u64>();
+        let was = count(&mut self.found.iter());
+        let is = count(&mut after.iter().flat_map(|batch| &batch.found));
+        // Half as many more is what moving areas about does to fragmentation.
+        was > 0 && is <= was + was / 2 + CHANCE
+    }
 }
 
 /// Whether a finding is about an order of locks that has to be compared with that of the image before.
 pub(super) fn is_order(found: &Found) -> bool {
     found.finding.oracle == OracleKind::LockOrder && found.finding.is_new()
-}
-
-/// The parts of a finding about the order of locks that the image before has not; None when the graph says nothing of
-/// it.
-pub(super) fn gained(found: &Found, order: &Graph, before: &Graph) -> Option<Vec<Part>> {
-    order.gained(before, &found.finding.title)
-}
-
-/// Whether a finding only moved from one program to another; `shifts` counts both images' programs.
-pub(super) fn moved(found: &Found, shifts: &[Shift]) -> bool {
-    is_counted(found.finding.oracle)
-        && shifts.iter().filter(|s| s.is(&found.finding)).any(|s| s.only[1] <= s.only[0] * MOVED + CHANCE)
 }

@@ -29,6 +29,25 @@ pub struct Cause {
     pub parts: Vec<Part>,
     /// Where in the source, when that is known.
     pub place: Option<String>,
+    /// What is done instead of what, for a difference.
+    pub words: Option<String>,
+}
+
+/// Puts those together that do the same thing otherwise in the same function; the most frequent come first.
+pub(super) fn merge_equal(all: Vec<Cause>) -> Vec<Cause> {
+    let mut out: Vec<Cause> = Vec::new();
+    let function = |c: &Cause| c.place.as_ref().and_then(|p| p.split(' ').next().map(str::to_owned));
+    for cause in all {
+        match out.iter_mut().find(|o| (function(o), &o.words) == (function(&cause), &cause.words)) {
+            Some(same) => {
+                same.programs += cause.programs;
+                same.follow.extend(cause.case.into_iter().chain(cause.follow));
+            }
+            None => out.push(cause),
+        }
+    }
+    out.sort_by_key(|c| std::cmp::Reverse(c.programs));
+    out
 }
 
 /// How serious a kind is, the most serious first: what breaks the kernel at once, before what makes it wrong, before what
@@ -43,9 +62,11 @@ pub fn rank(oracle: OracleKind) -> u8 {
         OracleKind::Stall => 5,
         OracleKind::Ledger => 6,
         OracleKind::Invariants => 7,
-        OracleKind::Room => 8,
-        OracleKind::Hints => 9,
-        OracleKind::Lockstep => 10,
+        OracleKind::Liveness | OracleKind::Masks => 8,
+        OracleKind::Room => 9,
+        OracleKind::Traces => 10,
+        OracleKind::Hints => 11,
+        OracleKind::Lockstep => 12,
     }
 }
 
@@ -88,6 +109,7 @@ pub(super) fn causes(
             programs: kinds[chosen].count.max(with.len() as u64),
             parts: std::mem::take(&mut kinds[chosen].parts),
             place: None,
+            words: None,
         });
     }
     out.sort_by_key(|c| c.case.map(|at| (rank(found[at].finding.oracle), std::cmp::Reverse(c.programs), at)));

@@ -4,16 +4,16 @@
 
 use percuss_kernel::Quirks;
 use percuss_lockdep::{Graph, Part};
-use percuss_oracle::OracleKind;
+use percuss_oracle::{Detail, OracleKind};
 use percuss_program::Program;
 
-use super::before::{gained, is_order, moved, order_before};
+use super::before::{Before, is_order};
 use super::cases::{Case, Standing, cases_of};
-use super::causes::{Cause, causes};
+use super::causes::{Cause, causes, merge_equal};
 use super::check::Options;
 use super::{CORPUS_INDEX, as_it_runs, compose, corpus_programs, one};
 use crate::image::Image;
-use crate::judge::{Batch, Found, Like, Shift, mark};
+use crate::judge::{Batch, Found, Like, mark, parting};
 use crate::worker::{AskBefore, Client, Locate, Lost, Setup};
 
 /// Programs tried, at most, to make small that of a cause, of a difference, and of a known finding. A person reads the
@@ -41,13 +41,13 @@ pub(super) fn conclude(
     options: &Options,
     batches: &mut [Batch; 2],
 ) -> Result<Concluded, Lost> {
-    let orders = Orders::of(setup, options, batches)?;
+    let compared = Compared::of(setup, options, batches)?;
     if setup.oracles.has(OracleKind::LockOrder) && !options.progress.stopped() {
-        let composed = orders.composed(setup)?;
+        let composed = compared.composed(setup)?;
         batches[1].found.extend(composed);
         batches[1].sort();
     }
-    mark_before(setup, options, &orders, batches)?;
+    mark_before(setup, options, &compared, batches)?;
     let mut both = batches[1].clone();
     both.merge(batches[0].clone());
     both.sort();
@@ -58,13 +58,16 @@ pub(super) fn conclude(
     };
     let of = |wanted: Standing| {
         let wanted = move |f: &Found| standing(f) == wanted && f.finding.quirk.is_none();
-        causes(&both.found, [&batches[0], &batches[1]], wanted, |f| orders.parts(f))
+        causes(&both.found, [&batches[0], &batches[1]], wanted, |f| compared.parts(f))
     };
     let (mut wrong, differences) = (of(Standing::New), of(Standing::Differs));
+    // A quirk that the change brings has one finding made small, too: its first.
+    let brought: Vec<usize> =
+        new.iter().filter_map(|q| both.found.iter().position(|f| f.finding.quirk == Some(q))).collect();
     let tries = |at: usize, f: &Found| {
         let stands_for = |all: &[Cause]| all.iter().any(|c| c.case == Some(at));
         match standing(f) {
-            Standing::New => stands_for(&wrong).then_some(TRIES[0]),
+            Standing::New => (stands_for(&wrong) || brought.contains(&at)).then_some(TRIES[0]),
             Standing::Differs => stands_for(&differences).then_some(TRIES[1]),
             Standing::Known | Standing::Before => options.detail.then_some(TRIES[2]),
         }
@@ -74,7 +77,9 @@ pub(super) fn conclude(
     let mut differences = differences;
     for cause in wrong.iter_mut().chain(&mut differences) {
         cause.place = locate(setup, &cases, cause)?;
+        cause.words = words(&cases, cause);
     }
+    let differences = merge_equal(differences);
     let mut causes = brought_back(&cases, new);
     causes.extend(wrong);
     Ok(Concluded { cases, causes, differences })
@@ -91,9 +96,16 @@ fn brought_back(cases: &[Case], new: Quirks) -> Vec<Cause> {
             follow: of.into_iter().skip(1).collect(),
             parts: Vec::new(),
             place: None,
+            words: None,
         }
     };
     new.iter().map(cause).collect()
+}
+
+/// What a divergence does instead of what.
+fn words(cases: &[Case], cause: &Cause) -> Option<String> {
+    let Detail::Parting { left, right, .. } = &cases[cause.case?].found.finding.detail else { return None };
+    Some(parting(left, right))
 }
 
 /// Where in the source a cause shows.
@@ -128,26 +140,23 @@ fn fold(setup: &Setup, cases: &[Case], all: &mut Vec<Cause>) -> Result<(), Lost>
     Ok(())
 }
 
-/// The order of locks of a campaign, and that of the image before the change.
-struct Orders {
+/// The order of locks of a campaign, and what the image before the change shows in it.
+struct Compared {
     after: Graph,
     /// None when there is nothing to compare with, or nothing to compare.
-    before: Option<Graph>,
+    before: Option<Before>,
 }
 
-impl Orders {
-    fn of(setup: &Setup, options: &Options, batches: &[Batch; 2]) -> Result<Orders, Lost> {
+impl Compared {
+    fn of(setup: &Setup, options: &Options, batches: &[Batch; 2]) -> Result<Compared, Lost> {
         let mut after = batches[1].order.clone();
         after.merge(batches[0].order.clone());
-        // Most changes leave the order as it is, and then the other campaign is not needed.
-        let asks = !after.conflicts().is_empty() || batches.iter().flat_map(|b| &b.found).any(is_order);
-        let before = match &setup.base {
-            Some(base) if asks && setup.oracles.has(OracleKind::LockOrder) => {
-                Some(order_before(setup, base, options.extent, options.jobs)?)
-            }
-            _ => None,
-        };
-        Ok(Orders { after, before })
+        let found = batches.iter().flat_map(|b| &b.found);
+        let new = found.filter(|f| f.finding.is_new() && f.finding.oracle != OracleKind::Lockstep).count();
+        let asks = new > 0 || setup.oracles.has(OracleKind::LockOrder) && !after.conflicts().is_empty();
+        let before =
+            if asks && !options.progress.stopped() { Before::run(setup, options, batches[1].programs)? } else { None };
+        Ok(Compared { after, before })
     }
 
     /// What the order of all programs together shows and none of them alone, as far as the change brings it.
@@ -159,35 +168,38 @@ impl Orders {
                 None => as_it_runs(setup, index),
             }
         };
-        let brought = |title: &str| {
-            let before = self.before.as_ref();
-            before.is_none_or(|before| self.after.gained(before, title).is_none_or(|parts| !parts.is_empty()))
+        let brought = |title: &str| match &self.before {
+            Some(before) => before.gained(title, &self.after).is_none_or(|parts| !parts.is_empty()),
+            None => true,
         };
         compose(setup, &self.after, &program, &brought)
     }
 
+    /// New dependencies of a finding about the order of locks.
     fn parts(&self, found: &Found) -> Vec<Part> {
-        let parts = self.before.as_ref().filter(|_| is_order(found)).and_then(|b| gained(found, &self.after, b));
-        parts.unwrap_or_default()
+        let before = self.before.as_ref().filter(|_| is_order(found));
+        before.and_then(|before| before.gained(&found.finding.title, &self.after)).unwrap_or_default()
     }
 
-    /// Every dependency of the finding is in the image before the change.
-    fn there_before(&self, found: &Found) -> bool {
-        let before = self.before.as_ref().filter(|_| is_order(found));
-        before.and_then(|before| gained(found, &self.after, before)).is_some_and(|parts| parts.is_empty())
+    /// The image before the change has it, too: every dependency of it, or the kind in other programs.
+    fn there_before(&self, found: &Found, batches: &[&Batch]) -> bool {
+        let Some(before) = &self.before else { return false };
+        let parts = if is_order(found) { before.gained(&found.finding.title, &self.after) } else { None };
+        match parts {
+            Some(parts) => parts.is_empty(),
+            None => found.finding.oracle != OracleKind::Lockstep && before.has_moved(found, batches),
+        }
     }
 }
 
 /// Marks what the image before the change has by the order of its locks, in other programs, or under other schedules.
-fn mark_before(setup: &Setup, options: &Options, orders: &Orders, batches: &mut [Batch; 2]) -> Result<(), Lost> {
+fn mark_before(setup: &Setup, options: &Options, compared: &Compared, batches: &mut [Batch; 2]) -> Result<(), Lost> {
     if setup.base.is_none() {
         return Ok(());
     }
-    let mut sum = batches[0].clone();
-    sum.merge(Batch { shifts: batches[1].shifts.clone(), ..Batch::default() });
-    let shifts: Vec<Shift> = sum.shifts;
+    let all = batches.clone();
     for batch in batches.iter_mut() {
-        batch.mark_before(|f| orders.there_before(f) || moved(f, &shifts));
+        batch.mark_before(|f| compared.there_before(f, &[&all[0], &all[1]]));
     }
     let asked = asked(setup, options, batches)?;
     for batch in batches.iter_mut() {

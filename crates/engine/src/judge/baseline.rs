@@ -8,12 +8,11 @@ use std::cell::RefCell;
 
 use serde::{Deserialize, Serialize};
 
-use super::batch::Shift;
 use super::examine::{Examiner, Judged, once_each};
 use super::watch::Asking;
 use percuss_oracle::hints::SeenBelow;
 use percuss_oracle::room::SeenRoom;
-use percuss_oracle::{Bench, Finding, OracleKind};
+use percuss_oracle::{Bench, Finding};
 use percuss_program::Program;
 use percuss_run::TurnEnd;
 use percuss_run::strategy::Aligned;
@@ -39,12 +38,6 @@ pub(super) struct Baseline {
     examiner: Box<Examiner>,
 }
 
-/// Findings of these depend on where areas lie and on how much memory is left, which a change may move without being
-/// wrong. They are compared over all programs, not in each.
-pub fn is_counted(oracle: OracleKind) -> bool {
-    matches!(oracle, OracleKind::Hints | OracleKind::Room | OracleKind::Stall)
-}
-
 impl Baseline {
     pub fn new(examiner: Examiner) -> Baseline {
         Baseline { examiner: Box::new(examiner) }
@@ -57,14 +50,13 @@ impl Baseline {
     /// Marks what the image before the change shows in this program, too. `trail` is where turns ended on the changed
     /// image: its scheduling points may be others.
     ///
-    /// The order of locks is left alone. A campaign compares the graphs of both images, which do not depend on what
-    /// happens to meet in one program.
+    /// What is left is compared by the campaign, over all programs: where areas lie, and which locks meet, may be moved
+    /// from one program to another.
     ///
     /// # Errors
     /// See [`Examiner::examine`].
     pub fn mark(&mut self, program: &Program, trail: &[TurnEnd], judged: &mut Judged) -> std::io::Result<()> {
-        let diverged = judged.findings.iter().any(|f| f.oracle == OracleKind::Lockstep);
-        if !judged.findings.iter().any(|f| f.is_new() && f.oracle != OracleKind::LockOrder) {
+        if !judged.findings.iter().any(Finding::is_new) {
             return Ok(());
         }
         let before = if program.preemptions() > 0 {
@@ -72,36 +64,15 @@ impl Baseline {
         } else {
             self.examiner.examine(program)?
         };
-        for f in judged.findings.iter_mut().filter(|f| f.is_new() && f.oracle != OracleKind::LockOrder) {
+        for f in judged.findings.iter_mut().filter(|f| f.is_new()) {
             // By title: the op is another one where areas lie elsewhere.
             if let Some(same) = before.findings.iter().find(|b| (b.oracle, &b.title) == (f.oracle, &f.title)) {
                 f.before = true;
                 f.quirk = same.quirk;
             }
         }
-        if diverged {
-            judged.shifts = shifts(&judged.findings, &before.findings);
-        }
         Ok(())
     }
-}
-
-/// What is to be counted over programs: kinds that one of the two images shows and the other does not.
-fn shifts(after: &[Finding], before: &[Finding]) -> Vec<Shift> {
-    let mut out: Vec<Shift> = Vec::new();
-    let mut only = |here: &[Finding], there: &[Finding], side: usize| {
-        for f in here.iter().filter(|f| is_counted(f.oracle)) {
-            let key = (f.oracle, &f.title);
-            if !there.iter().any(|o| (o.oracle, &o.title) == key) && !out.iter().any(|s| s.is(f) && s.only[side] > 0) {
-                let mut only = [0; 2];
-                only[side] = 1;
-                out.push(Shift { oracle: f.oracle, title: f.title.clone(), only });
-            }
-        }
-    };
-    only(before, after, 0);
-    only(after, before, 1);
-    out
 }
 
 impl Examiner {

@@ -40,20 +40,6 @@ impl Like {
     }
 }
 
-/// How many programs show a kind of finding on one of two images alone: before the change, and after it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shift {
-    pub oracle: OracleKind,
-    pub title: String,
-    pub only: [u64; 2],
-}
-
-impl Shift {
-    pub fn is(&self, f: &Finding) -> bool {
-        (self.oracle, &self.title) == (f.oracle, &f.title)
-    }
-}
-
 /// Which new findings a program shows together, the first of them first: what shows only where something else does
 /// follows from it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,8 +79,6 @@ pub struct Batch {
     pub found: Vec<Found>,
     #[serde(default)]
     pub together: Vec<Together>,
-    #[serde(default)]
-    pub shifts: Vec<Shift>,
 }
 
 /// A kind of finding with its first program, which is the one that reports show and that is minimised.
@@ -133,13 +117,6 @@ impl Batch {
         }
     }
 
-    pub fn add_shift(&mut self, shift: &Shift) {
-        match self.shifts.iter_mut().find(|s| (s.oracle, &s.title) == (shift.oracle, &shift.title)) {
-            Some(sum) => sum.only.iter_mut().zip(shift.only).for_each(|(n, more)| *n += more),
-            None => self.shifts.push(shift.clone()),
-        }
-    }
-
     /// Adds the result of other programs; which of the two ran first does not matter.
     pub fn merge(&mut self, other: Batch) {
         self.programs += other.programs;
@@ -152,7 +129,6 @@ impl Batch {
         self.order.merge(other.order);
         self.together.extend(other.together);
         self.together.truncate(TOGETHER);
-        other.shifts.iter().for_each(|shift| self.add_shift(shift));
         for o in other.found {
             match self.found.iter_mut().find(|f| f.finding.key() == o.finding.key()) {
                 Some(f) => {

@@ -9,7 +9,6 @@ use std::rc::Rc;
 
 use super::attribute::{ModelRun, Tally, Variants};
 use super::baseline::{Baseline, JudgeBy};
-use super::batch::Shift;
 use super::watch::{Asking, objcg_objects, scene};
 use percuss_kernel::Quirks;
 use percuss_lockdep::Graph;
@@ -32,8 +31,6 @@ pub struct Judged {
     pub ops: u64,
     pub tally: Tally,
     pub boot_failed: bool,
-    /// What only one of the changed image and the image before the change shows.
-    pub shifts: Vec<Shift>,
 }
 
 /// An image and the Model, ready to run programs. To make one takes address space and an image that is loaded, so a

@@ -110,7 +110,6 @@ impl Serving {
             batch.add(f, index, || program.encode());
         }
         batch.add_together(index, &verdict.findings);
-        verdict.shifts.iter().for_each(|shift| batch.add_shift(shift));
     }
 
     fn shows(&mut self, program: &Program, like: &Like) -> io::Result<bool> {
