@@ -39,9 +39,6 @@ use percuss_program::Program;
 use percuss_world::Host;
 
 table::oracles! {
-    Lockstep in lockstep = "lockstep", off with [Lockstep], needs Model, state of Neither:
-        "the event streams of the image and of the Model differ; the first difference is reported. Each release of \
-         pcpu_lock carries a digest of the state changed since the last";
     Ledger in ledger = "ledger", off with [], needs End, state of Both:
         "after everything is freed and the worker is idle, pages, metadata, vm areas, charges or references are not those \
          of the chunks that are left, or a chunk is not whole; something that is not allocated is freed";
@@ -76,6 +73,9 @@ table::oracles! {
         "backing memory is taken from the reserves for a caller whose mask has no claim to them, or for the worker";
     Traces in traces = "traces", off with [], needs Events, state of Neither:
         "a trace event does not say what happened: another area, or another request";
+    Lockstep in lockstep = "lockstep", off with [Lockstep], needs Model, state of Neither:
+        "the event streams of the image and of the Model differ; the first difference is reported. Each release of \
+         pcpu_lock carries a digest of the state changed since the last";
     #[cfg(test)]
     Sample in sample = "sample", off with [], needs Events, state of Neither:
         "an op queues work in vain three times";

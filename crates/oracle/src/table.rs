@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn switches_are_those_that_users_know() {
         let names: Vec<&str> = OracleKind::switches().map(OracleKind::name).collect();
-        assert_eq!(names, ["lockstep", "invariants", "content", "lockorder"]);
+        assert_eq!(names, ["invariants", "content", "lockorder", "lockstep"]);
     }
 
     #[test]
