@@ -165,6 +165,7 @@ seeded! {
     b40_charged_too_little: "B40" on [] => Lockstep;
     b41_size_without_accounting: "B41" on [] => Lockstep;
     b43_odd_alignments: "B43" on [] => Content;
+    a_map_is_written_beyond_its_end: "bound-map-short" on [] => Ledger;
     b46_offset_in_page_lost: "B46" on [] => Content;
 }
 

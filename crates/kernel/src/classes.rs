@@ -95,6 +95,7 @@ macro_rules! events {
             | $crate::event::Event::MapOverPresent { .. }
             | $crate::event::Event::Fault { .. }
             | $crate::event::Event::BadKvfree { .. }
+            | $crate::event::Event::Overrun { .. }
             | $crate::event::Event::SleepInAtomic { .. }
             | $crate::event::Event::LockMisuse { .. }
             | $crate::event::Event::LockFreed { .. }

@@ -368,6 +368,13 @@ pub enum Event {
     BadKvfree {
         addr: Addr,
     },
+    /// Memory beyond an allocation of metadata was written: the byte `at` bytes after its end is the first that differs
+    /// from the red zone. It is logged when the memory is freed, or when the boot or the program has ended.
+    Overrun {
+        addr: Addr,
+        size: u64,
+        at: u64,
+    },
     /// A call that may sleep was made in atomic context; `irqs_off` says whether interrupts were off, else preemption
     /// was or a spinlock is held.
     SleepInAtomic {

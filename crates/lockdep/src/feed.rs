@@ -84,7 +84,7 @@ impl Lockdep {
                 }
             }
             Event::BadPageFree { .. } | Event::PageFreedMapped { .. } | Event::StaleTranslation { .. } => {}
-            Event::MapOverPresent { .. } | Event::Fault { .. } | Event::BadKvfree { .. } => {}
+            Event::MapOverPresent { .. } | Event::Fault { .. } | Event::BadKvfree { .. } | Event::Overrun { .. } => {}
             events!(releases | traces) => {}
         }
         if ends {

@@ -51,7 +51,7 @@ impl Oracle for Context {
             // The engine knows the locks that are held then.
             Event::SleepInAtomic { .. } | Event::LockMisuse { .. } | Event::LockFreed { .. } => {}
             Event::BadPageFree { .. } | Event::PageFreedMapped { .. } | Event::StaleTranslation { .. } => {}
-            Event::MapOverPresent { .. } | Event::Fault { .. } | Event::BadKvfree { .. } => {}
+            Event::MapOverPresent { .. } | Event::Fault { .. } | Event::BadKvfree { .. } | Event::Overrun { .. } => {}
             Event::PageAlloc { .. } | Event::VmAreas { .. } | Event::PageTable { .. } | Event::Charge { .. } => {}
             Event::Map { .. } | Event::Unmap { .. } | Event::FlushTlb { .. } | Event::Zero { .. } => {}
             Event::ScheduleWork { .. } | Event::MemcgStat { .. } => {}

@@ -3,10 +3,13 @@
 //!
 //! The World keeps its own books of what it gave out, and the tenant's state says which chunks are left. A chunk may
 //! stay: the worker keeps one that is empty, so the books are not expected to be at zero but to agree.
+//!
+//! Of memory for metadata the World also knows the last byte, and a red zone after it shows when it was written beyond.
 
 use percuss_kernel::event::Event;
-use percuss_kernel::{DRAIN, State, Touched, events};
+use percuss_kernel::{Addr, Cursor, DRAIN, State, Touched, events};
 use percuss_world::World;
+use percuss_world::arena::addresses;
 
 use crate::{Finding, Moment, Oracle, OracleKind, Scene};
 
@@ -27,6 +30,7 @@ impl Oracle for Ledger {
         let what = match event {
             Event::BadPageFree { .. } => "free of a page that is not allocated",
             Event::BadKvfree { .. } => "kvfree of memory not allocated",
+            Event::Overrun { addr, size, at: beyond } => return found.push(overrun(at, *addr, *size, *beyond)),
             Event::StaleTranslation { .. } | Event::PageFreedMapped { .. } | Event::MapOverPresent { .. } => return,
             Event::Fault { .. } | Event::SleepInAtomic { .. } | Event::LockMisuse { .. } => return,
             Event::LockFreed { .. } | Event::ContextLeak { .. } => return,
@@ -43,6 +47,32 @@ impl Oracle for Ledger {
         let per = PerChunk { metadata: METADATA + objcg, ranges: world.layout().group_offsets.len() as u32 };
         judge(&world, &self.state, per, |f| found.push(f));
     }
+}
+
+/// A write beyond an allocation of `size` bytes at `addr`. It was seen long after it happened, so the title says what
+/// is known for sure: which function got the memory.
+fn overrun(at: &Moment<'_>, addr: Addr, size: u64, beyond: u64) -> Finding {
+    let mut cursor = Cursor::new();
+    let mut got = None;
+    for event in &at.log.events()[..at.index] {
+        cursor.advance(event);
+        match event {
+            Event::Kzalloc { addr: a, .. } | Event::Vmalloc { addr: a, .. } if *a == addr => {
+                // Addresses are used again, so it is the last one that counts.
+                let here = Moment { cursor: &cursor, ..*at };
+                let call = if matches!(event, Event::Kzalloc { .. }) { "kzalloc" } else { "__vmalloc" };
+                got = Some((call, here.op(), here.function()));
+            }
+            events!(flow | locks | context | requests | releases | services | reclaim | traces | defects) => {}
+        }
+    }
+    // Neither the boot nor the reservation of vm areas has an event with the address.
+    let boot = (addresses::LINEAR..addresses::LINEAR_END).contains(&addr);
+    let other = if boot { ("memblock_alloc", "the boot") } else { ("pcpu_get_vm_areas", "pcpu_create_chunk") };
+    let (call, op, by) = got.unwrap_or((other.0, at.op(), other.1));
+    let title = format!("percuss: a write beyond the end of memory that {by} allocated");
+    let detail = format!("byte {} of {size} bytes from {call}() at {addr:#x} is overwritten", size + beyond);
+    Finding::new(OracleKind::Ledger, op, title, detail).at(at.index)
 }
 
 /// Objects a chunk is made of, by the World's books.

@@ -41,7 +41,8 @@ use percuss_world::Host;
 table::oracles! {
     Ledger in ledger = "ledger", off with [], needs End, state of Both:
         "after everything is freed and the worker is idle, pages, metadata, vm areas, charges or references are not those \
-         of the chunks that are left, or a chunk is not whole; something that is not allocated is freed";
+         of the chunks that are left, or a chunk is not whole; something that is not allocated is freed; memory for \
+         metadata is written beyond the bytes that were asked for";
     Invariants in invariants = "invariants", off with [Invariants], needs State, state of Image:
         "counts differ from what maps and lists say (free bytes, populated and empty pages, areas); a hint is above the \
          truth or names a region in use; a chunk is in the wrong list; the worker sidelines a chunk and leaves empty pages \

@@ -23,8 +23,11 @@ impl Oracle for Mapping {
             Event::MapOverPresent { .. } => "percuss: mapping over a present entry in",
             Event::Fault { .. } => "BUG: unable to handle page fault in",
             // These are the ledger's and the lock-order engine's.
-            Event::BadPageFree { .. } | Event::BadKvfree { .. } | Event::SleepInAtomic { .. } => return,
-            Event::LockMisuse { .. } | Event::LockFreed { .. } | Event::ContextLeak { .. } => return,
+            Event::BadPageFree { .. } | Event::BadKvfree { .. } | Event::Overrun { .. } => return,
+            Event::SleepInAtomic { .. }
+            | Event::LockMisuse { .. }
+            | Event::LockFreed { .. }
+            | Event::ContextLeak { .. } => return,
             events!(flow | locks | context | requests | releases | services | reclaim | traces) => return,
         };
         found.push(at.finding(OracleKind::Mapping, event, format!("{what} {}", at.function())));

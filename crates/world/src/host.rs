@@ -237,6 +237,7 @@ impl Kernel for Host {
             // Boot may get memory back that an earlier boot had forbidden.
             w.space.arena.owned(addr, size);
             w.space.arena.fill(addr, size, 0);
+            w.redden(addr, size);
         }
         addr
     }
@@ -254,7 +255,9 @@ impl Kernel for Host {
     }
 
     fn memblock_free(&self, addr: Addr, size: u64) {
-        self.world_mut().buffers.memblock.free(addr, size);
+        let mut w = self.world_mut();
+        w.overrun_at_boot(addr, size);
+        w.buffers.memblock.free(addr, size);
     }
 
     fn copy_static(&self, dst: Addr, size: u64) {

@@ -105,9 +105,10 @@ impl World {
     }
 
     /// Completes log and figures once no task runs any more: a zeroing that is still open and waits that have not ended
-    /// count up to here.
+    /// count up to here. Metadata that is left is looked at for writes beyond its end.
     pub fn settle(&mut self) {
         self.end_zeroing();
+        self.overruns_left();
         self.run.pressure.settle();
     }
 

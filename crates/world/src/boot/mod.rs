@@ -6,6 +6,7 @@ mod tests;
 
 use crate::arena::{PAGE, addresses};
 use crate::state::boot::{Boot, Metadata};
+use crate::state::redzone::after;
 use crate::state::run::Run;
 use crate::state::sample::Contents;
 use crate::world::World;
@@ -36,6 +37,7 @@ impl World {
     /// back to. The tenant must not have run anything else since [`World::power_on`].
     pub fn booted(&mut self, result: Result<Layout, i32>) {
         self.boot.booting = false;
+        self.overruns_of_boot();
         if self.space.backed() {
             self.space.booted(self.buffers.memblock.bytes());
         }
@@ -52,11 +54,14 @@ impl World {
                 if self.space.backed() {
                     self.poison_first_chunk();
                     let metadata = self.buffers.memblock.metadata().iter();
-                    let saved = metadata.map(|(addr, len)| Metadata::save(&self.space.arena, *addr, *len));
+                    let saved = metadata.map(|(addr, len)| Metadata::save(&self.space.arena, *addr, after(*len)));
                     self.boot.metadata = saved.collect();
                 }
             }
             Err(error) => self.emit(Event::Boot { digest: 0, error }),
+        }
+        if let Some(overrun) = self.boot.overrun {
+            self.emit(overrun);
         }
     }
 
@@ -84,6 +89,9 @@ impl World {
         self.fence_first_chunk();
         self.boot.metadata.iter().for_each(|m| m.restore(&self.space.arena));
         self.buffers.log.push(self.boot.event.expect("a booted World has a Boot event"));
+        if let Some(overrun) = self.boot.overrun {
+            self.buffers.log.push(overrun);
+        }
     }
 
     /// Sets how closely contents are looked at from here on.

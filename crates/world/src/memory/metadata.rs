@@ -29,6 +29,7 @@ impl World {
         let addr = if granted { self.buffers.heap.alloc(size) } else { 0 };
         if addr != 0 && self.space.backed() {
             self.space.arena.fill(addr, size, 0);
+            self.redden(addr, size);
         }
         if granted && addr == 0 {
             self.metadata_given_back(size);
@@ -46,6 +47,7 @@ impl World {
         }
         match self.buffers.heap.free(addr) {
             Some(size) => {
+                self.overrun_before_free(addr, size);
                 self.locks_freed(addr, size);
                 if self.space.backed() {
                     self.space.arena.fill(addr, size, POISON);

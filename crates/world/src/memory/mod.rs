@@ -9,6 +9,7 @@ mod fence;
 mod metadata;
 mod pages;
 mod reclaim;
+mod redzone;
 mod relief;
 mod slab;
 mod units;

@@ -25,6 +25,7 @@ impl World {
             if base != 0 {
                 if self.space.backed() {
                     self.space.arena.fill(handle, extra, 0);
+                    self.redden(handle, extra.max(1));
                     offsets.iter().zip(sizes).for_each(|(at, size)| self.space.arena.forbidden(base + at, *size));
                 }
                 found = Some((handle, base));
@@ -43,6 +44,7 @@ impl World {
         if let Some(size) = self.buffers.heap.free(handle)
             && self.buffers.vm.release(handle, |pfn| pages.mapped(pfn, -1))
         {
+            self.overrun_before_free(handle, size);
             self.metadata_given_back(size);
             self.emit(Event::VmFree { handle });
         } else {

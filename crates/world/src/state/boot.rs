@@ -24,6 +24,10 @@ pub struct Boot {
     pub named: NamedLocks,
     /// Boot metadata as the boot left it: a tenant in C keeps state in it.
     pub metadata: Vec<Metadata>,
+    /// The first red zone that the boot itself wrote, which follows the Boot event in every program's log.
+    pub overrun: Option<Event>,
+    /// Address and bytes of boot metadata with untouched red zones, to be looked at after each program.
+    pub reddened: Vec<(Addr, u64)>,
 }
 
 impl Boot {

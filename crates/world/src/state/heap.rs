@@ -2,11 +2,17 @@
 //! Addresses of metadata: what `kzalloc()` and `__vmalloc()` return and `kvfree()` takes.
 
 use crate::arena::addresses::{HEAP, HEAP_END};
+use crate::state::redzone;
 use percuss_kernel::Addr;
 
-/// The heap hands out multiples of this many bytes, aligned to it. It is a cache line,
-/// and most metadata of percpu.c is larger.
-const GRANULE: u64 = 64;
+/// The heap hands out multiples of this many bytes, aligned to it, each with a red zone after what was asked for. It is
+/// a cache line, and most metadata of percpu.c is larger.
+const GRANULE: u64 = redzone::LEAST;
+
+/// The granules that an object of this size takes, its red zone included.
+fn granules(size: u64) -> usize {
+    (redzone::after(size) / GRANULE) as usize
+}
 
 /// A deterministic allocator of addresses: the object of the same size freed last comes first, else the end of the
 /// heap. Both its results and its way through the code depend only on the calls since the last clear: a fuzzer counts
@@ -51,12 +57,18 @@ impl Heap {
         self.count
     }
 
+    /// Address and bytes of each live object, in the order of their addresses.
+    pub fn live(&self) -> impl Iterator<Item = (Addr, u64)> {
+        let live = self.granules.iter().enumerate().filter(|(_, object)| object.live != 0);
+        live.map(|(i, object)| (address(i), u64::from(object.live)))
+    }
+
     /// The address of a new object, or 0 when the heap is full.
     pub fn alloc(&mut self, size: u64) -> Addr {
-        if size > HEAP_END - HEAP {
+        if size >= HEAP_END - HEAP {
             return 0;
         }
-        let needed = size.max(1).div_ceil(GRANULE) as usize;
+        let needed = granules(size);
         let last = self.freed.get_mut(needed).filter(|link| **link != 0);
         let granule = match last {
             Some(link) => {
@@ -87,7 +99,7 @@ impl Heap {
         let granule = ((addr - HEAP) / GRANULE) as usize;
         let object = self.granules.get_mut(granule).filter(|object| object.live != 0)?;
         let size = u64::from(std::mem::take(&mut object.live));
-        let needed = size.div_ceil(GRANULE) as usize;
+        let needed = granules(size);
         if self.freed.len() <= needed {
             self.freed.resize(needed + 1, 0);
         }
@@ -105,10 +117,11 @@ mod tests {
     fn the_last_freed_of_a_size_comes_first() {
         let mut heap = Heap::new();
         let [a, b, c] = [100, 128, 64].map(|size| heap.alloc(size));
-        assert_eq!([a, b, c], [HEAP, HEAP + 128, HEAP + 256]);
+        assert_eq!([a, b, c], [HEAP, HEAP + 192, HEAP + 384], "an object and its red zone are whole lines");
+        assert_eq!(heap.live().collect::<Vec<_>>(), [(a, 100), (b, 128), (c, 64)]);
         assert_eq!([heap.free(a), heap.free(c), heap.free(b)], [Some(100), Some(64), Some(128)]);
         assert_eq!(heap.free(b), None, "freed twice");
-        assert_eq!([65, 120, 64, 64].map(|size| heap.alloc(size)), [b, a, c, HEAP + 320]);
+        assert_eq!([65, 120, 64, 64].map(|size| heap.alloc(size)), [b, a, c, HEAP + 512]);
         assert_eq!(heap.count(), 4);
     }
 
@@ -131,9 +144,11 @@ mod tests {
     #[test]
     fn full_is_full_until_something_is_freed() {
         let mut heap = Heap::new();
-        let all = heap.alloc(HEAP_END - HEAP);
+        let most = HEAP_END - HEAP - GRANULE;
+        let all = heap.alloc(most);
         assert_eq!([all, heap.alloc(1), heap.alloc(u64::MAX)], [HEAP, 0, 0]);
-        assert_eq!(heap.free(all), Some(HEAP_END - HEAP));
-        assert_eq!(heap.alloc(HEAP_END - HEAP), HEAP);
+        assert_eq!(heap.free(all), Some(most));
+        assert_eq!([most + 1, HEAP_END - HEAP].map(|size| heap.alloc(size)), [0, 0], "no room for a red zone");
+        assert_eq!(heap.alloc(most), HEAP);
     }
 }

@@ -2,6 +2,7 @@
 //! Boot memory: memblock, which hands out the lowest free address of a node.
 
 use crate::arena::addresses::{LINEAR, NODE};
+use crate::state::redzone;
 use percuss_kernel::Addr;
 use percuss_kernel::digest::mix;
 
@@ -33,8 +34,11 @@ impl Memblock {
         &self.metadata
     }
 
-    /// The address of `size` bytes on a node, or 0 when there is no room; `metadata` marks what a reset has to restore.
+    /// The address of `size` bytes on a node, or 0 when there is no room; `metadata` marks what a reset has to restore,
+    /// which has a red zone after it. Units have none: builders count on their places.
     pub fn alloc(&mut self, size: u64, align: u64, node: u32, metadata: bool) -> Addr {
+        let asked = size;
+        let size = if metadata && size != 0 { redzone::after(size) } else { size };
         let (low, high) = (LINEAR + node as u64 * NODE, LINEAR + (node as u64 + 1) * NODE);
         let mut start = low.next_multiple_of(align.max(1));
         let mut at = self.taken.partition_point(|t| t.end <= start);
@@ -50,7 +54,7 @@ impl Memblock {
         }
         self.insert(at, Taken { start, end: start + size });
         if metadata {
-            self.metadata.push((start, size));
+            self.metadata.push((start, asked));
         }
         start
     }
@@ -73,7 +77,16 @@ impl Memblock {
     /// Gives a range back, which may be a part of what was handed out: percpu.c frees the tails of its units.
     pub fn free(&mut self, addr: Addr, size: u64) {
         let end = addr + size;
-        self.metadata.retain(|(a, s)| !(addr <= *a && a + s <= end));
+        // The red zones of what is freed go with it.
+        let mut last = end;
+        self.metadata.retain(|(a, s)| {
+            let kept = *a < addr || end < a + s;
+            if !kept {
+                last = last.max(a + redzone::after(*s));
+            }
+            kept
+        });
+        let end = last;
         let mut i = 0;
         while i < self.taken.len() {
             let t = self.taken[i];
@@ -96,7 +109,9 @@ impl Memblock {
     /// A digest of the ranges taken. It is in the Boot event, so that C and Model must leave the same memory to the
     /// kernel.
     pub fn digest(&self) -> u64 {
-        self.taken.iter().fold(0x6d, |h, t| mix(mix(h, t.start), t.end))
+        let taken = self.taken.iter().fold(0x6d, |h, t| mix(mix(h, t.start), t.end));
+        // Red zones end at whole lines, so a size that differs by a few bytes does not show in the ranges.
+        self.metadata.iter().fold(taken, |h, (addr, size)| mix(mix(h, *addr), *size))
     }
 
     pub fn bytes(&self) -> u64 {
@@ -120,7 +135,8 @@ mod tests {
             let size = GRANULE * (1 + rng.below(20) as u64);
             let align = GRANULE << rng.below(4);
             if live.len() < 100 && rng.below(5) < 3 || live.is_empty() {
-                let n = (size / GRANULE) as usize;
+                // One granule more, which is the red zone.
+                let n = (size / GRANULE) as usize + 1;
                 let fits = |at: &usize| {
                     (at * GRANULE as usize).is_multiple_of(align as usize) && flags[*at..at + n].iter().all(|f| !f)
                 };
@@ -132,7 +148,7 @@ mod tests {
                 let (addr, size) = live.swap_remove(rng.below(live.len() as u32) as usize);
                 memblock.free(addr, size);
                 let at = ((addr - LINEAR) / GRANULE) as usize;
-                flags[at..at + (size / GRANULE) as usize].fill(false);
+                flags[at..at + (size / GRANULE) as usize + 1].fill(false);
             }
             assert_eq!(memblock.bytes(), flags.iter().filter(|f| **f).count() as u64 * GRANULE);
             let mut metadata = memblock.metadata().to_vec();

@@ -20,6 +20,7 @@ pub mod pages;
 pub mod pageset;
 pub mod pool;
 pub mod pressure;
+pub mod redzone;
 pub mod run;
 pub mod sample;
 pub mod sites;
