@@ -63,3 +63,52 @@ impl Before {
 pub(super) fn is_order(found: &Found) -> bool {
     found.finding.oracle == OracleKind::LockOrder && found.finding.is_new()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use percuss_oracle::Finding;
+
+    fn batch(found: &[(OracleKind, &str, u64)]) -> Batch {
+        let found = found.iter().map(|(oracle, title, count)| {
+            let finding = Finding::new(*oracle, 0, *title, "");
+            Found { finding, index: 0, count: *count, program: Vec::new(), composed: None }
+        });
+        Batch { found: found.collect(), ..Batch::default() }
+    }
+
+    /// Whether `t` has moved when so many programs of the corpus and generated ones show it, after these showed it
+    /// before.
+    fn has_moved(before: &[(OracleKind, &str, u64)], [corpus, generated]: [u64; 2]) -> bool {
+        let before = Before { order: Graph::default(), found: batch(before).found };
+        let after = [corpus, generated].map(|count| batch(&[(OracleKind::Room, "t", count)]));
+        before.has_moved(&after[1].found[0], &after.each_ref())
+    }
+
+    #[test]
+    fn a_kind_has_moved_while_about_as_many_programs_show_it() {
+        for (was, is, wanted) in [
+            (100, [0, 100], true),
+            // Fewer than before is no fault of the change.
+            (100, [0, 1], true),
+            (100, [0, 158], true),
+            (100, [0, 159], false),
+            // Programs of the corpus count like generated ones.
+            (100, [1, 158], false),
+            // A kind that is rare on both sides may be on either by chance.
+            (1, [0, 9], true),
+            (1, [0, 10], false),
+        ] {
+            assert_eq!(has_moved(&[(OracleKind::Room, "t", was)], is), wanted, "{was} {is:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_never_there_has_not_moved() {
+        assert!(!has_moved(&[], [0, 1]), "not even once");
+        assert!(!has_moved(&[(OracleKind::Room, "another", 100)], [0, 1]));
+        assert!(!has_moved(&[(OracleKind::Hints, "t", 100)], [0, 1]), "the same title of another oracle");
+        // A kind that a quirk accounts for in some programs is two findings with one title.
+        assert!(has_moved(&[(OracleKind::Room, "t", 60), (OracleKind::Room, "t", 60)], [0, 188]));
+    }
+}

@@ -159,3 +159,110 @@ fn first_of_most(programs: &[Vec<usize>], kinds: &[Kind], left: &BTreeSet<usize>
         left.iter().copied().max_by_key(|k| (first[*k], std::cmp::Reverse(kinds[*k].rank), std::cmp::Reverse(*k)));
     most.expect("there is a kind left")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use OracleKind::{Context, Invariants, Ledger, LockOrder, Lockstep, Mapping};
+    use percuss_lockdep::Dep;
+    use percuss_oracle::Finding;
+
+    type Shown<'t> = &'t [(OracleKind, &'t str)];
+
+    /// A batch of programs, each with the new findings that it shows.
+    fn batch(programs: &[Shown<'_>]) -> Batch {
+        let mut batch = Batch::default();
+        for (index, shown) in (0..).zip(programs) {
+            let findings: Vec<Finding> =
+                shown.iter().map(|(oracle, title)| Finding::new(*oracle, 0, *title, "")).collect();
+            findings.iter().for_each(|f| batch.add(f, index, Vec::new));
+            batch.add_together(index, &findings);
+        }
+        batch
+    }
+
+    /// The causes by title, each with the titles of what follows from it and the number of its programs.
+    fn grouped(batch: &Batch) -> Vec<(&str, Vec<&str>, u64)> {
+        titles(batch, causes(&batch.found, [&Batch::default(), batch], |_| true, |_| Vec::new()))
+    }
+
+    fn titles(batch: &Batch, causes: Vec<Cause>) -> Vec<(&str, Vec<&str>, u64)> {
+        let title = |at: usize| batch.found[at].finding.title.as_str();
+        let cause = |c: Cause| (title(c.case.unwrap()), c.follow.into_iter().map(title).collect(), c.programs);
+        causes.into_iter().map(cause).collect()
+    }
+
+    #[test]
+    fn one_mistake_shown_in_many_ways_is_one_cause() {
+        let batch = batch(&[
+            &[(Context, "lock kept"), (Ledger, "leak"), (Lockstep, "parts at unlock")],
+            &[(Context, "lock kept"), (Invariants, "wrong count")],
+            &[(Context, "lock kept"), (Lockstep, "parts at unlock")],
+            &[(Context, "lock kept")],
+        ]);
+        let follow = vec!["leak", "parts at unlock", "wrong count"];
+        assert_eq!(grouped(&batch), [("lock kept", follow, 4)]);
+    }
+
+    #[test]
+    fn two_independent_mistakes_are_two_causes() {
+        let batch = batch(&[
+            &[(Ledger, "leak"), (Invariants, "wrong count")],
+            &[(Mapping, "stale")],
+            &[(Ledger, "leak")],
+            &[(Mapping, "stale"), (Lockstep, "parts at flush")],
+            &[(Mapping, "stale")],
+        ]);
+        // The more serious one is first.
+        assert_eq!(grouped(&batch), [("stale", vec!["parts at flush"], 3), ("leak", vec!["wrong count"], 2)]);
+    }
+
+    #[test]
+    fn a_finding_that_is_seen_elsewhere_alone_is_a_cause_of_its_own() {
+        let both: Shown<'_> = &[(Context, "sleeps"), (Ledger, "leak")];
+        let batch = batch(&[both, both, both, &[(Ledger, "leak")]]);
+        assert_eq!(grouped(&batch), [("sleeps", vec![], 3), ("leak", vec![], 4)]);
+    }
+
+    #[test]
+    fn a_rule_stands_for_a_program_before_a_divergence_does() {
+        // Each program parts from the Model, and most of them break a rule as well.
+        let batch = batch(&[
+            &[(Lockstep, "parts"), (Invariants, "wrong count")],
+            &[(Invariants, "wrong count"), (Lockstep, "parts")],
+        ]);
+        assert_eq!(grouped(&batch), [("wrong count", vec!["parts"], 2)]);
+    }
+
+    #[test]
+    fn cycles_through_one_new_dependency_are_one_cause() {
+        let batch = batch(&[&[(LockOrder, "A --> B")], &[(LockOrder, "A --> B --> C")], &[(LockOrder, "C --> D")]]);
+        let edge = |from: &'static str, to: &'static str| Part::Edge(from.into(), to.into(), Dep::EN);
+        let parts = |f: &Found| match f.finding.title.as_str() {
+            "C --> D" => vec![edge("D", "C")],
+            _ => vec![edge("B", "A")],
+        };
+        let causes = causes(&batch.found, [&Batch::default(), &batch], |_| true, parts);
+        assert_eq!(causes.iter().map(|c| &c.parts[..]).collect::<Vec<_>>(), [[edge("B", "A")], [edge("D", "C")]]);
+        assert_eq!(titles(&batch, causes), [("A --> B", vec![], 2), ("C --> D", vec![], 1)]);
+    }
+
+    #[test]
+    fn what_no_program_shows_alone_is_a_cause_too() {
+        let mut batch = batch(&[&[(Ledger, "leak")]]);
+        let finding = Finding::new(LockOrder, 0, "A --> B", "");
+        batch.found.push(Found { finding, index: 0, count: 0, program: Vec::new(), composed: None });
+        assert_eq!(grouped(&batch), [("A --> B", vec![], 0), ("leak", vec![], 1)]);
+    }
+
+    #[test]
+    fn only_what_is_wanted_takes_part() {
+        let batch = batch(&[&[(Mapping, "stale"), (Lockstep, "parts")], &[(Lockstep, "parts")]]);
+        let of = |wanted: OracleKind| {
+            let wanted = move |f: &Found| f.finding.oracle == wanted;
+            titles(&batch, causes(&batch.found, [&Batch::default(), &batch], wanted, |_| Vec::new()))
+        };
+        assert_eq!(of(Mapping), [("stale", vec![], 1)]);
+        assert_eq!(of(Lockstep), [("parts", vec![], 2)]);
+    }
+}

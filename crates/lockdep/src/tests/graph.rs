@@ -11,7 +11,7 @@ use percuss_kernel::{Lock, STATIC_OTHERS};
 
 const NAMES: [&str; 4] = ["A", "B", "C", "D"];
 
-fn program(number: u64, pairs: &[(usize, usize)]) -> Graph {
+pub(super) fn program(number: u64, pairs: &[(usize, usize)]) -> Graph {
     let mut rig = Rig::abcd();
     for (a, b) in pairs.iter().filter(|(a, b)| a != b) {
         rig.nest(&[NAMES[*a], NAMES[*b]]);
@@ -19,7 +19,7 @@ fn program(number: u64, pairs: &[(usize, usize)]) -> Graph {
     rig.engine.graph(number, &|_| None)
 }
 
-fn merged(graphs: &[Graph]) -> Graph {
+pub(super) fn merged(graphs: &[Graph]) -> Graph {
     let mut all = Graph::default();
     graphs.iter().for_each(|g| all.merge(g.clone()));
     all
@@ -83,14 +83,14 @@ fn written_and_read() {
     assert_eq!(serde_json::from_str::<Graph>(&text).expect("and read"), graph);
 }
 
-fn hard(enter: bool) -> Event {
+pub(super) fn hard(enter: bool) -> Event {
     Event::Interrupt { hard: true, enter }
 }
 
 /// The graph of a program that takes these locks in this order and releases them, in a hard interrupt or not.
 ///
 /// The program must break no rule by itself, so that what is found later is found over several programs.
-fn takes(number: u64, in_interrupt: bool, locks: &[Ext]) -> Graph {
+pub(super) fn takes(number: u64, in_interrupt: bool, locks: &[Ext]) -> Graph {
     let mut rig = Rig::new(&[]);
     let take = locks.iter().map(|lock| Event::LockExt { lock: *lock, shared: false, attempt: false });
     let put = locks.iter().rev().map(|lock| Event::UnlockExt { lock: *lock });
@@ -104,7 +104,7 @@ fn takes(number: u64, in_interrupt: bool, locks: &[Ext]) -> Graph {
     rig.engine.graph(number, &|_| None)
 }
 
-const SPIN: &[Ext] = &[Ext::Spin];
+pub(super) const SPIN: &[Ext] = &[Ext::Spin];
 
 #[test]
 fn an_interrupt_and_a_task_that_it_may_interrupt() {

@@ -4,6 +4,7 @@
 //! Most tests name locks instead of running programs, so that each shows one rule. Tests of the whole engine with the
 //! allocator are with the runs.
 
+mod gained;
 mod graph;
 mod histories;
 mod irq;
