@@ -5,6 +5,7 @@
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/overflow.h>
+#include <linux/vmalloc.h>
 
 /* Boot memory comes from memblock, everything later from slab. */
 #define slab_is_available() true
@@ -21,8 +22,26 @@ static inline void *kzalloc(size_t size, gfp_t gfp)
 #define kmalloc_array_node(n, size, gfp, node) ((void)(n), (void)(size), (void *)percuss_loud_ul("kmalloc_array_node"))
 #define krealloc(ptr, size, gfp) ((void)(ptr), (void *)percuss_loud_ul("krealloc"))
 #define kvmalloc(size, gfp) ((void)(size), (void *)percuss_loud_ul("kvmalloc"))
-#define kvzalloc(size, gfp) ((void)(size), (void *)percuss_loud_ul("kvzalloc"))
-#define kvcalloc(n, size, gfp) ((void)(n), (void *)percuss_loud_ul("kvcalloc"))
+/*
+ * Slab first, which may fail for more than a page without trying hard; then vmalloc, which sleeps. Both are events of
+ * their own, so a fault can hit either.
+ */
+static inline void *kvzalloc(size_t size, gfp_t gfp)
+{
+	gfp_t slab = gfp;
+	void *ptr;
+
+	if (size > PAGE_SIZE) {
+		slab = (gfp | __GFP_NOWARN) & ~__GFP_NOFAIL;
+		if (!(gfp & __GFP_RETRY_MAYFAIL))
+			slab |= __GFP_NORETRY;
+	}
+	ptr = kzalloc(size, slab);
+	if (ptr || size <= PAGE_SIZE || !gfpflags_allow_blocking(gfp))
+		return ptr;
+	return __vmalloc(size, gfp | __GFP_ZERO);
+}
+#define kvcalloc(n, size, gfp) kvzalloc(size_mul(n, size), gfp)
 #define kfree_rcu(ptr, field) ((void)(ptr), percuss_loud("kfree_rcu"))
 #define kmem_cache_create(...) ((struct kmem_cache *)percuss_loud_ul("kmem_cache_create"))
 #define kmem_cache_alloc(cache, gfp) ((void)(cache), (void *)percuss_loud_ul("kmem_cache_alloc"))
