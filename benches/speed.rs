@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What a program of 64 ops costs, from the bare allocator to lockstep under every oracle. `cargo bench --bench speed`
 //! prints divan's table, then the ratios that docs/speed.md speaks of, measured in turns so that a slow machine is slow
-//! for all of them. `cargo bench --bench speed -- summary` prints the ratios alone, and `-- profile lockstep 4` runs
-//! one part at one number of CPUs for a while, for a profiler.
+//! for all of them. `cargo bench --bench speed -- summary` prints the ratios alone. `-- profile lockstep 4` runs one
+//! part at one number of CPUs for a while, for a profiler; `-- profile lockstep 4 1000` runs 1000 programs, so that
+//! instructions can be compared where time is too noisy.
 
 #[path = "speed/fixture.rs"]
 mod fixture;
@@ -20,7 +21,8 @@ fn main() {
     if let [_, verb, part, cpus, ..] = args.as_slice()
         && verb == "profile"
     {
-        return profile(part, cpus.parse().expect("a number of CPUs"));
+        let programs = args.get(4).map(|n| n.parse().expect("a number of programs"));
+        return profile(part, cpus.parse().expect("a number of CPUs"), programs);
     }
     let only_summary = args.iter().any(|a| a == "summary");
     if !only_summary {
@@ -32,7 +34,7 @@ fn main() {
     }
 }
 
-fn profile(part: &str, cpus: u32) {
+fn profile(part: &str, cpus: u32, programs: Option<usize>) {
     let mut fixture = Fixture::new(cpus);
     let run = match part {
         "bare" => Fixture::bare,
@@ -46,7 +48,7 @@ fn profile(part: &str, cpus: u32) {
     let start = std::time::Instant::now();
     let mut n = 0;
     // Five seconds give a profiler that samples a thousand times a second enough to see single functions.
-    while start.elapsed().as_secs() < 5 {
+    while programs.map_or_else(|| start.elapsed().as_secs() < 5, |programs| n < programs) {
         run(&mut fixture, n);
         n += 1;
     }

@@ -198,6 +198,7 @@ impl Kernel for Host {
         self.point();
         // Page-table pages take memory from the pool, too. They are taken before the mapping starts, since map()
         // borrows the World and cannot reclaim.
+        // Without a pool, page tables are never short.
         let mut tables = u32::MAX;
         if self.world().run.pool.is_some() {
             let needed = self.world().tables_needed(addr, pfns.len());
@@ -271,6 +272,7 @@ impl Kernel for Host {
     fn schedule_work(&self) {
         let mut w = self.world_mut();
         // `schedule_work()` does nothing for an item that is queued already, and says so by its result.
+        // In one step with the event, since another task may run at the point after it.
         let queued = !std::mem::replace(&mut w.run.work_pending, true);
         w.emit(Event::ScheduleWork { queued });
         drop(w);
@@ -308,6 +310,7 @@ impl Kernel for Host {
 
     fn memcg_uncharge(&self, objcg: u32, bytes: u64) {
         let mut w = self.world_mut();
+        // It may go below zero, which is how an uncharge too many shows.
         if let Some(c) = w.run.memcg.charged.get_mut(objcg as usize) {
             *c -= bytes as i64;
         }
@@ -356,6 +359,7 @@ impl Kernel for Host {
         let mut w = self.world_mut();
         // The boot prints its layout, which is no finding.
         if !w.boot.booting {
+            // An event has room for three numbers; all of them are in the text.
             let mut shown = [0; 3];
             shown.iter_mut().zip(args).for_each(|(s, a)| *s = *a);
             w.end_zeroing();

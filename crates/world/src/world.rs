@@ -52,6 +52,7 @@ impl World {
         if self.run.zeroing.is_some() {
             self.end_zeroing();
         }
+        // Before the event is appended, as a site belongs to the next one.
         if let Some(site) = self.buffers.sites.get(self.run.current) {
             self.buffers.log.site(site.clone());
         }
@@ -60,6 +61,7 @@ impl World {
 
     pub(crate) fn end_zeroing(&mut self) {
         if let Some(z) = self.run.zeroing.take() {
+            // Straight to the log: emit() would come back here.
             self.buffers.log.push(z.event());
         }
     }
@@ -67,6 +69,7 @@ impl World {
     /// Whether the program has made more events than any program that comes to an end. A tenant that loops for ever is
     /// found by this.
     pub(crate) fn endless(&self) -> bool {
+        // The length of the log counts work on image and Model alike, which time does not.
         self.buffers.log.events().len() > EVENTS_MAX
     }
 

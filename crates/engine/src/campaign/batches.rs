@@ -40,6 +40,8 @@ pub fn generated(setup: &Setup, extent: Extent, jobs: usize, progress: &Progress
         Extent::Programs(n) => n,
         Extent::Time(_) => u64::MAX,
     };
+    // Threads take their batches from one counter. Which worker runs a program does not matter, since results are put
+    // together by the programs' numbers.
     let next = AtomicU64::new(0);
     let merged = Mutex::new(Merged::default());
     let failure = Mutex::new(None);
@@ -49,6 +51,7 @@ pub fn generated(setup: &Setup, extent: Extent, jobs: usize, progress: &Progress
         loop {
             let taken = next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |from| Some(end_of(from, total)));
             let from = taken.expect("there is always an end");
+            // The clock is looked at between batches only: a batch is run whole or not at all.
             let over = matches!(extent, Extent::Time(t) if started.elapsed() >= t);
             if from >= total || over || progress.stopped() {
                 return;
@@ -66,6 +69,8 @@ pub fn generated(setup: &Setup, extent: Extent, jobs: usize, progress: &Progress
                 }
                 Err(e) => {
                     failure.lock().expect("as above").get_or_insert(e);
+                    // The first failure ends the campaign, since a worker that cannot be started fails in the other
+                    // threads too.
                     progress.stop.store(true, Ordering::Relaxed);
                 }
             }
@@ -102,6 +107,8 @@ pub fn until(
     let mut runner = Runner { client: Client::new(setup), stepping: &AtomicBool::new(false) };
     let (mut from, mut hung) = (0, 0);
     while hung < HANGS && started.elapsed() < limit && !progress.stopped() {
+        // A batch is as large as all before it together, so that a bug that shows at once costs few programs, and a
+        // long search few calls.
         let to = from + from.clamp(FIRST, BATCH);
         let batch = runner.batch(setup, from, to)?;
         progress.ran(batch.programs, batch.ops);
@@ -128,8 +135,10 @@ impl Runner<'_> {
             return self.stepwise(setup, from, to);
         }
         match self.client.call_once(&RunBatch { from, to }, drop) {
+            // Another process ended the worker, which says nothing about the programs: the next batch is whole again.
             Err(Lost::Killed(_)) => self.stepwise(setup, from, to),
             Err(Lost::Ended(_)) => {
+                // Which of the programs ended it is seen only when each of them reports by itself.
                 self.stepping.store(true, Ordering::Relaxed);
                 self.stepwise(setup, from, to)
             }
@@ -140,9 +149,12 @@ impl Runner<'_> {
     /// Runs a batch program by program: one that ends its worker is a finding, and the results of the others stay.
     fn stepwise(&mut self, setup: &Setup, mut from: u64, to: u64) -> Result<Batch, Lost> {
         let mut all = Batch::default();
+        // The worker's own generator ends with it, so a program that ends it is generated here once more.
         let mut generator = setup.generator();
         let mut killed = 0;
         let mut turns: Vec<Turn> = Vec::new();
+        // The call begins again after the program that ended the worker. Each program that hangs costs all of its CPU
+        // time, so after a few the rest is left out.
         while from < to && all.hung < HANGS {
             turns.clear();
             let lost = self.client.call_once(&RunSteps { from, to }, |note| match note {
@@ -159,6 +171,8 @@ impl Runner<'_> {
                 Err(Lost::Ended(ended)) => {
                     all.programs += 1;
                     all.hung += u64::from(ended == Ended::TimedOut);
+                    // The worker cannot send the schedule afterwards, so it is made of the turns that came before the
+                    // end.
                     let program = with_turns(generator.program(from), &turns);
                     all.add(&crash(&ended, &program), from, || program.encode());
                     from += 1;

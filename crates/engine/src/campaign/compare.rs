@@ -71,6 +71,8 @@ pub fn compare(
     pool.install(|| {
         let chunks = programs.par_chunks(CHUNK).enumerate();
         let chunks = chunks.map(|(i, some)| Tally::of(setups, some, i * CHUNK, progress));
+        // Merged in the order of the programs, so that of equally short programs the same one is shown with any number
+        // of jobs.
         let mut all = Tally::default();
         chunks.collect::<Result<Vec<_>, _>>()?.into_iter().for_each(|t| all.merge(t));
         let kept = all.kept();
@@ -101,6 +103,7 @@ impl<'a> Pair<'a> {
 
     fn run(&mut self, program: &Program) -> Result<[Option<Observation>; 2], Lost> {
         let [a, b] = &mut self.clients;
+        // One after the other: the pool's other threads keep the processors busy.
         Ok([observe_on(a, program)?, observe_on(b, program)?])
     }
 }
@@ -137,6 +140,7 @@ impl Tally {
                 break;
             }
             let both = pair.run(program)?;
+            // A program that ends a worker still counts: that it ends one side alone is a difference.
             losses += both.iter().any(Option::is_none) as u32;
             tally.note(first + i, program, both);
             progress.programs.fetch_add(1, Ordering::Relaxed);
@@ -164,6 +168,7 @@ impl Tally {
             return;
         };
         let count = old.count + noted.count;
+        // The number decides between programs of the same length, so that the order of merging does not matter.
         if (noted.ops, noted.program) < (old.ops, old.program) {
             *old = noted;
         }
@@ -190,6 +195,8 @@ impl Tally {
         let signed = |what: &str| what.starts_with("+ ") || what.starts_with("- ");
         let mut seen = self.seen.clone();
         seen.retain(|key, noted| match key {
+            // An edge is new only if no program of the other side has it. Its sites are those of the whole graph, where
+            // the program that was noted may not be the first.
             (Class::Edges, _) => edges.get(key).is_some_and(|first| {
                 noted.sites.clone_from(first);
                 true
@@ -207,6 +214,7 @@ fn small(setups: [&Setup; 2], program: &Program, key: &Key) -> Result<Program, L
     let mut pair = Pair::new(setups);
     let mut lost = 0;
     let small = reduce(program.clone(), TRIES, |candidate| {
+        // No more is run, but the smallest program so far stays a result.
         if lost >= TRIES_LOST {
             return Ok::<bool, Lost>(false);
         }

@@ -25,6 +25,7 @@ pub fn corpus_programs() -> Vec<Program> {
 
 /// File name of the program of the corpus that has this number; None for a generated program.
 pub fn corpus_name(index: u64) -> Option<&'static str> {
+    // Numbers below it are those of generated programs.
     let place = usize::try_from(index.checked_sub(CORPUS_INDEX)?).expect("the corpus fits the memory");
     corpus().nth(place).map(|(name, _)| name)
 }

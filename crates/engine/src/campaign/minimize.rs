@@ -30,6 +30,7 @@ pub fn minimize(setup: &Setup, program: &Program, like: &Like, tries: u32) -> Re
             return Ok((Program::decode(&small.program), small.tried));
         }
     }
+    // A worker that is ended by a candidate cannot go on by itself, so percuss leads the search here.
     with_whole_ops(&mut Apart { client, like }, program.clone(), tries.min(TRIES_APART))
 }
 
@@ -50,6 +51,7 @@ impl Shrink for Apart<'_> {
 
     fn reduce(&mut self, program: Program, tries: u32) -> Result<(Program, u32), Lost> {
         reduce(program, tries, |candidate| {
+            // A candidate that ends the worker is a batch with one finding, which is what the search compares.
             let batch = one_on(&mut self.client, candidate, Some(SHORT_MS))?;
             Ok(batch.found.iter().any(|f| self.like.matches(&f.finding)))
         })

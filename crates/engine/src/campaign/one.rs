@@ -19,6 +19,7 @@ pub fn one(setup: &Setup, program: &Program) -> Result<Batch, Lost> {
 pub(super) fn one_on(client: &mut Client<'_>, program: &Program, limit_ms: Option<u64>) -> Result<Batch, Lost> {
     Ok(client.attempt(&RunOne { program: program.encode(), limit_ms })?.unwrap_or_else(|ended| {
         let hung = u64::from(ended == Ended::TimedOut);
+        // The worker's own batch is lost with it. This one has all that is known: the program ran, and how it ended.
         let mut batch = Batch { programs: 1, hung, ..Batch::default() };
         batch.add(&crash(&ended, program), 0, || program.encode());
         batch
@@ -34,6 +35,7 @@ pub fn listed(setup: &Setup, first: u64, programs: &[Program]) -> Result<Batch, 
     let mut client = Client::new(setup);
     for (index, program) in (first..).zip(programs) {
         let mut one = one_on(&mut client, program, None)?;
+        // The worker numbers single programs 0, as it does not know their place in the list.
         one.found.iter_mut().for_each(|f| f.index = index);
         one.order.attribute(index);
         all.merge(one);

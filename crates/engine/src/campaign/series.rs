@@ -39,6 +39,7 @@ pub struct SeriesSteps {
 pub fn series(spec: &ImageSpec) -> Result<SeriesSteps, ImageError> {
     let series = patch::load(&spec.patches, spec.lenient)?;
     let of = series.patches.len();
+    // Numbers begin with 1, as in the subject lines of a series.
     let step =
         |(number, patch): (usize, patch::Patch)| SeriesStep { number, of, title: patch.title, patch: patch.name };
     Ok(SeriesSteps { steps: (1..).zip(series.patches).map(step).collect(), notes: series.notes })

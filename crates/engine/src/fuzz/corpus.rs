@@ -64,11 +64,13 @@ fn at<T>(path: &Path, result: io::Result<T>) -> Result<T, CorpusError> {
 fn files(dir: &Path) -> Result<Vec<PathBuf>, CorpusError> {
     let mut out = Vec::new();
     let entries = match fs::read_dir(dir) {
+        // The first session of a target has no corpus yet.
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(out),
         entries => at(dir, entries)?,
     };
     for entry in entries {
         let path = at(dir, entry)?.path();
+        // Seeds have folders, which their own function reads.
         if path.is_file() {
             out.push(path);
         }
@@ -95,6 +97,7 @@ impl Corpus {
     /// # Errors
     /// The folder cannot be created.
     pub fn open(dir: &Path) -> Result<Corpus, CorpusError> {
+        // The folder need not be there yet. Its parent is needed, to put the lock beside it.
         let dir = at(dir, std::path::absolute(dir))?;
         at(&dir, fs::create_dir_all(&dir))?;
         let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -121,6 +124,7 @@ impl Corpus {
     /// There can be no lock.
     pub fn lock(&self) -> Result<File, CorpusError> {
         let path = self.beside.join(format!(".{}.lock", self.name));
+        // The file stays when the lock is released: removing it would let two sessions lock two files of one name.
         let file = at(&path, File::create(&path))?;
         at(&path, file.lock())?;
         Ok(file)
@@ -134,6 +138,7 @@ impl Corpus {
         for n in 0.. {
             let dir = self.beside.join(format!(".{}-{usage:?}-{}-{n}", self.name, std::process::id()));
             match fs::create_dir(&dir) {
+                // A dead session's process may have had the same number.
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
                 made => at(&dir, made)?,
             }
@@ -174,6 +179,7 @@ impl Corpus {
     /// # Errors
     /// The merge is not trustworthy, or an input cannot be written. Nothing has been removed then.
     pub fn replace(&self, merged: &Path, said: usize, sources: &[&Path]) -> Result<(usize, usize), CorpusError> {
+        // Everything is read before anything is changed, so that a merge that cannot be trusted changes nothing.
         let old = contents(&[&self.dir])?;
         let all = contents(sources)?;
         let kept = contents(&[merged])?;
@@ -186,6 +192,7 @@ impl Corpus {
         }
         let mut added = 0;
         for (name, bytes) in kept.iter().filter(|(name, _)| !old.contains_key(*name)) {
+            // The name is a hash of the content, so inputs of two sessions cannot overwrite each other.
             let path = self.dir.join(name);
             at(&path, write_whole(merged, &path, bytes))?;
             added += 1;
@@ -229,6 +236,7 @@ pub fn log_of(scratch: &Path) -> PathBuf {
 ///
 /// One that cannot be removed is an orphan of the next session.
 pub fn discard(scratch: &Path) {
+    // The lock file goes last: a folder without one counts as being made at this moment, and would never be removed.
     if fs::remove_dir_all(scratch).is_ok() {
         let _ = fs::remove_file(log_of(scratch));
         let _ = fs::remove_file(alive(scratch));

@@ -68,6 +68,7 @@ pub fn collect(target: &'static Target, dir: &Path, log: &str) -> io::Result<Vec
     for entry in fs::read_dir(dir)? {
         files.push(entry?.path());
     }
+    // In a fixed order, so that of two inputs with the same finding the same one is filed first.
     files.sort();
     let mut dropped = Vec::new();
     for input in files.iter().filter(|p| p.extension().is_some_and(|e| e == "input")) {
@@ -76,6 +77,7 @@ pub fn collect(target: &'static Target, dir: &Path, log: &str) -> io::Result<Vec
         let texts = ["percuss", "txt"].map(|e| input.with_extension(e));
         let Some(path) = texts.into_iter().find(|p| p.exists()) else { continue };
         let text = fs::read_to_string(&path)?;
+        // The text begins with title and report, as the process that died can leave nothing but files.
         let mut found = Dropped {
             target,
             story: story(&text),
@@ -85,6 +87,7 @@ pub fn collect(target: &'static Target, dir: &Path, log: &str) -> io::Result<Vec
         };
         let small = input.with_extension(SMALL);
         if small.exists() {
+            // One that was cut short by the end of the process is left out; the finding is there without it.
             found.small = fs::read_to_string(&small)?.parse().ok();
             found.files.push(small);
         }
@@ -103,7 +106,9 @@ pub fn collect(target: &'static Target, dir: &Path, log: &str) -> io::Result<Vec
             Some(known) => known.files.push(path.clone()),
             None if what.is_empty() => {} // slow, but nothing wrong
             None => {
+                // The prefix of a crash does not say which, and the log does.
                 let title = if *what == "crash" { summary(log) } else { (*what).to_owned() };
+                // There is no report: the process died before a hook of ours could write one.
                 let report = format!("the fuzzer ended with this input ({name})");
                 let story = Story { title, report };
                 dropped.push(Dropped { target, story, bytes, small: None, files: vec![path.clone()] });
@@ -184,6 +189,7 @@ impl Findings {
         minimize: impl FnOnce(&Program) -> Option<Program>,
     ) -> io::Result<bool> {
         let dir = self.folder(&found.story.title);
+        // A folder whose file does not parse is treated as one that was not finished: it is written again.
         let known = fs::read(dir.join("about.json")).ok().and_then(|text| serde_json::from_slice::<About>(&text).ok());
         let new = known.is_none();
         let mut about = known.unwrap_or_else(|| About {
@@ -194,6 +200,7 @@ impl Findings {
             count: 0,
         });
         fs::create_dir_all(&dir)?;
+        // A shorter input is easier to read, and takes less time to make small.
         let shorter = || fs::metadata(dir.join("input")).is_ok_and(|old| (found.bytes.len() as u64) < old.len());
         if new || shorter() {
             let shown = || found.target.shown(&found.bytes);
@@ -208,10 +215,12 @@ impl Findings {
             write_whole(&dir, &dir.join("input"), &found.bytes)?;
         }
         about.targets.insert(found.target.name.to_owned());
+        // A clock that was put back must not make it older.
         about.last_seen = about.last_seen.max(now);
         about.count += 1;
         let json = serde_json::to_vec_pretty(&about).map_err(io::Error::other)?;
         write_whole(&dir, &dir.join("about.json"), &json)?;
+        // Only now: until the finding is filed, they are the only copy.
         for file in &found.files {
             fs::remove_file(file)?;
         }

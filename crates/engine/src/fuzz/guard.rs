@@ -73,6 +73,7 @@ impl Story {
     /// One of them cannot be written.
     pub fn save(&self, target: &Target, bytes: &[u8], dir: &Path) -> io::Result<PathBuf> {
         std::fs::create_dir_all(dir)?;
+        // The input is written first: a report without its input could not be replayed.
         let stem = stem(target, bytes, dir);
         write_whole(dir, &stem.with_extension("input"), bytes)?;
         let extension = if matches!(target.kind, Kind::Program { .. }) { "percuss" } else { "txt" };
@@ -91,6 +92,7 @@ fn stem(target: &Target, bytes: &[u8], dir: &Path) -> PathBuf {
 
 /// Installs the hooks that blame the running input for panics and for reports of sanitizers.
 pub fn install() {
+    // The hook before ours prints the message and the backtrace, which a reader wants as well.
     let before = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         let what = info.payload_as_str().unwrap_or("no message");
@@ -111,11 +113,13 @@ fn headline(message: &str) -> String {
 
 /// Takes note of the input that runs next.
 pub(super) fn begin(target: &'static Target, bytes: &[u8]) {
+    // A lock that is poisoned belongs to a process that dies of its panic; the input is no longer of interest.
     let Ok(mut current) = CURRENT.lock() else { return };
     match current.as_mut() {
         Some(c) => {
             c.target = target;
             c.blamed = false;
+            // The buffer is kept, since this runs for each of many thousands of inputs a second.
             c.bytes.clear();
             c.bytes.extend_from_slice(bytes);
         }
@@ -153,6 +157,7 @@ fn how(kind: Kind) -> &'static str {
 pub fn blame(story: &Story) {
     // The process may be anywhere, also within this module. Waiting for the lock could then be for ever.
     let Ok(mut current) = CURRENT.try_lock() else { return };
+    // A panic in the wake of a sanitizer's report comes here as well.
     let Some(c) = current.as_mut().filter(|c| !c.blamed) else { return };
     c.blamed = true;
     if let Some(mut program) = c.target.shown(&c.bytes)
@@ -164,6 +169,7 @@ pub fn blame(story: &Story) {
     }
     eprintln!("# From here on a program as text: {}.", how(c.target.kind));
     eprint!("{}", story.text(c.target, &c.bytes));
+    // A fuzzer that is started by hand prints only.
     let Some(dir) = std::env::var_os(FINDINGS) else { return };
     match story.save(c.target, &c.bytes, Path::new(&dir)) {
         Ok(path) => eprintln!("# written to {}", path.display()),
@@ -174,6 +180,7 @@ pub fn blame(story: &Story) {
 /// Prints and writes a small program with the same finding, beside the input that was blamed.
 pub(super) fn smaller(story: &Story, small: &Program) {
     let Ok(current) = CURRENT.try_lock() else { return };
+    // Beside nothing that was blamed, the file would belong to no finding.
     let Some(c) = current.as_ref().filter(|c| c.blamed) else { return };
     eprint!("# The same with a small program:\n{small}");
     let Some(dir) = std::env::var_os(FINDINGS) else { return };

@@ -163,12 +163,15 @@ impl Lockstep {
     /// # Panics
     /// The system has no memory for a stack.
     pub(super) fn run_free(&mut self, program: &Program, threads: &Threads) -> Result<(), Box<Crash>> {
+        // Threads yield the World at scheduling points only, so that the recorded order can be replayed.
         let (free, verdict) = self.examiner.examine_free(program, threads, Grain::Points).expect("memory for stacks");
         let program = Program { schedule: free.turns, ..program.clone() };
         // From here on a crash is blamed on the program with this order, which replays it.
         guard::note(&program);
+        // The replay runs on the same image and would overwrite the log it is compared with.
         let log = self.examiner.image_ref().shared().host.world().events().to_vec();
         let replay = Soaker::replay(&mut self.examiner, &program, &log, self.window, verdict.findings);
+        // The order in which threads ran must not show in what the next input counts.
         self.examiner.settle().expect("memory for stacks");
         judged(replay.expect("memory for stacks").0, &program)
     }

@@ -88,11 +88,13 @@ impl Pair {
         let [a, b] = [Ready::of(before, "before")?, Ready::of(after, "after")?];
         let known = Known::of([a.facts, b.facts], [a.quirks, b.quirks]);
         let coverage = shim::Coverage {
+            // Places are those of the whole program, with both images in it.
             places: b.coverage.places,
             functions: a.coverage.functions + b.coverage.functions,
             instrumented: a.coverage.instrumented + b.coverage.instrumented,
             ran: a.coverage.ran + b.coverage.ran,
         };
+        // The Model runs only for programs in which the images differ.
         let oracles = Oracles::without(OracleKind::Lockstep);
         let side = |ready: Ready| Examiner::new(ready.session, ready.facts, ready.quirks, oracles);
         Ok(Pair { sides: [side(a)?, side(b)?], known, coverage })
@@ -124,9 +126,12 @@ impl Pair {
     /// The system has no memory for a stack.
     pub fn run(&mut self, program: &Program) -> Result<Agreement, Box<Crash>> {
         let said = self.sides.each_mut().map(|side| side.examine(program).expect(MEMORY).findings);
+        // The events can be the same while the findings are not: some oracles look at state.
         if self.parting(program).is_none() && titles(&said[0]) == titles(&said[1]) {
             return Ok(Agreement::Same);
         }
+        // Without a known difference, both would be compared with the same Model, and nothing could account for a
+        // difference.
         if !self.known.is_empty() && self.agree_with_models(program) {
             return Ok(Agreement::Accounted);
         }
@@ -140,6 +145,7 @@ impl Pair {
     pub fn minimize(&mut self, crash: &Crash) -> Program {
         let title = |crash: &Crash| crash.findings.first().map(|f| f.title.clone());
         let wanted = title(crash);
+        // The first finding has to stay the same, or the small program would show something else than the report says.
         let keep = |candidate: &Program| self.run(candidate).is_err_and(|c| title(&c) == wanted);
         percuss_program::minimize(crash.program.clone(), keep, TRIES).program
     }
@@ -158,6 +164,7 @@ impl Pair {
     /// True if each image does what the Model with its facts and quirks does, and the quirks account for all findings.
     fn agree_with_models(&mut self, program: &Program) -> bool {
         self.sides.iter_mut().all(|side| {
+            // Only for this run: the next input is compared without the Model.
             side.set_lockstep(true);
             let verdict = side.examine(program).expect(MEMORY);
             side.set_lockstep(false);
@@ -185,6 +192,7 @@ impl Pair {
                 }
             });
         }
+        // The sort is stable, so changes of one rank stay in the order of their classes.
         ranked.sort_by_key(|(rank, _)| *rank);
         ranked.into_iter().map(|(_, f)| f).collect()
     }

@@ -16,6 +16,8 @@ pub fn program_text(bytes: &[u8]) {
     assert!(decoded.is_repaired(), "decoding leaves something to repair");
     forms(&decoded);
     if let Ok(strict) = Program::decode_strict(bytes) {
+        // What the strict decoder takes must mean the same to both, since files are read by one and inputs by the
+        // other.
         assert_eq!(strict, decoded, "two decoders, two programs");
     }
     match String::from_utf8_lossy(bytes).parse::<Program>() {
@@ -30,6 +32,7 @@ fn forms(program: &Program) {
     let again = text.parse::<Program>().expect("what is printed is a program");
     assert_eq!(&again, program, "the text form is another program");
     assert_eq!(again.to_string(), text);
+    // Decoding repairs a program, so only repaired ones come back as they were.
     if program.is_repaired() {
         assert_eq!(&Program::decode(&program.encode()), program, "the byte form is another program");
     }
@@ -47,6 +50,7 @@ const FILE: &str = "one\ntwo\n\tthree\n";
 pub fn mbox(bytes: &[u8]) {
     for lenient in [false, true] {
         let patches = parse("input", bytes, lenient).map(|series| series.patches);
+        // A patch that does not fit is an error like any other; what counts is that none of them panics.
         let results = patches.map(|all| all.iter().map(|patch| patch.on_text(FILE)).collect::<Vec<_>>());
         // An error without a message would not help the user.
         let errors = match results {

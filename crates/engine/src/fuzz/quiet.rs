@@ -39,6 +39,7 @@ impl Quiet {
     ///
     /// Nothing that runs meanwhile is counted, on this thread or others.
     pub fn uncounted<R>(&mut self, run: impl FnOnce(&Threads) -> R) -> R {
+        // Before the gate opens: threads count as soon as they leave it.
         self.counters.note();
         self.gate.open();
         let result = run(&self.threads);
@@ -54,12 +55,14 @@ impl Quiet {
         let gate = Arc::clone(&self.gate);
         let shut = gate.shut();
         self.threads.each_later(move || gate.wait(shut));
+        // Until the last thread waits, it may still count, and the fuzzer looks at the counters when this returns.
         self.gate.wait_for(self.threads.count());
     }
 }
 
 impl Drop for Quiet {
     fn drop(&mut self) {
+        // Threads that wait at the gate would never end.
         self.gate.open();
     }
 }
@@ -86,6 +89,7 @@ struct State {
 
 impl Gate {
     fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere has nothing to do with the two numbers in here, which are right at all times.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -60,6 +60,7 @@ impl Subject {
         match self {
             Subject::Lockstep(lockstep) => lockstep.run(program),
             Subject::Threads(lockstep, quiet) => {
+                // First by the Model alone, so that a finding that needs no threads has a program without their order.
                 lockstep.run(program)?;
                 quiet.uncounted(|threads| lockstep.run_free(program, threads))
             }
@@ -89,6 +90,7 @@ impl Runner {
     /// There is no such target.
     pub fn start(name: &str, second: Option<Second>) -> Result<Runner, StartError> {
         let target = target(name).expect("targets are in the table");
+        // Before the image is loaded, since a panic while it boots has to be reported, too.
         guard::install();
         let subject = match target.kind {
             Kind::Program { beside: Beside::Model, .. } => Subject::Lockstep(Box::new(Lockstep::start()?)),
@@ -96,11 +98,13 @@ impl Runner {
                 Subject::Threads(Box::new(Lockstep::start()?), Quiet::new()?)
             }
             Kind::Program { beside: Beside::Image, .. } => {
+                // Only the binary of `patched` has a second image linked in.
                 let second = second.ok_or(shim::LoadError::NotLinked)?;
                 Subject::Pair(Box::new(Pair::of(shim::Image::linked()?, second()?)?))
             }
             Kind::Parser(_) => Subject::Parser,
         };
+        // A fuzzer's process takes no arguments of ours: libFuzzer reads them all.
         let repeat = std::env::var(REPEAT).ok().and_then(|n| n.parse().ok()).unwrap_or(1);
         Ok(Runner { target, subject, repeat })
     }
@@ -187,6 +191,7 @@ impl Runner {
                 true
             }
         };
+        // A panic between two inputs must not be blamed on the last one.
         guard::end();
         keep
     }
@@ -195,6 +200,7 @@ impl Runner {
         if !worthwhile(program) {
             return false;
         }
+        // Otherwise the machine of the last input is reset, which takes far less time than a boot.
         if boots {
             self.subject.power_off();
         }

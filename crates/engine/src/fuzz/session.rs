@@ -89,6 +89,7 @@ pub fn options() -> [String; 4] {
 /// See [`SessionError`]. What was found and learned before is filed, or is left for the next session.
 pub fn run(plan: &Plan, mut minimize: impl FnMut(&str, &Program) -> Option<Program>) -> Result<Outcome, SessionError> {
     let corpus = Corpus::open(&plan.corpus)?;
+    // Apart from the corpus: what a killed session leaves in them is looked through by the next one.
     let [scratch, drops] = [corpus.scratch(Use::New)?, corpus.scratch(Use::Found)?];
 
     let mut outcome = Outcome::default();
@@ -97,6 +98,7 @@ pub fn run(plan: &Plan, mut minimize: impl FnMut(&str, &Program) -> Option<Progr
     // Findings come first: they are what the machine ran for, and the merge may fail.
     let failed = |error| SessionError::Findings { path: plan.findings.clone(), error };
     let findings = Findings::open(&plan.findings).map_err(failed)?;
+    // From here on folders of dead sessions are taken over, which only one session may do at a time.
     let lock = corpus.lock()?;
     let found = corpus.orphans(Use::Found)?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
@@ -111,6 +113,7 @@ pub fn run(plan: &Plan, mut minimize: impl FnMut(&str, &Program) -> Option<Progr
             }
         }
     }
+    // All of its findings are filed.
     drops.discard();
     let orphans = corpus.orphans(Use::New)?;
     outcome.corpus = merge(plan, &corpus, &scratch, &orphans)?;
@@ -146,6 +149,7 @@ fn fuzz(plan: &Plan, corpus: &Corpus, [scratch, drops]: [&Scratch; 2]) -> Result
 fn logged(plan: &Plan, mut command: Command, log: &Path) -> Result<(std::process::ExitStatus, String), SessionError> {
     let failed = |error| SessionError::Start { path: plan.binary.clone(), error };
     let file = File::create(log).map_err(failed)?;
+    // libFuzzer prints everything to standard error.
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
     let status = command.status().map_err(failed)?;
     let text = String::from_utf8_lossy(&fs::read(log).map_err(failed)?).into_owned();
@@ -174,6 +178,7 @@ fn merge(
     command.arg(format!("-artifact_prefix={}/", scratch.dir().display()));
     let (status, log) = logged(plan, command, &log_of(merged.dir()))?;
     let said = log.lines().rev().find_map(kept);
+    // A merge that does not say how many inputs it kept cannot be compared with what it wrote.
     let Some(said) = said.filter(|_| status.success()) else {
         return Err(SessionError::Fuzzer { status, log: end_of(&log) });
     };
@@ -206,6 +211,7 @@ impl Progress {
 impl Outcome {
     fn read(&mut self, log: &str) {
         for progress in log.lines().filter_map(Progress::of) {
+            // Counts grow within a run, and lines of processes may come out of order.
             self.runs = self.runs.max(progress.runs);
             self.coverage = self.coverage.max(progress.coverage);
         }

@@ -91,6 +91,7 @@ pub(super) fn schedule(program: &mut Program) {
 /// A schedule that gives each task in turn a few scheduling points.
 pub(super) fn in_turn(program: &Program) -> Vec<Turn> {
     let tasks = program.tasks.len();
+    // An op passes about a dozen points, of which five make a turn: the schedule lasts for most of the program.
     (0..2 * program.nr_ops().max(1)).map(|i| Turn::points(i % tasks, 5)).collect()
 }
 

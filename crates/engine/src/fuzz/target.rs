@@ -143,6 +143,7 @@ impl Target {
     ) -> usize {
         match self.kind {
             Kind::Program { focus, shape, .. } => {
+                // The buffer is as long as the longest text may be.
                 let max = max.min(PROGRAM_MAX);
                 let plain = |data: &mut [u8], size: usize, max: usize| plain(data, size.min(max), max);
                 match text(&data[..size.min(data.len())]) {
@@ -159,6 +160,7 @@ impl Target {
     pub fn crossover(&self, a: &[u8], b: &[u8], out: &mut [u8], seed: u32) -> usize {
         match self.kind {
             Kind::Program { shape, .. } => {
+                // Text becomes bytes here, because lines of two programs put together would seldom be one.
                 let both = [a, b].map(|bytes| text(bytes).unwrap_or_else(|| Program::decode(bytes)));
                 let max = out.len().min(PROGRAM_MAX);
                 mutate::crossover(both, &mut out[..max], seed, shape)

@@ -62,8 +62,10 @@ impl Serving {
     /// The image does not load, or the system has no timer; in words, for percuss to show.
     pub fn new(setup: &Setup, soaker: Option<Soaker>, confinement: &mut Confinement) -> Result<Serving, String> {
         let examiner = examiner(setup).map_err(|e| e.to_string())?;
+        // The image is mapped now, and the code of a stranger's tree that runs from here on needs no files.
         sandbox::after_loading(confinement);
         if let Some(soaker) = &soaker {
+            // Such rules hold for a thread, so each has to give up the same.
             soaker.on_each(|| sandbox::after_loading(&mut Confinement::default()));
         }
         let clock = Clock::new().map_err(|e| format!("cannot limit CPU time: {e}"))?;
@@ -80,14 +82,18 @@ impl Serving {
         batch: &mut Batch,
     ) -> io::Result<()> {
         let program = self.generator.program(index);
+        // Drawn from seed and index alone, so that every worker schedules this program in the same way.
         let Some(mut strategy) = schedule::strategy(self.seed, index, &program) else {
             return self.examine(index, &program, None, batch);
         };
+        // The limit begins anew for each program, since a batch has any number of them.
         self.clock.allow(cpu_limit(&program))?;
+        // Sending every turn costs a system call, so it is done only where the program may end the process.
         let (verdict, recorded) = match chosen {
             Some(send) => self.examiner.examine_under(&program, &mut Told::new(&mut *strategy, send))?,
             None => self.examiner.examine_under(&program, &mut *strategy)?,
         };
+        // The program is kept with the turns that were taken, so that it replays without the strategy.
         self.note(index, &recorded, &verdict, batch);
         Ok(())
     }
@@ -105,6 +111,7 @@ impl Serving {
         batch.events += verdict.events;
         batch.boot_failed += verdict.boot_failed as u64;
         batch.tally.merge(&verdict.tally);
+        // Locks taken in order by different programs can be in conflict, which shows only when their graphs are merged.
         self.examiner.record_order(&mut batch.order, index);
         for f in &verdict.findings {
             batch.add(f, index, || program.encode());
@@ -131,8 +138,10 @@ impl Shrink for Shown<'_> {
         if program.preemptions() == 0 || !self.worker.shows(program, self.like)? {
             return Ok(None);
         }
+        // The run just made has left the trail of its turns, from which the schedule in whole ops is read.
         let schedule = percuss_run::by_op(self.worker.examiner.image_ref().trail());
         let mut by_op = Program { schedule, ..program.clone() };
+        // The schedule may be longer than a program's may be.
         by_op.repair();
         Ok(self.worker.shows(&by_op, self.like)?.then_some(by_op))
     }
@@ -183,6 +192,7 @@ impl Answer<Minimize> for Serving {
 impl Answer<Cut> for Serving {
     fn answer(&mut self, call: Cut, _: &mut dyn FnMut(NoNote)) -> io::Result<Minimized> {
         let (program, tried) = reduce(Program::decode(&call.program), call.tries, |candidate| {
+            // Candidates are no longer than the program, but each may hang where it did not.
             self.clock.allow(cpu_limit(candidate))?;
             Ok::<bool, io::Error>(self.examiner.order(candidate)?.has(&call.part))
         })?;
@@ -250,6 +260,7 @@ impl Answer<Observe> for Serving {
 
 impl Answer<RunEpoch> for Serving {
     fn answer(&mut self, call: RunEpoch, _: &mut dyn FnMut(NoNote)) -> io::Result<Epoch> {
+        // Threads cannot be started later: the rules of the sandbox forbid it.
         let Some(soaker) = &self.soaker else { return Err(io::Error::other("a worker without threads")) };
         self.clock.allow(soaker.cpu_limit())?;
         soaker.run(&mut self.examiner, call.index, self.window)
@@ -274,6 +285,7 @@ impl Answer<ReadLogs> for Serving {
         let image = self.examiner.image().shared().host.clone();
         let model = self.examiner.model().session.shared().host.clone();
         let (a, b) = (image.world(), model.world());
+        // Without a difference both logs are sent whole.
         let differs = lockstep::compare(a.events(), b.events()).map(|d| d.event);
         let end = differs.map_or(usize::MAX, |d| d + call.context);
         let start = differs.map_or(0, |d| d.saturating_sub(call.context));

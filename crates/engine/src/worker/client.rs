@@ -60,6 +60,7 @@ impl<'s> Client<'s> {
             Some(process) => process,
             None => self.process.insert(start(self.setup)?),
         };
+        // After an error a late reply to this call could be taken for that of the next one, so the process is given up.
         let reply = process.call(call, note);
         if reply.is_err() {
             self.process = None;
@@ -80,6 +81,7 @@ fn retried<T>(mut call: impl FnMut() -> Result<T, Lost>) -> Result<T, Lost> {
             other => return other,
         }
     }
+    // The last attempt: whatever it gives is the caller's.
     call()
 }
 
@@ -107,6 +109,7 @@ pub fn probe(program: &Path, image: &Path, base: Option<Quirks>) -> Result<Probe
 fn probe_once(program: &Path, image: &Path, base: Option<Quirks>) -> Result<Probed, Lost> {
     let mut process = Process::spawn(program, image)?;
     let loaded = process.call(&Load { image: image.to_owned() }, drop)?.map_err(Lost::Refused)?;
+    // Everything is undecided until the second call is answered: an image that crashes in a probe keeps this.
     let mut probed = Probed {
         facts: loaded.facts,
         api: loaded.api,

@@ -74,6 +74,7 @@ impl Process {
             .env("TMPDIR", image.parent().unwrap_or(Path::new("/")))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // A panic prints there, which would stand in the middle of a report.
             .stderr(Stdio::null())
             .spawn()?;
         let requests = child.stdin.take().expect("stdin is piped");
@@ -113,6 +114,8 @@ impl Process {
                 return Err(self.post_mortem());
             }
             if self.line.ends_with('\n') {
+                // A line that does not parse is a defect of percuss, or a worker of another version; neither is a
+                // finding.
                 let reply = serde_json::from_str(&self.line);
                 return reply.map_err(|e| io::Error::other(format!("unexpected reply from worker: {e}")).into());
             }
@@ -123,6 +126,7 @@ impl Process {
     /// uses too much memory.
     fn wait_for_output(&mut self, until: Instant) -> Result<(), Lost> {
         while self.replies.buffer().is_empty() {
+            // Woken up now and then to look at the worker's memory.
             let left = until.saturating_duration_since(Instant::now());
             let wait = left.min(MEMORY_CHECK).as_millis().max(1);
             let timeout = PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX);
@@ -147,6 +151,7 @@ impl Process {
     /// Memory that the process uses, in bytes; 0 when the system does not say, as after its end.
     pub fn memory(&self) -> u64 {
         let text = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id())).unwrap_or_default();
+        // The second number is the resident set in pages.
         text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
     }
 
@@ -161,6 +166,7 @@ impl Process {
             Ok(status) => status,
             Err(e) => return Lost::Io(e),
         };
+        // A worker returns only when its input ends, so an exit code is that of a failure, such as a panic.
         let Some(number) = status.signal() else {
             return Ended::Died(format!("exit code {}", status.code().unwrap_or(-1))).into();
         };

@@ -23,6 +23,8 @@ pub fn strategy(seed: u64, index: u64, program: &Program) -> Option<Box<dyn Stra
     let mut rng = Rng::new(seed ^ STREAM, index);
     match rng.below(8) {
         0..3 => {
+            // With too high an estimate some changes of priority come after the end; with too low a one, the end has
+            // none.
             let points = (program.nr_ops() as u32).saturating_mul(POINTS);
             let depth = rng.range(1, 3);
             Some(Box::new(Pct::new(rng.bits(), depth, points)))

@@ -44,6 +44,7 @@ pub fn serve() -> io::Result<()> {
         Err(why) => return reply_to::<Setup>(&mut out, Err(why)),
     };
     reply_to::<Setup>(&mut out, Ok(()))?;
+    // The client makes one call at a time, so a line is answered before the next one is read.
     for line in lines {
         let call: AnyCall = serde_json::from_str(&line?)?;
         call.respond(&mut worker, &mut out)?;

@@ -14,6 +14,7 @@ pub fn reduce<E>(
 ) -> Result<(Program, u32), E> {
     let mut failure = None;
     let keep = |candidate: &Program| {
+        // The search cannot be left from within, so its remaining candidates are refused without being run.
         if failure.is_some() {
             return false;
         }
@@ -57,6 +58,7 @@ pub fn with_whole_ops<S: Shrink>(shrink: &mut S, program: Program, tries: u32) -
     loop {
         let (small, more) = shrink.reduce(next, tries - tried)?;
         tried += more;
+        // No smaller than the last round's: rewriting the schedule again would go round in a circle.
         if let Some(best) = best.take_if(|best| size(best) <= size(&small)) {
             return Ok((best, tried));
         }

@@ -25,6 +25,7 @@ impl<'s> Told<'s> {
 impl Strategy for Told<'_> {
     fn next(&mut self, ready: Ready) -> Option<Turn> {
         let turn = self.strategy.next(ready)?;
+        // The reader of the turns cannot see whether the lane stopped in the middle of an op, so this is sent along.
         let joins = turn.preempts() && self.open == Some(turn.lane);
         (self.send)(ChosenTurn { lane: turn.lane, points: turn.points, joins });
         Some(turn)
@@ -56,6 +57,7 @@ pub fn with_turns(mut program: Program, turns: &[Turn]) -> Program {
     if turns.is_empty() {
         return program;
     }
+    // What the generator scheduled was not used under a strategy.
     program.schedule = turns.to_vec();
     if program.memory.is_some() && !turns.iter().any(|t| t.lane == Turn::KSWAPD) {
         // A schedule that names kswapd makes it wait for its turn, as it did under the strategy.

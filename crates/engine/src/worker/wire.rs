@@ -67,6 +67,7 @@ pub fn reply_to<C: Call>(out: &mut impl Write, reply: C::Reply) -> io::Result<()
 /// The output cannot be written.
 pub fn write_line(out: &mut impl Write, what: &impl Serialize) -> io::Result<()> {
     let mut line = serde_json::to_string(what)?;
+    // JSON escapes line breaks in strings, so the only one in the output is at its end.
     line.push('\n');
     out.write_all(line.as_bytes())?;
     out.flush()

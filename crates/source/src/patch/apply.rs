@@ -13,6 +13,7 @@ use super::error::Misfit;
 /// The first hunk that does not fit.
 pub(super) fn apply(text: &str, diff: &FileDiff) -> Result<String, Box<Misfit>> {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    // Room for what a patch mostly adds.
     let mut out = String::with_capacity(text.len() + 1024);
     let (mut done, mut shift) = (0, 0);
     for (i, hunk) in diff.hunks.iter().enumerate() {
@@ -75,6 +76,7 @@ fn misfit(lines: &[&str], hunk: &Hunk, (number, of): (usize, usize), likely: usi
 
     let likeness = |start: usize| lines[start..].iter().zip(&old).filter(|(a, b)| a == b).count();
     // Among places with as many lines in common, the nearest to where the hunk should be.
+    // Every line is tried, which an error can afford.
     let best = (0..lines.len()).max_by_key(|&start| (likeness(start), std::cmp::Reverse(start.abs_diff(likely))));
     let start = best.unwrap_or(0);
     let at = (0..old.len()).find(|&i| lines.get(start + i).is_none_or(|line| *line != old[i])).unwrap_or(0);

@@ -149,6 +149,7 @@ pub(super) fn parse_with(text: &str, hunk: ReadHunk) -> Result<Vec<FileDiff>, Wr
             // The names after `---` and `+++` replace git's: they say which file is created or deleted.
             (file.old, file.new) = pair;
             file.named = true;
+            // The line with the new name belongs to this one.
             at += 1;
         } else if let Some(file) = files.last_mut() {
             // Only after both names, since a mail may quote a hunk's header alone.
@@ -167,11 +168,13 @@ pub(super) fn parse_with(text: &str, hunk: ReadHunk) -> Result<Vec<FileDiff>, Wr
 pub(super) fn names(lines: &[&str]) -> Option<(Option<String>, Option<String>)> {
     let old = lines[0].strip_prefix("--- ")?;
     let new = lines.get(1)?.strip_prefix("+++ ")?;
+    // A mail may have a line of dashes and one of plus signs; a hunk after them makes it a diff.
     lines.get(2)?.starts_with("@@").then(|| (name(old), name(new)))
 }
 
 /// A name without the date that may follow it; None for `/dev/null`, which stands for no file.
 fn name(text: &str) -> Option<String> {
+    // `diff -u` puts the date after a tab.
     let name = text.split('\t').next().unwrap_or_default();
     // Where the tab was lost, a blank is before the date; the kernel has no blanks in names.
     let name = name.split(' ').next().unwrap_or_default().trim_matches('"');
@@ -190,6 +193,7 @@ fn git_names(text: &str) -> (Option<String>, Option<String>) {
 
 /// Notes what one of git's header lines says. Those that change nothing here, as `index` and `similarity`, are skipped.
 fn extended(line: &str, file: &mut FileDiff) {
+    // These lines come before the names; later ones are text of a mail.
     if file.named {
         return;
     }
@@ -259,6 +263,7 @@ fn hunk(lines: &[&str], at: usize, file: &mut FileDiff) -> Result<usize, Wrong> 
         if line.starts_with('\\') {
             no_line_end(&mut hunk);
             next += 1;
+        // Such a line looks as if it were the hunk's, and leaving it out would apply a part of the patch.
         } else if line.starts_with('+') || (line.starts_with('-') && !line.starts_with("--")) {
             return Err(count("has more lines than its header says"));
         }
@@ -270,6 +275,7 @@ fn hunk(lines: &[&str], at: usize, file: &mut FileDiff) -> Result<usize, Wrong> 
 /// Takes the line end off the last line: `\ No newline at end of file` is about the line before it.
 pub(super) fn no_line_end(hunk: &mut Hunk) {
     if let Some(line) = hunk.lines.last_mut() {
+        // The line before has been given a line end that the file does not have.
         line.text_mut().pop();
     }
 }
@@ -285,6 +291,7 @@ fn ranges(header: &str) -> Option<((usize, usize), usize)> {
     let (old, new) = ranges.split_once(" +")?;
     let range = |text: &str| match text.split_once(',') {
         Some((start, length)) => Some((start.parse().ok()?, length.parse().ok()?)),
+        // A range without a length is one line.
         None => Some((text.parse().ok()?, 1)),
     };
     Some((range(old)?, range(new)?.1))

@@ -35,6 +35,7 @@ pub fn load(paths: &[PathBuf], lenient: bool) -> Result<Series, PatchError> {
     let mut series = Series::default();
     for path in paths {
         let name = path.display().to_string();
+        // Each file is chosen from by itself: two files may both hold a patch 1/2.
         let one = parse(&name, &read(path, &name)?, lenient)?;
         series.patches.extend(one.patches);
         series.notes.extend(one.notes);
@@ -118,6 +119,7 @@ fn something_compiled(name: &str, patches: &[Patch]) -> Result<(), PatchError> {
         }
         others.extend(other.into_iter().filter(|file| !others.contains(file)).collect::<Vec<_>>());
     }
+    // A list of files by name is easier to compare with the patch.
     others.sort();
     others.dedup();
     let (patch, files) = (name.to_owned(), others.join(", "));

@@ -62,6 +62,7 @@ pub(super) fn is_mail(bytes: &[u8]) -> bool {
         let line = line.to_ascii_lowercase();
         ["from:", "subject:", "date:", "message-id:", "received:", "return-path:"].iter().any(|h| line.starts_with(h))
     };
+    // An mbox may begin with a separator of any form.
     if first.starts_with("From ") {
         return true;
     }
@@ -100,6 +101,7 @@ fn split(bytes: &[u8]) -> Vec<Vec<u8>> {
             out.push(Vec::new());
         }
         let quoted = line.iter().take_while(|b| **b == b'>').count();
+        // mboxrd quotes such lines of a message with one more mark than they had.
         let line = if quoted > 0 && line[quoted..].starts_with(b"From ") { &line[1..] } else { line };
         out.last_mut().expect("there is one").extend_from_slice(line);
     }
@@ -109,6 +111,7 @@ fn split(bytes: &[u8]) -> Vec<Vec<u8>> {
 }
 
 fn message(raw: &[u8]) -> Option<Message> {
+    // One broken message must not make a whole thread unreadable.
     let mail = parse_mail(raw).ok()?;
     let subject = mail.headers.get_first_value("Subject").unwrap_or_default();
     let mut body = String::new();
@@ -124,6 +127,7 @@ fn texts(mail: &ParsedMail<'_>, out: &mut String) {
         mail.subparts.iter().for_each(|part| texts(part, out));
         return;
     }
+    // An HTML part repeats the plain one, with its blanks lost.
     if !mail.ctype.mimetype.starts_with("text/") || mail.ctype.mimetype == "text/html" {
         return;
     }

@@ -136,6 +136,7 @@ impl Patch {
     /// Whether a second try with `lenient` is worth while. A hunk that is already applied is no damage.
     fn may_be_damaged(&self, error: &PatchError) -> bool {
         let applied = matches!(error, PatchError::Hunk { misfit, .. } if misfit.applied);
+        // A patch that is applied already fits no better when it is repaired.
         !self.lenient && !applied && matches!(error, PatchError::Hunk { .. } | PatchError::Format { .. })
     }
 
@@ -158,6 +159,7 @@ impl Patch {
         let lenient = lenient.then(|| mends(&diffs));
         let (mut files, mut ignored) = Plan::default();
         for diff in &diffs {
+            // What percuss does not compile is not even read.
             let (file, create) = match self.target(diff, overlay)? {
                 Target::Ignore(file) => {
                     ignored.push(file);

@@ -25,6 +25,7 @@ pub(super) fn tag(subject: &str) -> (Tag, String) {
     let mut rest = subject.trim();
     // There may be several, as in `[PATCH 1/2] [mm]`.
     while let Some((inner, behind)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        // Other words, such as RFC or the name of a list, are ignored.
         for word in inner.split([' ', ',', '\t']).filter(|word| !word.is_empty()) {
             read_word(word, &mut tag);
         }
@@ -43,6 +44,7 @@ fn read_word(word: &str, tag: &mut Tag) {
     tag.patch |= patch;
     if let Some(version) = version.strip_prefix('V') {
         let (major, minor) = version.split_once('.').unwrap_or((version, "0"));
+        // A word such as `VM` begins with the same letter.
         if let (Ok(major), Ok(minor)) = (major.parse(), minor.parse()) {
             tag.version = (major, minor);
         }
@@ -126,6 +128,7 @@ fn newest(file: &str, patches: &mut Vec<(Tag, Member)>, notes: &mut Vec<String>)
         minor => format!("v{major}.{minor}"),
     };
     let older: Vec<String> = older.iter().map(name).collect();
+    // A note and no error: threads mostly hold the older versions too, and the newest is what is meant.
     notes.push(format!("{file} has several versions: {} is used, {} is left out", name(newest), older.join(", ")));
     patches.retain(|(tag, _)| tag.version == *newest);
 }
@@ -141,6 +144,7 @@ fn twice(file: &str, first: &Member, second: &Member) -> PatchError {
 
 /// Notes which numbers of the series are not there. It is no error: the missing ones may be for other subsystems.
 fn missing(file: &str, members: &[Member], notes: &mut Vec<String>) {
+    // Without numbers nothing says how many there should be.
     let Some((_, of)) = members.last().and_then(|member| member.number) else { return };
     let there = |n: &u32| members.iter().any(|member| member.number.is_some_and(|(number, _)| number == *n));
     // A subject can claim any length; the note must stay readable.

@@ -109,6 +109,7 @@ impl Arena {
 
     fn check(addr: Addr, len: u64) {
         assert!(
+            // Written so that no sum can wrap: an address comes from the tenant and may be any number.
             addr >= addresses::STATIC && len <= addresses::VMALLOC_END && addr <= addresses::VMALLOC_END - len,
             "arena access at {addr:#x}+{len:#x} is outside the arena"
         );

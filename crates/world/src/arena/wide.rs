@@ -13,6 +13,7 @@ pub fn wide<R>(f: impl FnOnce() -> R) -> R {
         fn level3<R>(f: impl FnOnce() -> R) -> R {
             f()
         }
+        // Asked in each call, which is one load and one comparison.
         if level3_runs() {
             // SAFETY: level3_runs() found every feature that level3() is compiled for.
             return unsafe { level3(f) };
@@ -35,6 +36,7 @@ fn level3_runs() -> bool {
             && std::is_x86_feature_detected!("bmi2")
             && std::is_x86_feature_detected!("lzcnt")
             && std::is_x86_feature_detected!("popcnt");
+        // Threads that ask at once store the same answer, so no order is needed.
         ANSWER.store(if yes { YES } else { YES + 1 }, Ordering::Relaxed);
         yes
     }

@@ -22,6 +22,7 @@ impl World {
         self.run = Run::default();
         self.buffers.power_on();
         self.start(faults);
+        // A boot does not touch what it does not use, so the memory of large programs would stay committed.
         if self.wants_boot() {
             self.space.release();
         }
@@ -46,6 +47,7 @@ impl World {
                 let digest = mix(layout_digest(&layout), self.buffers.memblock.digest());
                 self.boot.layout = layout;
                 self.boot.event = Some(Event::Boot { digest, error: 0 });
+                // The first event of the log, since nothing is logged while booting.
                 self.emit(Event::Boot { digest, error: 0 });
                 self.buffers.vm.save();
                 self.fence_first_chunk();
@@ -87,7 +89,9 @@ impl World {
         self.buffers.clear();
         self.start(faults);
         self.fence_first_chunk();
+        // The program's C has changed the first chunk's maps and lists since the boot.
         self.boot.metadata.iter().for_each(|m| m.restore(&self.space.arena));
+        // Every log begins with the Boot event, whether or not the machine was booted for this program.
         self.buffers.log.push(self.boot.event.expect("a booted World has a Boot event"));
         if let Some(overrun) = self.boot.overrun {
             self.buffers.log.push(overrun);

@@ -95,6 +95,7 @@ impl Host {
     /// not end again at each further point.
     #[inline]
     pub fn pass(&self) -> bool {
+        // A turn without an end begins with the largest number, which no run counts down.
         let left = self.0.points.get().wrapping_sub(1);
         self.0.points.set(left);
         left == 0
@@ -107,6 +108,7 @@ impl Host {
     pub fn point(&self) {
         // This is the hot path of every call: a decrement and a comparison, no borrow of the World.
         if self.pass() {
+            // The World is not borrowed here, as the next task borrows it.
             self.pause(Pause::Preempted);
         }
     }
@@ -135,6 +137,7 @@ impl Host {
     }
 
     fn pause_thread(&self, seat: &Seat, why: Pause) {
+        // The next point ends a turn again: each thread gives the World away at every point.
         self.grant(1);
         // The thread gives the World away, if it has it. A point that it passes without the World is only counted.
         match self.0.world.take() {
@@ -155,6 +158,7 @@ impl Host {
         if let Some(seat) = &self.0.seat
             && seat.yields_early()
         {
+            // A pause without a scheduling point: no schedule could repeat it, and none has to.
             self.pause_thread(seat, Pause::Preempted);
         }
     }

@@ -13,7 +13,9 @@ impl World {
     /// after [`Take::Wait`] and tries again.
     pub(crate) fn try_ext(&mut self, lock: Ext, shared: bool, attempt: bool) -> Take {
         let (me, i) = (self.run.current, lock as usize);
+        // Readers other than the task itself, which keep an exclusive holder out.
         let others = self.run.ext.shared[i] & !(1 << me);
+        // Taking it once more is a deadlock even for a reader, as soon as a writer waits between the two.
         let mine = self.run.ext.exclusive[i] == Some(me as u8) || self.run.ext.shared[i] >> me & 1 == 1;
         // A shared lock only has to respect waiting writers here, because an exclusive holder is checked below.
         let open = if shared { self.run.ext.wanted[i] & !(1 << me) == 0 } else { others == 0 };
@@ -43,6 +45,7 @@ impl World {
     pub(crate) fn waits_for_ext(&mut self, lock: Ext, shared: bool, waits: bool) {
         let me = self.run.current;
         self.run.waits_ext[me] = waits.then_some(lock);
+        // Cleared in any case: a task waits for one lock at a time.
         self.run.ext.wanted[lock as usize] &= !(1 << me);
         self.run.ext.wanted[lock as usize] |= u32::from(waits && !shared) << me;
     }
@@ -66,6 +69,7 @@ impl World {
         if lock.irqs_off() {
             task.irqs_off = task.irqs_before.get(lock);
         }
+        // The scheduler lets waiting tasks try again.
         self.run.released = true;
         self.emit(Event::UnlockExt { lock });
         true

@@ -12,6 +12,7 @@ impl World {
     /// free, and the last one when none is: two locks may then look like one, but the log stays readable.
     pub fn name_lock(&mut self, addr: Addr) -> u8 {
         let names = &mut self.run.named.0;
+        // The table has eight rows, so looking through it costs less than a map would.
         let known = names.iter().position(|a| *a == addr);
         let number = known.or_else(|| names.iter().position(|a| *a == 0)).unwrap_or(NUMBERS - 1);
         names[number] = addr;

@@ -30,6 +30,7 @@ impl World {
                 self.emit(Event::MutexLock { lock, killable, taken: true });
                 Take::Taken
             }
+            // Before the wait: a task that waited for itself would look like one that waits for another.
             Some(o) if o as usize == self.run.current => {
                 self.emit(Event::LockMisuse { lock, unlock: false });
                 Take::Recursive
@@ -57,6 +58,7 @@ impl World {
     }
 
     pub(crate) fn release_mutex(&mut self, lock: Lock) {
+        // With CONFIG_DEBUG_MUTEXES, the kernel warns of an unlock by another task as well.
         if self.task().released(lock) {
             self.run.owner[slot(lock)] = None;
             self.run.released = true;

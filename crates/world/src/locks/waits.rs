@@ -21,6 +21,7 @@ impl World {
     }
 
     fn attach(&mut self, text: &str) {
+        // A text belongs to the next event, which must not be that of an open zeroing.
         self.end_zeroing();
         self.buffers.log.text(text);
     }

@@ -19,6 +19,7 @@ impl World {
 
     fn each_copy(&self, ptr: Addr, len: u64, mark: impl Fn(Addr)) {
         if cfg!(percuss_asan) && self.space.backed() {
+            // An area that an allocator at fault made up may have copies outside of all mapped memory.
             self.cpus().map(|cpu| self.copy_of(ptr, cpu)).filter(|at| self.accessible(*at, len)).for_each(mark);
         }
     }

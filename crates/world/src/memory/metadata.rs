@@ -26,12 +26,15 @@ impl World {
     /// Ends an allocation of metadata and returns its address, 0 when it failed; `granted` is false when it had failed
     /// before.
     pub(crate) fn metadata_alloc(&mut self, site: Site, size: u64, gfp: Gfp, granted: bool) -> Addr {
+        // The heap may be full although the pool had memory: an allocator that loops asks for more than any program
+        // needs.
         let addr = if granted { self.buffers.heap.alloc(size) } else { 0 };
         if addr != 0 && self.space.backed() {
             self.space.arena.fill(addr, size, 0);
             self.redden(addr, size);
         }
         if granted && addr == 0 {
+            // The pool had counted it as taken.
             self.metadata_given_back(size);
         }
         self.emit(match site {

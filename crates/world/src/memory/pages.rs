@@ -24,6 +24,7 @@ impl World {
             && self.space.backed()
         {
             let len = self.space.page_struct as u64;
+            // A page comes with a cleared `struct page`, whatever its last owner left there.
             self.space.arena.fill(addresses::MEM_MAP + pfn as u64 * len, len, 0);
         }
         self.emit(Event::PageAlloc { node, gfp, pfn });
@@ -38,6 +39,7 @@ impl World {
                 }
                 Event::PageFree { pfn }
             }
+            // Such a page stays as it is, so that the program goes on and the oracles judge the event.
             Freed::NotAllocated => Event::BadPageFree { pfn },
             Freed::StillMapped => Event::PageFreedMapped { pfn },
         };

@@ -24,6 +24,7 @@ impl Host {
     /// true at once without memory pressure.
     pub(crate) fn find_memory(&self, gfp: Gfp) -> bool {
         let gfp = self.gfp_context(gfp);
+        // The fast path: most allocations end here.
         if self.take(Watermark::Low) {
             return true;
         }
@@ -33,9 +34,11 @@ impl Host {
         if self.take(mark) {
             return true;
         }
+        // A task that reclaims must not reclaim again, and one that cannot sleep never reclaims.
         if !gfp.allows_blocking() || memalloc {
             return self.no_memory(gfp);
         }
+        // From here on other tasks may run.
         let found = self.slow_path(gfp, mark);
         self.world_mut().stop_looking();
         if found {
@@ -69,16 +72,20 @@ impl Host {
             }
             // A freed page counts as progress even if another task has taken it.
             no_progress = if freed > 0 { 0 } else { no_progress + 1 };
+            // Retrying is in vain when not even all of what is left would meet the watermark.
             let worth = self.world().run.pool.as_ref().is_some_and(|p| p.worth_retrying());
             if no_progress > MAX_RECLAIM_RETRIES || !worth {
+                // This mask asks for effort, but not for the death of a process.
                 if gfp.intersects(Gfp::RETRY_MAYFAIL) {
                     return self.despair(gfp);
                 }
                 let oom = self.out_of_memory(gfp);
+                // The kernel lets it use all reserves once the OOM killer was asked.
                 if gfp.intersects(Gfp::NOFAIL) && self.take(Watermark::None) {
                     return true;
                 }
                 if let Oom::Us = oom {
+                    // A second kill cannot help: the victim itself runs here and has got its reserves already.
                     if mark == Watermark::Half {
                         return self.despair(gfp);
                     }
@@ -124,12 +131,14 @@ impl Host {
             self.stop(Stop::StepLimit);
         }
         self.pause(Pause::Retrying);
+        // Another task could run and may have freed memory, so the count begins anew.
         if !self.world().is_alone() {
             *rounds = 0;
         }
     }
 
     fn out_of_memory(&self, gfp: Gfp) -> Oom {
+        // The kernel does not kill for a mask that may not enter file systems, where most memory would come back.
         if !gfp.intersects(Gfp::FS) {
             return Oom::Pretends;
         }
@@ -144,6 +153,7 @@ impl Host {
             let mut w = self.world_mut();
             w.push_event(Event::ReclaimBegin { gfp, kswapd });
             w.run.pressure.clock += cost::SCAN;
+            // While it is in force, allocations of shrinkers do not reclaim and may use reserves.
             w.task_mut().enter(Scope::Memalloc)
         };
         self.point();
@@ -173,6 +183,7 @@ impl Host {
     fn shrink(&self, gfp: Gfp, kswapd: bool) -> u32 {
         let mut freed = 0;
         for i in 0..limits::SHRINKERS {
+            // Asked for each shrinker anew, since the one before may have waited while others ran.
             if !self.world().has_objects(i, gfp) || !self.world_mut().try_shrinker_lock() {
                 continue;
             }

@@ -30,7 +30,9 @@ impl World {
     }
 
     pub(crate) fn note_retry(&mut self, rounds: u32) {
+        // Until it stops looking, the scheduler runs other tasks first.
         self.run.looking |= 1 << self.run.current;
+        // Only these make others wait for the allocator.
         if self.owner(Lock::AllocMutex) == Some(self.run.current) {
             self.run.pressure.retries += 1;
         }
@@ -73,6 +75,7 @@ impl World {
 
     pub(super) fn kswapd_sleeps(&mut self, failed: bool) {
         if let Some(pool) = &mut self.run.pool {
+            // One success starts the count anew, as in the kernel.
             pool.kswapd_failures = if failed { pool.kswapd_failures + 1 } else { 0 };
             pool.kswapd_awake = false;
         }
@@ -80,6 +83,8 @@ impl World {
 
     pub(super) fn oom_kill(&mut self) -> Oom {
         self.run.pressure.oom_kills += 1;
+        // A process outside of the program comes first, so that the `memory` line decides when a task of its own is
+        // chosen.
         let elsewhere = self.run.pool.as_mut().map_or(0, |p| std::mem::take(&mut p.left.oom));
         if elsewhere > 0 {
             self.emit(Event::OomKill { victim: None });
@@ -107,6 +112,7 @@ impl World {
     fn free_some(&mut self, source: Source, kswapd: bool, left: impl Fn(&mut Memory) -> &mut u16) -> u32 {
         let Some(pool) = &mut self.run.pool else { return 0 };
         let pages = left(&mut pool.left);
+        // Reclaim works in batches, so that one round leaves something for the next one to find.
         let freed = (*pages).min(BATCH);
         *pages -= freed;
         if freed > 0 {
@@ -122,6 +128,7 @@ impl World {
     }
 
     pub(super) fn free_io(&mut self, kswapd: bool) -> u32 {
+        // The wait is that for a device, whatever the number of pages.
         self.run.pressure.clock += cost::IO;
         self.free_some(Source::DirectIo, kswapd, |m| &mut m.io)
     }
@@ -133,6 +140,7 @@ impl World {
 
     pub(super) fn has_objects(&self, shrinker: usize, gfp: Gfp) -> bool {
         let gated = self.run.gated[shrinker];
+        // A shrinker that counts no objects is not scanned.
         self.run.pool.is_some_and(|p| p.objects[shrinker] > 0) && (!gated || gfp.intersects(Gfp::FS))
     }
 
@@ -144,6 +152,7 @@ impl World {
 
     pub(super) fn shrink_begin(&mut self, shrinker: usize) {
         if let Some(pool) = &mut self.run.pool {
+            // Before it runs: its ops may reclaim and come here again.
             pool.objects[shrinker] -= 1;
         }
         self.run.pressure.clock += cost::SHRINK;

@@ -43,6 +43,7 @@ impl Host {
     /// descriptor of the area, which is left out.
     fn find_area(&self, size: u64, gfp: Gfp) -> bool {
         let pages = size.div_ceil(PAGE);
+        // Without memory pressure nothing is counted.
         if self.world().run.pool.is_none() {
             return true;
         }
@@ -96,6 +97,7 @@ impl World {
         let Some(pool) = &mut self.run.pool else { return };
         let pages = match Slabs::cache(size) {
             Some(cache) => u64::from(pool.slabs.give(cache)),
+            // An object with pages of its own gives back as many as find_area() took.
             None => size.div_ceil(PAGE),
         };
         if pages > 0 {

@@ -15,10 +15,12 @@ impl World {
     /// The address of a CPU's copy, `per_cpu_ptr(ptr, cpu)`.
     pub fn copy_of(&self, ptr: Addr, cpu: u32) -> Addr {
         let offset = self.boot.layout.unit_offsets.get(cpu as usize).copied().unwrap_or(0);
+        // Wrapping, since a pointer that comes from the tenant may be any number.
         ptr.wrapping_sub(addresses::STATIC).wrapping_add(self.boot.layout.base_addr).wrapping_add(offset)
     }
 
     pub(super) fn accessible(&self, addr: Addr, len: u64) -> bool {
+        // Both ends, as a range may begin in one space and end outside of it.
         if vm::is_vmalloc(addr) && vm::is_vmalloc(addr.wrapping_add(len)) {
             return self.buffers.vm.first_hole(addr, len).is_none();
         }

@@ -42,6 +42,7 @@ impl World {
     pub(crate) fn areas_free(&mut self, handle: Addr) {
         let pages = &mut self.buffers.pages;
         if let Some(size) = self.buffers.heap.free(handle)
+            // A page that is still mapped there loses its mapping, as the kernel removes it with the area.
             && self.buffers.vm.release(handle, |pfn| pages.mapped(pfn, -1))
         {
             self.overrun_before_free(handle, size);
@@ -55,6 +56,7 @@ impl World {
     pub(crate) fn area_early(&mut self, size: u64, align: u64) -> Addr {
         let addr = self.buffers.vm.reserve(&[0], &[size], align, 0);
         if addr != 0 && self.space.backed() {
+            // The first chunk's area may be one that an earlier boot had forbidden.
             self.space.arena.owned(addr, size);
         }
         addr
@@ -104,8 +106,10 @@ impl World {
                     break;
                 }
             }
+            // Counted, so that freeing a page that is mapped shows.
             self.buffers.pages.mapped(*pfn, 1);
             if self.space.backed() {
+                // A page counts as committed from the first time that it is mapped.
                 self.space.commit(at);
             }
         }

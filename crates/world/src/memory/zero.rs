@@ -36,6 +36,7 @@ impl World {
         if !self.touch(addr, len) {
             return;
         }
+        // The boot has no areas to take samples of.
         let copy = if self.boot.booting { None } else { self.note_zeroing(addr, len) };
         if !self.space.backed() {
             return;
@@ -61,6 +62,8 @@ impl World {
                 z.addr.wrapping_add(offsets[**cpu as usize]).wrapping_sub(offsets[first]) == addr
             });
             let Some(cpu) = expected else {
+                // Not a copy that was expected: the count shows in the event and makes it differ from that of the
+                // Model.
                 z.other += 1;
                 return None;
             };
@@ -101,6 +104,7 @@ impl World {
         let first = self.copy_of(ptr, self.boot.possible[0] as u32);
         let wanted = Event::Zero { addr: first, len: size, other: 0, cpus: self.boot.geometry.cpus };
         if let Some(z) = self.run.zeroing {
+            // The zeroing is still open when nothing was logged since.
             return z.event() == wanted;
         }
         // Between the zeroing and the return of the allocation are a few events: it is traced and memcg is charged.

@@ -37,6 +37,7 @@ impl Faults {
         let seen = &mut self.seen[site as usize];
         *seen += 1;
         let n = *seen;
+        // A fault without a number of times fails once.
         self.plan.iter().any(|f| f.site == site && n >= f.nth && n - f.nth < f.times.max(1))
     }
 }

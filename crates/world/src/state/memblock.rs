@@ -41,6 +41,7 @@ impl Memblock {
         let size = if metadata && size != 0 { redzone::after(size) } else { size };
         let (low, high) = (LINEAR + node as u64 * NODE, LINEAR + (node as u64 + 1) * NODE);
         let mut start = low.next_multiple_of(align.max(1));
+        // Ranges that end before the node begins cannot be in the way.
         let mut at = self.taken.partition_point(|t| t.end <= start);
         while let Some(t) = self.taken.get(at)
             && t.start < start + size
@@ -61,6 +62,7 @@ impl Memblock {
 
     /// Inserts a range before index `at` and joins it with neighbours it touches.
     fn insert(&mut self, at: usize, new: Taken) {
+        // Joined at once, as a list of single pages would make each further search longer.
         let joins_left = at > 0 && self.taken[at - 1].end == new.start;
         let joins_right = self.taken.get(at).is_some_and(|t| t.start == new.end);
         match (joins_left, joins_right) {

@@ -47,6 +47,7 @@ impl Pages {
     pub fn clear(&mut self) {
         let Pages { nodes, free, state, budget } = self;
         for (n, node) in nodes.iter_mut().enumerate() {
+            // Frames are taken from the top of a node, so these are all that were handed out.
             let end = (n as u32 + 1) * PER_NODE;
             state[(end - node.taken) as usize..end as usize].fill(0);
             *node = Node::default();

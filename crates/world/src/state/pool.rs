@@ -61,6 +61,7 @@ impl Pool {
             Watermark::Half => reserve / 2,
             Watermark::None => 0,
         };
+        // The mark itself has to be left when the page is gone.
         let enough = self.left.free > least;
         self.left.free -= u16::from(enough);
         enough

@@ -85,6 +85,7 @@ pub struct Pressure {
 impl Pressure {
     pub fn waits(&mut self, context: usize, lock: Lock) {
         if lock == Lock::AllocMutex {
+            // A task that tries again goes on waiting, so its time runs from the first attempt.
             self.waits_since[context].get_or_insert(self.clock);
             self.waiters = self.waiters.max(self.waiters());
         }

@@ -42,6 +42,8 @@ impl Sample {
     /// The sample of the area whose first copy is at `addr`, on `cpus` CPUs. The address and `nth`, the number of the
     /// zeroing, decide, so samples differ between areas, yet a repeated program has the same ones.
     pub fn new(addr: Addr, nth: u32, cpus: u32) -> Sample {
+        // Products with odd constants, of which the upper bits are taken: areas next to each other get unrelated
+        // numbers.
         let turn = (nth.wrapping_mul(0x9e37_79b1) ^ (addr >> 2) as u32).wrapping_mul(0x85eb_ca6b) >> 12;
         Sample { whole: turn.is_multiple_of(SHARE), last: cpus - 1, more: turn / SHARE % cpus }
     }

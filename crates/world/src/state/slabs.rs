@@ -18,6 +18,7 @@ pub struct Slabs([u16; SIZES.len()]);
 impl Slabs {
     /// The cache for objects of this size; None for one so large that it has pages of its own.
     pub fn cache(size: u64) -> Option<usize> {
+        // The sizes ascend, so the first that fits is the smallest.
         SIZES.iter().position(|s| size <= u64::from(*s))
     }
 

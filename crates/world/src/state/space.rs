@@ -57,6 +57,7 @@ impl Space {
     }
 
     pub fn booted(&mut self, bytes: u64) {
+        // All boots take the lowest addresses, so they use the same memory and the largest one counts.
         self.boot_bytes = self.boot_bytes.max(bytes);
     }
 

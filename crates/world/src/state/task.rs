@@ -76,6 +76,7 @@ impl Task {
 
     /// The mask as the scopes in force restrict it, `current_gfp_context()`.
     pub fn gfp_context(&self, gfp: Gfp) -> Gfp {
+        // A NOIO scope forbids file systems, too, so it is looked at first.
         if self.scopes & bit(Scope::Noio) != 0 {
             gfp.without(Gfp::IO | Gfp::FS)
         } else if self.scopes & bit(Scope::Nofs) != 0 {
@@ -106,6 +107,7 @@ impl Task {
 
     /// Notes that the lock was released; false when the task did not hold it.
     pub fn released(&mut self, lock: Lock) -> bool {
+        // Locks may be released in any order.
         match self.held.iter_mut().find(|h| **h == Some(lock)) {
             Some(h) => {
                 *h = None;

@@ -80,6 +80,7 @@ impl Vm {
     /// Forgets the boot: nothing is reserved, nothing is mapped.
     pub fn clear(&mut self) {
         self.saved = Saved::default();
+        // Restoring to an empty boot clears what the last one left.
         self.restore();
         self.saved = Saved::default();
     }
@@ -141,6 +142,8 @@ impl Vm {
                     return 0;
                 }
                 if let Some(c) = self.first_conflict(start, end) {
+                    // After the conflict, and further on in any case: an offset larger than its end would else begin
+                    // the search again.
                     base = (c.end.saturating_sub(*offset)).max(base + 1).next_multiple_of(align);
                     continue 'search;
                 }

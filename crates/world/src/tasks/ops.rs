@@ -25,6 +25,7 @@ impl World {
         if op_is_nested(op) {
             self.buffers.sites.enter(self.run.current);
         }
+        // The last op's call site is no place of this one.
         self.set_site(None);
         self.emit(Event::OpBegin { op });
         let outer = std::mem::replace(&mut self.run.ops[self.run.current], op);

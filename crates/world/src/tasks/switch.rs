@@ -28,6 +28,7 @@ impl World {
         let task = std::mem::replace(&mut self.run.current, WORKER);
         // A kernel worker starts each item with a clean context: no scope, no signal, no memcg of the task before.
         self.run.tasks[WORKER] = Task::default();
+        // What the worker does counts for the op after which it runs.
         self.run.ops[WORKER] = self.run.ops[task];
         self.emit(Event::WorkBegin);
         Some(task)

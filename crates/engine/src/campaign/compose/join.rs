@@ -20,6 +20,7 @@ pub(super) fn join(parts: &[&Program], boot: Geometry, pool: Pool) -> Option<Pro
     let mut whole = Program { boot, tasks: Vec::new(), memory: memory(parts, pool), ..Program::default() };
     let mut vars = 0;
     for part in parts {
+        // Two parts may use the same variable for areas of their own.
         let renamed = renamed(part, &mut vars)?;
         let task = whole.tasks.len();
         // Op by op: where a task is preempted within one makes no difference to the order of locks.
@@ -61,6 +62,7 @@ fn memory(parts: &[&Program], pool: Pool) -> Option<Memory> {
     let mut memories = parts.iter().filter_map(|p| p.memory);
     let first = memories.next().filter(|_| pool != Pool::Plenty)?;
     let both = |a: u16, b: u16| if pool == Pool::Sum { a.saturating_add(b) } else { a.max(b) };
+    // The reserve is a mark of the machine and no amount that a part uses up, so it is never added up.
     Some(memories.fold(first, |a, b| Memory {
         free: both(a.free, b.free),
         reserve: a.reserve.max(b.reserve),

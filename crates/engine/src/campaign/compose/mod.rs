@@ -39,6 +39,7 @@ pub fn compose(
     let mut found: Vec<Found> = Vec::new();
     for conflict in order.conflicts().into_iter().filter(|c| wanted(&c.title())) {
         let new = composer.finding(&conflict)?;
+        // Two conflicts of the graph can be one to a reader: those with the same title are one finding.
         if !found.iter().any(|f| f.finding.key() == new.finding.key()) {
             found.push(new);
         }
@@ -60,9 +61,11 @@ impl Composer<'_> {
             parts.push(self.part(part, origin)?);
         }
         let programs: Vec<u64> = conflict.programs().into_iter().collect();
+        // The conflict is there once the last of its programs has run.
         let index = programs.last().copied().unwrap_or(0);
         for whole in candidates(&parts).take(ATTEMPTS) {
             let batch = one_on(&mut self.client, &whole, None)?;
+            // A joined program may find something else, which is not what was asked for.
             if !batch.order.shows(&conflict.trouble) {
                 continue;
             }

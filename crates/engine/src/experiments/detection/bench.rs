@@ -89,6 +89,7 @@ pub fn run(
         let bases = bases(plan, &bugs)?;
         // One bug at a time to each free thread: a search that takes long does not wait after another one that does.
         let each = bugs.par_iter().with_max_len(1).map(|bug| {
+            // There is no base for bugs of other trees alone.
             let base = bases.get(bug.base.as_deref().unwrap_or_default());
             let outcome = base.map_or(Ok(Outcome::OtherTree), |(_, base)| measure(plan, bug, base, progress))?;
             let row = Row { bug: bug.clone(), outcome };
@@ -97,6 +98,8 @@ pub fn run(
         });
         each.collect()
     })?;
+    // Of all bugs, not of those that were asked for: a bug is counted if it has an edit, whether or not it was searched
+    // for.
     let apart = uncounted(&select(&[])?);
     let seconds = started.elapsed().as_secs_f64();
     Ok(Bench { tree: plan.spec.tree.clone(), seeds: plan.seeds, limit: plan.limit, seconds, rows, apart })
@@ -105,9 +108,11 @@ pub fn run(
 /// Trees without a bug, by the variant they are; the tree itself has no name. Each is built once and shared by all the
 /// bugs that are put into it.
 fn bases(plan: &Plan, bugs: &[Edit]) -> Result<BTreeMap<String, (Image, Setup)>, DetectionError> {
+    // A variant that no bug of this tree needs may not apply to the tree, and is not built.
     let wanted = bugs.iter().filter(|bug| fits(plan, bug)).map(|bug| bug.base.clone().unwrap_or_default());
     let names: std::collections::BTreeSet<String> = wanted.collect();
     let build = |name: &String| {
+        // A base is an edit itself, so the image is made as that of a bug.
         let edits = Some(name.clone()).filter(|name| !name.is_empty()).into_iter().collect();
         let image = Image::build(&ImageSpec { edits, ..plan.spec.clone() }).map_err(|source| {
             let of = if name.is_empty() { plan.spec.tree.clone() } else { name.clone() };
@@ -137,6 +142,7 @@ fn measure(plan: &Plan, bug: &Edit, base: &Setup, progress: &Progress) -> Result
     // The edit brings its base along.
     let image = match Image::build(&ImageSpec { edits: vec![bug.name.clone()], ..plan.spec.clone() }) {
         Ok(image) => image,
+        // In a directory, most edits of other versions do not apply. That says nothing about the other bugs.
         Err(error) => return Ok(Outcome::NotBuilt(reason(&error))),
     };
     // The quirks of the base: a probe of the edited tree could take the bug for a quirk, and the Model would agree.
@@ -144,6 +150,7 @@ fn measure(plan: &Plan, bug: &Edit, base: &Setup, progress: &Progress) -> Result
     let pair = Pair { base, edited };
     let mut searched = Searched::default();
     for seed in 1..=plan.seeds {
+        // Seeds run one after the other, because bugs already keep all threads busy.
         searched.hits.push(pair.search(seed, plan.limit, progress)?);
     }
     // One small program is enough for a reader, and making one costs as much as a search.
@@ -155,5 +162,6 @@ fn measure(plan: &Plan, bug: &Edit, base: &Setup, progress: &Progress) -> Result
 
 /// The first line of an error.
 fn reason(error: &ImageError) -> String {
+    // The rest is what the compiler said, which does not fit into a table.
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }

@@ -89,6 +89,7 @@ impl Searched {
 
     /// Seconds of search, the median.
     pub fn seconds(&self) -> Option<f64> {
+        // As whole numbers, which unlike fractions of seconds can be sorted.
         let micros = |h: &Hit| h.after.as_micros() as u64;
         let median = median(self.hits.iter().map(|h| h.as_ref().map(micros)));
         median.map(|us| Duration::from_micros(us).as_secs_f64())
@@ -109,6 +110,7 @@ impl Searched {
 fn median(numbers: impl Iterator<Item = Option<u64>>) -> Option<u64> {
     let mut all: Vec<u64> = numbers.map(|n| n.unwrap_or(u64::MAX)).collect();
     all.sort_unstable();
+    // The number in the middle may be a missing one: then most seeds did not find the bug, and there is no median.
     all.get(all.len().saturating_sub(1) / 2).copied().filter(|n| *n < u64::MAX)
 }
 
@@ -133,6 +135,7 @@ impl Summary {
                     // A bug without an image says nothing about the oracles, so only searched ones are counted.
                     s.counted += 1;
                     s.found += searched.found() as usize;
+                    // `-` is how the files write that no checker sees the bug.
                     s.kernel += row.bug.kernel.as_ref().is_some_and(|k| k.words() != "-") as usize;
                 }
                 Outcome::NotBuilt(_) => s.not_built += 1,

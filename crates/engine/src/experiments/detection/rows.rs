@@ -39,6 +39,7 @@ const APART: [Apart; 12] = [
 
 /// Those that no edit stands for.
 pub fn uncounted(bugs: &[Edit]) -> Vec<Apart> {
+    // By name: an edit that is added takes its row away without a change here.
     let counted = |a: &Apart| bugs.iter().any(|bug| bug.name.eq_ignore_ascii_case(a.name));
     APART.into_iter().filter(|a| !counted(a)).collect()
 }

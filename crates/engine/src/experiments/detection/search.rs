@@ -48,6 +48,7 @@ impl Pair<'_> {
     /// # Errors
     /// No worker can be started.
     pub fn search(&self, seed: u64, limit: Duration, progress: &Progress) -> Result<Option<Hit>, Lost> {
+        // The same programs for every bug, so that the numbers of two bugs can be compared.
         let edited = Setup { seed, ..self.edited.clone() };
         let started = Instant::now();
         // Kinds of findings that the tree without the bug shows, in the very program where the other did first.
@@ -56,6 +57,7 @@ impl Pair<'_> {
         until(&edited, limit, progress, |batch| {
             for found in suspects(batch) {
                 let f = &found.finding;
+                // Judging a program on both trees costs two processes, so a kind of finding is looked at once.
                 if of_both.contains(&(f.oracle, f.title.clone())) {
                     continue;
                 }
@@ -86,6 +88,7 @@ impl Pair<'_> {
 
     /// What is said of a program with the bug, and not without.
     fn objections(&self, program: &Program) -> Result<Vec<Finding>, Lost> {
+        // Run again by itself: a batch merges findings with the same title, so it does not have all of this program's.
         let with = one(&self.edited, program)?.found;
         let without = one(self.base, program)?.found;
         let both = |f: &Finding| without.iter().any(|o| (o.finding.oracle, &o.finding.title) == (f.oracle, &f.title));
@@ -98,6 +101,7 @@ impl Pair<'_> {
     /// No worker can be started.
     pub fn small(&self, hit: &Hit) -> Result<Small, Lost> {
         let program = Program::decode(&hit.program);
+        // A finding that does not come again cannot be followed while the program is made small.
         let Some(first) = self.objections(&program)?.into_iter().next() else { return Ok(Small::of(&program)) };
         Ok(Small::of(&minimize(&self.edited, &program, &Like::of(&first), TRIES)?.0))
     }
@@ -106,6 +110,7 @@ impl Pair<'_> {
 /// Findings that no quirk accounts for, in order of their programs.
 fn suspects(batch: &Batch) -> Vec<&Found> {
     let mut all: Vec<&Found> = batch.found.iter().filter(|f| f.finding.quirk.is_none()).collect();
+    // The earliest program decides how soon a bug is found.
     all.sort_by_key(|f| (f.index, f.finding.oracle));
     all
 }

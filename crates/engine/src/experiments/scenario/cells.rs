@@ -8,7 +8,9 @@ use crate::judge::audit::{AuditRow, Failure};
 
 /// What a task allocates that passes a test, in order.
 fn sites(o: &Observation, test: impl Fn(&AuditRow) -> bool) -> Vec<String> {
+    // Rows without a caller are those of the balance worker, which a row of its own asks for.
     let asked = o.audit.rows.iter().filter(|(row, _)| row.caller.is_some() && test(row));
+    // One site may allocate often, with the same answer each time.
     let all: BTreeSet<_> = asked.map(|(row, _)| row.what).collect();
     all.into_iter().map(|what| what.name().to_owned()).collect()
 }
@@ -32,6 +34,7 @@ pub fn fs_cycle(runs: &[&Observation]) -> String {
     };
     let parts: Vec<String> = runs.iter().map(|o| part(o)).collect();
     match &parts[..] {
+        // With one answer for both programs there is nothing to tell apart.
         [absent, present] if absent != present => format!("array absent: {absent} -- array present: {present}"),
         _ => parts[0].clone(),
     }
@@ -54,6 +57,7 @@ pub fn recursion(runs: &[&Observation]) -> String {
 /// Allocations that failed although their callers could sleep.
 pub fn early_failures(runs: &[&Observation]) -> String {
     let early: Vec<u64> = runs.iter().map(|o| o.results.count(Failure::Early)).collect();
+    // The cell of a column without failures is one digit, so that the others stand out.
     if early.iter().all(|n| *n == 0) {
         return "0".to_owned();
     }
@@ -63,6 +67,7 @@ pub fn early_failures(runs: &[&Observation]) -> String {
 /// What became of the first task's allocation.
 fn fate(o: &Observation) -> String {
     let p = &o.pressure;
+    // An OOM kill can come before any of the ends below.
     let oom = if p.oom_kills > 0 { format!(", {} OOM kill", p.oom_kills) } else { String::new() };
     if o.says("deadlock") {
         format!("deadlock{oom}")
@@ -104,6 +109,7 @@ pub fn waiting(runs: &[&Observation]) -> String {
 
 /// Sites at the first and at later populates.
 pub fn populates(runs: &[&Observation]) -> String {
+    // The row has two programs, in this order.
     let (first, later) = (sites(runs[0], AuditRow::fs_under_mutex), sites(runs[1], AuditRow::fs_under_mutex));
     match first.is_empty() && later.is_empty() {
         true => "none, none".to_owned(),
@@ -125,6 +131,7 @@ pub fn worker(runs: &[&Observation]) -> String {
 /// Whether kswapd waits for a task that waits for kswapd.
 pub fn kswapd(runs: &[&Observation]) -> String {
     let part = |o: &Observation| {
+        // The finding names both waits. Without it the allocation came to an end, which is reported as in other rows.
         let title = o.findings.iter().find(|f| f.title.contains("retries for ever"));
         match title {
             Some(f) => f.title.trim_start_matches("percuss: ").to_owned(),

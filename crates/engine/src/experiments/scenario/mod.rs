@@ -93,9 +93,11 @@ pub fn compute(spec: &ImageSpec, rows: &[&'static Row], jobs: usize) -> Result<M
     let columns = || COLUMNS.par_iter().map(|variant| column(spec, *variant, rows)).collect::<Result<Vec<_>, _>>();
     let mut columns = match pool {
         Ok(pool) => pool.install(columns),
+        // Without threads of its own, the matrix takes longer but is the same.
         Err(_) => columns(),
     }?;
     let names = COLUMNS.iter().map(|v| column_name(&spec.tree, *v)).collect();
+    // From the last row on, so that taking a cell out of its column does not move the cells that are still to be taken.
     let computed = rows.iter().enumerate().rev().map(|(i, row)| Computed {
         name: row.name,
         question: row.question,
@@ -109,6 +111,7 @@ pub fn compute(spec: &ImageSpec, rows: &[&'static Row], jobs: usize) -> Result<M
 fn column(spec: &ImageSpec, variant: Option<&str>, rows: &[&'static Row]) -> Result<Vec<Cell>, ScenarioError> {
     let name = column_name(&spec.tree, variant);
     let spec = ImageSpec { variant: variant.map(str::to_owned), ..spec.clone() };
+    // Each column stands on its own image, so a variant that does not apply ends the matrix with its name.
     let image = Image::build(&spec).map_err(|e| ScenarioError::Image { column: name.clone(), source: Box::new(e) })?;
     // No program is generated here, so the seed decides nothing.
     let mut setup = image.setup(1, Oracles::default());

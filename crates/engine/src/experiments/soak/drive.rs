@@ -109,13 +109,16 @@ pub fn soak(
 ) -> Result<(), Lost> {
     // Often enough that a soak of days loses seconds when it is killed, and seldom enough to cost nothing.
     const SAVE_EVERY: Duration = Duration::from_secs(5);
+    // The time of earlier runs of a soak that is resumed counts, too.
     let (started, before) = (Instant::now(), totals.seconds.1);
+    // The recipe and seed are those of the totals, which may come from a state file.
     let setup = Setup { soak: Some(totals.recipe), seed: totals.seed, ..setup.clone() };
     let mut saved = Instant::now();
     let mut client = Client::new(&setup);
     let last = totals.next;
     loop {
         let over = match until {
+            // Epochs of this run: those of the state file are not counted again.
             Until::Epochs(n) => totals.next - last >= n,
             Until::Time(t) => started.elapsed() >= t,
         };
@@ -125,6 +128,8 @@ pub fn soak(
         let epoch = run(&mut client, totals.seed, totals.recipe, totals.next)?;
         progress.ran(1, epoch.ops);
         totals.add(epoch);
+        // None after an epoch that ended its worker: the next one begins in a new process, whose memory says nothing
+        // yet.
         if let Some(bytes) = client.memory() {
             totals.look_at_memory(bytes);
         }
@@ -136,6 +141,7 @@ pub fn soak(
             saved = Instant::now();
         }
     }
+    // Saved at the end in any case, since the last epochs may be younger than the last save.
     totals.batch.sort();
     save(totals)
 }
@@ -143,6 +149,8 @@ pub fn soak(
 /// Runs an epoch; losing the worker in it is a finding.
 fn run(client: &mut Client<'_>, seed: u64, recipe: Recipe, index: u64) -> Result<Epoch, Lost> {
     Ok(client.attempt(&RunEpoch { index })?.unwrap_or_else(|ended| {
+        // What was recorded is lost with the worker. The program can be made again, but not the order in which its
+        // threads ran.
         let program = program(seed, index, recipe);
         let mut batch = Batch { programs: 1, ..Batch::default() };
         batch.add(&crash(&ended, &program), index, || program.encode());

@@ -62,6 +62,7 @@ impl Hunted {
 /// What the end of an epoch is a finding of; None when tasks waited for each other.
 fn title(why: Stop) -> Option<&'static str> {
     Some(match why {
+        // Only a replay could show whether this is a deadlock that the tree is known for.
         Stop::Deadlock | Stop::Stall => return None,
         Stop::Bug => "kernel BUG",
         Stop::Panic => "kernel panic",
@@ -78,6 +79,7 @@ fn title(why: Stop) -> Option<&'static str> {
 pub fn hunt(recipe: Recipe, seed: u64, until: Until, progress: &Progress) -> Result<Hunted, HuntError> {
     let started = Instant::now();
     let (mut session, _) = on_world(shim::Image::linked()?, "C")?;
+    // Threads of a pool meet by locks that the sanitizer does not see, and it would report races that are none.
     let threads = Threads::Fresh(recipe.threads);
     let mut out = Hunted::default();
     loop {
@@ -88,6 +90,7 @@ pub fn hunt(recipe: Recipe, seed: u64, until: Until, progress: &Progress) -> Res
         if over || progress.stopped() {
             return Ok(out);
         }
+        // Threads yield the World after taking a lock, too, so that more of the C runs in parallel.
         session.run_free(&program(seed, out.epochs, recipe), &threads, Grain::Calls, &mut Unwatched)?;
         let world = session.shared().host.world();
         if let Some(why) = world.stopped() {

@@ -43,6 +43,7 @@ pub struct Race {
 impl Race {
     /// A race that has a name.
     pub fn named(&self) -> Option<&'static Named> {
+        // A race on the heap has no name that would be the same in the next run.
         let variable = self.variable.as_deref()?;
         // A static variable of a function has the function's name before its own, or a number after it.
         let same = |named: &Named| variable.split('.').any(|part| part == named.variable);
@@ -64,8 +65,10 @@ pub fn parse(text: &str) -> Vec<Race> {
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next() {
         let Some(kind) = line.strip_prefix("WARNING: ThreadSanitizer: ") else { continue };
+        // The number differs from run to run, and the kind is part of the title.
         let kind = kind.split(" (pid=").next().unwrap_or(kind).to_owned();
         let mut race = Race { kind, sides: Vec::new(), variable: None, text: line.to_owned() };
+        // A line of equals signs ends each report.
         for line in lines.by_ref().take_while(|line| !line.starts_with("=====")) {
             race.text += "\n";
             race.text += line;
@@ -86,6 +89,7 @@ impl Race {
     fn note(&mut self, line: &str) {
         let begins = |with: &[&str]| with.iter().any(|s| line.starts_with(s));
         if let Some(frame) = line.strip_prefix('#') {
+            // A frame before the first side belongs to a part of the report that is not read.
             let function = frame.split_whitespace().nth(1).unwrap_or("?");
             if let Some(side) = self.sides.last_mut() {
                 side.push(function.to_owned());

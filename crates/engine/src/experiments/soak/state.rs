@@ -51,10 +51,12 @@ pub fn load(path: &Path, like: &Totals) -> Result<Totals, StateError> {
     let text = std::fs::read_to_string(path)?;
     let form = |e: serde_json::Error| StateError::Form(e.to_string());
     let file: File<serde_json::Value> = serde_json::from_str(&text).map_err(form)?;
+    // Looked at before the rest, so that a file of another version gets this message and not one about a missing field.
     if file.schema != SCHEMA {
         return Err(StateError::Form(format!("its schema is {}, not {SCHEMA}", file.schema)));
     }
     let totals: Totals = serde_json::from_value(file.totals).map_err(form)?;
+    // Totals of two soaks added up would be a number of nothing.
     let differs = [
         ("the image", totals.image.clone(), like.image.clone()),
         ("the seed", totals.seed.to_string(), like.seed.to_string()),
