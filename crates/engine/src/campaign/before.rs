@@ -4,7 +4,7 @@
 //! A worker compares program by program. That is not enough where it takes several programs, or many: the order of
 //! locks, and findings that move from one program to another because areas lie elsewhere.
 
-use super::check::Options;
+use super::options::Options;
 use super::{CORPUS_INDEX, Extent, Progress, corpus_programs, generated, listed};
 use crate::judge::{Batch, Found, probe_program};
 use crate::worker::{Lost, Setup};

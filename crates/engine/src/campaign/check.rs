@@ -1,61 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Checking a tree: the corpus and generated programs on its image, and a small program for each finding.
 
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::cases::{Case, Standing};
 use super::causes::Cause;
+use super::options::Options;
 use super::series::SeriesStep;
 use super::verdict::conclude;
-use super::{CORPUS_INDEX, Extent, Progress, corpus_programs, generated, listed};
+use super::{CORPUS_INDEX, corpus_programs, generated, listed};
 use crate::image::Image;
 use crate::judge::{Batch, JudgeBy, Oracles};
 use crate::worker::{Lost, Setup};
-
-/// What a check runs, and with what.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Seed of the generated programs: the same seed gives the same programs, and the same verdict.
-    pub seed: u64,
-    /// Generated programs; the corpus runs in addition.
-    pub extent: Extent,
-    /// Tasks that each generated program has at least; 0 leaves it to the seed.
-    pub tasks: usize,
-    /// Worker processes. The verdict does not depend on their number.
-    pub jobs: usize,
-    pub oracles: Oracles,
-    pub judge: JudgeBy,
-    /// Known findings get a small program each. It takes a second for dozens of them, and is read only when asked for.
-    pub detail: bool,
-    /// The executable that worker processes run, see [`Setup::worker`].
-    pub worker: Option<PathBuf>,
-    /// Counters to display while the check runs, and the switch that stops it: keep a clone.
-    pub progress: Arc<Progress>,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options {
-            seed: 1,
-            extent: Extent::Programs(20_000),
-            tasks: 0,
-            jobs: processors(),
-            oracles: Oracles::default(),
-            judge: JudgeBy::Auto,
-            detail: true,
-            worker: None,
-            progress: Arc::default(),
-        }
-    }
-}
-
-/// Processors that this process may use: a worker on each is the fastest that a campaign gets.
-pub fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, |n| n.get())
-}
 
 /// The result of a check.
 #[derive(Debug)]

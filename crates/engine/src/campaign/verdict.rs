@@ -10,7 +10,7 @@ use percuss_program::Program;
 use super::before::{Before, is_order};
 use super::cases::{Case, Standing, cases_of};
 use super::causes::{Cause, causes, merge_equal};
-use super::check::Options;
+use super::options::Options;
 use super::{CORPUS_INDEX, as_it_runs, compose, corpus_programs, one};
 use crate::image::Image;
 use crate::judge::{Batch, Found, Like, mark, parting};

@@ -6,8 +6,6 @@
 
 use std::cell::RefCell;
 
-use serde::{Deserialize, Serialize};
-
 use super::examine::{Examiner, Judged, once_each};
 use super::watch::Asking;
 use percuss_oracle::hints::SeenBelow;
@@ -18,51 +16,28 @@ use percuss_run::TurnEnd;
 use percuss_run::strategy::Aligned;
 use percuss_world::sample::Contents;
 
-/// What a divergence from the Model means.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum JudgeBy {
-    /// Of a tree: it is a finding. Of a change: where the image before the change agrees with the Model, the change does
-    /// something else, and the rules say whether that is wrong.
-    #[default]
-    Auto,
-    /// It is a finding.
-    Lockstep,
-    /// The rules alone say what is wrong. The Model still accounts for known findings where it follows the image.
-    Rules,
-}
-
-/// The image before the change.
-#[derive(Debug)]
-pub(super) struct Baseline {
-    examiner: Box<Examiner>,
-}
-
-impl Baseline {
-    pub fn new(examiner: Examiner) -> Baseline {
-        Baseline { examiner: Box::new(examiner) }
-    }
-
-    pub fn examiner(&mut self) -> &mut Examiner {
-        &mut self.examiner
-    }
-
-    /// Marks what the image before the change shows in this program, too. `trail` is where turns ended on the changed
-    /// image: its scheduling points may be others.
+impl Examiner {
+    /// As the image before the change: marks what it shows in this program, too. `trail` is where turns ended on the
+    /// changed image: its scheduling points may be others.
     ///
     /// What is left is compared by the campaign, over all programs: where areas lie, and which locks meet, may be moved
     /// from one program to another.
     ///
     /// # Errors
     /// See [`Examiner::examine`].
-    pub fn mark(&mut self, program: &Program, trail: &[TurnEnd], judged: &mut Judged) -> std::io::Result<()> {
+    pub(super) fn mark_shown(
+        &mut self,
+        program: &Program,
+        trail: &[TurnEnd],
+        judged: &mut Judged,
+    ) -> std::io::Result<()> {
         if !judged.findings.iter().any(Finding::is_new) {
             return Ok(());
         }
         let before = if program.preemptions() > 0 {
-            self.examiner.examine_under(program, &mut Aligned::new(trail))?.0
+            self.examine_under(program, &mut Aligned::new(trail))?.0
         } else {
-            self.examiner.examine(program)?
+            self.examine(program)?
         };
         for f in judged.findings.iter_mut().filter(|f| f.is_new()) {
             // By title: the op is another one where areas lie elsewhere.
@@ -73,9 +48,7 @@ impl Baseline {
         }
         Ok(())
     }
-}
 
-impl Examiner {
     /// Asks the rules about hints and room of the image itself, in one more run of the program: for one that the Model
     /// does not follow, so that its state says nothing of the image's.
     ///

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::attribute::{ModelRun, Tally, Variants};
-use super::baseline::{Baseline, JudgeBy};
+use super::judge_by::JudgeBy;
 use super::watch::{Asking, objcg_objects, scene};
 use percuss_kernel::Quirks;
 use percuss_lockdep::Graph;
@@ -44,7 +44,7 @@ pub struct Examiner {
     /// Asked about the image. The hook at releases of pcpu_lock asks it too.
     bench: Rc<RefCell<Bench>>,
     objcg_objects: u32,
-    base: Option<Baseline>,
+    base: Option<Box<Examiner>>,
     judge: JudgeBy,
     /// How many of a verdict's findings, the first, follow from the events alone.
     of_events: usize,
@@ -75,14 +75,14 @@ impl Examiner {
     /// Judges a change from now on: what the image of `base` shows in the same program, too, is marked.
     #[must_use]
     pub fn after(mut self, base: Option<Examiner>, judge: JudgeBy) -> Examiner {
-        self.base = base.map(Baseline::new);
+        self.base = base.map(Box::new);
         self.judge = judge;
         self
     }
 
     /// The image before the change.
     pub fn before(&mut self) -> Option<&mut Examiner> {
-        self.base.as_mut().map(Baseline::examiner)
+        self.base.as_deref_mut()
     }
 
     /// Shows chunks to the oracles at releases of pcpu_lock, if one of them looks at state.
@@ -206,7 +206,7 @@ impl Examiner {
         }
         verdict.boot_failed = matches!(ended, Ended::BootFailed(_));
         if let Some(base) = &mut self.base {
-            base.mark(program, self.image.trail(), &mut verdict)?;
+            base.mark_shown(program, self.image.trail(), &mut verdict)?;
         }
         Ok(verdict)
     }
