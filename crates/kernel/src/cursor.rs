@@ -105,10 +105,12 @@ impl Cursor {
 
     /// A context runs from here on, as [`Event::Switch`] says it. What is no context counts as the last one, so that a
     /// stream from a broken tenant cannot make the reader panic.
+    #[inline]
     pub fn switch(&mut self, context: usize) {
         self.context = context.min(CONTEXTS - 1);
     }
 
+    #[inline]
     fn op_begins(&mut self, op: u32, at: u32) {
         self.booted = true;
         let lane = self.lane_mut();
@@ -123,6 +125,7 @@ impl Cursor {
         }
     }
 
+    #[inline]
     fn op_ends(&mut self, op: u32) {
         let lane = self.lane_mut();
         if op_is_nested(op) {

@@ -15,11 +15,13 @@ pub(super) struct Frames {
 }
 
 impl Frames {
+    #[inline]
     pub fn chunk(&self, pfn: Pfn) -> Option<ChunkId> {
         let part = self.parts.get(pfn as usize / PART)?.as_ref()?;
         Some(part[pfn as usize % PART]).filter(|&id| id != NONE)
     }
 
+    #[inline]
     pub fn set(&mut self, pfn: Pfn, id: ChunkId) {
         let at = pfn as usize / PART;
         if at >= self.parts.len() {

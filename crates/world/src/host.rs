@@ -16,6 +16,7 @@ use percuss_kernel::event::{Event, Site, Stop};
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Addr, Diag, Irq, Kernel, Lock, Pfn, Scope, TraceAlloc};
 
+#[inline]
 fn page_of(addr: Addr) -> Option<Pfn> {
     (addresses::LINEAR..addresses::LINEAR_END)
         .contains(&addr)
@@ -27,6 +28,7 @@ impl Kernel for Host {
         self.world().boot.geometry.cpus
     }
 
+    #[inline]
     fn cpu(&self) -> u32 {
         let w = self.world();
         // Each context runs on a CPU of its own as long as there are enough of them, which makes per-CPU effects depend
@@ -34,6 +36,7 @@ impl Kernel for Host {
         w.boot.possible[w.run.current % w.boot.possible.len()] as u32
     }
 
+    #[inline]
     fn cpu_to_node(&self, cpu: u32) -> u32 {
         self.world().boot.geometry.node(cpu)
     }
@@ -42,6 +45,7 @@ impl Kernel for Host {
         addresses::LINEAR
     }
 
+    #[inline]
     fn is_vmalloc(&self, addr: Addr) -> bool {
         vm::is_vmalloc(addr)
     }
@@ -50,6 +54,7 @@ impl Kernel for Host {
         addresses::STATIC
     }
 
+    #[inline]
     fn gfp_context(&self, gfp: Gfp) -> Gfp {
         let w = self.world();
         w.run.tasks[w.run.current].gfp_context(gfp)
@@ -125,6 +130,7 @@ impl Kernel for Host {
         self.point();
     }
 
+    #[inline]
     fn spin_lock(&self, lock: Lock, irq: Irq) -> u64 {
         self.point();
         loop {
@@ -145,6 +151,7 @@ impl Kernel for Host {
         }
     }
 
+    #[inline]
     fn spin_unlock(&self, lock: Lock, irq: Irq, flags: u64, digest: u64) {
         self.world_mut().release_spin(lock, irq, flags, digest);
         self.point();
@@ -164,6 +171,7 @@ impl Kernel for Host {
         self.world_mut().metadata_free(addr);
     }
 
+    #[inline]
     fn alloc_page(&self, node: u32, gfp: Gfp) -> Option<Pfn> {
         self.point();
         let (asked, short) = {
@@ -176,6 +184,7 @@ impl Kernel for Host {
         self.world_mut().page_alloc(node, gfp, granted)
     }
 
+    #[inline]
     fn free_page(&self, pfn: Pfn) {
         self.world_mut().page_free(pfn);
     }
@@ -194,6 +203,7 @@ impl Kernel for Host {
         self.world_mut().area_early(size, align)
     }
 
+    #[inline]
     fn map_pages(&self, addr: Addr, pfns: &[Pfn], gfp: Gfp) -> bool {
         self.point();
         // Page-table pages take memory from the pool, too. They are taken before the mapping starts, since map()
@@ -207,6 +217,7 @@ impl Kernel for Host {
         self.world_mut().map(addr, pfns, gfp, tables)
     }
 
+    #[inline]
     fn unmap_pages(&self, addr: Addr, nr: u32) {
         self.world_mut().unmap(addr, nr);
     }
@@ -215,6 +226,7 @@ impl Kernel for Host {
         self.world_mut().buffers.vm.make_table(addr);
     }
 
+    #[inline]
     fn vmalloc_to_page(&self, addr: Addr) -> Option<Pfn> {
         if vm::is_vmalloc(addr) { self.world().page_at(addr) } else { page_of(addr) }
     }
@@ -325,6 +337,7 @@ impl Kernel for Host {
         w.emit(Event::MemcgStat { objcg, delta });
     }
 
+    #[inline]
     fn zero(&self, addr: Addr, len: u64) {
         self.world_mut().zero(addr, len);
     }

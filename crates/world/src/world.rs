@@ -59,6 +59,7 @@ impl World {
         self.buffers.log.push(e);
     }
 
+    #[inline]
     pub(crate) fn end_zeroing(&mut self) {
         if let Some(z) = self.run.zeroing.take() {
             // Straight to the log: emit() would come back here.
@@ -68,6 +69,7 @@ impl World {
 
     /// Whether the program has made more events than any program that comes to an end. A tenant that loops for ever is
     /// found by this.
+    #[inline]
     pub(crate) fn endless(&self) -> bool {
         // The length of the log counts work on image and Model alike, which time does not.
         self.buffers.log.events().len() > EVENTS_MAX
@@ -83,6 +85,7 @@ impl World {
         }
     }
 
+    #[inline]
     pub(crate) fn task(&mut self) -> &mut Task {
         &mut self.run.tasks[self.run.current]
     }
@@ -91,10 +94,12 @@ impl World {
         self.task()
     }
 
+    #[inline]
     pub fn current(&self) -> usize {
         self.run.current
     }
 
+    #[inline]
     pub fn areas(&self) -> &Areas {
         &self.buffers.areas
     }
@@ -129,6 +134,7 @@ impl World {
         self.run.stopped
     }
 
+    #[inline]
     pub fn events(&self) -> &[Event] {
         self.buffers.log.events()
     }

@@ -103,10 +103,12 @@ impl Arena {
         }
     }
 
+    #[inline]
     pub fn base(&self) -> u64 {
         self.base.as_ptr() as u64
     }
 
+    #[inline]
     fn check(addr: Addr, len: u64) {
         assert!(
             // Written so that no sum can wrap: an address comes from the tenant and may be any number.
@@ -135,6 +137,7 @@ impl Arena {
         }
     }
 
+    #[inline]
     pub fn write(&self, addr: Addr, bytes: &[u8]) {
         Arena::check(addr, bytes.len() as u64);
         // SAFETY: the destination lies inside the reservation; the source is a live slice elsewhere.

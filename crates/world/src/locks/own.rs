@@ -11,6 +11,7 @@ use percuss_kernel::{Irq, Lock};
 
 impl World {
     /// `might_sleep()`: logs a call that may sleep in a context where sleeping is forbidden.
+    #[inline]
     pub(crate) fn may_sleep(&mut self) {
         if self.run.tasks[self.run.current].atomic() {
             let irqs_off = self.run.tasks[self.run.current].irqs_off;
@@ -71,6 +72,7 @@ impl World {
 
     /// Tries to take a spinlock. `Ok` has the interrupt state that the unlock restores. A task that spins is paused
     /// like one that sleeps, since on one thread the holder could not go on otherwise.
+    #[inline]
     pub(crate) fn try_spin(&mut self, lock: Lock, irq: Irq) -> Result<u64, Take> {
         match self.run.owner[slot(lock)] {
             None => {
@@ -96,6 +98,7 @@ impl World {
         }
     }
 
+    #[inline]
     pub(crate) fn release_spin(&mut self, lock: Lock, irq: Irq, flags: u64, digest: u64) {
         let task = self.task();
         // Nothing is changed for a lock that the task does not hold: its real holder must be able to go on.

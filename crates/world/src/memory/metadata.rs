@@ -10,6 +10,7 @@ use percuss_kernel::gfp::Gfp;
 impl World {
     /// `might_alloc()`: an allocation that may block must not be called where sleeping is forbidden, also when it would
     /// succeed at once.
+    #[inline]
     pub(super) fn might_alloc(&mut self, gfp: Gfp) {
         if gfp.allows_blocking() {
             self.may_sleep();

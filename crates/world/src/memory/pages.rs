@@ -12,12 +12,14 @@ use percuss_kernel::gfp::Gfp;
 impl World {
     /// Starts a page allocation; false when the fault plan makes it fail. The caller then looks for memory, which may
     /// switch tasks, and ends the allocation with [`World::page_alloc`].
+    #[inline]
     pub(crate) fn page_asked(&mut self, gfp: Gfp) -> bool {
         self.might_alloc(gfp);
         !self.buffers.faults.hit(Site::Pages)
     }
 
     /// Ends a page allocation; `granted` is false when it had failed before.
+    #[inline]
     pub(crate) fn page_alloc(&mut self, node: u32, gfp: Gfp, granted: bool) -> Option<Pfn> {
         let pfn = if granted { self.buffers.pages.alloc(node) } else { None };
         if let Some(pfn) = pfn
@@ -31,6 +33,7 @@ impl World {
         pfn
     }
 
+    #[inline]
     pub(crate) fn page_free(&mut self, pfn: Pfn) {
         let event = match self.buffers.pages.free(pfn) {
             Freed::Fine => {

@@ -8,17 +8,20 @@ use crate::world::World;
 use percuss_kernel::Addr;
 
 impl World {
+    #[inline]
     pub fn cpus(&self) -> impl Iterator<Item = u32> + '_ {
         self.boot.possible.iter().map(|c| *c as u32)
     }
 
     /// The address of a CPU's copy, `per_cpu_ptr(ptr, cpu)`.
+    #[inline]
     pub fn copy_of(&self, ptr: Addr, cpu: u32) -> Addr {
         let offset = self.boot.layout.unit_offsets.get(cpu as usize).copied().unwrap_or(0);
         // Wrapping, since a pointer that comes from the tenant may be any number.
         ptr.wrapping_sub(addresses::STATIC).wrapping_add(self.boot.layout.base_addr).wrapping_add(offset)
     }
 
+    #[inline]
     pub(super) fn accessible(&self, addr: Addr, len: u64) -> bool {
         // Both ends, as a range may begin in one space and end outside of it.
         if vm::is_vmalloc(addr) && vm::is_vmalloc(addr.wrapping_add(len)) {
@@ -28,11 +31,13 @@ impl World {
     }
 
     /// Bytes of a CPU's copy; None when not all of it is mapped.
+    #[inline]
     pub fn read_unit(&self, addr: Addr, len: u64) -> Option<&[u8]> {
         self.accessible(addr, len).then(|| self.space.arena.bytes(addr, len))
     }
 
     /// Writes to a CPU's copy, if all of it is mapped. When it is not, the next comparison reports that.
+    #[inline]
     pub fn write_unit(&self, addr: Addr, bytes: &[u8]) {
         if self.accessible(addr, bytes.len() as u64) {
             self.space.arena.write(addr, bytes);
@@ -40,6 +45,7 @@ impl World {
     }
 
     /// Fills a CPU's copy with the poison of freed memory, if all of it is mapped.
+    #[inline]
     pub fn fill_unit(&self, addr: Addr, len: u64) {
         if self.accessible(addr, len) {
             self.space.arena.fill(addr, len, POISON);

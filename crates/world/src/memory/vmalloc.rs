@@ -76,6 +76,7 @@ impl World {
 
     /// Maps pages, with memory for at most `tables` new page-table pages. When it fails, the pages before stay mapped
     /// and the caller has to unmap them, as after `vmap_pages_range_noflush()`.
+    #[inline]
     pub(crate) fn map(&mut self, addr: Addr, pfns: &[Pfn], gfp: Gfp, mut tables: u32) -> bool {
         let mut ok = true;
         for (i, pfn) in pfns.iter().enumerate() {
@@ -117,6 +118,7 @@ impl World {
         ok
     }
 
+    #[inline]
     pub(crate) fn unmap(&mut self, addr: Addr, nr: u32) {
         for i in 0..nr as u64 {
             let at = addr + i * PAGE;
@@ -139,6 +141,7 @@ impl World {
         self.emit(Event::FlushTlb { start, end });
     }
 
+    #[inline]
     pub(crate) fn page_at(&self, addr: Addr) -> Option<Pfn> {
         if vm::is_vmalloc(addr) { self.buffers.vm.lookup(addr) } else { None }
     }

@@ -12,6 +12,7 @@ use percuss_kernel::event::Event;
 impl World {
     /// Checks that memory is mapped, as an access by a CPU does. When it is not, the access would fault, which is
     /// logged, and the result is false.
+    #[inline]
     pub(crate) fn touch(&mut self, addr: Addr, len: u64) -> bool {
         if vm::is_vmalloc(addr) && vm::is_vmalloc(addr + len.max(1) - 1) {
             return match self.buffers.vm.first_hole(addr, len) {
@@ -32,6 +33,7 @@ impl World {
 
     /// `memset(addr, 0, len)`. Consecutive calls for the CPUs of one area become one event, else a program on 64 CPUs
     /// would log little else.
+    #[inline]
     pub(crate) fn zero(&mut self, addr: Addr, len: u64) {
         if !self.touch(addr, len) {
             return;
@@ -52,6 +54,7 @@ impl World {
 
     /// Adds a zeroing to the open event, or opens one. Returns the rank of the CPU and the sample of the area when it
     /// was the copy expected next, and None when it was not: then all of the range has to be cleared.
+    #[inline]
     fn note_zeroing(&mut self, addr: Addr, len: u64) -> Option<(u32, Sample)> {
         if let Some(z) = &mut self.run.zeroing
             && z.len as u64 == len

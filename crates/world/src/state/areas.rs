@@ -68,6 +68,7 @@ impl Areas {
     /// Forgets the area at `ptr`, the newest one as [`Areas::find`] does.
     pub fn remove(&mut self, ptr: Addr) -> Option<Area> {
         let i = self.live.iter().rposition(|a| a.ptr == ptr)?;
+        // The order of the others changes, which matters only for areas at the same address.
         Some(self.live.swap_remove(i))
     }
 }

@@ -93,6 +93,7 @@ impl Heap {
 
     /// Frees the object at `addr` and returns its bytes; None when no live object begins there.
     pub fn free(&mut self, addr: Addr) -> Option<u64> {
+        // The address is the tenant's: kvfree() of any number must end in an event and not in a panic.
         if addr < HEAP || !addr.is_multiple_of(GRANULE) {
             return None;
         }

@@ -24,6 +24,7 @@ pub enum Take {
 }
 
 /// The index of a lock among [`LOCKS`].
+#[inline]
 pub fn slot(lock: Lock) -> usize {
     match lock {
         Lock::Pcpu => 0,

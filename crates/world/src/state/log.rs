@@ -77,6 +77,7 @@ impl Log {
 
     /// Where the event at `index` comes from; None unless that was recorded.
     pub fn site_of(&self, index: usize) -> Option<&CallSite> {
+        // Sites are appended together with their events, so they are in order.
         let at = self.sites.binary_search_by_key(&(index as u32), |(i, _)| *i).ok()?;
         Some(&self.sites[at].1)
     }

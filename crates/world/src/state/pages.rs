@@ -66,6 +66,7 @@ impl Pages {
         self.nodes.iter().map(|n| n.used).sum()
     }
 
+    #[inline]
     pub fn alloc(&mut self, node: u32) -> Option<Pfn> {
         let n = &mut self.nodes[node as usize];
         if n.used >= self.budget {
@@ -81,6 +82,7 @@ impl Pages {
         Some(pfn)
     }
 
+    #[inline]
     pub fn free(&mut self, pfn: Pfn) -> Freed {
         match self.state.get(pfn as usize).copied().unwrap_or(0) {
             0 => return Freed::NotAllocated,
@@ -95,6 +97,7 @@ impl Pages {
     }
 
     /// Adds to the mappings of an allocated page. Pages that boot took from memblock are not counted.
+    #[inline]
     pub fn mapped(&mut self, pfn: Pfn, delta: i16) {
         if let Some(s) = self.state.get_mut(pfn as usize)
             && *s != 0

@@ -20,6 +20,7 @@ impl PageSet {
     }
 
     /// Adds a page by its index; true when it was not in the set.
+    #[inline]
     pub fn insert(&mut self, page: u32) -> bool {
         let at = (page / 64) as usize;
         let new = self.words[at] >> (page % 64) & 1 == 0;

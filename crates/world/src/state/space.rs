@@ -42,12 +42,14 @@ impl Space {
 
     /// Whether memory has content: the tenant is C and reads and writes it. The Model keeps its state in Rust, and what
     /// it does to memory is all in its events.
+    #[inline]
     pub fn backed(&self) -> bool {
         self.page_struct != 0
     }
 
     /// Notes that the page at `at` is about to be used. It is poisoned the first time only: from then on each free of
     /// an area poisons its bytes again, so bytes outside of live areas stay poison.
+    #[inline]
     pub fn commit(&mut self, at: Addr) {
         let page = ((at - addresses::VMALLOC) / PAGE) as u32;
         self.committed.insert(page);

@@ -47,6 +47,7 @@ fn bit(scope: Scope) -> u8 {
 }
 
 impl Task {
+    #[inline]
     pub fn atomic(&self) -> bool {
         self.irqs_off || self.preempt > 0 || self.spinning > 0 || self.ext_spinning > 0 || self.interrupt != 0
     }
@@ -75,6 +76,7 @@ impl Task {
     }
 
     /// The mask as the scopes in force restrict it, `current_gfp_context()`.
+    #[inline]
     pub fn gfp_context(&self, gfp: Gfp) -> Gfp {
         // A NOIO scope forbids file systems, too, so it is looked at first.
         if self.scopes & bit(Scope::Noio) != 0 {
@@ -95,6 +97,7 @@ impl Task {
     }
 
     /// Notes that the lock was taken; false when the task holds too many.
+    #[inline]
     pub fn took(&mut self, lock: Lock) -> bool {
         match self.held.iter_mut().find(|h| h.is_none()) {
             Some(h) => {
@@ -106,6 +109,7 @@ impl Task {
     }
 
     /// Notes that the lock was released; false when the task did not hold it.
+    #[inline]
     pub fn released(&mut self, lock: Lock) -> bool {
         // Locks may be released in any order.
         match self.held.iter_mut().find(|h| **h == Some(lock)) {

@@ -55,11 +55,13 @@ struct Saved {
     ptes: Vec<(u32, u32)>,
 }
 
+#[inline]
 fn index(addr: Addr) -> usize {
     ((addr - VMALLOC) >> PAGE_SHIFT) as usize
 }
 
 /// Whether the address is in vmalloc space, `is_vmalloc_addr()`.
+#[inline]
 pub fn is_vmalloc(addr: Addr) -> bool {
     (VMALLOC..VMALLOC_END).contains(&addr)
 }
@@ -190,6 +192,7 @@ impl Vm {
         self.areas.len() != before
     }
 
+    #[inline]
     pub fn has_table(&self, addr: Addr) -> bool {
         self.has_table[index(addr) / TABLE]
     }
@@ -201,6 +204,7 @@ impl Vm {
         }
     }
 
+    #[inline]
     pub fn map(&mut self, addr: Addr, pfn: Pfn) -> Mapped {
         let i = index(addr);
         if !self.has_table[i / TABLE] {
@@ -221,6 +225,7 @@ impl Vm {
 
     /// Unmaps one page and returns its frame; None when no page is mapped. The translation is stale until it is
     /// flushed.
+    #[inline]
     pub fn unmap(&mut self, addr: Addr) -> Option<Pfn> {
         let i = index(addr);
         let old = self.pte[i];
@@ -246,6 +251,7 @@ impl Vm {
         });
     }
 
+    #[inline]
     pub fn lookup(&self, addr: Addr) -> Option<Pfn> {
         match self.pte[index(addr)] {
             0 => None,
@@ -256,6 +262,7 @@ impl Vm {
 
     /// The first page of the range that is not mapped, and whether its translation is stale: an access there would
     /// succeed on a machine and touch memory of another owner.
+    #[inline]
     pub fn first_hole(&self, addr: Addr, len: u64) -> Option<(Addr, bool)> {
         let last = index(addr + len.max(1) - 1);
         (index(addr)..=last)

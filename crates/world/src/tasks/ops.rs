@@ -55,6 +55,7 @@ impl World {
         }
     }
 
+    #[inline]
     pub fn current_op(&self) -> u32 {
         self.run.ops[self.run.current]
     }
