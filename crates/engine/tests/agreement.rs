@@ -23,6 +23,7 @@ fn guard() {
     static ONCE: Once = Once::new();
     let watch = || loop {
         let text = fs::read_to_string("/proc/self/statm").unwrap_or_default();
+        // The second number of the file is the resident set in pages.
         if text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).is_some_and(|pages: u64| pages > PAGES) {
             eprintln!("too much memory: the Model does not end");
             std::process::abort();
@@ -45,6 +46,7 @@ struct Kind {
 impl Kind {
     fn quirks(&self) -> Quirks {
         let quirks = if self.tree == "6.1" { Quirks::v6_1() } else { Quirks::v6_12() };
+        // First what the edits bring, then what they take away.
         let quirks = self.on.iter().copied().fold(quirks, Quirks::with);
         self.off.iter().copied().fold(quirks, Quirks::without)
     }
@@ -63,6 +65,7 @@ impl Kind {
         let spec = ImageSpec { tree: self.tree.into(), edits, config: self.config, ..ImageSpec::default() };
         let image = Image::build(&spec).unwrap();
         let path = kept.unwrap_or_else(|| scratch.join("image.so"));
+        // Copied beside its place and renamed into it, as several test processes may make the same image at once.
         let beside = path.with_extension(format!("{}", std::process::id()));
         fs::copy(&image.path, &beside).unwrap();
         fs::rename(beside, &path).unwrap();
@@ -76,10 +79,12 @@ impl Kind {
         let Some(path) = self.image(scratch.path()) else { return };
         let (session, facts) = image_session(&path, "C").unwrap();
         let mut examiner = Examiner::new(session, facts, self.quirks(), Oracles::default()).unwrap();
+        // Any seed would do, but a mutant has to meet the same programs each time.
         let mut generator = Generator::new(7);
         let generated = (0..programs).map(|i| (format!("program {i}"), generator.program(i)));
         for (name, program) in corpora().into_iter().chain(generated) {
             let verdict = examiner.examine(&program).unwrap();
+            // What an unsafe caller provokes is its own fault.
             let new = verdict.findings.iter().find(|f| f.quirk.is_none() && !program.unsafe_caller);
             assert!(new.is_none(), "{} in {name}: {new:#?}\n{program}", self.name);
             assert_eq!(verdict.tally.unattributed, 0, "{} in {name}", self.name);
@@ -98,6 +103,7 @@ fn corpora() -> Vec<(String, Program)> {
             all.push((path.display().to_string(), program.unwrap_or_else(|e| panic!("{}: {e}", path.display()))));
         }
     }
+    // The order in which a file system lists files differs between machines.
     all.sort_by(|a, b| a.0.cmp(&b.0));
     all
 }

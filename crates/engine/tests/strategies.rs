@@ -28,6 +28,7 @@ fn under(run: &mut ModelRun, program: &Program, strategy: &mut dyn Strategy) -> 
 
 fn replays(run: &mut ModelRun, program: &Program, strategy: &mut dyn Strategy, what: &str) {
     let (first, recorded) = under(run, program, strategy);
+    // Through the byte form, since that is how a finding's program is stored.
     let recorded = Program::decode(&recorded.encode());
     run.session.run(&recorded, &mut Unwatched).unwrap();
     assert_eq!(events(run), first, "{what}\n{recorded}");
@@ -37,6 +38,7 @@ fn replays(run: &mut ModelRun, program: &Program, strategy: &mut dyn Strategy, w
 #[test]
 fn what_is_recorded_replays() {
     let (mut run, mut generator) = (model(), Generator::new(3));
+    // One task leaves a strategy nothing to choose.
     let mut several = (0..).map(|i| (i, generator.program(i))).filter(|(_, p)| p.tasks.len() > 1);
     for (i, program) in several.by_ref().take(150) {
         replays(&mut run, &program, &mut Random::new(i), &format!("random, program {i}"));
@@ -57,6 +59,7 @@ impl Strategy for Alternate {
 /// A run with more turns than a program has room for is recorded as far as there is room, and goes on as its replay does.
 #[test]
 fn a_run_longer_than_a_schedule_replays() {
+    // Each op passes several points, and every point ends a turn.
     let ops = "x = alloc 64\nfree x\n".repeat(4000);
     let text = format!("task a\n{ops}task b\n{}", ops.replace('x', "y"));
     let program = text.parse::<Program>().unwrap();
@@ -79,6 +82,7 @@ task b
 fn exhaustive_takes_every_schedule_once() {
     let (mut run, program) = (model(), TWO.parse::<Program>().unwrap());
     let mut counts = Vec::new();
+    // Each further preemption multiplies the schedules, and the time that they take.
     for preemptions in 0..=2 {
         let mut strategy = Exhaustive::new(preemptions);
         let mut seen = HashSet::new();
@@ -90,6 +94,7 @@ fn exhaustive_takes_every_schedule_once() {
         counts.push(seen.len());
     }
     assert_eq!(counts[0], 2, "one task, then the other");
+    // The numbers themselves depend on how many points an op has, which a new service may change.
     assert!(counts[1] > 2 * counts[0] && counts[2] > 2 * counts[1], "{counts:?}");
 }
 
@@ -98,6 +103,7 @@ fn exhaustive_takes_every_schedule_once() {
 fn exhaustive_finds_a_deadlock() {
     let text = "unsafe-caller\ntask a\nlock fs\nlock io\nunlock io\nunlock fs\ntask b\nlock io\nlock fs\nunlock fs\nunlock io\n";
     let (mut run, program) = (model(), text.parse::<Program>().unwrap());
+    // One preemption is enough: the first task stops with one of the locks.
     let mut strategy = Exhaustive::new(1);
     let mut deadlocks = Vec::new();
     while strategy.next_run() {
@@ -119,6 +125,7 @@ fn exhaustive_finds_a_deadlock() {
 /// Without kswapd's turns in the record a replay would run it as soon as it is awake.
 #[test]
 fn kswapd_is_recorded_like_any_lane() {
+    // With so little free memory the first allocation wakes kswapd.
     let text = "memory free=4 reserve=2 clean=64\ntask a\nx = alloc 32768\nfree x\ntask b\ny = alloc 32768\n";
     let (mut run, program) = (model(), text.parse::<Program>().unwrap());
     for seed in 0..20 {
@@ -138,6 +145,7 @@ fn aligned_with_itself_is_the_same_run() {
         run.session.run_under(&program, &mut Aligned::new(&trail), &mut Unwatched).unwrap();
         let again = events(&run);
         let differs = first.iter().zip(&again).position(|(a, b)| a != b);
+        // The whole logs would be too long to read in a failure.
         let around = differs.map(|at| (at, &first[at.saturating_sub(5)..=at], again[at]));
         assert!(differs.is_none() && first.len() == again.len(), "program {i}: {around:#?}");
     }
@@ -156,6 +164,7 @@ fn by_op_is_the_same_run() {
         by_op.repair();
         assert!(by_op.preemptions() <= program.preemptions(), "{program}");
         run.session.run(&by_op, &mut Unwatched).unwrap();
+        // Switches differ where a lane takes two turns in a row.
         let of_tenant = |events: &[Event]| -> Vec<Event> {
             events.iter().filter(|e| !matches!(e, Event::Switch { .. })).copied().collect()
         };
@@ -189,6 +198,7 @@ fn strategies_fire_handlers() {
     let (mut run, program) = (model(), WITH_HANDLERS.parse::<Program>().unwrap());
     let mut fired = [[0; 2]; 2];
     for seed in 0..50 {
+        // Both kinds of strategy choose handlers by code of their own.
         let strategies: [&mut dyn Strategy; 2] = [&mut Random::new(seed), &mut Pct::new(seed, 2, 60)];
         for (kind, strategy) in strategies.into_iter().enumerate() {
             let (events, recorded) = under(&mut run, &program, strategy);
@@ -200,5 +210,6 @@ fn strategies_fire_handlers() {
             assert_eq!(self::events(&run), events, "{recorded}");
         }
     }
+    // Far fewer than there are seeds, so that another random number generator would pass as well.
     assert!(fired.iter().flatten().all(|n| *n >= 5), "{fired:?}");
 }

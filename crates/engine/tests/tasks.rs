@@ -10,6 +10,7 @@ use percuss_run::Ended;
 
 fn events(text: &str) -> Vec<Event> {
     let mut run = ModelRun::new(Facts::default(), Quirks::v6_12()).unwrap();
+    // A program that stops early would have too few events, and a test of what is absent would pass.
     assert_eq!(run.run(&text.parse::<Program>().unwrap()).unwrap(), Ended::Whole);
     run.session.shared().host.world().events().to_vec()
 }
@@ -65,6 +66,7 @@ fn waits(mask: &str) -> Vec<(bool, bool)> {
     };
     let events = events(&KILLED.replace("MASK", mask));
     assert!(events.contains(&Event::Wait { lock: Lock::AllocMutex }), "task b waits");
+    // The drain frees what is left, for which it takes the mutex itself.
     let before_drain = events.iter().take_while(|e| !matches!(e, Event::OpBegin { op: DRAIN }));
     before_drain.filter_map(mutex).collect()
 }
@@ -72,6 +74,7 @@ fn waits(mask: &str) -> Vec<(bool, bool)> {
 #[test]
 fn a_killed_task_waits_no_longer_unless_it_must_not_fail() {
     assert_eq!(waits("GFP_KERNEL"), [(true, true), (true, false)], "while task a has the mutex");
+    // With this mask the wait is not killable, so the task gets the mutex after the signal.
     assert_eq!(waits("GFP_KERNEL|__GFP_NOFAIL"), [(true, true), (false, true)]);
 }
 
@@ -79,6 +82,7 @@ fn a_killed_task_waits_no_longer_unless_it_must_not_fail() {
 fn interrupts(text: &str) -> Vec<usize> {
     let (mut ended, mut starts) = (0, Vec::new());
     for event in events(text) {
+        // Only the first op of a handler counts as its start.
         if matches!(event, Event::OpBegin { op } if op_is_nested(op) && op & 0xff_ffff == 0) {
             starts.push(ended);
         } else if matches!(event, Event::OpEnd { op, .. } if !op_is_nested(op)) {
@@ -104,6 +108,7 @@ schedule a:3 !0 a !0 a !0
 
 #[test]
 fn an_interrupt_that_cannot_start_is_lost() {
+    // An interrupt is fired before each op; those that cannot start leave no event.
     let section = |begin: &str, end: &str, hardness: &str| {
         let text = format!(
             "task a\n {begin}\n nr-pages\n {end}\n nr-pages\nhandler {hardness}\n nr-pages\nschedule !0 a !0 a !0 a !0\n"

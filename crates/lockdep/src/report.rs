@@ -176,6 +176,7 @@ impl Report {
         let mut names: Vec<_> = self.edges.iter().map(|l| self.name(l.from)).collect();
         if self.kind == Kind::Circular {
             rotate(&mut names);
+        // A chain that is no cycle has one lock more than it has dependencies.
         } else if let Some(last) = self.edges.last() {
             names.push(self.name(last.to));
         }
@@ -186,6 +187,7 @@ impl Report {
     ///
     /// Afterwards the report no longer depends on the run.
     pub(super) fn resolve(&mut self, site: &dyn Fn(u32) -> Option<CallSite>) {
+        // Everywhere that the text may name a place: held locks, dependencies, first usages, and the violation itself.
         let mut places: Vec<u32> = self.held.iter().map(|l| l.place.index).collect();
         places.extend(self.edges.iter().filter_map(|l| l.origin).map(|p| p.index));
         places.extend(self.then.marks.iter().map(|m| m.place.index));
@@ -205,6 +207,7 @@ pub(super) const INCONSISTENT: &str = "WARNING: inconsistent lock state";
 /// Headline of `print_circular_bug_header()`; `ours` for a cycle through a class that the kernel does not have, so that
 /// it is not taken for one that lockdep would report.
 pub(super) fn circular_headline(ours: bool) -> String {
+    // The kernel prints its own headline with WARNING, by which scripts find it.
     let whose = if ours { "percuss" } else { "WARNING" };
     format!("{whose}: possible circular locking dependency detected")
 }

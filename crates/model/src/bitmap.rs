@@ -15,6 +15,7 @@ fn next(map: &[u64], size: usize, start: usize, flip: u64) -> usize {
         return size;
     }
     let mut at = start / WORD;
+    // Bits below the start do not count in its word; all later words are whole.
     let mut word = (map[at] ^ flip) & (!0 << (start % WORD));
     while word == 0 {
         at += 1;
@@ -23,6 +24,7 @@ fn next(map: &[u64], size: usize, start: usize, flip: u64) -> usize {
         }
         word = map[at] ^ flip;
     }
+    // The last word may have bits beyond the end.
     (at * WORD + word.trailing_zeros() as usize).min(size)
 }
 
@@ -43,6 +45,7 @@ pub(super) fn next_zero(map: &[u64], size: usize, start: usize) -> usize {
 pub(super) fn last_set(map: &[u64], size: usize) -> Option<usize> {
     let full = size / WORD;
     let rest = size % WORD;
+    // The map ends within a word, whose bits from there on are no part of it.
     if rest != 0 {
         let word = map[full] & !(!0 << rest);
         if word != 0 {
@@ -111,6 +114,7 @@ pub(super) fn zero_run(map: &[u64], size: usize, from: usize) -> Option<(usize, 
 pub(super) fn cpus(mut mask: u64) -> impl Iterator<Item = u32> {
     std::iter::from_fn(move || {
         let cpu = mask.trailing_zeros();
+        // Takes the lowest bit away; for an empty mask it wraps, and stays empty.
         mask &= mask.wrapping_sub(1);
         (cpu < 64).then_some(cpu)
     })

@@ -210,9 +210,11 @@ impl Operand for Align {
         out.push_str(&format!(" align {value}"));
     }
     fn short(value: u32) -> Option<u16> {
+        // An alignment that is not in the table needs the long form.
         ALIGNS.iter().position(|&a| a == value).map(|i| i as u16)
     }
     fn from_short(code: u16) -> u32 {
+        // Any byte is an alignment, so that a mutation of it is another program and no error.
         ALIGNS[usize::from(code) % ALIGNS.len()]
     }
     fn long(value: u32) -> u32 {
@@ -269,6 +271,7 @@ impl Operand for Mask {
     const SHORT: usize = 1;
     const LONG: usize = 4;
     fn parse(words: &mut Words<'_, '_>) -> Result<Gfp, TextError> {
+        // Most callers in the kernel pass GFP_KERNEL, so a line without a mask means that.
         if words.keyword("gfp") { words.gfp() } else { Ok(Gfp::KERNEL) }
     }
     fn print(value: Gfp, out: &mut String) {
@@ -312,6 +315,7 @@ macro_rules! choice {
                 Some($kind::index(value))
             }
             fn from_short(code: u16) -> $ty {
+                // Any code names one of the table, as a decoder has no errors.
                 $table[usize::from(code) % $table.len()].0
             }
             fn long(value: $ty) -> u32 {

@@ -27,6 +27,7 @@ impl Report {
     ///
     /// [`Lockdep::finish`](super::Lockdep::finish) must have run for call sites to show.
     pub fn text(&self, op: ShowOp<'_>) -> String {
+        // A report has some forty lines.
         let mut page = Page { report: self, op, out: String::with_capacity(2048) };
         match self.detail {
             Detail::Circular { next, prev } => page.circular(&next, &prev),
@@ -62,9 +63,11 @@ impl Page<'_> {
     fn head(&mut self) {
         let headline = self.report.headline.clone();
         let len = headline.len();
+        // The kernel begins each report with an empty line, too.
         self.line("");
         self.line(&"=".repeat(len));
         self.line(&headline);
+        // The kernel prints its version and whether it is tainted here.
         self.line(concat!("percuss-", env!("CARGO_PKG_VERSION"), " #1 Not tainted"));
         self.line(&"-".repeat(len));
     }
@@ -105,6 +108,7 @@ impl Page<'_> {
     fn trace(&mut self, place: &Place, spaces: usize) {
         let pad = " ".repeat(spaces + 1);
         self.line(&format!("{pad}{}", place.call.name()));
+        // Without a site its line would repeat the call.
         if self.report.sites.contains_key(&place.index) {
             self.line(&format!("{pad}{}", self.site(place)));
         }
@@ -113,6 +117,7 @@ impl Page<'_> {
     }
 
     fn usage_trace(&mut self, class: Class, usage: Usage, spaces: usize) {
+        // The first of its kind, as the kernel keeps one trace for each usage of a class.
         let mark = self.report.then.marks.iter().find(|m| m.class == class && m.usage == usage);
         if let Some(place) = mark.map(|m| m.place) {
             self.trace(&place, spaces);
@@ -159,6 +164,7 @@ impl Page<'_> {
     }
 
     fn cpu1(&mut self, what: &str) {
+        // The kernel's column for the second CPU.
         self.line(&format!("{:31}{what};", ""));
     }
 
