@@ -25,7 +25,7 @@ impl Oracle for Masks {
             Event::Charge { .. } => return,
             events!(flow | locks | context | releases | services | reclaim | traces | defects) => return,
         };
-        // Before the end of boot there is nobody who could want the reserves.
+        // Before the end of boot no task could want the reserves.
         if !gfp.contains(Gfp::HIGH) || !at.cursor.booted() {
             return;
         }
@@ -66,7 +66,7 @@ mod tests {
         assert_eq!(found("GFP_KERNEL", &[page(Gfp::KERNEL)]), 0);
         assert_eq!(found("GFP_KERNEL", &[page(Gfp::ATOMIC)]), 1);
         assert_eq!(found("GFP_ATOMIC", &[page(Gfp::ATOMIC)]), 0);
-        // The worker works for nobody in particular, whoever queued its work.
+        // The worker works for no single task, whichever of them queued its work.
         assert_eq!(found("GFP_ATOMIC", &[Event::WorkBegin, page(Gfp::ATOMIC)]), 1);
     }
 }
