@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Red zones: bytes beyond each allocation of metadata, which nobody may write.
+//! Red zones: bytes beyond each allocation of metadata, which no caller may write.
 //!
 //! The kernel rounds sizes up, to a slab's object size or to whole pages, so a write just beyond an allocation mostly
 //! does no harm there until a neighbour comes closer. Here it is seen whatever the size.
