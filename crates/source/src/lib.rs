@@ -6,7 +6,9 @@
 //! tree with the overlay on top. Names of kernel functions and anchors of one statement are all of the kernel's text
 //! that percuss itself holds.
 
+pub mod changed;
 pub mod edit;
 pub mod files;
 pub mod patch;
+mod text;
 pub mod tree;
