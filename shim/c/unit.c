@@ -142,6 +142,12 @@ PERCUSS_MARKS(percuss_vm_gfp);
 PERCUSS_MARKS(percuss_map_gfp);
 PERCUSS_MARKS(percuss_gfp_scope);
 
+#ifdef PERCUSS_COVERAGE
+/* Bounds of what the compiler counts with, made by the linker; the section is not there where nothing is counted. */
+extern uint64_t percuss_counters_start[] __asm__("__start___llvm_prf_cnts") __attribute__((weak, visibility("hidden")));
+extern uint64_t percuss_counters_end[] __asm__("__stop___llvm_prf_cnts") __attribute__((weak, visibility("hidden")));
+#endif
+
 /* Where the tree notes a page's chunk. */
 static bool percuss_chunk_in_private(void)
 {
@@ -210,6 +216,10 @@ __attribute__((visibility("default"))) const struct percuss_image *percuss_image
 	range.len = percuss_state_end - percuss_state_start;
 	image.ranges = &range;
 	image.nr_ranges = 1;
+#ifdef PERCUSS_COVERAGE
+	image.counters = percuss_counters_start;
+	image.nr_counters = percuss_counters_end - percuss_counters_start;
+#endif
 	image.facts.vm_areas_take_gfp = PERCUSS_MARKED(percuss_vm_gfp);
 	image.facts.map_takes_gfp = PERCUSS_MARKED(percuss_map_gfp);
 	image.facts.has_gfp_scope = PERCUSS_MARKED(percuss_gfp_scope);

@@ -18,7 +18,7 @@
  * Changes when a struct or a number below changes. The services have a number of their own, PERCUSS_SERVICES_HASH, that
  * follows from the table; both are compared when an image is loaded.
  */
-#define PERCUSS_ABI_VERSION 5
+#define PERCUSS_ABI_VERSION 6
 
 /*
  * Locks are small numbers; 0 is a lock that has none yet. Others get PERCUSS_LOCK_OTHER + index. The first
@@ -259,6 +259,13 @@ struct percuss_image {
 	/* Writable state of the image, for snapshot and restore. */
 	const struct percuss_range *ranges;
 	uint32_t nr_ranges;
+	uint32_t nr_counters;
+
+	/*
+	 * How often each part of the counted files ran, in an image that is compiled with coverage; none in others. No part
+	 * of the state: a restore leaves them alone.
+	 */
+	uint64_t *counters;
 };
 
 /*

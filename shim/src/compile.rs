@@ -81,6 +81,14 @@ pub struct Compiled {
 /// # Errors
 /// The tree lacks a file, no compiler is found, or the compiler or the linker fails; the error has what they printed.
 pub fn compile(req: &CompileRequest) -> Result<Compiled, CompileError> {
+    Ok(compile_as(req, |_| Ok(()))?.0)
+}
+
+/// Compiles an image, and asks `more` about what was compiled while the job is there.
+pub(crate) fn compile_as<T>(
+    req: &CompileRequest,
+    more: impl FnOnce(&Job<'_>) -> Result<T, CompileError>,
+) -> Result<(Compiled, T), CompileError> {
     let compiler = find_compiler()?;
     let shim = req.scratch.join("shim");
     write_headers(&shim)?;
@@ -99,8 +107,8 @@ pub fn compile(req: &CompileRequest) -> Result<Compiled, CompileError> {
     };
     let object = build_object(&job)?;
     link_shared(&job, &object, &req.output)?;
-    let read = read_files(&job);
-    Ok(Compiled { path: req.output.clone(), compiler, read })
+    let (read, more) = (read_files(&job), more(&job)?);
+    Ok((Compiled { path: req.output.clone(), compiler, read }, more))
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, CompileError> {

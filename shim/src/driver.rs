@@ -24,6 +24,9 @@ pub enum CompileError {
     Compile { source_file: PathBuf, stderr: String },
     #[error("linking the image failed:\n{0}")]
     Link(String),
+    /// The image would count which lines run, and the tables that say what is counted are not as expected.
+    #[error("the compiler's coverage tables cannot be read: {0}; install clang-19, or set PERCUSS_CC to it")]
+    Counters(String),
     #[error("{what}: {error}")]
     Io { what: String, error: std::io::Error },
 }
@@ -115,24 +118,49 @@ pub(crate) fn build_object(job: &Job<'_>) -> Result<PathBuf, CompileError> {
         gather_percpu(job, overlay)?;
     }
     let common = common_flags(job);
-    let mut objects = Vec::new();
-    objects.push(compile_unit(job, &common)?);
-    for name in ["services", "printk"] {
-        objects.push(compile_one(job, &common, &job.shim.join("c").join(name).with_extension("c"), name)?);
-    }
-    for name in LIB {
-        let in_overlay = job.overlay.map(|o| o.join("lib").join(name)).filter(|p| p.exists());
-        let source = in_overlay.unwrap_or_else(|| job.tree.join("lib").join(name));
-        if source.exists() {
-            objects.push(compile_one(job, &common, &source, &name.replace(['/', '.'], "_"))?);
-        }
-    }
+    let compile = |(source, name): (PathBuf, String)| match &name[..] {
+        "unit" => compile_unit(job, &common, &source),
+        name => compile_one(job, &common, &source, name),
+    };
+    let objects = sources(job).map(compile).collect::<Result<Vec<_>, _>>()?;
     // Merged before the final link, so that a linked image and a shared object are made of the same object.
     let merged = job.scratch.join("image.o");
     let mut ld = job.command(&find_linker(job.compiler));
     ld.arg("-r").arg("-T").arg(job.shim.join("c/merge.ld")).arg("-o").arg(&merged).args(&objects);
     run(&mut ld).map_err(link_error)?;
     Ok(merged)
+}
+
+/// The sources of an image, each with the name of its object: the shim's, and those of lib/ that the tree has.
+fn sources<'a>(job: &'a Job<'_>) -> impl Iterator<Item = (PathBuf, String)> + 'a {
+    let ours = ["unit", "services", "printk"];
+    let ours = ours.map(|name| (job.shim.join("c").join(name).with_extension("c"), name.to_owned()));
+    let lib = LIB.iter().filter_map(|name| {
+        let in_overlay = job.overlay.map(|o| o.join("lib").join(name)).filter(|p| p.exists());
+        let source = in_overlay.unwrap_or_else(|| job.tree.join("lib").join(name));
+        source.exists().then(|| (source, name.replace(['/', '.'], "_")))
+    });
+    ours.into_iter().chain(lib)
+}
+
+/// The objects that an image is merged of.
+pub(crate) fn objects(job: &Job<'_>) -> Vec<PathBuf> {
+    sources(job).map(|(_, name)| job.scratch.join(name).with_extension("o")).collect()
+}
+
+/// What the preprocessor makes of each source of an image, with its directives and line markers.
+pub(crate) fn preprocessed(job: &Job<'_>) -> Result<Vec<String>, CompileError> {
+    let common = common_flags(job);
+    let one = |(source, name): (PathBuf, String)| {
+        let output = job.scratch.join(name).with_extension("i");
+        let mut cc = job.command(job.compiler);
+        // Definitions and includes are kept: a part of a file may hold nothing else.
+        cc.args(&common).args(["-E", "-dD", "-dI"]).arg(&source).arg("-o").arg(&output);
+        run(&mut cc).map_err(|e| compile_error(job, source, e))?;
+        let text = std::fs::read(&output).map_err(io_error("reading", &output))?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    };
+    sources(job).map(one).collect()
 }
 
 /// Makes a shared object of a merged object.
@@ -255,32 +283,42 @@ fn compile_one(job: &Job<'_>, flags: &[OsString], source: &Path, name: &str) -> 
         let rest = if name == "unit" { "" } else { ",trace-cmp" };
         cc.arg(format!("-fno-sanitize-coverage=indirect-calls{rest}"));
     }
-    match run(&mut cc) {
-        Ok(()) => Ok(object),
-        Err(CommandError::Start(_)) => Err(CompileError::NoCompiler { tried: job.compiler.display().to_string() }),
-        Err(CommandError::Failed(stderr)) => Err(CompileError::Compile { source_file: source.into(), stderr }),
+    run(&mut cc).map_err(|e| compile_error(job, source.into(), e))?;
+    Ok(object)
+}
+
+fn compile_error(job: &Job<'_>, source_file: PathBuf, error: CommandError) -> CompileError {
+    match error {
+        CommandError::Start(_) => CompileError::NoCompiler { tried: job.compiler.display().to_string() },
+        CommandError::Failed(stderr) => CompileError::Compile { source_file, stderr },
     }
 }
 
 /// Compiles percpu.c with the code around it. A tree whose percpu-stats.c does not compile here goes without its text,
 /// which no oracle needs.
-fn compile_unit(job: &Job<'_>, common: &[OsString]) -> Result<PathBuf, CompileError> {
-    let source = job.shim.join("c/unit.c");
-    match compile_one(job, common, &source, "unit") {
+fn compile_unit(job: &Job<'_>, common: &[OsString], source: &Path) -> Result<PathBuf, CompileError> {
+    match compile_one(job, common, source, "unit") {
         Err(CompileError::Compile { stderr, .. }) if stderr.contains("percpu-stats.c:") => {
             let without = [common, &["-DPERCUSS_NO_STATS".into()]].concat();
-            compile_one(job, &without, &source, "unit")
+            compile_one(job, &without, source, "unit")
         }
         other => other,
     }
+}
+
+/// The path below the tree of a file that the compiler read, whichever of its places it was read from; None for a file
+/// of ours or of the compiler.
+pub(crate) fn below_tree(job: &Job<'_>, path: &Path) -> Option<String> {
+    let percpu = job.scratch.join("percpu");
+    let mut roots = job.overlay.into_iter().chain([percpu.as_path(), job.tree]);
+    let below = |root: &Path| path.strip_prefix(root).ok().map(|file| file.display().to_string());
+    roots.find_map(below).filter(|file| !file.contains(".."))
 }
 
 /// The tree's files that the objects were made of, as the compiler lists them: paths below the tree, sorted.
 ///
 /// Files of the overlay count under the name that they have in the tree.
 pub(crate) fn read_files(job: &Job<'_>) -> Vec<String> {
-    let percpu = job.scratch.join("percpu");
-    let roots: Vec<&Path> = [percpu.as_path(), job.tree].into_iter().chain(job.overlay).collect();
     let mut files = Vec::new();
     for entry in std::fs::read_dir(job.scratch).into_iter().flatten().flatten() {
         if entry.path().extension().is_none_or(|ext| ext != "d") {
@@ -289,9 +327,7 @@ pub(crate) fn read_files(job: &Job<'_>) -> Vec<String> {
         let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
         // Blanks in names are escaped; nothing else of make's syntax is used.
         for word in text.replace("\\ ", "\0").split_whitespace() {
-            let path = PathBuf::from(word.replace('\0', " "));
-            let below = |root: &&Path| path.strip_prefix(root).ok().map(|file| file.display().to_string());
-            files.extend(roots.iter().find_map(below).filter(|file| !file.contains("..")));
+            files.extend(below_tree(job, Path::new(&word.replace('\0', " "))));
         }
     }
     // Each object lists the headers that it includes, and most are included by several.

@@ -142,6 +142,20 @@ impl Image {
         self.ranges.iter().map(|r| (r.start as usize, r.len as usize)).collect()
     }
 
+    /// How often each counted part ran since the last [`Image::forget_counts`]; nothing for an image that does not count.
+    pub fn counts(&self) -> Vec<u64> {
+        // SAFETY: the image says how many there are, and no code of it runs while this thread is here.
+        (0..self.raw.nr_counters as usize).map(|i| unsafe { self.raw.counters.add(i).read_volatile() }).collect()
+    }
+
+    /// Sets all counts to 0. They are no part of the writable state, which is restored without them.
+    pub fn forget_counts(&self) {
+        for i in 0..self.raw.nr_counters as usize {
+            // SAFETY: as above; no Rust reference to a counter exists.
+            unsafe { self.raw.counters.add(i).write_volatile(0) };
+        }
+    }
+
     pub(crate) fn save(&self, out: &mut Vec<u8>) {
         let total = self.ranges.iter().map(|r| r.len as usize).sum();
         out.clear();

@@ -6,6 +6,7 @@
 
 pub mod abi;
 pub mod compile;
+mod counted;
 mod driver;
 mod host;
 mod image;
@@ -15,6 +16,7 @@ mod sancov;
 mod trampoline;
 
 pub use compile::{CompileError, CompileRequest, Compiled, Config, compile};
+pub use counted::{Counted, Place, Region, compile_counted};
 pub use host::Host;
 pub use image::{Facts, Image, LoadError};
 pub use instance::{Arena, Boot, CallSite, Chunk, Globals, Instance, Layout, Seat};

@@ -112,7 +112,8 @@ mod tests {
     #[test]
     fn parts_have_the_condition_that_switches_them() {
         let text = "#ifdef CONFIG_A\na\n#elif defined(CONFIG_B) /* b */\nb\n# else\nc\n#endif\n#if X > 1 && \\\n  Y\nd\n#endif\n";
-        let expected = [(2, 2, "CONFIG_A"), (4, 4, "CONFIG_B"), (6, 6, "!CONFIG_A && !CONFIG_B"), (10, 10, "X > 1 && Y")];
+        let expected =
+            [(2, 2, "CONFIG_A"), (4, 4, "CONFIG_B"), (6, 6, "!CONFIG_A && !CONFIG_B"), (10, 10, "X > 1 && Y")];
         assert_eq!(of(text), expected.map(|(first, last, when)| (first, last, when.to_owned())));
     }
 
