@@ -7,12 +7,13 @@ use std::fmt::Write;
 use owo_colors::OwoColorize;
 
 use super::geometry::geometry;
+use super::gone::gone;
 use super::layout::{count, plural, wrap, wrap_items};
 use super::{causes, differences, known};
 use percuss_engine::campaign::{Case, SeriesStep, Verdict};
 use percuss_engine::image::Image;
 use percuss_engine::judge::{Found, JudgeBy};
-use percuss_kernel::Quirk;
+use percuss_kernel::{Quirk, Quirks};
 use percuss_oracle::OracleKind;
 use percuss_source::patch::Applied;
 
@@ -57,6 +58,7 @@ fn summary(v: &Verdict<'_>, width: usize) -> String {
             wrap(&first.red().bold().to_string(), first.len(), &text, width)
         }
     };
+    out += &gone(v, width);
     if v.interrupted {
         let _ = writeln!(out, "{}", "interrupted: this is what was run until then".yellow());
     }
@@ -85,6 +87,9 @@ pub fn heading(image: &Image, width: usize) -> String {
     if !image.undecided.is_empty() {
         out += &wrap("        cannot be told: ", 24, &names(image.undecided.clone()), width);
     }
+    if image.base.is_none() {
+        out += &regained(image, width);
+    }
     if let Some(base) = &image.base {
         let mut text = format!("{} ({})", base.tree.name, base.tree.version);
         base.applied.iter().for_each(|name| text += &format!(", {name}"));
@@ -96,6 +101,19 @@ pub fn heading(image: &Image, width: usize) -> String {
         }
     }
     out
+}
+
+/// Quirks that the newest tree of this line that percuss knows has not: a fix that is missing, or was undone.
+fn regained(image: &Image, width: usize) -> String {
+    let Some((line, known)) = Quirks::of_line(&image.tree.version) else { return String::new() };
+    let more = image.quirks.but_not(known);
+    // What cannot be told is not said to be there.
+    let more: Vec<&str> = more.iter().filter(|q| !image.undecided.contains(q)).map(Quirk::name).collect();
+    if more.is_empty() {
+        return String::new();
+    }
+    let text = format!("{} (Debian's {line} has not)", more.join(" "));
+    wrap(&format!("        {}  ", "more".yellow().bold()), 14, &text, width)
 }
 
 /// Which of a patch's files are compiled and which are ignored. A patch that changes no file that is compiled cannot

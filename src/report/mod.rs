@@ -10,6 +10,7 @@ mod detection;
 mod differences;
 mod events;
 mod geometry;
+mod gone;
 mod human;
 mod json;
 mod known;

@@ -33,20 +33,39 @@ pub struct Cause {
     pub words: Option<String>,
 }
 
+impl Cause {
+    /// Takes in another one that is the same mistake.
+    fn absorb(&mut self, other: Cause) {
+        self.programs += other.programs;
+        self.follow.extend(other.case.into_iter().chain(other.follow));
+        self.parts.extend(other.parts);
+        self.parts.sort();
+        self.parts.dedup();
+    }
+}
+
 /// Puts those together that do the same thing otherwise in the same function; the most frequent come first.
-pub(super) fn merge_equal(all: Vec<Cause>) -> Vec<Cause> {
-    let mut out: Vec<Cause> = Vec::new();
+pub(super) fn merge_differences(all: Vec<Cause>) -> Vec<Cause> {
     let function = |c: &Cause| c.place.as_ref().and_then(|p| p.split(' ').next().map(str::to_owned));
+    let mut out = merge(all, |a, b| (function(a), &a.words) == (function(b), &b.words));
+    out.sort_by_key(|c| std::cmp::Reverse(c.programs));
+    out
+}
+
+/// Puts those together that break one rule in one line of the source: a mutex that is taken in every kind of atomic
+/// context is taken in one place. `oracle` gives the rule.
+pub(super) fn merge_places(all: Vec<Cause>, oracle: impl Fn(&Cause) -> Option<OracleKind>) -> Vec<Cause> {
+    merge(all, |a, b| a.place.is_some() && (oracle(a), &a.place) == (oracle(b), &b.place))
+}
+
+fn merge(all: Vec<Cause>, same: impl Fn(&Cause, &Cause) -> bool) -> Vec<Cause> {
+    let mut out: Vec<Cause> = Vec::new();
     for cause in all {
-        match out.iter_mut().find(|o| (function(o), &o.words) == (function(&cause), &cause.words)) {
-            Some(same) => {
-                same.programs += cause.programs;
-                same.follow.extend(cause.case.into_iter().chain(cause.follow));
-            }
+        match out.iter_mut().find(|o| same(o, &cause)) {
+            Some(first) => first.absorb(cause),
             None => out.push(cause),
         }
     }
-    out.sort_by_key(|c| std::cmp::Reverse(c.programs));
     out
 }
 

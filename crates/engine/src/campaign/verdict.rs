@@ -9,11 +9,12 @@ use percuss_program::Program;
 
 use super::before::{Before, is_order};
 use super::cases::{Case, Standing, cases_of};
-use super::causes::{Cause, causes, merge_equal};
+use super::causes::{Cause, causes, merge_differences, merge_places};
+use super::one::observe_on;
 use super::options::Options;
 use super::{CORPUS_INDEX, as_it_runs, compose, corpus_programs, one};
 use crate::image::Image;
-use crate::judge::{Batch, Found, Like, mark, parting};
+use crate::judge::{Batch, Found, Like, in_words, mark, parting};
 use crate::worker::{AskBefore, Client, Locate, Lost, Setup};
 
 /// Programs tried, at most, to make small that of a cause, of a difference, and of a known finding. A person reads the
@@ -79,7 +80,8 @@ pub(super) fn conclude(
         cause.place = locate(setup, &cases, cause)?;
         cause.words = words(&cases, cause);
     }
-    let differences = merge_equal(differences);
+    let differences = merge_differences(differences);
+    let wrong = merge_places(wrong, |c| c.case.map(|at| cases[at].found.finding.oracle));
     let mut causes = brought_back(&cases, new);
     causes.extend(wrong);
     Ok(Concluded { cases, causes, differences })
@@ -108,9 +110,21 @@ fn words(cases: &[Case], cause: &Cause) -> Option<String> {
     Some(parting(left, right))
 }
 
-/// Where in the source a cause shows.
+/// Where in the source a cause shows: for an order of locks, where the new dependency is made.
 fn locate(setup: &Setup, cases: &[Case], cause: &Cause) -> Result<Option<String>, Lost> {
     let Some(case) = cause.case.map(|at| &cases[at]) else { return Ok(None) };
+    if !cause.parts.is_empty()
+        && let Some(seen) = observe_on(&mut Client::new(setup), &case.program)?
+    {
+        let made = seen.order.edges().filter(|e| {
+            let part = Part::Edge(e.from.clone(), e.to.clone(), e.dep);
+            cause.parts.contains(&part)
+        });
+        let site = made.filter_map(|e| e.origin?.site).next();
+        if let Some(site) = site {
+            return Ok(Some(in_words(&site.function, &site.file, site.line)));
+        }
+    }
     let call = Locate { program: case.program.encode(), like: Like::of(&case.found.finding) };
     // A program that ends the worker has no log to look at.
     Ok(Client::new(setup).attempt(&call)?.ok().flatten())

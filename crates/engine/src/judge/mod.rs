@@ -27,7 +27,7 @@ pub use classes::{Class, Key, Seen, differences, edge, place, places, sites};
 pub use epoch::{Epoch, Soaker};
 pub use examine::{Examiner, Judged, image_host};
 pub use judge_by::JudgeBy;
-pub use observe::Observation;
+pub use observe::{Observation, in_words};
 pub use parting::parting;
 pub use percuss_oracle::Oracles;
 pub use probe::{Api, LoadError, Probed, image_session, loaded, on_world, probe, probe_program, probe_text};

@@ -16,6 +16,11 @@ use percuss_program::Program;
 use percuss_run::Unwatched;
 use percuss_world::pressure::Pressure;
 
+/// A place in the source, as reports name it.
+pub fn in_words(function: &str, file: &str, line: u32) -> String {
+    format!("{} ({file}:{line})", plain(function))
+}
+
 /// The name of a function as its source has it: the kernel adds a suffix to those that are counted for profiles.
 fn plain(function: &str) -> &str {
     function.strip_suffix("_noprof").unwrap_or(function)
@@ -58,7 +63,7 @@ impl Examiner {
         ran?;
         let world = self.image_ref().shared().host.world();
         let site = world.log().site_of(event as usize);
-        Ok(site.map(|s| format!("{} ({}:{})", plain(&s.function), s.file, s.line)))
+        Ok(site.map(|s| in_words(&s.function, &s.file, s.line)))
     }
 
     /// Runs a program with call sites recorded. They are switched off again afterwards, whether or not the run

@@ -113,6 +113,16 @@ impl Quirks {
         Quirk::ALL.iter().copied().filter(|quirk| quirk.row().v6_1).collect()
     }
 
+    /// The line of kernels that a version is of, such as `6.12`, with the quirks of its newest tree that percuss knows;
+    /// None for a line of which it knows no tree.
+    pub fn of_line(version: &str) -> Option<(&'static str, Quirks)> {
+        let known = [("6.12", Quirks::v6_12()), ("6.1", Quirks::v6_1())];
+        // `6.1` is not the line of `6.12`: a line ends before a point, or where the version does.
+        known.into_iter().find(|(line, _)| {
+            version.strip_prefix(line).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
+        })
+    }
+
     pub const fn has(self, quirk: Quirk) -> bool {
         self.0 & 1 << quirk as u32 != 0
     }
@@ -202,6 +212,15 @@ mod tests {
             Quirks::none().with(Quirk::B26).with(Quirk::B24).to_string(),
             "B24 B26",
             "in the order of the table"
+        );
+    }
+
+    #[test]
+    fn a_version_is_of_one_line() {
+        let line = |version| Quirks::of_line(version).map(|(line, _)| line);
+        assert_eq!(
+            [line("6.12.95"), line("6.1.192"), line("6.12"), line("6.13"), line("5.10.262")],
+            [Some("6.12"), Some("6.1"), Some("6.12"), None, None]
         );
     }
 
