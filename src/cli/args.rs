@@ -113,6 +113,8 @@ impl ImageArgs {
             lenient: self.patch_lenient,
             // Only `check --each` takes a part of a series, and sets this for each step.
             upto: None,
+            // Verbs that report the coverage of a patch set it: to count costs a little.
+            coverage: false,
             program: Some(this_program()?),
             edits: self.edit.clone(),
             config: self.config.parse().map_err(percuss::image::ImageError::from)?,

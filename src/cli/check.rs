@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use percuss::campaign::Progress;
+use percuss::image::ImageSpec;
 use percuss::report;
 
 use super::args::CheckArgs;
@@ -23,7 +24,7 @@ pub fn run(args: &CheckArgs) -> Result<Exit, CliError> {
     if args.each {
         return each::run(args);
     }
-    let spec = args.image.spec()?;
+    let spec = ImageSpec { coverage: true, ..args.image.spec()? };
     let before = args.base.build(&spec)?;
     let image = base::build(&spec, before.as_ref())?;
     output::notes(&image.notes);

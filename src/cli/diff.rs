@@ -23,7 +23,7 @@ use super::{CliError, Exit, output};
 /// # Errors
 /// There is nothing to compare with, or an image is not available.
 pub fn run(args: &DiffArgs) -> Result<Exit, CliError> {
-    let spec = args.image.spec()?;
+    let spec = ImageSpec { coverage: true, ..args.image.spec()? };
     let (before, after) = (Image::build(&before(args, &spec)?)?, Image::build(&spec)?);
     output::notes(&before.notes);
     output::notes(&after.notes);
@@ -72,6 +72,7 @@ fn before(args: &DiffArgs, after: &ImageSpec) -> Result<ImageSpec, CliError> {
         variant: args.against_variant.clone(),
         // Edits belong to the side after the change; there is no option for the other one.
         edits: Vec::new(),
+        coverage: false,
         ..after.clone()
     })
 }

@@ -18,7 +18,7 @@ use super::{CliError, Exit, base, interrupt, output};
 /// # Errors
 /// A patch does not apply, or a check cannot be made.
 pub(super) fn run(args: &CheckArgs) -> Result<Exit, CliError> {
-    let spec = args.image.spec()?;
+    let spec = ImageSpec { coverage: true, ..args.image.spec()? };
     let series = series(&spec)?;
     output::notes(&series.notes);
     let progress = Arc::new(Progress::default());

@@ -7,11 +7,11 @@ use std::fmt::Write;
 use owo_colors::OwoColorize;
 use serde_json::{Value, json};
 
-use super::heading;
 use super::json::image;
 use super::layout::{count, plural, wrap};
+use super::{coverage, heading, without_finding};
 use percuss_engine::campaign::{Change, Changes};
-use percuss_engine::image::Image;
+use percuss_engine::image::{Coverage, Image};
 use percuss_engine::judge::{Class, probe_text};
 use percuss_kernel::{Quirk, Quirks};
 
@@ -32,6 +32,11 @@ pub struct Compared<'a> {
 }
 
 impl Compared<'_> {
+    /// What the programs reached of the change; None where the image counts no lines.
+    fn coverage(&self) -> Option<Coverage> {
+        self.after.coverage(&self.changes.reached, self.changes.programs, self.changes.lost)
+    }
+
     /// Quirks that only one of the two has, gained first, then gone.
     fn quirks(&self) -> [Quirks; 2] {
         let (before, after) = (self.before.quirks, self.after.quirks);
@@ -65,8 +70,10 @@ pub fn changes(c: &Compared<'_>, width: usize) -> String {
         out +=
             &wrap("", 0, &format!("{} not run: too many others ended their workers", count(c.changes.not_run)), width);
     }
+    let covered = c.coverage();
+    out += &covered.as_ref().map(|c| format!("\n{}", coverage(c, width))).unwrap_or_default();
     if nothing {
-        let _ = writeln!(out, "\n{}", "no change".green().bold());
+        let _ = writeln!(out, "\n{}", without_finding(covered.as_ref(), "no change").green().bold());
         return out;
     }
     out += &quirk_list(gained, "quirks gained", width);
@@ -178,6 +185,7 @@ pub fn changes_json(c: &Compared<'_>) -> String {
         "seed": c.seed,
         "programs": c.changes.programs,
         "not_run": c.changes.not_run,
+        "coverage": c.coverage(),
         "quirks_gained": gained,
         "quirks_gone": gone,
         "changes": c.changes.all,

@@ -9,7 +9,7 @@ use owo_colors::OwoColorize;
 use super::geometry::geometry;
 use super::gone::gone;
 use super::layout::{count, plural, wrap, wrap_items};
-use super::{causes, differences, known};
+use super::{causes, coverage, differences, known, without_finding};
 use percuss_engine::campaign::{Case, SeriesStep, Verdict};
 use percuss_engine::image::Image;
 use percuss_engine::judge::{Found, JudgeBy};
@@ -22,6 +22,7 @@ use percuss_source::patch::Applied;
 pub fn human(v: &Verdict<'_>, verbose: bool, width: usize) -> String {
     let mut out = summary(v, width);
     out += &heading(v.image, width);
+    out += &v.coverage().map_or_else(String::new, |covered| coverage(&covered, width));
     if verbose {
         out += &geometry(v, width);
     }
@@ -41,16 +42,18 @@ pub fn human(v: &Verdict<'_>, verbose: bool, width: usize) -> String {
 /// The verdict in a line, and what makes it weaker than it looks.
 fn summary(v: &Verdict<'_>, width: usize) -> String {
     let known = format!("{} known", v.count_known());
+    let nothing = without_finding(v.coverage().as_ref(), "nothing new");
+    let length = nothing.len();
     let mut out = match v.causes.len() {
         0 if v.differences.is_empty() => {
-            wrap(&"nothing new".green().bold().to_string(), 11, &format!(", {known}"), width)
+            wrap(&nothing.green().bold().to_string(), length, &format!(", {known}"), width)
         }
         0 => {
             let text = format!(
                 ", {known}; breaks no rule, but does {} otherwise",
                 plural(v.differences.len() as u64, "thing")
             );
-            wrap(&"nothing new".green().bold().to_string(), 11, &text, width)
+            wrap(&nothing.green().bold().to_string(), length, &text, width)
         }
         n => {
             let first = plural(n as u64, "cause");

@@ -94,6 +94,7 @@ pub fn json(v: &Verdict<'_>) -> String {
         "corpus": sums(&v.corpus),
         "seconds": v.seconds,
         "hints": {"by_quirk": tally.by_quirk, "unattributed": tally.unattributed},
+        "coverage": v.coverage(),
         "findings": v.cases.iter().map(|c| finding(&c.found, &c.program)).collect::<Vec<_>>(),
         "summary": {"new": v.count_new(), "known": v.count_known()},
     })

@@ -6,6 +6,7 @@
 mod causes;
 mod changes;
 mod columns;
+mod coverage;
 mod detection;
 mod differences;
 mod events;
@@ -28,6 +29,7 @@ mod tree;
 
 pub use changes::{Compared, changes, changes_json};
 pub use columns::interleaving;
+pub use coverage::{coverage, without_finding};
 pub use detection::{detection, detection_json, detection_line, detection_markdown};
 pub use events::log;
 pub use human::{heading, human, step};

@@ -119,6 +119,15 @@ impl KernelC {
         self.instance.stats(areas.try_into().unwrap_or(0))
     }
 
+    /// How often each counted part of the image ran; nothing for an image that does not count.
+    pub fn counts(&self) -> Vec<u64> {
+        self.instance.image().counts()
+    }
+
+    pub fn forget_counts(&self) {
+        self.instance.image().forget_counts();
+    }
+
     fn bridge(&self) -> &Bridge {
         self.instance.host()
     }

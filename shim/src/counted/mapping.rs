@@ -8,7 +8,7 @@ use std::path::Path;
 
 use object::{Object, ObjectSection};
 
-use super::{Place, Region};
+use super::region::{Place, Region};
 
 type Result<T> = std::result::Result<T, String>;
 

@@ -7,6 +7,7 @@
 
 mod lines;
 mod mapping;
+mod region;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -14,25 +15,7 @@ use std::path::Path;
 
 use crate::compile::{CompileRequest, Compiled, compile_as};
 use crate::driver::{self, CompileError, Job, io_error};
-
-/// A place in a file: line and column, from 1.
-pub type Place = (u32, u32);
-
-/// A stretch of code that runs as a whole, or not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Region {
-    /// Path below the tree.
-    pub file: String,
-    pub start: Place,
-    /// The place after its last character.
-    pub end: Place,
-    /// It is the whole body of a function.
-    pub body: bool,
-    /// The blank between two statements, which counts as the second one and has no code.
-    pub gap: bool,
-    /// How often it ran: the sum of these counters, each times a factor. Empty for code that is left out of the image.
-    pub count: Vec<(i32, u32)>,
-}
+pub use region::{Place, Region};
 
 /// What is known of the files that an image counts.
 #[derive(Clone, Debug, Default)]

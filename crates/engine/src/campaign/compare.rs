@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::one::observe_on;
 use super::progress::Progress;
-use crate::judge::{Class, Key, Observation, Seen, differences, edge, place, places, sites};
+use crate::judge::{Class, Key, Observation, Reached, Seen, differences, edge, place, places, sites};
 use crate::worker::{Client, Lost, Setup, reduce};
 use percuss_lockdep::Graph;
 use percuss_program::Program;
@@ -47,6 +47,10 @@ pub struct Changes {
     pub programs: u64,
     /// Programs left out, because too many ended their workers.
     pub not_run: u64,
+    /// Places that the programs reached on the second image, where it counts them.
+    pub reached: Reached,
+    /// Programs that ended their process there.
+    pub lost: u64,
 }
 
 impl Changes {
@@ -87,7 +91,7 @@ pub fn compare(
         };
         let mut changes = kept.into_par_iter().map(change).collect::<Result<Vec<_>, _>>()?;
         changes.sort_by(|a, b| (a.class, b.count, &a.what).cmp(&(b.class, a.count, &b.what)));
-        Ok(Changes { all: changes, programs: all.programs, not_run: all.not_run })
+        Ok(Changes { all: changes, programs: all.programs, not_run: all.not_run, reached: all.reached, lost: all.lost })
     })
 }
 
@@ -127,6 +131,8 @@ struct Tally {
     sites: [BTreeSet<String>; 2],
     programs: u64,
     not_run: u64,
+    reached: Reached,
+    lost: u64,
 }
 
 impl Tally {
@@ -151,6 +157,10 @@ impl Tally {
 
     fn note(&mut self, index: usize, program: &Program, both: [Option<Observation>; 2]) {
         self.programs += 1;
+        match &both[1] {
+            Some(after) => self.reached.merge(&after.reached),
+            None => self.lost += 1,
+        }
         for (key, sites) in differences(both[0].as_ref(), both[1].as_ref()) {
             self.add(key, Noted { count: 1, ops: program.nr_ops(), program: index, sites });
         }
@@ -181,6 +191,8 @@ impl Tally {
         self.sites.iter_mut().zip(other.sites).for_each(|(all, other)| all.extend(other));
         self.programs += other.programs;
         self.not_run += other.not_run;
+        self.lost += other.lost;
+        self.reached.merge(&other.reached);
     }
 
     /// All but edges and places that other programs show on the other side: those are neither gained nor lost.

@@ -9,6 +9,7 @@ mod check;
 mod compare;
 mod compose;
 mod corpus;
+mod covered;
 mod merged;
 mod minimize;
 mod one;

@@ -4,6 +4,8 @@
 //! An image is what a campaign runs. Building one takes seconds and needs a compiler, so it is done once, in a scratch
 //! directory that lives as long as the image; workers load the shared object from there.
 
+mod coverage;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,16 +13,19 @@ use std::sync::Arc;
 use percuss_shim as shim;
 use tempfile::TempDir;
 
-use crate::judge::{Api, JudgeBy, LoadError, Oracles, Probed};
+use self::coverage::Watched;
+use crate::judge::{Api, JudgeBy, LoadError, Oracles, Probed, Reached};
 use crate::sandbox::{self, Confinement, Workshop};
 use crate::worker::{self, Before, Lost, Setup};
 use percuss_kernel::{Quirk, Quirks};
 use percuss_model::Facts;
+use percuss_source::changed::changed;
 use percuss_source::edit::{Edit, EditError};
 use percuss_source::files::copy_below;
 use percuss_source::patch::{self, Applied, PatchError};
 use percuss_source::tree::{Overlay, Tree, TreeError, find_checkout};
 
+pub use coverage::{At, Coverage, Off};
 pub use shim::Config;
 
 /// What to compile: a tree, and what is applied to it. The order is fixed, patches, then the variant, then edits, since
@@ -42,6 +47,8 @@ pub struct ImageSpec {
     /// Edits of our own, by name, applied after the variant.
     pub edits: Vec<String>,
     pub config: Config,
+    /// The image counts which of the lines that were changed run, see [`Image::coverage`].
+    pub coverage: bool,
     /// The percuss command, which compiles and probes confined; when there is none (tests are not percuss), both are
     /// done by this process.
     pub program: Option<PathBuf>,
@@ -50,7 +57,7 @@ pub struct ImageSpec {
 impl ImageSpec {
     /// The tree alone, without what is applied to it.
     pub fn unchanged(&self) -> ImageSpec {
-        ImageSpec { patches: Vec::new(), variant: None, edits: Vec::new(), upto: None, ..self.clone() }
+        ImageSpec { patches: Vec::new(), variant: None, edits: Vec::new(), upto: None, coverage: false, ..self.clone() }
     }
 
     /// Whether something is applied to the tree.
@@ -126,6 +133,8 @@ pub struct Image {
     pub undecided: Vec<Quirk>,
     /// The image before the change; None for a tree that is judged by itself.
     pub base: Option<Arc<Image>>,
+    /// The changed lines, of an image that counts them.
+    watched: Option<Watched>,
     scratch: TempDir,
 }
 
@@ -164,7 +173,7 @@ impl Image {
             None => Tree::resolve(&spec.tree, &root)?,
         };
         let scratch = TempDir::with_prefix("percuss-").map_err(ImageError::Scratch)?;
-        let Patched { overlay, mut patches, notes } = patched(spec, &tree, scratch.path())?;
+        let Patched { overlay, mut patches, mut notes } = patched(spec, &tree, scratch.path())?;
         // Hashed as compiled, so that two reports show whether they are of the same code.
         let mut files = tree.files.clone();
         if let Some(o) = &overlay {
@@ -182,7 +191,7 @@ impl Image {
             scratch: scratch.path().join("build"),
             flags: Vec::new(),
         };
-        let compiled = shim::compile(&request)?;
+        let (compiled, watched) = compiled(spec, &tree, overlay.as_ref(), &request, &mut notes)?;
         // Only the compiler knows which files were read, with this configuration.
         sort_out(&mut patches, &compiled.read, spec.upto.is_some())?;
         let probed = match &spec.program {
@@ -205,6 +214,7 @@ impl Image {
             quirks: probed.quirks,
             undecided: probed.undecided,
             base: base.cloned(),
+            watched,
             scratch,
         })
     }
@@ -238,6 +248,12 @@ impl Image {
         self.scratch.path().join("base.so")
     }
 
+    /// What programs reached of the lines that were changed: `programs` of them, `lost` of which ended their process.
+    /// None when nothing was changed, or the image does not count.
+    pub fn coverage(&self, reached: &Reached, programs: u64, lost: u64) -> Option<Coverage> {
+        Some(self.watched.as_ref()?.coverage(reached, programs, lost))
+    }
+
     /// What a worker needs to run it, generating programs from `seed`; no soak, and the number of tasks is left to the
     /// seed.
     pub fn setup(&self, seed: u64, oracles: Oracles) -> Setup {
@@ -252,9 +268,34 @@ impl Image {
             seed,
             tasks: 0,
             soak: None,
+            places: self.watched.as_ref().map(|watched| watched.places.clone()).unwrap_or_default(),
             worker: None,
         }
     }
+}
+
+/// Compiles, with counters in what was changed if that is asked for. A compiler that cannot count makes an image as well,
+/// and a note says what is missing.
+fn compiled(
+    spec: &ImageSpec,
+    tree: &Tree,
+    overlay: Option<&Overlay>,
+    request: &shim::CompileRequest,
+    notes: &mut Vec<String>,
+) -> Result<(shim::Compiled, Option<Watched>), ImageError> {
+    if let Some(overlay) = overlay.filter(|_| spec.coverage) {
+        let files = changed(tree, overlay)?;
+        let names: Vec<String> = files.iter().map(|f| f.file.clone()).collect();
+        let counted = shim::compile_counted(request, &names);
+        // If it is the tree that does not build, the attempt without counters says so.
+        if let Ok((compiled, counted)) = counted {
+            let watched = Watched::new(&files, &counted, &compiled.read);
+            return Ok((compiled, Some(watched)));
+        } else if let Err(error @ shim::CompileError::Counters(_)) = counted {
+            notes.push(format!("which lines of the patch run is not known: {error}"));
+        }
+    }
+    Ok((shim::compile(request)?, None))
 }
 
 /// The words before the compiler's command: percuss itself, which confines the compiler. None when there is no percuss

@@ -10,6 +10,7 @@ use percuss_oracle::{Finding, OracleKind};
 use serde::{Deserialize, Serialize};
 
 use super::attribute::Tally;
+use super::reached::Reached;
 
 /// How a finding that no program of the campaign shows alone came about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +76,9 @@ pub struct Batch {
     pub tally: Tally,
     #[serde(default)]
     pub order: Graph,
+    /// Places of the image that programs reached, where it counts them.
+    #[serde(default)]
+    pub reached: Reached,
     /// Findings, each kind once, in order of the first program that shows it.
     pub found: Vec<Found>,
     #[serde(default)]
@@ -129,6 +133,7 @@ impl Batch {
         self.order.merge(other.order);
         self.together.extend(other.together);
         self.together.truncate(TOGETHER);
+        self.reached.merge(&other.reached);
         for o in other.found {
             match self.found.iter_mut().find(|f| f.finding.key() == o.finding.key()) {
                 Some(f) => {

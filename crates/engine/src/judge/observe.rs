@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::Like;
 use super::examine::Examiner;
+use super::reached::Reached;
 use crate::judge::audit::{Audit, Results, Stream};
 use percuss_kernel::event::Event;
 use percuss_lockdep::Graph;
@@ -39,6 +40,9 @@ pub struct Observation {
     pub stream: Stream,
     /// Why it ended before its last op; None when it did not.
     pub ends: Option<String>,
+    /// Places of the image that it reached, where they are counted: the worker fills it in.
+    #[serde(default)]
+    pub reached: Reached,
 }
 
 impl Observation {
@@ -93,6 +97,7 @@ impl Examiner {
             order,
             stream: Stream::of(world.log()),
             ends: stopped,
+            reached: Reached::default(),
         })
     }
 }

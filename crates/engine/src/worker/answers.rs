@@ -16,7 +16,9 @@ use super::wire::{Answer, NoNote};
 use crate::judge::interleaving::Interleaving;
 use crate::judge::stats::Stats;
 use crate::judge::story::story;
-use crate::judge::{Batch, Epoch, Examiner, Judged, Like, LoadError, Observation, Oracles, Soaker, image_session};
+use crate::judge::{
+    Batch, Epoch, Examiner, Judged, Like, LoadError, Observation, Oracles, Places, Reached, Soaker, image_session,
+};
 use crate::sandbox::{self, Confinement};
 use percuss_kernel::Quirk;
 use percuss_kernel::event::Event;
@@ -53,6 +55,7 @@ pub struct Serving {
     soaker: Option<Soaker>,
     /// The image has quirk B14.
     window: bool,
+    places: Places,
 }
 
 impl Serving {
@@ -70,7 +73,8 @@ impl Serving {
         }
         let clock = Clock::new().map_err(|e| format!("cannot limit CPU time: {e}"))?;
         let window = setup.quirks.has(Quirk::B14);
-        Ok(Serving { seed: setup.seed, clock, examiner, generator: setup.generator(), soaker, window })
+        let (generator, places) = (setup.generator(), setup.places.clone());
+        Ok(Serving { seed: setup.seed, clock, examiner, generator, soaker, window, places })
     }
 
     /// Examines a generated program, under a strategy if it is one of those that a campaign schedules; `chosen` is called
@@ -88,6 +92,7 @@ impl Serving {
         };
         // The limit begins anew for each program, since a batch has any number of them.
         self.clock.allow(cpu_limit(&program))?;
+        self.forget_counts();
         // Sending every turn costs a system call, so it is done only where the program may end the process.
         let (verdict, recorded) = match chosen {
             Some(send) => self.examiner.examine_under(&program, &mut Told::new(&mut *strategy, send))?,
@@ -100,6 +105,7 @@ impl Serving {
 
     fn examine(&mut self, index: u64, program: &Program, limit: Option<Duration>, batch: &mut Batch) -> io::Result<()> {
         self.clock.allow(limit.unwrap_or_else(|| cpu_limit(program)))?;
+        self.forget_counts();
         let verdict = self.examiner.examine(program)?;
         self.note(index, program, &verdict, batch);
         Ok(())
@@ -113,10 +119,27 @@ impl Serving {
         batch.tally.merge(&verdict.tally);
         // Locks taken in order by different programs can be in conflict, which shows only when their graphs are merged.
         self.examiner.record_order(&mut batch.order, index);
+        self.add_reached(&mut batch.reached);
         for f in &verdict.findings {
             batch.add(f, index, || program.encode());
         }
         batch.add_together(index, &verdict.findings);
+    }
+
+    /// Before a program whose places count: programs that are tried for another reason leave counts too.
+    fn forget_counts(&self) {
+        if !self.places.is_empty() {
+            self.examiner.image_ref().shared().tenant.forget_counts();
+        }
+    }
+
+    fn add_reached(&self, reached: &mut Reached) {
+        if self.places.is_empty() {
+            return;
+        }
+        let shared = self.examiner.image_ref().shared();
+        let whole = shared.host.world().stopped().is_none();
+        self.places.add_reached(&shared.tenant.counts(), whole, reached);
     }
 
     fn shows(&mut self, program: &Program, like: &Like) -> io::Result<bool> {
@@ -254,7 +277,10 @@ impl Answer<Observe> for Serving {
     fn answer(&mut self, call: Observe, _: &mut dyn FnMut(NoNote)) -> io::Result<Observation> {
         let program = Program::decode(&call.program);
         self.clock.allow(cpu_limit(&program))?;
-        self.examiner.observe(&program)
+        self.forget_counts();
+        let mut observation = self.examiner.observe(&program)?;
+        self.add_reached(&mut observation.reached);
+        Ok(observation)
     }
 }
 

@@ -10,7 +10,7 @@ use super::wire::{Answer, Call, NoNote, respond};
 use crate::judge::interleaving::Interleaving;
 use crate::judge::stats::Stats;
 use crate::judge::story::Row;
-use crate::judge::{Api, Batch, Epoch, JudgeBy, Like, Observation, Oracles, Recipe};
+use crate::judge::{Api, Batch, Epoch, JudgeBy, Like, Observation, Oracles, Places, Recipe};
 use crate::sandbox::Confinement;
 use percuss_kernel::{Quirk, Quirks};
 use percuss_lockdep::Part;
@@ -61,6 +61,9 @@ pub struct Setup {
     /// The worker runs epochs of this recipe, and has threads for them.
     #[serde(default)]
     pub soak: Option<Recipe>,
+    /// Places of the image to look at after each program.
+    #[serde(default)]
+    pub places: Places,
     /// The executable that calls [`serve`](super::serve) when it is started with the argument `worker`. None is the
     /// running executable, which is right for the percuss command and wrong in tests, whose harness knows no such
     /// argument.
