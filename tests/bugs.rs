@@ -112,3 +112,30 @@ fn wrong_names_are_refused() {
         assert!(done.err.contains(&format!("`{name}` is no seeded bug; there are B01, ")), "{}", done.err);
     }
 }
+
+#[test]
+fn what_does_not_apply_is_a_row_and_no_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(tree) = common::merged(dir.path()) else { return };
+    // A tree that says one thing otherwise, so that the edit of B32b finds no place in it.
+    let file = tree.join("mm/percpu.c");
+    let text = fs::read_to_string(&file).unwrap();
+    let other = text.replace("max(freed_page_end, end + 1)", "max(end + 1, freed_page_end)");
+    assert_ne!(text, other);
+    fs::write(&file, other).unwrap();
+    let tree = tree.to_str().unwrap();
+    let done = bugs(&["B04", "B32b", "--tree", tree, "--seeds", "1", "--format", "json"]);
+    assert_eq!(done.code, 0, "{}", done.err);
+    let value: Value = serde_json::from_str(&done.out).unwrap();
+    // B04 is one of the series, which this tree has by itself: it needs no variant first.
+    assert_eq!((value["summary"]["counted"].as_u64(), value["summary"]["found"].as_u64()), (Some(1), Some(1)));
+    let [b04, b32b] = [0, 1].map(|bug| &value["bugs"][bug]);
+    assert_eq!((b04["found"].as_bool(), b04["does_not_apply"].is_null()), (Some(true), true));
+    assert!(b32b["does_not_apply"].as_str().unwrap().contains("pcpu_reclaim_populated() has 0 of"), "{b32b}");
+    assert_eq!(b32b["counted"].as_bool(), Some(false));
+
+    // 6.1 has both of these, so there is nothing to find: no search, and no failure.
+    let done = bugs(&["B36", "B41", "--tree", "6.1", "--seeds", "1"]);
+    assert_eq!(done.code, 0, "{}", done.err);
+    assert_eq!(done.out.matches("already so here").count(), 2, "{}", done.out);
+}

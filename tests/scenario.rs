@@ -45,10 +45,10 @@ fn the_matrix_is_what_the_documentation_says() {
 /// do not come from the page.
 fn established(m: &Matrix) {
     for (row, none) in [
-        ("S1", &["pre-9a5b183", "v4", "v4-nofail"][..]),
-        ("S2", &["pre-9a5b183", "v4", "v4-nofail"]),
-        ("S3a", &["pre-9a5b183", "noio-mask", "noio-mask-nofail", "v4", "v4-nofail"]),
-        ("S3b", &["pre-9a5b183"]),
+        ("S1", &["pre-9a5b183", "v4", "v4-nofail", "unlocked"][..]),
+        ("S2", &["pre-9a5b183", "v4", "v4-nofail", "unlocked"]),
+        ("S3a", &["pre-9a5b183", "noio-mask", "noio-mask-nofail", "v4", "v4-nofail", "unlocked"]),
+        ("S3b", &["pre-9a5b183", "unlocked"]),
     ] {
         for column in &m.columns {
             let quiet = none.contains(&column.as_str());
@@ -97,4 +97,38 @@ fn under_the_mutex_v4_reclaims_nothing() {
     assert!(v4.starts_with("not modelled: "), "{v4}");
     let plain = audit(&[]);
     assert!(plain.contains("pcpu_create_chunk, vm areas\n  caller GFP_NOIO: passes GFP_KERNEL, effective GFP_KERNEL; pcpu_alloc_mutex\n"), "{plain}");
+}
+
+#[test]
+fn a_tree_that_has_the_series_has_a_matrix_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(tree) = common::merged(dir.path()) else { return };
+    let tree = tree.to_str().unwrap();
+    let run = common::percuss(&["scenario", "S1", "S3b", "--tree", tree, "--format", "json"]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    let value: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+    let out: Vec<(&str, bool)> = value["left_out"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|out| {
+            assert!(out["why"].as_str().unwrap().contains("exactly one is needed"), "{out}");
+            (out["column"].as_str().unwrap(), out["already"].as_bool().unwrap())
+        })
+        .collect();
+    assert_eq!(out, [("noio-mask", true), ("v4", true)]);
+    // The cells of columns that are left out say so; the tree is like v4, and dropping the mutex still tells S3b apart.
+    let cells = |row: usize| -> Vec<&str> {
+        value["rows"][row]["cells"].as_array().unwrap().iter().map(|cell| cell["text"].as_str().unwrap()).collect()
+    };
+    let already = "already so here";
+    assert_eq!(cells(0), ["none", "none", "none", already, "none", already, "none", "none"]);
+    assert_eq!(cells(1)[1..], ["recursive", "recursive", already, "recursive", already, "recursive", "none"]);
+
+    let run = common::percuss(&["scenario", "--tree", tree]);
+    assert!(run.out.contains("\nv4                  already so here: "), "{}", run.out);
+    // What a user asks for alone is not left out.
+    let run = common::percuss(&["check", "--tree", tree, "--variant", "v4", "--programs", "1"]);
+    assert_eq!(run.code, 2);
+    assert!(run.err.contains("pcpu_get_pages() has 0 of `void`"), "{}", run.err);
 }

@@ -24,8 +24,7 @@ pub fn detection_line(row: &Row) -> String {
             format!("{}: found after {} programs by {}", row.bug.name, programs(s), by(&s.oracles()))
         }
         Outcome::Searched(_) => format!("{}: not found", row.bug.name),
-        Outcome::NotBuilt(why) => format!("{}: not built: {why}", row.bug.name),
-        Outcome::OtherTree => format!("{}: not for this tree", row.bug.name),
+        other => format!("{}: {}", row.bug.name, unsearched(other)),
     }
 }
 
@@ -85,12 +84,7 @@ fn line(row: &Row, width: usize) -> String {
         Outcome::Searched(s) => s,
         other => {
             // Without a search there are no numbers: the reason takes the place of all columns.
-            let why = if let Outcome::NotBuilt(why) = other {
-                format!("not built: {why}")
-            } else {
-                "not for this tree".into()
-            };
-            return wrap(&format!("{name:<20} {class:<10} "), 32, &why, width);
+            return wrap(&format!("{name:<20} {class:<10} "), 32, &unsearched(other), width);
         }
     };
     let seconds = s.seconds().map_or("-".to_owned(), |s| format!("{s:.1}"));
@@ -105,6 +99,16 @@ fn line(row: &Row, width: usize) -> String {
     let first = format!("{numbers}{:<BY$} ", by);
     // Oracles beyond the column push the rest to the right.
     wrap(&first, FIXED + BY.max(by.chars().count()) + 1, &format!("{kernel} -- {}", row.bug.title), width)
+}
+
+/// Why a bug was not searched for.
+fn unsearched(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Searched(_) => String::new(),
+        Outcome::NotBuilt(why) => format!("not built: {why}"),
+        Outcome::OtherTree(why) => format!("does not apply here: {why}"),
+        Outcome::AlreadySo => "already so here: the tree has it, and `check` knows it".to_owned(),
+    }
 }
 
 fn programs(s: &Searched) -> String {
@@ -171,6 +175,8 @@ fn row(row: &Row) -> Value {
         "kernel": row.bug.kernel,
         "counted": s.is_some(),
         "not_built": match &row.outcome { Outcome::NotBuilt(why) => Some(why), _ => None },
+        "does_not_apply": match &row.outcome { Outcome::OtherTree(why) => Some(why), _ => None },
+        "already_so": matches!(row.outcome, Outcome::AlreadySo),
         "found": s.is_some_and(Searched::found),
         "programs": s.and_then(Searched::programs),
         "seconds": s.and_then(Searched::seconds),

@@ -15,7 +15,9 @@ pub fn matrix(m: &Matrix, reports: bool, width: usize) -> String {
     let mut out = String::new();
     for row in &m.rows {
         out += &wrap(&format!("{}  ", row.name.bold()), row.name.len() + 2, row.question, width);
-        for (column, cell) in m.columns.iter().zip(&row.cells) {
+        // A column that is left out is so in each row: one line at the end is enough.
+        let there = |column: &String| m.left_out.iter().all(|out| out.column != *column);
+        for (column, cell) in m.columns.iter().zip(&row.cells).filter(|(column, _)| there(column)) {
             // Red is for what an oracle objected to, whatever the text of the cell.
             let quiet = cell.findings.is_empty();
             let text = if quiet { cell.text.green().to_string() } else { cell.text.red().to_string() };
@@ -25,6 +27,12 @@ pub fn matrix(m: &Matrix, reports: bool, width: usize) -> String {
         if reports {
             out += &details(m, row);
         }
+    }
+    for left in &m.left_out {
+        out += &wrap(&format!("{:<19} ", left.column), 20, &format!("{}: {}", left.text(), left.why), width);
+    }
+    if !m.left_out.is_empty() {
+        out.push('\n');
     }
     if !reports {
         out += "`percuss scenario NAME` prints the reports of a row and its programs.\n";
@@ -52,7 +60,7 @@ fn details(m: &Matrix, row: &percuss_engine::experiments::scenario::Computed) ->
 /// The matrix as one object, with schema `percuss-scenario-1`: columns, rows, cells with text and findings. Unlike the
 /// other objects it is indented over several lines.
 pub fn matrix_json(m: &Matrix) -> String {
-    let value = serde_json::json!({ "schema": "percuss-scenario-1", "columns": m.columns, "rows": m.rows });
+    let value = serde_json::json!({ "schema": "percuss-scenario-1", "columns": m.columns, "rows": m.rows, "left_out": m.left_out });
     serde_json::to_string_pretty(&value).expect("plain data")
 }
 

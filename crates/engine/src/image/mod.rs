@@ -60,6 +60,19 @@ impl ImageSpec {
         ImageSpec { patches: Vec::new(), variant: None, edits: Vec::new(), upto: None, coverage: false, ..self.clone() }
     }
 
+    /// The tree that it names.
+    ///
+    /// # Errors
+    /// It names none, or the tree cannot be unpacked.
+    pub fn source(&self) -> Result<Tree, ImageError> {
+        // Without a checkout, trees are kept in the user's cache directory, wherever the command runs.
+        let root = find_checkout().unwrap_or_else(|| PathBuf::from("."));
+        Ok(match &self.rev {
+            Some(rev) => Tree::revision(&self.tree, rev, &root)?,
+            None => Tree::resolve(&self.tree, &root)?,
+        })
+    }
+
     /// Whether something is applied to the tree.
     pub fn changes(&self) -> bool {
         !self.patches.is_empty() || self.variant.is_some() || !self.edits.is_empty()
@@ -166,12 +179,7 @@ impl Image {
 
     fn build_from(spec: &ImageSpec, base: Option<&Arc<Image>>) -> Result<Image, ImageError> {
         let known = base.map(|base| base.quirks);
-        // Without a checkout, trees are kept in the user's cache directory, wherever the command runs.
-        let root = find_checkout().unwrap_or_else(|| PathBuf::from("."));
-        let tree = match &spec.rev {
-            Some(rev) => Tree::revision(&spec.tree, rev, &root)?,
-            None => Tree::resolve(&spec.tree, &root)?,
-        };
+        let tree = spec.source()?;
         let scratch = TempDir::with_prefix("percuss-").map_err(ImageError::Scratch)?;
         let Patched { overlay, mut patches, mut notes } = patched(spec, &tree, scratch.path())?;
         // Hashed as compiled, so that two reports show whether they are of the same code.

@@ -17,8 +17,9 @@ pub struct Change {
     #[serde(default)]
     pub part: Part,
     /// What the change is made to: kernel text, or a base's, one statement at most. Whitespace and comments do not
-    /// matter, neither here nor in the tree.
-    pub anchor: String,
+    /// matter, neither here nor in the tree. In TOML a string, or a list of strings: forms that the statement has in
+    /// different trees, of which the first that is there counts. Local variables may have other names in the tree.
+    anchor: Names,
     /// Which match is meant, counted from 1, when the anchor is there more than once. Without it there must be exactly
     /// one, so that an edit never hits another place than the one it was written for.
     #[serde(default)]
@@ -34,6 +35,15 @@ pub struct Change {
 enum Names {
     One(String),
     Several(Vec<String>),
+}
+
+impl Names {
+    fn all(&self) -> &[String] {
+        match self {
+            Names::One(name) => std::slice::from_ref(name),
+            Names::Several(names) => names,
+        }
+    }
 }
 
 /// Part of a function's definition. An anchor is looked for in one of them only: a parameter's name is mostly in the
@@ -61,9 +71,10 @@ pub enum Action {
 impl Change {
     /// The names the function has in different trees.
     pub fn functions(&self) -> &[String] {
-        match &self.function {
-            Names::One(name) => std::slice::from_ref(name),
-            Names::Several(names) => names,
-        }
+        self.function.all()
+    }
+
+    pub fn anchors(&self) -> &[String] {
+        self.anchor.all()
     }
 }

@@ -32,9 +32,28 @@ pub enum EditError {
         else { "say which one with `nth`, or take a longer anchor" }
     )]
     Anchor { edit: String, place: String, anchor: String, found: usize, wanted: Wanted },
+    /// Neither the edit's base has a place, nor the edit has one without it.
+    #[error("edit {edit} needs another one first, which has no place: {base}\n  without it: {without}")]
+    Base { edit: String, base: Box<EditError>, without: Box<EditError> },
     /// The tree or the overlay cannot be read or written.
     #[error(transparent)]
     Tree(#[from] TreeError),
+}
+
+impl EditError {
+    /// Whether the edit is right and has no place in this tree: any other error is one of the edit or of the machine.
+    pub fn is_misfit(&self) -> bool {
+        matches!(
+            self,
+            EditError::NoFile { .. } | EditError::NoFunction { .. } | EditError::Anchor { .. } | EditError::Base { .. }
+        )
+    }
+
+    /// What is not there, in one line: the reason in a table.
+    pub fn why(&self) -> String {
+        let text = self.to_string();
+        text.lines().next().unwrap_or_default().to_owned()
+    }
 }
 
 /// How often an anchor should be there, as the change's `nth` has it.

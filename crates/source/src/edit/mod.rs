@@ -10,6 +10,7 @@ mod checkers;
 mod error;
 mod place;
 mod purpose;
+mod renamed;
 mod table;
 
 use std::path::Path;
@@ -22,7 +23,9 @@ pub use error::{EditError, Wanted};
 pub use purpose::Purpose;
 pub use table::names;
 
-use crate::tree::{Overlay, Tree};
+use percuss_kernel::{Quirk, Quirks};
+
+use crate::tree::{Overlay, Tree, TreeError};
 pub use percuss_oracle::OracleKind;
 
 #[derive(Clone, Debug, Deserialize)]
@@ -49,6 +52,12 @@ pub struct Edit {
     /// The edit whose result it changes, when it is not the tree itself.
     #[serde(default)]
     pub base: Option<String>,
+    /// Quirks that a tree has with it and not without. Where they are there already, so is what it does.
+    #[serde(default)]
+    pub gains: Vec<Quirk>,
+    /// Quirks that a tree has without it and not with it.
+    #[serde(default)]
+    pub loses: Vec<Quirk>,
     /// The named trees it is known to apply to.
     pub trees: Vec<String>,
     /// What the kernel's own checkers could see of it; seeded bugs only.
@@ -169,7 +178,12 @@ impl Edit {
             if change.text.contains("//") || change.text.contains('#') {
                 return Err(wrong("the text is put on one line: no `//` and no preprocessor directives".to_owned()));
             }
-            if change.anchor.trim().is_empty() || change.functions().is_empty() || change.nth == Some(0) {
+            let blank = |anchor: &String| anchor.trim().is_empty();
+            if change.anchors().is_empty()
+                || change.anchors().iter().any(blank)
+                || change.functions().is_empty()
+                || change.nth == Some(0)
+            {
                 return Err(wrong("a change needs an anchor, a function, and `nth` counts from 1".to_owned()));
             }
         }
@@ -178,16 +192,35 @@ impl Edit {
 
     /// Makes this edit's changes in `overlay`. Its base comes first if it is not there yet.
     ///
+    /// A base without a place is left out when the edit has one without it: newer trees do by themselves what it does.
+    ///
     /// # Errors
     /// A change has no place in this tree. Then none of the edit's changes is made.
     pub fn apply(&self, overlay: &mut Overlay) -> Result<(), EditError> {
-        if let Some(base) = &self.base {
-            let base = Edit::load(base)?;
-            // Two edits may have the same base, and its anchors are gone after the first time.
-            if !overlay.applied.contains(&base.label()) {
-                base.apply(overlay)?;
+        let missing = self.apply_base(overlay)?;
+        self.apply_changes(overlay).map_err(|error| match missing {
+            Some(base) if error.is_misfit() => {
+                EditError::Base { edit: self.name.clone(), base: Box::new(base), without: Box::new(error) }
             }
+            _ => error,
+        })
+    }
+
+    /// Applies its base, unless that is there already. Returns why it has no place, if it has none.
+    fn apply_base(&self, overlay: &mut Overlay) -> Result<Option<EditError>, EditError> {
+        let Some(base) = &self.base else { return Ok(None) };
+        let base = Edit::load(base)?;
+        // Two edits may have the same base, and its anchors are gone after the first time.
+        if overlay.applied.contains(&base.label()) {
+            return Ok(None);
         }
+        match base.apply(overlay) {
+            Err(error) if error.is_misfit() => Ok(Some(error)),
+            done => done.map(|()| None),
+        }
+    }
+
+    fn apply_changes(&self, overlay: &mut Overlay) -> Result<(), EditError> {
         // Nothing is written before all changes have found their places.
         let mut texts: Vec<(&str, String)> = Vec::new();
         for change in &self.changes {
@@ -222,6 +255,39 @@ fn unknown_variant(name: &str) -> EditError {
 
 fn no_file(edit: &Edit, change: &Change) -> EditError {
     EditError::NoFile { edit: edit.name.clone(), file: change.file.clone(), trees: edit.trees.join(" and ") }
+}
+
+/// What has to be applied before an edit for it to fit a tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fit {
+    /// Its base.
+    OnBase(String),
+    /// Nothing: it has no base, or the tree is like it by itself.
+    Alone,
+}
+
+impl Edit {
+    /// Whether the edit has its places in `tree`.
+    ///
+    /// # Errors
+    /// It has not, see [`EditError::is_misfit`]; or files cannot be read or written.
+    pub fn fit(&self, tree: &Tree) -> Result<Fit, EditError> {
+        let dir = tempfile::tempdir().map_err(|source| TreeError::Write { path: std::env::temp_dir(), source })?;
+        let mut overlay = Overlay::new(tree, dir.path())?;
+        self.apply(&mut overlay)?;
+        let base = self.base.as_deref().map(Edit::load).transpose()?;
+        let there = base.filter(|base| overlay.applied.contains(&base.label()));
+        Ok(there.map_or(Fit::Alone, |base| Fit::OnBase(base.name)))
+    }
+
+    /// Whether a tree with these quirks does by itself what the edit would make it do. An edit that names no quirks
+    /// says nothing about that.
+    pub fn is_already_in(&self, quirks: &Quirks) -> bool {
+        let changes = self.gains.len() + self.loses.len() > 0;
+        changes
+            && self.gains.iter().all(|quirk| quirks.has(*quirk))
+            && !self.loses.iter().any(|quirk| quirks.has(*quirk))
+    }
 }
 
 /// Makes an overlay of `tree` in `dir` with `edits` applied one after the other.

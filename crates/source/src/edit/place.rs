@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use super::error::Wanted;
+use super::renamed::{self, NOPROF, Names};
 use super::{Action, Change, EditError, Part};
 use crate::text::{Text, code_mask};
 
@@ -19,29 +20,24 @@ use crate::text::{Text, code_mask};
 pub(super) fn change(edit: &str, text: &str, change: &Change) -> Result<String, EditError> {
     let code = code_mask(text);
     // In the order of the edit's names, of which a tree has one.
-    let found = change.functions().iter().map(|name| (name, definitions(text, &code, name, change.part)));
+    let found = function_names(change).map(|name| {
+        let parts = definitions(text, &code, &name, change.part);
+        (name, parts)
+    });
     let Some((function, parts)) = found.into_iter().find(|(_, parts)| !parts.is_empty()) else {
         let (edit, file) = (edit.to_owned(), change.file.clone());
         return Err(EditError::NoFunction { edit, file, function: change.functions().join(" or ") });
     };
-    // A conditional function has several definitions; matches count through all of them.
-    let matches: Vec<_> = parts.into_iter().flat_map(|part| occurrences(text, &code, part, &change.anchor)).collect();
-    let place = match (change.nth, matches.as_slice()) {
-        (None, [only]) => only.clone(),
-        (Some(nth), all) if nth <= all.len() => all[nth - 1].clone(),
-        (nth, all) => {
-            return Err(EditError::Anchor {
-                edit: edit.to_owned(),
-                place: format!("{}, {function}()", change.file),
-                anchor: one_line(&change.anchor),
-                found: all.len(),
-                wanted: nth.map_or(Wanted::Once, Wanted::Nth),
-            });
-        }
-    };
+    let (place, names) = find(text, &code, &parts, change).map_err(|found| EditError::Anchor {
+        edit: edit.to_owned(),
+        place: format!("{}, {function}()", change.file),
+        anchor: change.anchors().iter().map(|anchor| one_line(anchor)).collect::<Vec<_>>().join("` or `"),
+        found,
+        wanted: change.nth.map_or(Wanted::Once, Wanted::Nth),
+    })?;
 
     // Marked, so that a compiler message or a saved overlay shows what is not the kernel's.
-    let ours = format!("/* percuss {edit} */ {}", one_line(&change.text));
+    let ours = format!("/* percuss {edit} */ {}", renamed::rename(&one_line(&change.text), &names));
     let gone = &text[place.clone()];
     let line_ends = "\n".repeat(gone.matches('\n').count());
     let put = match change.action {
@@ -50,11 +46,50 @@ pub(super) fn change(edit: &str, text: &str, change: &Change) -> Result<String, 
         Action::After => format!("{gone} {ours}"),
         Action::Delete => {
             // What deletes part of an expression must not put a semicolon into it.
-            let rest = if change.anchor.trim_end().ends_with([';', '}']) { ";" } else { "" };
+            let rest = if gone.ends_with([';', '}']) { ";" } else { "" };
             format!("{ours}{rest}{line_ends}")
         }
     };
     Ok(format!("{}{put}{}", &text[..place.start], &text[place.end..]))
+}
+
+/// The names that the change gives the function, then the same with and without the suffix of profiled allocations.
+fn function_names(change: &Change) -> impl Iterator<Item = String> {
+    let other = |name: &String| name.strip_suffix(NOPROF).map_or(format!("{name}{NOPROF}"), str::to_owned);
+    change.functions().iter().cloned().chain(change.functions().iter().map(other))
+}
+
+/// The place of the change, and what the tree calls the anchor's local variables where that differs. The first of its
+/// anchors that is there as often as it should be counts; other names are tried only where none is there at all.
+///
+/// # Errors
+/// How often the anchor that is there at all is there.
+fn find(text: &str, code: &[Text], parts: &[Range<usize>], change: &Change) -> Result<(Range<usize>, Names), usize> {
+    let mut seen = 0;
+    // A conditional function has several definitions; matches count through all of them.
+    let pick = |all: Vec<(Range<usize>, Names)>, seen: &mut usize| match (change.nth, all.len()) {
+        (None, 1) => all.into_iter().next(),
+        (Some(nth), length) if nth <= length => all.into_iter().nth(nth - 1),
+        (_, length) => {
+            *seen = (*seen).max(length);
+            None
+        }
+    };
+    for anchor in change.anchors() {
+        let all = parts.iter().flat_map(|part| occurrences(text, code, part.clone(), anchor));
+        if let Some(found) = pick(all.map(|place| (place, Names::new())).collect(), &mut seen) {
+            return Ok(found);
+        }
+    }
+    // An anchor that is there in part is ambiguous: looking on would find another statement.
+    let anchors = if seen == 0 { change.anchors() } else { &[] };
+    for anchor in anchors {
+        let all = parts.iter().flat_map(|part| renamed::occurrences(text, code, part.clone(), anchor));
+        if let Some(found) = pick(all.collect(), &mut seen) {
+            return Ok(found);
+        }
+    }
+    Err(seen)
 }
 
 fn one_line(text: &str) -> String {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The whole benchmark: images side by side, bugs side by side.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::campaign::Progress;
 use crate::image::{Image, ImageError, ImageSpec};
 use crate::judge::Oracles;
 use crate::worker::{Lost, Setup};
-use percuss_source::edit::{Edit, Purpose};
+use percuss_source::edit::{Edit, Fit, Purpose};
 
 /// What to measure, and how. The result depends on the speed of the machine through `limit` only: a search that ends
 /// in time runs the same programs everywhere.
@@ -86,12 +86,18 @@ pub fn run(
     let pool = rayon::ThreadPoolBuilder::new().num_threads(plan.jobs.max(1)).build();
     let pool = pool.map_err(|e| Lost::from(std::io::Error::other(e)))?;
     let rows = pool.install(|| -> Result<Vec<Row>, DetectionError> {
-        let bases = bases(plan, &bugs)?;
+        let fits = fits(plan, &bugs)?;
+        let bases = bases(plan, &bugs, &fits)?;
         // One bug at a time to each free thread: a search that takes long does not wait after another one that does.
-        let each = bugs.par_iter().with_max_len(1).map(|bug| {
-            // There is no base for bugs of other trees alone.
-            let base = bases.get(bug.base.as_deref().unwrap_or_default());
-            let outcome = base.map_or(Ok(Outcome::OtherTree), |(_, base)| measure(plan, bug, base, progress))?;
+        let each = bugs.par_iter().zip(&fits).with_max_len(1).map(|(bug, fit)| {
+            let outcome = match fit {
+                Ok(base) => measure(plan, bug, &bases[base], progress)?,
+                // What the tree has by itself is no bug that can be put into it.
+                Err(_) if bases.get(TREE).is_some_and(|(image, _)| bug.is_already_in(&image.quirks)) => {
+                    Outcome::AlreadySo
+                }
+                Err(why) => Outcome::OtherTree(why.clone()),
+            };
             let row = Row { bug: bug.clone(), outcome };
             done(&row);
             Ok(row)
@@ -105,17 +111,23 @@ pub fn run(
     Ok(Bench { tree: plan.spec.tree.clone(), seeds: plan.seeds, limit: plan.limit, seconds, rows, apart })
 }
 
+/// The name of the tree itself among the bases.
+const TREE: &str = "";
+
 /// Trees without a bug, by the variant they are; the tree itself has no name. Each is built once and shared by all the
 /// bugs that are put into it.
-fn bases(plan: &Plan, bugs: &[Edit]) -> Result<BTreeMap<String, (Image, Setup)>, DetectionError> {
+fn bases(plan: &Plan, bugs: &[Edit], fits: &[Place]) -> Result<BTreeMap<String, (Image, Setup)>, DetectionError> {
     // A variant that no bug of this tree needs may not apply to the tree, and is not built.
-    let wanted = bugs.iter().filter(|bug| fits(plan, bug)).map(|bug| bug.base.clone().unwrap_or_default());
-    let names: std::collections::BTreeSet<String> = wanted.collect();
+    let mut names: BTreeSet<String> = fits.iter().filter_map(|fit| fit.as_ref().ok().cloned()).collect();
+    // Whether a bug without a place is there already, the tree's quirks say.
+    if bugs.iter().zip(fits).any(|(bug, fit)| fit.is_err() && !bug.gains.is_empty()) {
+        names.insert(TREE.to_owned());
+    }
     let build = |name: &String| {
         // A base is an edit itself, so the image is made as that of a bug.
-        let edits = Some(name.clone()).filter(|name| !name.is_empty()).into_iter().collect();
+        let edits = Some(name.clone()).filter(|name| name != TREE).into_iter().collect();
         let image = Image::build(&ImageSpec { edits, ..plan.spec.clone() }).map_err(|source| {
-            let of = if name.is_empty() { plan.spec.tree.clone() } else { name.clone() };
+            let of = if name == TREE { plan.spec.tree.clone() } else { name.clone() };
             DetectionError::Image { of, source: Box::new(source) }
         })?;
         let setup = setup(plan, &image);
@@ -124,20 +136,44 @@ fn bases(plan: &Plan, bugs: &[Edit]) -> Result<BTreeMap<String, (Image, Setup)>,
     names.par_iter().map(build).collect()
 }
 
-/// Whether a bug is one of this tree. For a directory nothing is known about its version, so every bug is tried, and
-/// one whose edit does not apply is reported as not built.
-fn fits(plan: &Plan, bug: &Edit) -> bool {
+/// The name of a bug's base in a tree, or why the bug has no place there.
+type Place = Result<String, String>;
+
+/// Where each bug is put into this tree. Of a named tree the edits say whether they are for it, since one may have its
+/// place and do no harm there. Nothing is known about a directory, so each is tried.
+fn fits(plan: &Plan, bugs: &[Edit]) -> Result<Vec<Place>, DetectionError> {
+    let tree = plan.spec.source().map_err(|error| image_error(&plan.spec.tree, error))?;
     let named = percuss_source::tree::manifest().entry(&plan.spec.tree).is_some();
-    !named || bug.trees.contains(&plan.spec.tree)
+    let fit = |bug: &Edit| {
+        if named && !bug.trees.contains(&plan.spec.tree) {
+            return Ok(Err(format!("it is for {}", bug.trees.join(" and "))));
+        }
+        match bug.fit(&tree) {
+            Ok(Fit::Alone) => Ok(Ok(TREE.to_owned())),
+            Ok(Fit::OnBase(base)) => Ok(Ok(base)),
+            Err(error) if error.is_misfit() => Ok(Err(error.why())),
+            Err(error) => Err(image_error(&bug.name, error.into())),
+        }
+    };
+    bugs.par_iter().map(fit).collect()
+}
+
+fn image_error(of: &str, source: ImageError) -> DetectionError {
+    DetectionError::Image { of: of.to_owned(), source: Box::new(source) }
 }
 
 fn setup(plan: &Plan, image: &Image) -> Setup {
     Setup { worker: plan.worker.clone(), ..image.setup(1, plan.oracles) }
 }
 
-fn measure(plan: &Plan, bug: &Edit, base: &Setup, progress: &Progress) -> Result<Outcome, DetectionError> {
-    if !fits(plan, bug) {
-        return Ok(Outcome::OtherTree);
+fn measure(
+    plan: &Plan,
+    bug: &Edit,
+    (image, base): &(Image, Setup),
+    progress: &Progress,
+) -> Result<Outcome, DetectionError> {
+    if bug.is_already_in(&image.quirks) {
+        return Ok(Outcome::AlreadySo);
     }
     // The edit brings its base along.
     let image = match Image::build(&ImageSpec { edits: vec![bug.name.clone()], ..plan.spec.clone() }) {

@@ -49,8 +49,10 @@ pub enum Outcome {
     Searched(Searched),
     /// There is no image with it.
     NotBuilt(String),
-    /// It is not for this tree.
-    OtherTree,
+    /// It has no place in this tree, for this reason.
+    OtherTree(String),
+    /// The tree has it by itself: a known bug of `check`, and none that can be put in.
+    AlreadySo,
 }
 
 /// Searches for one bug.
@@ -139,7 +141,7 @@ impl Summary {
                     s.kernel += row.bug.kernel.as_ref().is_some_and(|k| k.words() != "-") as usize;
                 }
                 Outcome::NotBuilt(_) => s.not_built += 1,
-                Outcome::OtherTree => {}
+                Outcome::OtherTree(_) | Outcome::AlreadySo => {}
             }
         }
         s
