@@ -165,6 +165,8 @@ seeded! {
     b40_charged_too_little: "B40" on [] => Lockstep;
     b41_size_without_accounting: "B41" on [] => Lockstep;
     b43_odd_alignments: "B43" on [] => Content;
+    a_chunk_is_sidelined_without_the_lock: "list-move-unlocked" on [] => Invariants;
+    a_new_chunk_is_listed_without_the_lock: "relocate-unlocked" on [] => Invariants;
     a_map_is_written_beyond_its_end: "bound-map-short" on [] => Ledger;
     b46_offset_in_page_lost: "B46" on [] => Content;
 }

@@ -138,5 +138,6 @@ static int32_t percuss_boot_first(const struct percuss_boot *boot, struct percus
 		__per_cpu_offset[cpu] = (u64)pcpu_base_addr - percuss_h->static_image + pcpu_unit_offsets[cpu];
 	percpu_enable_async();
 	percuss_layout(out);
+	percuss_keep();
 	return 0;
 }

@@ -77,6 +77,7 @@ bool percuss_kmem;
 #endif
 #include "stats.h"
 #include "digest.h"
+#include "guard.h"
 #include "visit.h"
 #ifdef __clang__
 #pragma clang attribute pop

@@ -97,6 +97,14 @@ struct percuss_at {
 	uint32_t line;          /* from 1 */
 };
 
+/* A change of what pcpu_lock protects, from its release to the next time that it was taken. */
+struct percuss_change {
+	uint64_t chunk;         /* base_addr; 0 for a global */
+	const char *field;      /* a literal: which value, as a noun */
+	int64_t before, after;  /* of a list: slots, -2 for none */
+	const struct percuss_at *released, *taken;
+};
+
 /* What the host provides. It outlives the image's calls; the host fills it before attach(). */
 struct percuss_host {
 	void *ctx;              /* the first argument of every service */
@@ -108,7 +116,13 @@ struct percuss_host {
 	 * Not 0: several threads call the image at once. Touched chunks are not visited then, and what was touched is only
 	 * noted from one release of pcpu_lock to the next, under it.
 	 */
-	uint32_t threads, pad;
+	uint32_t threads;
+
+	/* Not 0: what pcpu_lock protects is compared each time that it is taken. Of one thread only. */
+	uint32_t watch;
+
+	/* Set by the image, and cleared by the host: what changed while pcpu_lock was free, the first time. */
+	const struct percuss_change *change;
 
 	/* Where things are in the arena, absolute; set before boot. */
 	uint64_t mem_map;       /* struct page array, page_struct_size bytes per frame, zeroed */

@@ -41,6 +41,18 @@ pub struct CallSite<'a> {
     pub line: u32,
 }
 
+/// A change of what pcpu_lock protects, made while it was free. It is known between which calls, not by which line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change<'a> {
+    /// Base of the chunk, absolute; 0 for a global.
+    pub chunk: u64,
+    pub field: &'a str,
+    pub before: i64,
+    pub after: i64,
+    pub released: Option<CallSite<'a>>,
+    pub taken: Option<CallSite<'a>>,
+}
+
 /// One chunk while a visitor looks at it.
 ///
 /// Its arrays are the image's own and change when the image runs again, so nothing of it may be kept.
@@ -206,6 +218,41 @@ impl<H: Host> Instance<H> {
         }
     }
 
+    /// Compares what pcpu_lock protects each time that it is taken, or no longer.
+    pub fn watch(&self, on: bool) {
+        // SAFETY: no call into the image is active on this borrow's path, and the table is ours.
+        unsafe { (&raw mut (*self.table.0.get()).watch).write(on.into()) }
+    }
+
+    /// Takes the first change of what pcpu_lock protects that was made while it was free.
+    #[inline]
+    pub fn take_change(&self) -> Option<Change<'_>> {
+        // SAFETY: the table is ours. The image stores a pointer to a record of its own there, whose pointers are null
+        // or to constants, which live as long as it is loaded, and self owns it; its strings are literals.
+        unsafe {
+            let slot = &raw mut (*self.table.0.get()).change;
+            let change = slot.read().as_ref()?;
+            slot.write(std::ptr::null());
+            let text = |s| std::ffi::CStr::from_ptr(s).to_str().unwrap_or_default();
+            let site = |at: *const abi::percuss_at| {
+                at.as_ref().map(|at| CallSite { function: text(at.function), file: text(at.file), line: at.line })
+            };
+            Some(Change {
+                chunk: change.chunk,
+                field: text(change.field),
+                before: change.before,
+                after: change.after,
+                released: site(change.released),
+                taken: site(change.taken),
+            })
+        }
+    }
+
+    fn forget_change(&self) {
+        // SAFETY: as in `watch`.
+        unsafe { (&raw mut (*self.table.0.get()).change).write(std::ptr::null()) }
+    }
+
     pub fn host(&self) -> &H {
         // SAFETY: made by Box::into_raw, freed in drop, only ever borrowed shared.
         unsafe { &*self.host }
@@ -329,12 +376,15 @@ impl<H: Host> Instance<H> {
     /// Back to the state of the last [`Instance::save`]. Stacks suspended inside the image are abandoned by this: they
     /// must not be resumed.
     pub fn restore(&self) {
+        // A program that was stopped may have left one that nobody took.
+        self.forget_change();
         self.image.restore(&self.saved.borrow());
     }
 
     /// Back to the unbooted state, with the host attached. [`Instance::boot`] has to be next, and suspended stacks must
     /// not be resumed.
     pub fn reset(&self) {
+        self.forget_change();
         self.image.restore_pristine();
         // The pristine state is from before the image got its table.
         self.attach();

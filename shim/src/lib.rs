@@ -19,6 +19,6 @@ pub use compile::{CompileError, CompileRequest, Compiled, Config, compile};
 pub use counted::{Counted, Place, Region, compile_counted};
 pub use host::Host;
 pub use image::{Facts, Image, LoadError};
-pub use instance::{Arena, Boot, CallSite, Chunk, Globals, Instance, Layout, Seat};
+pub use instance::{Arena, Boot, CallSite, Change, Chunk, Globals, Instance, Layout, Seat};
 pub use kinds::{absolute, relative};
 pub use sancov::{Counters, Coverage, on_sanitizer_report};

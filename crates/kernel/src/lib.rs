@@ -34,6 +34,6 @@ pub use geometry::{First, Geometry, GeometryError};
 pub use layout::Layout;
 pub use memory::Memory;
 pub use quirk::{Effect, Quirk, Quirks, UnknownQuirk};
-pub use state::{Block, ChunkState, ChunkView, Globals, State, Touched};
+pub use state::{Block, ChunkState, ChunkView, Globals, State, Touched, UnlockedChange};
 pub use tenant::Tenant;
 pub use var::{VARS, Var};

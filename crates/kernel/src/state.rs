@@ -14,6 +14,22 @@ pub enum Touched {
     Recent,
 }
 
+/// A change of what pcpu_lock protects that was made while the lock was free, by whichever task.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UnlockedChange {
+    /// Base of the chunk; 0 for a global value.
+    pub chunk: Addr,
+    /// Which value, as a noun.
+    pub field: String,
+    // Of a list of chunks these are slots, -2 for none.
+    pub before: i64,
+    pub after: i64,
+    /// The function that took the lock next.
+    pub function: String,
+    /// Where the lock was released and where it was taken next.
+    pub between: [String; 2],
+}
+
 /// Metadata of a block or of a whole chunk (`struct pcpu_block_md`). Sizes and positions are in bits of the allocation
 /// map, each of which stands for PCPU_MIN_ALLOC_SIZE bytes. The layout is that of the records in `struct
 /// percuss_chunk`.

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 
 use percuss_kernel::event::Event;
-use percuss_kernel::{ChunkView, Cursor, DRAIN, Globals, Tenant};
+use percuss_kernel::{ChunkView, Cursor, DRAIN, Globals, Tenant, UnlockedChange};
 use percuss_lockdep::Report;
 use percuss_program::{Op, Program, op_at};
 use percuss_world::Host;
@@ -40,6 +40,10 @@ pub trait Oracle {
     /// A chunk was touched, and pcpu_lock, still held, is about to be released. The tenant is in the middle of a call:
     /// look at nothing else, and change nothing.
     fn released(&mut self, _host: &Host, _globals: &Globals, _chunk: &ChunkView<'_>) {}
+
+    /// When pcpu_lock was taken, something that it protects was not as at the release before. Asked at the next release,
+    /// under the same conditions, and of the image alone.
+    fn changed_unlocked(&mut self, _host: &Host, _change: &UnlockedChange) {}
 
     /// An op ended, or the drain (`op == DRAIN`). The running task is outside the allocator; another one may be
     /// preempted in it, and then holds pcpu_lock if the state is not whole.

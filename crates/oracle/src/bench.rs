@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A bench of oracles: one of each, asked about the runs of one tenant.
 
-use percuss_kernel::{ChunkView, Cursor, Globals};
+use percuss_kernel::{ChunkView, Cursor, Globals, UnlockedChange};
 use percuss_lockdep::{Graph, Lockdep, Options};
 use percuss_program::Program;
 use percuss_world::Host;
@@ -49,6 +49,10 @@ impl Bench {
     #[inline]
     pub fn released(&mut self, host: &Host, globals: &Globals, chunk: &ChunkView<'_>) {
         self.each.released(self.of_state, host, globals, chunk);
+    }
+
+    pub fn changed_unlocked(&mut self, host: &Host, change: &UnlockedChange) {
+        self.each.changed_unlocked(self.of_state, host, change);
     }
 
     #[inline]

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use percuss_kernel::event::Event;
-use percuss_kernel::{Addr, Block, ChunkView, DRAIN, Diag, Globals, Lock, Touched, events};
+use percuss_kernel::{Addr, Block, ChunkView, DRAIN, Diag, Globals, Lock, Touched, UnlockedChange, events};
 use percuss_world::Host;
 use percuss_world::arena::wide;
 
@@ -38,6 +38,8 @@ pub struct Invariants {
     /// Index of the release's event, which comes after the look.
     release: usize,
     after_op: Option<(u32, Violation)>,
+    /// What changed while pcpu_lock was free.
+    unlocked: Option<Finding>,
     ops: u64,
     events: usize,
     /// Bases of the chunks that were sidelined after the last run of the worker: a later run answers for the others
@@ -60,6 +62,22 @@ impl Oracle for Invariants {
             self.at_release = Some((host.world().current_op(), v));
             self.release = host.world().events().len();
         }
+    }
+
+    fn changed_unlocked(&mut self, host: &Host, c: &UnlockedChange) {
+        if self.unlocked.is_some() {
+            return;
+        }
+        let of = if c.chunk == 0 { "" } else { " of a chunk" };
+        let title = format!("percuss: {}{of} changes while pcpu_lock is free, before {}", c.field, c.function);
+        let mut detail = format!("{} before, {} after", c.before, c.after);
+        if c.chunk != 0 {
+            detail += &format!(" (chunk {:#x})", c.chunk);
+        }
+        detail += &format!("\nreleased in {}\ntaken next in {}", c.between[0], c.between[1]);
+        let world = host.world();
+        let found = Finding::new(OracleKind::Invariants, world.current_op(), title, detail);
+        self.unlocked = Some(found.at(world.events().len()));
     }
 
     fn op_ended(&mut self, scene: &Scene<'_>, op: u32) {
@@ -95,6 +113,7 @@ impl Oracle for Invariants {
         let finding = |(op, v): (u32, Violation)| {
             Finding::new(OracleKind::Invariants, op, format!("percuss: {}", v.rule), v.to_string())
         };
+        found.extend(self.unlocked.take());
         found.extend(self.at_release.take().map(finding).map(|f| f.at(self.release)));
         found.extend(self.after_op.take().map(finding));
     }

@@ -33,7 +33,7 @@ pub use table::{Needs, OracleInfo, Oracles, StateOf};
 pub use wrong::ContentError;
 
 use percuss_kernel::event::Event;
-use percuss_kernel::{ChunkView, Globals};
+use percuss_kernel::{ChunkView, Globals, UnlockedChange};
 use percuss_lockdep::Report;
 use percuss_program::Program;
 use percuss_world::Host;
@@ -46,7 +46,7 @@ table::oracles! {
     Invariants in invariants = "invariants", off with [Invariants], needs State, state of Image:
         "counts differ from what maps and lists say (free bytes, populated and empty pages, areas); a hint is above the \
          truth or names a region in use; a chunk is in the wrong list; the worker sidelines a chunk and leaves empty pages \
-         in it";
+         in it; lists, counts or maps change while pcpu_lock is free";
     Content in content = "content", off with [Content], needs Contents, state of Image:
         "granted memory is not zeroed, not mapped, not aligned, or granted twice; it changes under its owner; a static \
          area changes; an illegal request is granted; an address query gets a wrong answer";

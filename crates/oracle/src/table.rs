@@ -243,6 +243,12 @@ macro_rules! oracles {
                 })+
             }
 
+            fn changed_unlocked(&mut self, asked: Oracles, host: &Host, change: &UnlockedChange) {
+                $($(#[$attribute])* if asked.has(OracleKind::$kind) {
+                    self.$file.changed_unlocked(host, change);
+                })+
+            }
+
             #[inline]
             fn op_ended(&mut self, asked: Oracles, scene: &Scene<'_>, op: u32) {
                 $($(#[$attribute])* if asked.has(OracleKind::$kind) {

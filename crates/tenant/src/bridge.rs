@@ -9,7 +9,7 @@ use std::fmt;
 use std::rc::{Rc, Weak};
 
 use percuss_kernel::event::Stop;
-use percuss_kernel::{Addr, ChunkState, ChunkView, Globals};
+use percuss_kernel::{Addr, ChunkState, ChunkView, Globals, UnlockedChange};
 use percuss_shim as shim;
 use percuss_world::Host;
 use percuss_world::arena::addresses;
@@ -109,10 +109,35 @@ impl shim::Host for Bridge {
     }
 }
 
-/// Looks at a chunk that was touched since the last release of pcpu_lock.
+/// What there is to look at when pcpu_lock is released.
+#[derive(Clone, Copy)]
+pub enum Look<'a> {
+    /// A chunk that was touched since the last release.
+    Chunk(&'a Globals, &'a ChunkView<'a>),
+    /// Something had changed when the lock was taken.
+    Changed(&'a UnlockedChange),
+}
+
+/// Looks at what a release shows.
 ///
 /// It is called with the lock held, in the middle of an op, so it must not call the tenant.
-pub type Judge = dyn Fn(&Globals, &ChunkView<'_>);
+pub type Judge = dyn Fn(Look<'_>);
+
+/// What the image noticed, in the vocabulary of percuss-kernel.
+#[cold]
+fn unlocked_change(base: u64, c: &shim::Change<'_>) -> UnlockedChange {
+    let site = |at: Option<shim::CallSite<'_>>| at.map_or("the boot".to_owned(), |at| call_site(at).to_string());
+    let function = c.taken.map_or("percpu", |at| at.function);
+    UnlockedChange {
+        chunk: shim::relative(base, c.chunk),
+        field: c.field.to_owned(),
+        before: c.before,
+        after: c.after,
+        // The kernel adds a suffix to functions that are counted for profiles.
+        function: function.strip_suffix("_noprof").unwrap_or(function).to_owned(),
+        between: [site(c.released), site(c.taken)],
+    }
+}
 
 /// Shows the chunks touched since the last release to a judge, with pcpu_lock still held.
 ///
@@ -145,6 +170,9 @@ impl ReleaseHook {
         let g = records::globals(&instance.globals());
         let mut head = self.head.borrow_mut();
         let bridge = instance.host();
-        instance.visit_touched(|c| judge(&g, &records::view(bridge.base, &c, &mut head)));
+        if let Some(change) = instance.take_change() {
+            judge(Look::Changed(&unlocked_change(bridge.base, &change)));
+        }
+        instance.visit_touched(|c| judge(Look::Chunk(&g, &records::view(bridge.base, &c, &mut head))));
     }
 }

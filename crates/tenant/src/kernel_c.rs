@@ -88,10 +88,12 @@ impl KernelC {
     }
 
     /// Shows touched chunks to `judge` at every release of pcpu_lock from now on, or no longer (None). At a release the
-    /// state is whole, however deep in an op it is; by the end of the op a fault may be repaired again.
+    /// state is whole, however deep in an op it is; by the end of the op a fault may be repaired again. While the lock is
+    /// free the state must not change, so it is compared when the lock is taken next.
     pub fn watch_releases(&self, judge: Option<Rc<Judge>>) {
         // Without a judge the bridge has no hook, and a release costs one look at a cell.
         let hook = judge.is_some().then(|| self.hook.clone());
+        self.instance.watch(judge.is_some());
         self.hook.set_judge(judge);
         self.bridge().hook.set(hook);
     }

@@ -8,6 +8,6 @@ mod bridge;
 mod kernel_c;
 mod records;
 
-pub use bridge::{Judge, ReleaseHook};
+pub use bridge::{Judge, Look, ReleaseHook};
 pub use kernel_c::{KernelC, Opened};
 pub use records::boot_params;

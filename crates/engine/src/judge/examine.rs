@@ -17,7 +17,7 @@ use percuss_oracle::{Bench, Finding, Needs, OracleKind, Oracles, lockstep};
 use percuss_program::Program;
 use percuss_run::strategy::{Replay, Strategy};
 use percuss_run::{Ended, Free, Session, Threads, Unwatched};
-use percuss_tenant::{Judge, KernelC};
+use percuss_tenant::{Judge, KernelC, Look};
 use percuss_world::sample::Contents;
 use percuss_world::threads::Grain;
 use percuss_world::{Host, World};
@@ -316,7 +316,10 @@ pub(super) fn once_each(findings: &mut Vec<Finding>) {
 /// Shows chunks to the bench when pcpu_lock is released. It is set only when an oracle needs it, for it is called at
 /// each release.
 fn at_releases(host: Host, bench: Rc<RefCell<Bench>>) -> Rc<Judge> {
-    Rc::new(move |globals, chunk| bench.borrow_mut().released(&host, globals, chunk))
+    Rc::new(move |look| match look {
+        Look::Chunk(globals, chunk) => bench.borrow_mut().released(&host, globals, chunk),
+        Look::Changed(change) => bench.borrow_mut().changed_unlocked(&host, change),
+    })
 }
 
 /// A World for an image whose `struct page` has this many bytes.

@@ -18,17 +18,32 @@ typedef spinlock_t raw_spinlock_t;
 
 /* Defined in unit.c, which sees the allocator's statics. */
 u64 percuss_release_digest(void);
+void percuss_keep(void);
+void percuss_taken(const struct percuss_at *at);
 
 static __always_inline unsigned long percuss_spin_lock(spinlock_t *l, u32 irq)
 {
-	return PERCUSS(spin_lock, percuss_lock_id(&l->lock), irq);
+	/* The host may run other tasks first, which call from elsewhere. */
+	const struct percuss_at *at = percuss_h->at;
+	u32 id = percuss_lock_id(&l->lock);
+	unsigned long flags = PERCUSS(spin_lock, id, irq);
+
+	if (id == PERCUSS_LOCK_PCPU && percuss_h->watch)
+		percuss_taken(at);
+	return flags;
 }
 
 static __always_inline void percuss_spin_unlock(spinlock_t *l, u32 irq, unsigned long flags)
 {
 	u32 id = percuss_lock_id(&l->lock);
+	u64 digest = 0;
 
-	PERCUSS(spin_unlock, id, irq, flags, id == PERCUSS_LOCK_PCPU ? percuss_release_digest() : 0);
+	if (id == PERCUSS_LOCK_PCPU) {
+		digest = percuss_release_digest();
+		if (percuss_h->watch)
+			percuss_keep();
+	}
+	PERCUSS(spin_unlock, id, irq, flags, digest);
 }
 
 static __always_inline void spin_lock(spinlock_t *l)
