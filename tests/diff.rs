@@ -5,9 +5,11 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use common::{Done, percuss};
 use percuss::program::Program;
+use percuss::tree::Tree;
 use serde_json::Value;
 
 /// Runs `percuss diff` and returns its JSON. The exit code has to be that of success: a difference is no failure.
@@ -125,6 +127,94 @@ fn order_of_calls() {
     let json = diff(&["--variant", "v4-nofail", "--against-variant", "v4", "--programs", "0"]);
     assert_eq!(quirks(&json, "quirks_gained"), ["backing-nofail"]);
     assert!(changes(&json, "edges").is_empty(), "{json}");
+}
+
+/// A patch of a tree, made of the tree itself: each line that contains an anchor is replaced.
+fn patch(tree: &Tree, dir: &Path, file: &str, edits: &[(&str, &str)]) -> PathBuf {
+    let source = fs::read_to_string(tree.path(file)).unwrap();
+    let lines: Vec<&str> = source.lines().collect();
+    let mut hunks: Vec<(usize, String)> = Vec::new();
+    for (anchor, text) in edits {
+        let at: Vec<usize> = (0..lines.len()).filter(|i| lines[*i].contains(anchor)).collect();
+        assert_eq!(at.len(), 1, "{anchor}");
+        let new: String = text.replace("{}", lines[at[0]]).lines().map(|l| format!("+{l}\n")).collect();
+        let count = new.lines().count();
+        // Without context, as the lines around it are none of this test's.
+        let hunk = format!("@@ -{0} +{0},{count} @@\n-{1}\n{new}", at[0] + 1, lines[at[0]]);
+        hunks.push((at[0], hunk));
+    }
+    hunks.sort();
+    let hunks: String = hunks.into_iter().map(|(_, hunk)| hunk).collect();
+    let path = dir.join("change.patch");
+    fs::write(&path, format!("--- a/{file}\n+++ b/{file}\n{hunks}")).unwrap();
+    path
+}
+
+/// What a patch of the default tree changes; None without a tree.
+fn changed_by(file: &str, edits: &[(&str, &str)]) -> Option<Value> {
+    let tree = common::tree()?;
+    let scratch = tempfile::tempdir().unwrap();
+    let patch = patch(&tree, scratch.path(), file, edits);
+    Some(diff(&["--patch", patch.to_str().unwrap(), "--programs", "0", "--no-minimize"]))
+}
+
+fn figure(json: &Value, name: &str) -> Option<(u64, u64)> {
+    let found = json["figures"].as_array().unwrap().iter().find(|f| f["name"] == name)?;
+    Some((found["before"].as_u64().unwrap(), found["after"].as_u64().unwrap()))
+}
+
+#[test]
+fn moved_members_of_a_structure_are_a_fact() {
+    let file = "mm/percpu-internal.h";
+    // The comment of the second line goes on, so its beginning stays.
+    let moved =
+        [("immutable;", "\n"), ("isolated;", "\t/* moved"), ("free_bytes;", "{}\n\tbool immutable;\n\tbool isolated;")];
+    let Some(json) = changed_by(file, &moved) else { return };
+    let facts = json["facts"].as_array().unwrap();
+    assert_eq!((facts.len(), &facts[0]["name"]), (1, &"sizeof(struct pcpu_chunk)".into()), "{json}");
+    assert!(json["changes"].as_array().unwrap().iter().all(|c| c["class"] == "boot"), "{json}");
+    assert_eq!(json["figures"], serde_json::json!([]));
+}
+
+#[test]
+fn a_flush_for_each_range_is_a_figure() {
+    let depopulate = "pcpu_depopulate_chunk(chunk, i + 1, end + 1);";
+    let edits = [
+        (depopulate, "{}\n\t\t\tpcpu_post_unmap_tlb_flush(chunk, i + 1, end + 1);"),
+        ("freed_page_start = min(", "\n"),
+        ("freed_page_end = max(", "\n"),
+    ];
+    let Some(json) = changed_by("mm/percpu.c", &edits) else { return };
+    let (before, after) = figure(&json, "TLB flushes").unwrap();
+    assert!(before < after, "{json}");
+    assert_eq!(json["changes"], serde_json::json!([]));
+}
+
+#[test]
+fn one_mask_of_four_arrays_is_named() {
+    let array = "sizeof(chunk->md_blocks[0]), gfp);";
+    let Some(json) = changed_by("mm/percpu.c", &[(array, "sizeof(chunk->md_blocks[0]), GFP_KERNEL);")]) else { return };
+    let masks = changes(&json, "masks");
+    assert!(!masks.is_empty());
+    for mask in masks {
+        let what = mask["what"].as_str().unwrap();
+        assert!(what.contains("request 4 for a chunk: GFP_") && mask["follows"].is_null(), "{what}");
+    }
+}
+
+#[test]
+fn what_follows_from_a_change_is_below_it() {
+    // Without it no populated page is given back but with its chunk.
+    let Some(json) = changed_by("mm/percpu.c", &[("\tpcpu_reclaim_populated();", "\n")]) else { return };
+    let (before, after) = figure(&json, "backing pages held after the last op").unwrap();
+    assert!(before < after, "{json}");
+    let all = json["changes"].as_array().unwrap();
+    assert!(all.iter().all(|c| c["class"] != "masks" || !c["follows"].is_null()), "{json}");
+    let names: BTreeSet<String> =
+        all.iter().map(|c| format!("{}: {}", c["class"].as_str().unwrap(), c["what"].as_str().unwrap())).collect();
+    for cause in all.iter().filter_map(|c| c["follows"].as_str()) {
+        assert!(names.contains(cause), "{cause}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::fmt::Write;
 use owo_colors::OwoColorize;
 use serde_json::{Value, json};
 
+use super::facts::{Fact, facts};
 use super::json::image;
 use super::layout::{count, plural, wrap};
 use super::{coverage, heading, without_finding};
@@ -16,6 +17,8 @@ use percuss_engine::judge::{Class, probe_text};
 use percuss_kernel::{Quirk, Quirks};
 
 const PROGRAM_LINES: usize = 12;
+/// Orders of calls that are shown. One change makes many, as the calls before and after it differ.
+const ORDERS: usize = 4;
 
 /// Two images and what changes from one to the other, as both forms of the output need it. The changes hold only what
 /// the programs showed; the quirks come from the probes that each image ran when it was built.
@@ -51,11 +54,12 @@ fn title(class: Class) -> &'static str {
         Class::Pressure => "waiting for memory",
         Class::Reports => "reports, + gained, - lost",
         Class::Edges => "edges of the graph of locks, + gained, - lost",
+        Class::Boot => "boot",
         Class::Order => "order and kind of calls where results are the same, the first in each program",
     }
 }
 
-/// The changes as text: both images, the programs that were run, the quirks, then each class of change under its
+/// The changes as text: both images, the programs that were run, facts, quirks and figures that differ, then each class of change under its
 /// heading with counts and programs. Classes without a change are named in one line at the end: that nothing changed
 /// there is a result too. `width` is in columns of the terminal.
 pub fn changes(c: &Compared<'_>, width: usize) -> String {
@@ -63,7 +67,12 @@ pub fn changes(c: &Compared<'_>, width: usize) -> String {
     let _ = write!(out, "\n{}\n{}", "after".bold(), heading(c.after, width));
     let [gained, gone] = c.quirks();
     // Quirks count too: a patch may fix one without any of the programs getting there.
-    let nothing = gained.is_empty() && gone.is_empty() && c.changes.all.is_empty();
+    let facts = facts(c.before, c.after);
+    // Sizes decide what boot leaves, and stand above already.
+    let shown = |change: &&Change| change.class != Class::Boot || facts.is_empty();
+    let figures = figures(c.changes);
+    let quirks = gained.is_empty() && gone.is_empty();
+    let nothing = quirks && facts.is_empty() && figures.is_empty() && c.changes.all.is_empty();
     let _ = writeln!(out, "\n{}", plural(c.changes.programs, "program").bold());
     // A program that was not run says nothing about a change, so the verdict below holds for the others only.
     if c.changes.not_run > 0 {
@@ -76,15 +85,23 @@ pub fn changes(c: &Compared<'_>, width: usize) -> String {
         let _ = writeln!(out, "\n{}", without_finding(covered.as_ref(), "no change").green().bold());
         return out;
     }
+    out += &left_out(c.changes, width);
+    out += &lines("facts", facts.iter().map(|f| format!("{}: {} -> {}", f.name, f.before, f.after)), width);
     out += &quirk_list(gained, "quirks gained", width);
     out += &quirk_list(gone, "quirks gone", width);
+    out += &lines("figures, sums over all programs", figures.iter().map(Figure::words), width);
     let mut same = Vec::new();
     for class in Class::ALL {
-        let changes: Vec<&Change> = c.changes.of(class).collect();
-        if changes.is_empty() {
+        let changes: Vec<&Change> = c.changes.of(class).filter(|c| c.follows.is_none()).filter(shown).collect();
+        if c.changes.of(class).next().is_none() {
             same.push(class.name());
-        } else {
-            out += &kind(title(class), &changes, width);
+        } else if !changes.is_empty() {
+            let shown = if class == Class::Order { changes.len().min(ORDERS) } else { changes.len() };
+            out += &kind(c.changes, title(class), &changes[..shown], width);
+            if shown < changes.len() {
+                let more = plural((changes.len() - shown) as u64, "more order");
+                out += &wrap("           ", 11, &format!("{more}: --format json has them"), width);
+            }
         }
     }
     if !same.is_empty() {
@@ -92,6 +109,14 @@ pub fn changes(c: &Compared<'_>, width: usize) -> String {
         out += &wrap(&format!("{}  ", "the same".bold()), 10, &same.join(", "), width);
     }
     out
+}
+
+/// Programs that were not compared in full, and why.
+fn left_out(changes: &Changes, width: usize) -> String {
+    let shifted = "where tasks are preempted within ops, and not with whole ops: left out";
+    let short = "where memory runs short, and boot leaves another amount: only masks and reports are compared";
+    let some = [(changes.shifted, shifted), (changes.short, short)].into_iter().filter(|(n, _)| *n > 0);
+    some.map(|(n, why)| wrap("  ", 2, &format!("{} with differences {why}", plural(n, "program")), width)).collect()
 }
 
 fn quirk_list(list: Quirks, title: &str, width: usize) -> String {
@@ -110,21 +135,90 @@ fn quirk_list(list: Quirks, title: &str, width: usize) -> String {
 
 /// Changes of one class. Those that the same program shows stand together above it: one program often shows many
 /// changes, and printing it once for each would bury them.
-fn kind(title: &str, changes: &[&Change], width: usize) -> String {
+fn kind(all: &Changes, title: &str, changes: &[&Change], width: usize) -> String {
     let mut out = format!("\n{}\n", title.bold());
     let mut programs: Vec<&str> = changes.iter().map(|c| c.program.as_str()).collect();
     // The order of the first change of each program is kept: changes come sorted.
     let mut shown = std::collections::BTreeSet::new();
     programs.retain(|p| shown.insert(*p));
+    // Masks of one request differ by caller: the first program stands for all.
+    let request = |c: &Change| c.what.split(": ").next().map(str::to_owned);
+    let mut requests = std::collections::BTreeSet::new();
     for program in programs {
+        let of_program = || changes.iter().filter(|c| c.program == program);
+        let known = of_program().all(|c| c.class == Class::Masks && requests.contains(&request(c)));
+        requests.extend(of_program().map(|c| request(c)));
         for change in changes.iter().filter(|c| c.program == program) {
             let (sign, indent, what) = signed(&change.what);
             out += &wrap(&format!("  {:>7}  {sign}", count(change.count)), indent, what, width);
             out += &sites(change, width);
+            out += &followers(all, change, width);
         }
-        out += &text(program, width);
+        if !known {
+            out += &text(program, width);
+        }
     }
     out
+}
+
+/// What only ever comes after a change in the programs that show it: results in words, other classes in numbers.
+fn followers(all: &Changes, cause: &Change, width: usize) -> String {
+    let mut out = String::new();
+    let mut counts = Vec::new();
+    for class in Class::ALL {
+        let some: Vec<&Change> = all.after(cause).filter(|c| c.class == class).collect();
+        if class == Class::Results {
+            for change in some {
+                out += &wrap("             then  ", 19, &format!("{} ({})", change.what, count(change.count)), width);
+            }
+        } else if !some.is_empty() {
+            counts.push(format!("{} of {}", some.len(), class.name()));
+        }
+    }
+    if !counts.is_empty() {
+        let text = format!("{} that only follow: --format json has them", counts.join(", "));
+        out += &wrap("             and   ", 19, &text, width);
+    }
+    out
+}
+
+fn lines(title: &str, all: impl Iterator<Item = String>, width: usize) -> String {
+    let mut out = String::new();
+    for line in all {
+        if out.is_empty() {
+            let _ = writeln!(out, "\n{}", title.bold());
+        }
+        out += &wrap("  ", 4, &line, width);
+    }
+    out
+}
+
+/// A figure that differs.
+struct Figure {
+    name: &'static str,
+    before: u64,
+    after: u64,
+}
+
+impl Figure {
+    fn words(&self) -> String {
+        let word = if self.after > self.before { "more" } else { "fewer" };
+        format!("{word} {}: {} -> {}", self.name, plain(self.before), plain(self.after))
+    }
+
+    fn json(&self) -> Value {
+        json!({"name": self.name, "before": self.before, "after": self.after})
+    }
+}
+
+fn plain(n: u64) -> String {
+    if n == 0 { "0".to_owned() } else { count(n) }
+}
+
+fn figures(changes: &Changes) -> Vec<Figure> {
+    let [before, after] = changes.figures.map(|side| side.named());
+    let both = before.into_iter().zip(after).filter(|(a, b)| a != b);
+    both.map(|((name, before), (_, after))| Figure { name, before, after }).collect()
 }
 
 fn text(program: &str, width: usize) -> String {
@@ -186,6 +280,10 @@ pub fn changes_json(c: &Compared<'_>) -> String {
         "programs": c.changes.programs,
         "not_run": c.changes.not_run,
         "coverage": c.coverage(),
+        "shifted": c.changes.shifted,
+        "short": c.changes.short,
+        "facts": facts(c.before, c.after).iter().map(Fact::json).collect::<Vec<_>>(),
+        "figures": figures(c.changes).iter().map(Figure::json).collect::<Vec<_>>(),
         "quirks_gained": gained,
         "quirks_gone": gone,
         "changes": c.changes.all,

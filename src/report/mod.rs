@@ -10,6 +10,7 @@ mod coverage;
 mod detection;
 mod differences;
 mod events;
+mod facts;
 mod geometry;
 mod gone;
 mod human;

@@ -7,12 +7,16 @@ use std::sync::atomic::Ordering;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::follow::{Noted, parents};
 use super::one::observe_on;
 use super::progress::Progress;
-use crate::judge::{Class, Key, Observation, Reached, Seen, differences, edge, place, places, sites};
+use crate::judge::boots_apart;
+use crate::judge::{
+    Class, Figures, Key, Observation, Reached, Seen, differences, edge, place, places, sites, stands_alone,
+};
 use crate::worker::{Client, Lost, Setup, reduce};
 use percuss_lockdep::Graph;
-use percuss_program::Program;
+use percuss_program::{Program, Turn};
 
 /// Programs of one piece of work.
 const CHUNK: usize = 32;
@@ -36,6 +40,18 @@ pub struct Change {
     pub count: u64,
     /// A small program that shows it.
     pub program: String,
+    /// `class: what` of the change that comes before it in every program that shows it: it may only follow from that.
+    pub follows: Option<String>,
+}
+
+impl Change {
+    fn name(&self) -> String {
+        name(&(self.class, self.what.clone()))
+    }
+}
+
+fn name((class, what): &Key) -> String {
+    format!("{}: {what}", class.name())
 }
 
 /// All changes.
@@ -51,9 +67,22 @@ pub struct Changes {
     pub reached: Reached,
     /// Programs that ended their process there.
     pub lost: u64,
+    /// Programs that differ where tasks are preempted within ops, and not when each op runs to its end: the change
+    /// moves the points at which they are preempted.
+    pub shifted: u64,
+    /// Programs that run short of memory where boot leaves another amount: only their masks and reports are compared.
+    pub short: u64,
+    /// Figures of each side, summed over the programs that ran on both and did not run short.
+    pub figures: [Figures; 2],
 }
 
 impl Changes {
+    /// What follows a change.
+    pub fn after(&self, cause: &Change) -> impl Iterator<Item = &Change> {
+        let name = cause.name();
+        self.all.iter().filter(move |c| c.follows.as_ref() == Some(&name))
+    }
+
     /// Those of a kind.
     pub fn of(&self, class: Class) -> impl Iterator<Item = &Change> {
         self.all.iter().filter(move |c| c.class == class)
@@ -80,18 +109,22 @@ pub fn compare(
         let mut all = Tally::default();
         chunks.collect::<Result<Vec<_>, _>>()?.into_iter().for_each(|t| all.merge(t));
         let kept = all.kept();
+        let parents = parents(&kept);
         progress.findings.store(kept.len() as u64, Ordering::Relaxed);
         progress.minimizing.store(minimize, Ordering::Relaxed);
         let change = |((class, what), noted): (Key, Noted)| -> Result<Change, Lost> {
-            let program = &programs[noted.program];
+            let whole = noted.whole.then(|| whole_ops(&programs[noted.program]));
+            let program = whole.as_ref().unwrap_or(&programs[noted.program]);
             let key = (class, what);
             let small = if minimize { small(setups, program, &key)? } else { program.clone() };
+            let follows = parents.get(&key).map(name);
             let (class, what) = key;
-            Ok(Change { class, what, sites: noted.sites, count: noted.count, program: small.to_string() })
+            Ok(Change { class, what, sites: noted.sites, count: noted.count, program: small.to_string(), follows })
         };
         let mut changes = kept.into_par_iter().map(change).collect::<Result<Vec<_>, _>>()?;
         changes.sort_by(|a, b| (a.class, b.count, &a.what).cmp(&(b.class, a.count, &b.what)));
-        Ok(Changes { all: changes, programs: all.programs, not_run: all.not_run, reached: all.reached, lost: all.lost })
+        let Tally { programs, not_run, reached, lost, shifted, short, figures, .. } = all;
+        Ok(Changes { all: changes, programs, not_run, reached, lost, shifted, short, figures })
     })
 }
 
@@ -112,13 +145,13 @@ impl<'a> Pair<'a> {
     }
 }
 
-/// How often a change was seen, and the shortest program that shows it, of equally short ones the first.
-#[derive(Clone)]
-struct Noted {
-    count: u64,
-    ops: usize,
-    program: usize,
-    sites: Vec<String>,
+/// The program with every turn to the end of an op, in the order in which its tasks have their turns.
+///
+/// A tree with one scheduling point more is preempted at another place by the same schedule, and what comes of that is
+/// no change of the tree.
+fn whole_ops(program: &Program) -> Program {
+    let turns = program.schedule.iter().map(|turn| Turn { points: 0, ..*turn });
+    Program { schedule: turns.collect(), ..program.clone() }
 }
 
 /// What some programs showed.
@@ -133,6 +166,9 @@ struct Tally {
     not_run: u64,
     reached: Reached,
     lost: u64,
+    shifted: u64,
+    short: u64,
+    figures: [Figures; 2],
 }
 
 impl Tally {
@@ -148,21 +184,42 @@ impl Tally {
             let both = pair.run(program)?;
             // A program that ends a worker still counts: that it ends one side alone is a difference.
             losses += both.iter().any(Option::is_none) as u32;
-            tally.note(first + i, program, both);
+            let seen = differences(both[0].as_ref(), both[1].as_ref());
+            if seen.is_empty() || program.preemptions() == 0 {
+                tally.note(first + i, program, both, seen, false);
+            } else {
+                // What it reached counts under either schedule.
+                both[1].iter().for_each(|after| tally.reached.merge(&after.reached));
+                let whole = pair.run(&whole_ops(program))?;
+                let mut again = differences(whole[0].as_ref(), whole[1].as_ref());
+                tally.shifted += again.is_empty() as u64;
+                // What is told of the source holds under any schedule.
+                again.extend(seen.into_iter().filter(|(key, _)| stands_alone(key) && key.0 == Class::Masks));
+                tally.note(first + i, program, whole, again, true);
+            }
             progress.programs.fetch_add(1, Ordering::Relaxed);
             progress.ops.fetch_add(program.nr_ops() as u64, Ordering::Relaxed);
         }
         Ok(tally)
     }
 
-    fn note(&mut self, index: usize, program: &Program, both: [Option<Observation>; 2]) {
+    fn note(&mut self, index: usize, program: &Program, both: [Option<Observation>; 2], seen: Seen, whole: bool) {
         self.programs += 1;
         match &both[1] {
             Some(after) => self.reached.merge(&after.reached),
             None => self.lost += 1,
         }
-        for (key, sites) in differences(both[0].as_ref(), both[1].as_ref()) {
-            self.add(key, Noted { count: 1, ops: program.nr_ops(), program: index, sites });
+        let first = Noted::first(&seen);
+        for (key, shown) in seen {
+            self.add(key.clone(), Noted::new(&key, shown, first.as_ref(), (index, program.nr_ops()), whole));
+        }
+        if let [Some(a), Some(b)] = &both {
+            if boots_apart(a, b) && (a.short || b.short) {
+                self.short += 1;
+            } else {
+                self.figures[0].add(&a.figures);
+                self.figures[1].add(&b.figures);
+            }
         }
         for (all, seen) in self.sites.iter_mut().zip(&both) {
             all.extend(seen.iter().flat_map(sites));
@@ -173,16 +230,10 @@ impl Tally {
     }
 
     fn add(&mut self, key: Key, noted: Noted) {
-        let Some(old) = self.seen.get_mut(&key) else {
-            self.seen.insert(key, noted);
-            return;
-        };
-        let count = old.count + noted.count;
-        // The number decides between programs of the same length, so that the order of merging does not matter.
-        if (noted.ops, noted.program) < (old.ops, old.program) {
-            *old = noted;
+        match self.seen.get_mut(&key) {
+            Some(old) => old.merge(noted),
+            None => drop(self.seen.insert(key, noted)),
         }
-        old.count = count;
     }
 
     fn merge(&mut self, other: Tally) {
@@ -193,6 +244,9 @@ impl Tally {
         self.not_run += other.not_run;
         self.lost += other.lost;
         self.reached.merge(&other.reached);
+        self.shifted += other.shifted;
+        self.short += other.short;
+        self.figures.iter_mut().zip(&other.figures).for_each(|(all, other)| all.add(other));
     }
 
     /// All but edges and places that other programs show on the other side: those are neither gained nor lost.

@@ -10,6 +10,7 @@ mod compare;
 mod compose;
 mod corpus;
 mod covered;
+mod follow;
 mod merged;
 mod minimize;
 mod one;

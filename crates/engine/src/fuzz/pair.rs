@@ -181,14 +181,14 @@ impl Pair {
         let parting = self.parting(program);
         let op = parting.as_ref().map_or(0, |f| f.op);
         let mut ranked: Vec<(u32, Finding)> = parting.into_iter().map(|f| (1, f)).collect();
-        for ((class, what), sites) in differences(Some(&before), Some(&after)) {
+        for ((class, what), shown) in differences(Some(&before), Some(&after)) {
             let said = |o: &Observation, title: &str| o.findings.iter().find(|f| f.title == title).cloned();
             ranked.extend(match (class, what.split_once(' ')) {
                 (Class::Reports, Some(("+", title))) => said(&after, title).map(|f| (0, f)),
                 (Class::Reports, Some((_, title))) => said(&before, title).map(|f| (2, gone(f))),
                 _ => {
                     let title = format!("percuss: {} changed: {what}", class.name());
-                    Some((3, Finding::new(OracleKind::Lockstep, op, title, sites.join("\n"))))
+                    Some((3, Finding::new(OracleKind::Lockstep, op, title, shown.sites.join("\n"))))
                 }
             });
         }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::observe::Observation;
-use crate::judge::audit::{Act, AuditRow, Failure, Results};
+use crate::judge::audit::{Act, Ask, Failure};
 use percuss_kernel::gfp::Gfp;
 use percuss_lockdep::{Dep, Edge};
 use percuss_world::pressure::Pressure;
@@ -26,11 +26,13 @@ pub enum Class {
     Edges,
     /// Calls of the allocator, in another order or of another kind, while results are the same.
     Order,
+    /// What boot leaves: the layout of the first chunk, or memory.
+    Boot,
 }
 
 impl Class {
-    pub const ALL: [Class; 6] =
-        [Class::Masks, Class::Results, Class::Pressure, Class::Reports, Class::Edges, Class::Order];
+    pub const ALL: [Class; 7] =
+        [Class::Masks, Class::Results, Class::Pressure, Class::Reports, Class::Edges, Class::Order, Class::Boot];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -40,6 +42,7 @@ impl Class {
             Class::Reports => "reports",
             Class::Edges => "edges",
             Class::Order => "order",
+            Class::Boot => "boot",
         }
     }
 }
@@ -47,49 +50,86 @@ impl Class {
 /// One change: its kind, and what changes in words that are the same for every program.
 pub type Key = (Class, String);
 
-/// Changes that one program shows, with their places in the source.
-pub type Seen = BTreeMap<Key, Vec<String>>;
+/// Where a program shows a change.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shown {
+    pub sites: Vec<String>,
+    /// The number of ops begun by then; `u32::MAX` when it is not known. What comes later may only follow.
+    pub at: u32,
+}
+
+/// Changes that one program shows.
+pub type Seen = BTreeMap<Key, Shown>;
+
+/// The change is told of the source itself, whatever other changes led a program there.
+pub fn stands_alone((class, what): &Key) -> bool {
+    match class {
+        Class::Reports | Class::Boot => true,
+        Class::Masks => what.contains(INSTEAD),
+        Class::Results | Class::Pressure | Class::Edges | Class::Order => false,
+    }
+}
+
+const INSTEAD: &str = " instead of ";
 
 /// What the second does that the first does not, and the other way round. None is a program that ended its worker, of
 /// which nothing else is known.
 pub fn differences(before: Option<&Observation>, after: Option<&Observation>) -> Seen {
     let mut seen = Seen::new();
-    let mut results = |what: &str| drop(seen.insert((Class::Results, what.to_owned()), Vec::new()));
+    let ends = |what: &str| ((Class::Results, what.to_owned()), Shown::default());
     let (a, b) = match (before, after) {
         (Some(a), Some(b)) => (a, b),
         // Nothing else is known of a program that ended its worker.
-        (Some(_), None) => {
-            results("programs now end their worker: a crash, or no end");
-            return seen;
-        }
-        (None, Some(_)) => {
-            results("programs no longer end their worker");
-            return seen;
-        }
+        (Some(_), None) => return Seen::from([ends("programs now end their worker: a crash, or no end")]),
+        (None, Some(_)) => return Seen::from([ends("programs no longer end their worker")]),
         (None, None) => return seen,
     };
+    if boots_apart(a, b) {
+        let what = "boot leaves another layout, or takes other memory".to_owned();
+        seen.insert((Class::Boot, what), Shown::default());
+    }
     masks(a, b, &mut seen);
-    became(&a.results, &b.results, &mut seen);
+    became(a, b, &mut seen);
     pressure(&a.pressure, &b.pressure, &mut seen);
     for (sign, here, there) in [("+", b, a), ("-", a, b)] {
         for f in here.findings.iter().filter(|f| !there.findings.iter().any(|o| o.title == f.title)) {
-            seen.insert((Class::Reports, format!("{sign} {}", f.title)), Vec::new());
+            let shown = Shown { sites: Vec::new(), at: here.place_of(f.op) };
+            seen.insert((Class::Reports, format!("{sign} {}", f.title)), shown);
         }
     }
     // Both graphs were made of one program each, so an edge missing on one side was not taken there.
     let edges = a.order.difference(&b.order);
-    for (sign, edges) in [("+", edges.gained), ("-", edges.lost)] {
-        edges.iter().for_each(|e| drop(seen.insert(edge(sign, e), places(e))));
+    for (sign, o, edges) in [("+", b, edges.gained), ("-", a, edges.lost)] {
+        for e in &edges {
+            let at = e.origin.as_ref().map_or(u32::MAX, |origin| o.place_of(origin.place.op));
+            seen.insert(edge(sign, e), Shown { sites: places(e), at });
+        }
     }
-    // Another result leads to other calls: the order is worth a word only when nothing above explains it.
-    let same = a.results == b.results && a.ends == b.ends;
-    if let Some(parting) = a.stream.parts_from(&b.stream).filter(|_| same) {
-        let [was, now] = &parting.acts;
-        let what = format!("{} instead of {}", words(now.as_ref()), words(was.as_ref()));
-        let site = |act: &Option<Act>| act.as_ref().map(|a| a.site.clone()).unwrap_or_default();
-        seen.insert((Class::Order, what), vec![site(was), site(now)]);
+    order(a, b, &mut seen);
+    // Which request is refused follows from how much memory boot left.
+    if boots_apart(a, b) && (a.short || b.short) {
+        seen.retain(|key, _| stands_alone(key));
     }
     seen
+}
+
+/// Boot left another state on the two. A run that goes back to the end of an earlier boot has none of its own.
+pub fn boots_apart(a: &Observation, b: &Observation) -> bool {
+    a.boot != b.boot && a.boot != 0 && b.boot != 0
+}
+
+/// Another result leads to other calls: the order is worth a word only when no result explains it. Flushes and sections
+/// under pcpu_lock are counted as figures, so they are worth one only where these are the same.
+fn order(a: &Observation, b: &Observation, seen: &mut Seen) {
+    let same = a.results == b.results && a.ends == b.ends;
+    let Some(parting) = a.stream.parts_from(&b.stream).filter(|_| same) else { return };
+    if a.figures != b.figures && a.stream.flushes_apart(&b.stream) {
+        return;
+    }
+    let [was, now] = &parting.acts;
+    let what = format!("{}{INSTEAD}{}", words(now.as_ref()), words(was.as_ref()));
+    let site = |act: &Option<Act>| act.as_ref().map(|a| a.site.clone()).unwrap_or_default();
+    seen.insert((Class::Order, what), Shown { sites: vec![site(was), site(now)], at: parting.at });
 }
 
 /// An act with its function, whose lines are no part of it: they move.
@@ -105,69 +145,114 @@ fn plain(function: &str) -> &str {
     function.strip_suffix("_noprof").unwrap_or(function)
 }
 
-/// What of a backing mask does, or says what happens when there is no memory: the other flags would make a class of
-/// every caller.
-const FATE: Gfp = Gfp(Gfp::KERNEL.0 | Gfp::NOFAIL.0 | Gfp::NORETRY.0 | Gfp::RETRY_MAYFAIL.0);
-
-/// Where memory is asked for: call site, by a task or the worker, with the mutex held or not.
-fn site(row: &AuditRow) -> String {
-    let who = if row.caller.is_some() { "" } else { " by the worker" };
-    let locked = row.locks.iter().any(|l| l == "pcpu_alloc_mutex");
-    let place = if locked { "" } else { ", without pcpu_alloc_mutex" };
-    format!("{}, {}{who}{place}", plain(&row.function), row.what.name())
-}
+/// What of a backing mask is always shown, as it decides what happens when there is no memory. Of the other flags, those
+/// that both sides have would make a class of every caller.
+const FATE: Gfp = Gfp(Gfp::KERNEL.0 | Gfp::HIGH.0 | Gfp::NOFAIL.0 | Gfp::NORETRY.0 | Gfp::RETRY_MAYFAIL.0);
 
 /// All places where memory was asked for, in the words of [`Class::Masks`].
 pub fn sites(o: &Observation) -> BTreeSet<String> {
-    o.audit.rows.iter().map(|(row, _)| site(row)).collect()
+    o.asks.all.iter().map(|(ask, ..)| ask.site.clone()).collect()
 }
 
 pub fn place(sign: &str, site: &str) -> Key {
     (Class::Masks, format!("{sign} {site}"))
 }
 
+type Masks<'a> = BTreeMap<&'a Ask, BTreeMap<u32, u32>>;
+
+/// Masks in force at one request, and where each was seen first.
+fn by_ask(o: &Observation) -> Masks<'_> {
+    let mut masks = Masks::new();
+    for (ask, mask, at) in &o.asks.all {
+        masks.entry(ask).or_default().insert(*mask, *at);
+    }
+    masks
+}
+
 /// Masks in force, by site and by what the caller asked for; places that only one side has come as such, without
 /// masks.
 fn masks(a: &Observation, b: &Observation, seen: &mut Seen) {
-    type Masks = BTreeMap<(String, Option<u32>), BTreeSet<u32>>;
-    let all = |o: &Observation| {
-        let mut masks = Masks::new();
-        for (row, _) in &o.audit.rows {
-            let caller = row.caller.map(|g| (Gfp(g) & FATE).0);
-            masks.entry((site(row), caller)).or_default().insert((Gfp(row.effective) & FATE).0);
-        }
-        masks
-    };
-    let (was, now) = (all(a), all(b));
-    for ((site, caller), was) in &was {
-        let Some(now) = now.get(&(site.clone(), *caller)) else { continue };
-        let list = |some: Vec<&u32>| some.iter().map(|g| Gfp(**g).to_string()).collect::<Vec<_>>().join(" or ");
-        let (gone, come) = (list(was.difference(now).collect()), list(now.difference(was).collect()));
-        // That a mask is missing on one side says only that this caller did not come there.
-        if !gone.is_empty() && !come.is_empty() {
-            seen.insert((Class::Masks, format!("{site}: {come} instead of {gone}")), Vec::new());
+    let (was, now) = (by_ask(a), by_ask(b));
+    // What changes at a site for one caller: the same for all arrays of a chunk, or by array.
+    let mut changed: BTreeMap<(&str, Option<(u32, u32)>), BTreeMap<String, (BTreeSet<u32>, u32)>> = BTreeMap::new();
+    let mut parts: BTreeMap<(&str, Option<(u32, u32)>), u32> = BTreeMap::new();
+    for (ask, was) in &was {
+        let Some(now) = now.get(ask) else { continue };
+        let key = (ask.site.as_str(), ask.caller);
+        *parts.entry(key).or_default() += 1;
+        if let Some((words, at)) = change(was, now) {
+            let entry = changed.entry(key).or_default().entry(words).or_insert((BTreeSet::new(), at));
+            entry.0.insert(ask.part);
+            entry.1 = entry.1.min(at);
         }
     }
-    let (was, now) = (sites(a), sites(b));
-    now.difference(&was).for_each(|s| drop(seen.insert(place("+", s), Vec::new())));
-    was.difference(&now).for_each(|s| drop(seen.insert(place("-", s), Vec::new())));
+    for (key, changes) in changed {
+        for (words, (some, at)) in changes {
+            let all = some.len() as u32 == parts[&key];
+            let part = if all { String::new() } else { format!(", {}", numbers(&some)) };
+            let what = format!("{}{part}: {words}", key.0);
+            seen.insert((Class::Masks, what), Shown { sites: Vec::new(), at });
+        }
+    }
+    for (sign, here, there) in [("+", b, a), ("-", a, b)] {
+        let other = sites(there);
+        for (ask, _, at) in here.asks.all.iter().filter(|(ask, ..)| !other.contains(&ask.site)) {
+            let shown = seen.entry(place(sign, &ask.site)).or_insert(Shown { sites: Vec::new(), at: *at });
+            shown.at = shown.at.min(*at);
+        }
+    }
 }
 
-fn became(a: &Results, b: &Results, seen: &mut Seen) {
-    let mut add = |what: String| drop(seen.insert((Class::Results, what), Vec::new()));
-    for (when, now, other) in [("now", b, a), ("no longer", a, b)] {
+/// `request 3`, `requests 2, 4`: which of those for a chunk.
+fn numbers(parts: &BTreeSet<u32>) -> String {
+    let list: Vec<String> = parts.iter().map(u32::to_string).collect();
+    format!("request{} {} for a chunk", if list.len() > 1 { "s" } else { "" }, list.join(", "))
+}
+
+/// What becomes of the masks of a request, in words, and where that is seen first.
+fn change(was: &BTreeMap<u32, u32>, now: &BTreeMap<u32, u32>) -> Option<(String, u32)> {
+    let only = |here: &BTreeMap<u32, u32>, there: &BTreeMap<u32, u32>| -> BTreeMap<u32, u32> {
+        here.iter().filter(|(mask, _)| !there.contains_key(mask)).map(|(mask, at)| (*mask, *at)).collect()
+    };
+    let (gone, come) = (only(was, now), only(now, was));
+    let at = gone.values().chain(come.values()).min()?;
+    let common = gone.keys().chain(come.keys()).fold(u32::MAX, |all, mask| all & mask) & !FATE.0;
+    let list = |some: &BTreeMap<u32, u32>| {
+        let mut names: Vec<String> = some.keys().map(|mask| Gfp(mask & !common).to_string()).collect();
+        names.dedup();
+        names.join(" or ")
+    };
+    let words = match (come.is_empty(), gone.is_empty()) {
+        (false, false) => format!("{}{INSTEAD}{}", list(&come), list(&gone)),
+        (false, true) => format!("also {}", list(&come)),
+        _ => format!("no longer {}", list(&gone)),
+    };
+    Some((words, *at))
+}
+
+fn became(before: &Observation, after: &Observation, seen: &mut Seen) {
+    let (a, b) = (&before.results, &after.results);
+    for (when, o, now, other) in [("now", after, b, a), ("no longer", before, a, b)] {
+        // The first op whose result is only on this side.
+        let place = |here: &[u32], there: &[u32]| {
+            let only = here.iter().filter(|op| !there.contains(op));
+            only.map(|op| o.place_of(*op)).min().unwrap_or(u32::MAX)
+        };
         // More of them, not other ones: which op fails depends on the order of tasks.
         for why in now.failed.keys().copied().filter(|why| now.count(*why) > other.count(*why)) {
-            add(format!("allocations {when} fail {}", Failure::why(why)));
+            let shown = Shown { sites: Vec::new(), at: place(&now.null, &other.null) };
+            seen.insert((Class::Results, format!("allocations {when} fail {}", Failure::why(why))), shown);
         }
         if now.never.len() > other.never.len() {
-            add(format!("allocations {when} stall, or wait for each other"));
+            let shown = Shown { sites: Vec::new(), at: place(&now.never, &other.never) };
+            seen.insert((Class::Results, format!("allocations {when} stall, or wait for each other")), shown);
         }
     }
 }
 
 fn pressure(a: &Pressure, b: &Pressure, seen: &mut Seen) {
-    let mut add = |what: String| drop(seen.insert((Class::Pressure, what), Vec::new()));
+    // Time is spent all through a program, so no op can be named.
+    let mut add = |what: String| drop(seen.insert((Class::Pressure, what), Shown { sites: Vec::new(), at: u32::MAX }));
     for (word, less, more) in [("more", a, b), ("fewer", b, a)] {
         let grew = |figure: fn(&Pressure) -> u64| figure(less) < figure(more);
         let time = if word == "more" { "longer" } else { "shorter" };

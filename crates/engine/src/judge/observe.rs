@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::Like;
 use super::examine::Examiner;
+use super::figures::Figures;
 use super::reached::Reached;
-use crate::judge::audit::{Audit, Results, Stream};
-use percuss_kernel::event::Event;
+use crate::judge::audit::{Asks, Audit, Results, Stream};
+use percuss_kernel::event::{Event, Site};
+use percuss_kernel::events;
 use percuss_lockdep::Graph;
 use percuss_oracle::Finding;
 use percuss_program::Program;
@@ -38,6 +40,14 @@ pub struct Observation {
     /// Lock order, as of program 0.
     pub order: Graph,
     pub stream: Stream,
+    pub asks: Asks,
+    pub figures: Figures,
+    /// Numbers of ops in the order in which they began.
+    pub begun: Vec<u32>,
+    /// What boot left, as one number.
+    pub boot: u64,
+    /// Memory ran short: a request was refused that no fault of the program can have hit, or reclaim had to make room.
+    pub short: bool,
     /// Why it ended before its last op; None when it did not.
     pub ends: Option<String>,
     /// Places of the image that it reached, where they are counted: the worker fills it in.
@@ -46,6 +56,11 @@ pub struct Observation {
 }
 
 impl Observation {
+    /// The number of ops begun when this one was; `u32::MAX` for what is none.
+    pub fn place_of(&self, op: u32) -> u32 {
+        self.begun.iter().position(|begun| *begun == op).map_or(u32::MAX, |at| at as u32 + 1)
+    }
+
     /// True when an oracle's title contains `part`.
     pub fn says(&self, part: &str) -> bool {
         self.findings.iter().any(|f| f.title.contains(part))
@@ -96,8 +111,36 @@ impl Examiner {
             pressure: *world.pressure(),
             order,
             stream: Stream::of(world.log()),
+            asks: Asks::of(program, world.log()),
+            figures: Figures::of(world.events()),
+            begun: world.events().iter().filter_map(begins).collect(),
+            boot: world.events().iter().find_map(booted).unwrap_or_default(),
+            short: world.events().iter().any(|e| runs_short(program, e)),
             ends: stopped,
             reached: Reached::default(),
         })
+    }
+}
+
+fn begins(event: &Event) -> Option<u32> {
+    let Event::OpBegin { op } = *event else { return None };
+    Some(op)
+}
+
+fn booted(event: &Event) -> Option<u64> {
+    let Event::Boot { digest, .. } = *event else { return None };
+    Some(digest)
+}
+
+fn runs_short(program: &Program, event: &Event) -> bool {
+    let unplanned = |site: Site| !program.faults.iter().any(|fault| fault.site == site);
+    match *event {
+        Event::PageAlloc { pfn: None, .. } => unplanned(Site::Pages),
+        Event::Kzalloc { addr: 0, .. } => unplanned(Site::Kmalloc),
+        Event::Vmalloc { addr: 0, .. } => unplanned(Site::Vmalloc),
+        Event::VmAreas { base: 0, .. } => unplanned(Site::VmAreas),
+        Event::PageTable { ok: false, .. } => unplanned(Site::PageTables),
+        events!(reclaim) => true,
+        events!(flow | locks | context | requests | releases | services | traces | defects) => false,
     }
 }

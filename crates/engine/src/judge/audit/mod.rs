@@ -2,11 +2,13 @@
 //! The GFP audit: every backing allocation with what its caller asked for, what reached the page allocator, and the
 //! locks held. Fed by events, for any tenant.
 
+mod asks;
 mod results;
 mod stream;
 mod table;
 mod tracker;
 
+pub use asks::{Ask, Asks};
 pub use results::{Clues, Failure, Results, allocates, could_sleep};
 pub use stream::{Act, Parting, Stream};
 pub use table::{Audit, AuditRow, Backing, Populate};

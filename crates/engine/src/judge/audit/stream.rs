@@ -28,14 +28,16 @@ pub struct Act {
 pub struct Stream {
     // Each act once; a run repeats a few of them thousands of times.
     acts: Vec<Act>,
-    // For each context, indexes into `acts`.
-    lanes: Vec<Vec<u16>>,
+    // For each context, indexes into `acts`, each with the number of ops begun by then.
+    lanes: Vec<Vec<(u16, u32)>>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Parting {
     /// What each does there; None where it does nothing more.
     pub acts: [Option<Act>; 2],
+    /// The number of ops begun by then.
+    pub at: u32,
 }
 
 impl Stream {
@@ -45,8 +47,10 @@ impl Stream {
         let mut stream = Stream { acts: Vec::new(), lanes: vec![Vec::new(); CONTEXTS] };
         let mut cursor = Cursor::new();
         let mut numbers: BTreeMap<Act, u16> = BTreeMap::new();
+        let mut begun = 0;
         for (i, event) in log.events().iter().enumerate() {
             let reclaims = cursor.reclaims();
+            begun += u32::from(matches!(event, Event::OpBegin { .. }));
             let (at, _) = cursor.advance_to(event);
             let Some((kind, sited)) = kind(event).filter(|_| !reclaims) else { continue };
             let site = log.site_of(i).filter(|_| sited).map_or_else(String::new, ToString::to_string);
@@ -58,7 +62,7 @@ impl Stream {
                 stream.acts.push(act);
                 next
             });
-            stream.lanes[at].push(number);
+            stream.lanes[at].push((number, begun));
         }
         stream
     }
@@ -66,28 +70,34 @@ impl Stream {
     /// Where the other first does something else, in the first context that does. Scopes count only when nothing else
     /// differs: a tree that has new ones would show little besides.
     pub fn parts_from(&self, other: &Stream) -> Option<Parting> {
-        self.parting(other, false).or_else(|| self.parting(other, true))
+        self.parting(other, |act| !act.scope).or_else(|| self.parting(other, |_| true))
     }
 
-    fn parting(&self, other: &Stream, scopes: bool) -> Option<Parting> {
+    /// The two do the same but for flushes, and for dropping pcpu_lock, which a flush is not made under.
+    pub fn flushes_apart(&self, other: &Stream) -> bool {
+        let around = ["take pcpu_lock", "release pcpu_lock", "cond_resched", "flush the TLB", "flush the cache"];
+        self.parting(other, |act| !around.contains(&&*act.kind)).is_none()
+    }
+
+    fn parting(&self, other: &Stream, counts: impl Fn(&Act) -> bool + Copy) -> Option<Parting> {
         (0..self.lanes.len().max(other.lanes.len())).find_map(|context| {
-            let mut lanes = [self.lane(context, scopes), other.lane(context, scopes)];
+            let mut lanes = [self.lane(context, counts), other.lane(context, counts)];
             loop {
-                let acts = [lanes[0].next(), lanes[1].next()];
-                if acts == [None, None] {
-                    return None;
-                }
+                let next = [lanes[0].next(), lanes[1].next()];
+                let at = next.iter().flatten().map(|(_, at)| *at).min()?;
+                let acts = next.map(|act| act.map(|(act, _)| act));
                 // By kind alone: lines move from tree to tree.
                 if acts[0].map(|a| &a.kind) != acts[1].map(|a| &a.kind) {
-                    return Some(Parting { acts: acts.map(|a| a.cloned()) });
+                    return Some(Parting { acts: acts.map(|a| a.cloned()), at });
                 }
             }
         })
     }
 
-    fn lane(&self, context: usize, scopes: bool) -> impl Iterator<Item = &Act> {
+    fn lane(&self, context: usize, counts: impl Fn(&Act) -> bool) -> impl Iterator<Item = (&Act, u32)> {
         let numbers = self.lanes.get(context).into_iter().flatten();
-        numbers.filter_map(|n| self.acts.get(usize::from(*n))).filter(move |act| scopes || !act.scope)
+        let acts = numbers.filter_map(|(n, at)| Some((self.acts.get(usize::from(*n))?, *at)));
+        acts.filter(move |(act, _)| counts(act))
     }
 }
 

@@ -210,7 +210,7 @@ impl Audit {
 }
 
 /// What the event asks for, and with which mask; None for events that are no request.
-fn asked(event: &Event) -> Option<(Backing, Gfp)> {
+pub(super) fn asked(event: &Event) -> Option<(Backing, Gfp)> {
     Some(match *event {
         Event::Kzalloc { gfp, .. } | Event::Vmalloc { gfp, .. } => (Backing::Metadata, gfp),
         Event::PageAlloc { gfp, .. } => (Backing::Page, gfp),
