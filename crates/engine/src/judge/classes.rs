@@ -158,6 +158,9 @@ pub fn place(sign: &str, site: &str) -> Key {
     (Class::Masks, format!("{sign} {site}"))
 }
 
+/// A site, and the masks of the caller as [`Ask`] has them.
+type Caller<'a> = (&'a str, Option<(u32, u32)>);
+
 type Masks<'a> = BTreeMap<&'a Ask, BTreeMap<u32, u32>>;
 
 /// Masks in force at one request, and where each was seen first.
@@ -174,8 +177,8 @@ fn by_ask(o: &Observation) -> Masks<'_> {
 fn masks(a: &Observation, b: &Observation, seen: &mut Seen) {
     let (was, now) = (by_ask(a), by_ask(b));
     // What changes at a site for one caller: the same for all arrays of a chunk, or by array.
-    let mut changed: BTreeMap<(&str, Option<(u32, u32)>), BTreeMap<String, (BTreeSet<u32>, u32)>> = BTreeMap::new();
-    let mut parts: BTreeMap<(&str, Option<(u32, u32)>), u32> = BTreeMap::new();
+    let mut changed: BTreeMap<Caller<'_>, BTreeMap<String, (BTreeSet<u32>, u32)>> = BTreeMap::new();
+    let mut parts: BTreeMap<Caller<'_>, u32> = BTreeMap::new();
     for (ask, was) in &was {
         let Some(now) = now.get(ask) else { continue };
         let key = (ask.site.as_str(), ask.caller);
