@@ -33,17 +33,19 @@ fn timeless(done: &Done) -> Value {
 }
 
 /// Collects the dotted paths of all fields. The keys of `hints.by_quirk` are names of quirks, which are data: only the
-/// field itself is documented.
+/// field itself is documented. Objects in `differences` are documented as those in `causes`, and `coverage` where `diff` is.
 fn fields(value: &Value, at: &str, out: &mut BTreeSet<String>) {
     match value {
-        Value::Object(object) if at != "hints.by_quirk" => {
+        Value::Object(object) if !["hints.by_quirk", "coverage"].contains(&at) => {
             for (name, value) in object {
                 let path = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
                 fields(value, &path, out);
                 out.insert(path);
             }
         }
-        Value::Array(items) => items.iter().for_each(|item| fields(item, &format!("{at}[]"), out)),
+        Value::Array(items) if at != "differences" => {
+            items.iter().for_each(|item| fields(item, &format!("{at}[]"), out))
+        }
         _ => {}
     }
 }
@@ -93,11 +95,55 @@ fn the_same_whatever_happens() {
     assert!(killed > 0, "no worker was started");
     assert_eq!(timeless(&wait(child)), one, "a lost worker does not matter");
 
-    let mut seen = BTreeSet::new();
-    fields(&one, "", &mut seen);
-    assert_eq!(seen, documented("check", false));
     let hints = &one["findings"].as_array().unwrap().iter().find(|f| f["known"] == "B24");
     assert!(hints.is_some(), "{one}");
+    for empty in ["causes", "differences", "gained", "lost"] {
+        assert_eq!(one[empty], Value::Array(Vec::new()), "a tree by itself has no {empty}");
+    }
+    assert!(one["base"].is_null() && one["judge"] == "auto", "{one}");
+}
+
+/// A change is all that has causes, so its verdict has every field.
+#[test]
+fn a_change_has_what_is_documented() {
+    if tree().is_none() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let args = check("2", dir.path());
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = percuss(&[&args[..], &["--edit", "B32"]].concat());
+    assert_eq!(done.code, 1, "{}", done.err);
+    let verdict = parse(&done);
+    let mut seen = BTreeSet::new();
+    fields(&verdict, "", &mut seen);
+    assert_eq!(seen, documented("check", false));
+
+    assert_eq!(verdict["base"]["name"], "6.12");
+    let findings = verdict["findings"].as_array().unwrap();
+    let standing = |name: &str| findings.iter().filter(|f| f["standing"] == name).count() as u64;
+    for name in ["new", "known", "before"] {
+        assert_eq!(verdict["summary"][name], standing(name), "{name}");
+    }
+    for name in ["causes", "differences"] {
+        assert_eq!(verdict["summary"][name], verdict[name].as_array().unwrap().len() as u64, "{name}");
+    }
+    let cause = &verdict["causes"][0];
+    let shown = &findings[cause["finding"].as_u64().unwrap() as usize];
+    // A missing flush is no divergence of its own: the rule about translations stands for it.
+    assert_eq!((&cause["oracle"], &cause["title"]), (&"mapping".into(), &shown["title"]), "{cause}");
+    for same in ["place", "program"] {
+        assert_eq!(cause[same], shown[same]);
+        assert!(cause[same].is_string(), "{cause}");
+    }
+    // Every new finding belongs to a cause.
+    let of = |cause: &Value| -> Vec<u64> {
+        cause["findings"].as_array().unwrap().iter().map(|at| at.as_u64().unwrap()).collect()
+    };
+    let explained: BTreeSet<u64> = verdict["causes"].as_array().unwrap().iter().flat_map(of).collect();
+    for (at, finding) in findings.iter().enumerate() {
+        assert_eq!(finding["standing"] == "new", explained.contains(&(at as u64)), "{finding}");
+    }
 }
 
 /// The process id of a running worker of a process, waiting until there is one; None once the process is over or a

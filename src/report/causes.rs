@@ -62,7 +62,7 @@ fn headline(v: &Verdict<'_>, cause: &Cause) -> String {
         return brings(quirk);
     }
     let title = case(v, cause).map_or("", |c| c.found.finding.title.trim_start_matches("percuss: "));
-    match parts(&cause.parts).as_str() {
+    match edges(&cause.parts).join(", ").as_str() {
         "" => title.to_owned(),
         parts => format!("{title} (new: {parts})"),
     }
@@ -75,14 +75,15 @@ fn brings(quirk: Quirk) -> String {
     format!("{verb} {}: {}", quirk.name(), quirk.summary())
 }
 
-fn parts(parts: &[Part]) -> String {
+/// New dependencies and usages in words. A dependency of several kinds is named once.
+pub(super) fn edges(parts: &[Part]) -> Vec<String> {
     let word = |part: &Part| match part {
         Part::Edge(from, to, _) => format!("{from} -> {to}"),
         Part::Use(class, usage) => format!("{class} {{{}}}", usage.name()),
     };
     let mut words: Vec<String> = parts.iter().map(word).collect();
     words.dedup();
-    words.join(", ")
+    words
 }
 
 /// A page for each cause.

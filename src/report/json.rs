@@ -4,11 +4,12 @@
 
 use serde_json::{Value, json};
 
-use percuss_engine::campaign::{CORPUS_INDEX, SeriesStep, Verdict, corpus_name};
+use super::causes::edges;
+use percuss_engine::campaign::{CORPUS_INDEX, Cause, SeriesStep, Standing, Verdict, corpus_name};
 use percuss_engine::image::Image;
 use percuss_engine::judge::stats::Stats;
 use percuss_engine::judge::story::Row;
-use percuss_engine::judge::{Batch, Composed, Found};
+use percuss_engine::judge::{Batch, Composed, Found, probe_text};
 use percuss_kernel::Quirk;
 use percuss_program::Program;
 use percuss_source::patch::Applied;
@@ -41,10 +42,12 @@ pub fn step_error_json(s: &SeriesStep, error: &str) -> String {
     json!({"schema": SCHEMA, "step": step(s), "error": error}).to_string()
 }
 
-pub(super) fn finding(f: &Found, program: &Program) -> Value {
+pub(super) fn finding(f: &Found, standing: Standing, program: &Program, place: Option<&str>) -> Value {
     json!({
         "title": f.finding.title,
         "oracle": f.finding.oracle,
+        "standing": standing,
+        "place": place,
         "known": f.finding.quirk,
         "name": f.finding.quirk.map(Quirk::summary),
         "fix": f.finding.quirk.and_then(Quirk::fix).map(|fix| fix.to_string()),
@@ -66,6 +69,50 @@ fn sums(b: &Batch) -> Value {
     json!({"programs": b.programs, "ops": b.ops, "events": b.events})
 }
 
+/// What a change is judged against; null for a tree by itself.
+fn base(i: &Image) -> Value {
+    let base = |b: &Image| {
+        json!({
+            "name": b.tree.name,
+            "version": b.tree.version,
+            "patches": b.applied,
+            "quirks": b.quirks,
+            "undecided": b.undecided,
+        })
+    };
+    i.base.as_deref().map_or(Value::Null, base)
+}
+
+fn causes(v: &Verdict<'_>, causes: &[Cause]) -> Vec<Value> {
+    let cause = |cause: &Cause| {
+        let case = cause.case.map(|at| &v.cases[at]);
+        // A quirk of which no program of the campaign showed anything has the program that tells it apart.
+        let probe = || cause.quirk.map(|quirk| probe_text(quirk).to_owned());
+        json!({
+            "quirk": cause.quirk,
+            "oracle": case.map(|c| c.found.finding.oracle),
+            "title": cause.quirk.map(Quirk::summary).or(case.map(|c| c.found.finding.title.as_str())),
+            "place": cause.place,
+            "otherwise": cause.words,
+            "new_edges": edges(&cause.parts),
+            "programs": cause.programs,
+            "finding": cause.case,
+            "findings": cause.case.iter().chain(&cause.follow).collect::<Vec<_>>(),
+            "program": case.map(|c| c.program.to_string()).or_else(probe),
+        })
+    };
+    causes.iter().map(cause).collect()
+}
+
+/// The findings, in the order of the indexes that causes have.
+fn findings(v: &Verdict<'_>) -> Vec<Value> {
+    let place = |at: usize| {
+        let stands_for = v.causes.iter().chain(&v.differences).find(|cause| cause.case == Some(at));
+        stands_for.and_then(|cause| cause.place.as_deref())
+    };
+    v.cases.iter().enumerate().map(|(at, c)| finding(&c.found, c.standing, &c.program, place(at))).collect()
+}
+
 /// The verdict of a check as one line. `patch_files` lists which files of a patch were compiled, `undecided` the
 /// quirks whose probes gave no answer, and `hints` how often an allocator's hint was below the truth.
 pub fn json(v: &Verdict<'_>) -> String {
@@ -73,6 +120,7 @@ pub fn json(v: &Verdict<'_>) -> String {
     // Corpus and generated programs have fields of their own, but a hint counts the same in both.
     let mut tally = b.tally.clone();
     tally.merge(&v.corpus.tally);
+    let with = |standing: Standing| v.cases.iter().filter(|c| c.standing == standing).count();
     json!({
         "schema": SCHEMA,
         "tree": image(v.image),
@@ -82,6 +130,10 @@ pub fn json(v: &Verdict<'_>) -> String {
         "config": v.image.config.name(),
         "quirks": v.image.quirks,
         "undecided": v.image.undecided,
+        "base": base(v.image),
+        "gained": v.image.gained(),
+        "lost": v.image.lost(),
+        "judge": v.judge,
         "seed": v.seed,
         "tasks": v.tasks.max(1),
         "programs": b.programs,
@@ -95,8 +147,16 @@ pub fn json(v: &Verdict<'_>) -> String {
         "seconds": v.seconds,
         "hints": {"by_quirk": tally.by_quirk, "unattributed": tally.unattributed},
         "coverage": v.coverage(),
-        "findings": v.cases.iter().map(|c| finding(&c.found, &c.program)).collect::<Vec<_>>(),
-        "summary": {"new": v.count_new(), "known": v.count_known()},
+        "causes": causes(v, &v.causes),
+        "differences": causes(v, &v.differences),
+        "findings": findings(v),
+        "summary": {
+            "new": v.count_new(),
+            "known": with(Standing::Known),
+            "before": with(Standing::Before),
+            "causes": v.causes.len(),
+            "differences": v.differences.len(),
+        },
     })
     .to_string()
 }
@@ -118,7 +178,7 @@ pub fn replay_json(i: &Image, program: &Program, b: &Batch, story: Option<&[Row]
         "events": b.events,
         "happened": story,
         "stats": stats,
-        "findings": b.found.iter().map(|f| finding(f, program)).collect::<Vec<_>>(),
+        "findings": b.found.iter().map(|f| finding(f, Standing::alone(&f.finding), program, None)).collect::<Vec<_>>(),
         "summary": {"new": new, "known": b.found.len() - new},
     })
     .to_string()

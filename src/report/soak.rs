@@ -140,7 +140,7 @@ pub fn soak_json(s: &Soaked<'_>) -> String {
         "interrupted": s.interrupted,
         "seconds": t.seconds.1,
         "seconds_free": t.seconds.0,
-        "findings": s.cases.iter().map(|c| finding(&c.found, &c.program)).collect::<Vec<_>>(),
+        "findings": s.cases.iter().map(|c| finding(&c.found, c.standing, &c.program, None)).collect::<Vec<_>>(),
         "summary": {"new": new, "known": s.cases.len() - new},
     })
     .to_string()
