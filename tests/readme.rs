@@ -176,15 +176,19 @@ fn the_new_finding_is_real() {
     if shown_tree().is_none() {
         return;
     }
-    let text = read("README.md");
-    let (words, output) = shown(&text, "--edit");
+    let [readme, page] = [read("README.md"), read(REPORTS)];
+    let (words, output) = shown(&readme, "--edit");
+    let (same, index) = shown(&page, "--edit");
+    assert_eq!(words, same, "{REPORTS} explains the report of the README's command");
     let scratch = tempfile::tempdir().unwrap();
     let mut run = common::command(&words[1..]);
     run.current_dir(scratch.path());
     let real = common::run(run);
     assert_eq!(real.code, 1, "{}", real.err);
-    // A part of the output, since the times in the rest differ from run to run.
-    assert!(real.out.contains(output), "README.md shows\n{output}\nbut the command prints\n{}", real.out);
+    // Parts of the output, since the times in the rest differ from run to run.
+    for (place, output) in [("README.md", output), (REPORTS, index)] {
+        assert!(real.out.contains(output), "{place} shows\n{output}\nbut the command prints\n{}", real.out);
+    }
 }
 
 fn links(text: &str) -> Vec<&str> {
