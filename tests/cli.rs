@@ -195,9 +195,9 @@ fn patches_of_what_is_not_compiled() {
     // Such a patch changes no image. A check of it would find nothing new and be taken for a verdict on the patch.
     let Some(tree) = tree() else { return };
     let dir = tempfile::tempdir().unwrap();
-    let first = fs::read_to_string(tree.path("mm/percpu-stats.c")).unwrap();
+    let first = fs::read_to_string(tree.path("mm/percpu-km.c")).unwrap();
     let first = first.lines().next().unwrap().to_owned();
-    for (name, line) in [("mm/percpu-stats.c", first.as_str()), ("Documentation/x.rst", "x")] {
+    for (name, line) in [("mm/percpu-km.c", first.as_str()), ("Documentation/x.rst", "x")] {
         let patch = format!("--- a/{name}\n+++ b/{name}\n@@ -1 +1 @@\n-{line}\n+/* ours */\n");
         let done = percuss(&["tree", "--patch", &file(&dir, "p", patch)]);
         assert_eq!((done.code, done.out.as_str()), (2, ""), "{}", done.err);
