@@ -376,7 +376,7 @@ impl<H: Host> Instance<H> {
     /// Back to the state of the last [`Instance::save`]. Stacks suspended inside the image are abandoned by this: they
     /// must not be resumed.
     pub fn restore(&self) {
-        // A program that was stopped may have left one that nobody took.
+        // A program that was stopped may have left one that no report took.
         self.forget_change();
         self.image.restore(&self.saved.borrow());
     }
