@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use owo_colors::OwoColorize;
 
-use super::layout::{plural, wrap};
+use super::layout::{count, plural, wrap};
 use super::origin;
 use percuss_engine::campaign::{Cause, Verdict};
 
@@ -24,7 +24,24 @@ pub(super) fn list(v: &Verdict<'_>, width: usize) -> String {
     if v.differences.len() > LISTED {
         let _ = writeln!(out, "     and {} more: see --format json, percuss diff", v.differences.len() - LISTED);
     }
-    out
+    out + &figures(v)
+}
+
+/// The figures in which a workload differs, before and after.
+fn figures(v: &Verdict<'_>) -> String {
+    let mut out = String::new();
+    for m in &v.measured {
+        let [before, after] = m.figures.map(|f| f.named());
+        let differ: Vec<_> = before.iter().zip(after).filter(|((_, a), (_, b))| a != b).collect();
+        if differ.is_empty() {
+            continue;
+        }
+        let _ = writeln!(out, "  {}", m.name);
+        for ((name, was), (_, is)) in differ {
+            let _ = writeln!(out, "    {name:<40} {:>8} -> {:>8}", count(*was), count(is));
+        }
+    }
+    if out.is_empty() { out } else { format!("\n{}\n{out}", "how it differs, before -> after".bold()) }
 }
 
 fn line(v: &Verdict<'_>, cause: &Cause) -> String {

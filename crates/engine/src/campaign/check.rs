@@ -9,6 +9,7 @@ use super::causes::Cause;
 use super::options::Options;
 use super::series::SeriesStep;
 use super::verdict::conclude;
+use super::workloads::Measured;
 use super::{CORPUS_INDEX, corpus_programs, generated, listed};
 use crate::image::Image;
 use crate::judge::{Batch, JudgeBy, Oracles};
@@ -37,6 +38,8 @@ pub struct Verdict<'a> {
     pub causes: Vec<Cause>,
     /// What the change does otherwise without breaking a rule.
     pub differences: Vec<Cause>,
+    /// How it differs, in figures of a few workloads; empty where it does nothing otherwise.
+    pub measured: Vec<Measured>,
     pub judge: JudgeBy,
     /// [`Progress::stop`] ended it before its extent.
     pub interrupted: bool,
@@ -89,6 +92,7 @@ pub fn check<'a>(image: &'a Image, options: &Options) -> Result<Verdict<'a>, Los
         cases: concluded.cases,
         causes: concluded.causes,
         differences: concluded.differences,
+        measured: concluded.measured,
         judge,
         interrupted: progress.stopped(),
         seconds,

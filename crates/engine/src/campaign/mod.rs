@@ -18,6 +18,7 @@ mod options;
 mod progress;
 mod series;
 mod verdict;
+mod workloads;
 
 pub use batches::{generated, span, until};
 pub use cases::{Case, Standing, Tries, cases};
@@ -31,3 +32,4 @@ pub use one::{as_it_runs, crash, listed, logs, observe, observe_all, one, stats}
 pub use options::{Options, processors};
 pub use progress::{Extent, Progress};
 pub use series::{SeriesStep, SeriesSteps, series};
+pub use workloads::Measured;

@@ -12,6 +12,7 @@ use super::cases::{Case, Standing, cases_of};
 use super::causes::{Cause, causes, merge_differences, merge_places};
 use super::one::observe_on;
 use super::options::Options;
+use super::workloads::{Measured, measure};
 use super::{CORPUS_INDEX, as_it_runs, compose, corpus_programs, one};
 use crate::image::Image;
 use crate::judge::{Batch, Found, Like, in_words, mark, parting};
@@ -30,6 +31,7 @@ pub(super) struct Concluded {
     pub cases: Vec<Case>,
     pub causes: Vec<Cause>,
     pub differences: Vec<Cause>,
+    pub measured: Vec<Measured>,
 }
 
 /// Draws the conclusions from the corpus and generated programs, and marks in both what was there before.
@@ -84,7 +86,8 @@ pub(super) fn conclude(
     let wrong = merge_places(wrong, |c| c.case.map(|at| cases[at].found.finding.oracle));
     let mut causes = brought_back(&cases, new);
     causes.extend(wrong);
-    Ok(Concluded { cases, causes, differences })
+    let measured = if differences.is_empty() { Vec::new() } else { measure(setup)? };
+    Ok(Concluded { cases, causes, differences, measured })
 }
 
 /// Quirks that the change brings, each with the findings that it accounts for.

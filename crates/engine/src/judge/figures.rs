@@ -14,6 +14,12 @@ pub struct Figures {
     pub lock_sections: u64,
     /// Times that `pcpu_alloc_mutex` was taken.
     pub mutex: u64,
+    /// Calls of the kernel that were made while it was held: how long, where no clock is.
+    pub held: u64,
+    /// Requests that failed.
+    pub failed: u64,
+    /// Chunks made.
+    pub chunks: u64,
     /// Backing pages held after the last op.
     pub pages: u64,
     /// Backing pages held at the most.
@@ -23,6 +29,7 @@ pub struct Figures {
 impl Figures {
     pub fn of(events: &[Event]) -> Figures {
         let mut f = Figures::default();
+        let mut holds = false;
         let mut draining = false;
         for event in events {
             draining |= *event == Event::OpBegin { op: DRAIN };
@@ -32,6 +39,13 @@ impl Figures {
             if draining {
                 continue;
             }
+            if let Event::MutexLock { lock: Lock::AllocMutex, taken, .. } = event {
+                holds = *taken;
+            }
+            holds &= !matches!(event, Event::MutexUnlock { lock: Lock::AllocMutex });
+            f.held += u64::from(holds);
+            f.failed += u64::from(matches!(event, Event::TraceAllocFail { .. }));
+            f.chunks += u64::from(matches!(event, Event::TraceCreate { .. }));
             f.pages += u64::from(matches!(event, Event::PageAlloc { pfn: Some(_), .. }));
             // More frees than allocations are a bug of the tree, which other oracles report.
             f.pages = f.pages.saturating_sub(u64::from(matches!(event, Event::PageFree { .. })));
@@ -44,16 +58,22 @@ impl Figures {
         self.tlb_flushes += other.tlb_flushes;
         self.lock_sections += other.lock_sections;
         self.mutex += other.mutex;
+        self.held += other.held;
+        self.failed += other.failed;
+        self.chunks += other.chunks;
         self.pages += other.pages;
         self.pages_peak += other.pages_peak;
     }
 
     /// The figures with their names, in the order of reports.
-    pub fn named(&self) -> [(&'static str, u64); 5] {
+    pub fn named(&self) -> [(&'static str, u64); 8] {
         [
+            ("requests that fail", self.failed),
+            ("chunks made", self.chunks),
             ("TLB flushes", self.tlb_flushes),
             ("sections under pcpu_lock", self.lock_sections),
             ("times that pcpu_alloc_mutex is taken", self.mutex),
+            ("kernel calls while it is held", self.held),
             ("backing pages held after the last op", self.pages),
             ("backing pages held at the most", self.pages_peak),
         ]
