@@ -48,10 +48,14 @@ fn line(v: &Verdict<'_>, cause: &Cause) -> String {
         text += &format!("; at {place}");
     }
     if let Some(case) = case(v, cause) {
-        text += &format!("; {}", plural(cause.programs, "program"));
-        if case.found.composed.is_none() {
-            text += &format!(", first {}", origin(case.found.index, v.seed));
-        }
+        text += &match case.found.composed {
+            // No program shows it alone, so there is nothing to count.
+            Some(_) => "; in several programs together".to_owned(),
+            None => {
+                let first = origin(case.found.index, v.seed);
+                format!("; {}, first {first}", plural(cause.programs, "program"))
+            }
+        };
     }
     text
 }

@@ -131,7 +131,11 @@ pub(super) fn causes(
             words: None,
         });
     }
-    out.sort_by_key(|c| c.case.map(|at| (rank(found[at].finding.oracle), std::cmp::Reverse(c.programs), at)));
+    // What takes several programs together is possible; what one program shows has happened.
+    let alone = |at: usize| found[at].composed.is_none();
+    out.sort_by_key(|c| {
+        c.case.map(|at| (!alone(at), rank(found[at].finding.oracle), std::cmp::Reverse(c.programs), at))
+    });
     out
 }
 
