@@ -2,7 +2,7 @@
 //! How a design differs: the same few workloads on the image before the change and after it, in figures.
 //!
 //! A redesign breaks no rule and still fails more requests, or keeps more pages. Random programs say little of that, since
-//! nobody allocates like them.
+//! no caller allocates like them.
 
 use std::fmt::Write;
 
