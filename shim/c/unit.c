@@ -131,6 +131,11 @@ static uint64_t percuss_nr_pages(void)
 	return pcpu_nr_pages();
 }
 
+#ifdef PERCUSS_CALLS
+/* Made for the image, by the prototypes of its tree. */
+#include "percuss_calls.h"
+#endif
+
 /* Bounds of all writable state, made by the merge script (c/merge.ld). */
 extern char percuss_state_start[] __attribute__((visibility("hidden")));
 extern char percuss_state_end[] __attribute__((visibility("hidden")));
@@ -217,6 +222,10 @@ __attribute__((visibility("default"))) const struct percuss_image *percuss_image
 	range.len = percuss_state_end - percuss_state_start;
 	image.ranges = &range;
 	image.nr_ranges = 1;
+#ifdef PERCUSS_CALLS
+	image.calls = percuss_calls;
+	image.nr_calls = sizeof(percuss_calls) / sizeof(percuss_calls[0]);
+#endif
 #ifdef PERCUSS_COVERAGE
 	image.counters = percuss_counters_start;
 	image.nr_counters = percuss_counters_end - percuss_counters_start;

@@ -239,6 +239,16 @@ struct percuss_range {
 	uint64_t len;
 };
 
+/* A function that programs call by its name. */
+struct percuss_call {
+	const char *name;
+	uint64_t (*function)(const uint64_t *args); /* nr_args of them */
+	uint32_t nr_args;
+	uint32_t pointers; /* bit i: argument i is a pointer; PERCUSS_CALL_RETURNS: the result is one */
+};
+
+#define PERCUSS_CALL_RETURNS 0x80000000
+
 /* What an image provides. */
 struct percuss_image {
 	uint32_t abi_version;   /* PERCUSS_ABI_VERSION */
@@ -280,6 +290,10 @@ struct percuss_image {
 	 * of the state: a restore leaves them alone.
 	 */
 	uint64_t *counters;
+
+	/* Only in an image that is compiled for certain programs. */
+	const struct percuss_call *calls;
+	uint32_t nr_calls;
 };
 
 /*

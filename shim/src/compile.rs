@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 pub use crate::driver::{CompileError, NOT_STARTED};
-use crate::driver::{Job, LIB, build_object, find_compiler, io_error, link_shared, read_files};
+use crate::driver::{Job, LIB, build_object, find_compiler, io_error, link_shared, prepare, read_files};
 
 // The C sources and headers of this crate, so that an installed binary needs no source directory.
 include!(concat!(env!("OUT_DIR"), "/shim_files.rs"));
@@ -81,12 +81,14 @@ pub struct Compiled {
 /// # Errors
 /// The tree lacks a file, no compiler is found, or the compiler or the linker fails; the error has what they printed.
 pub fn compile(req: &CompileRequest) -> Result<Compiled, CompileError> {
-    Ok(compile_as(req, |_| Ok(()))?.0)
+    Ok(compile_as(req, |_| Ok(()), |_| Ok(()))?.0)
 }
 
-/// Compiles an image, and asks `more` about what was compiled while the job is there.
+/// Compiles an image; `before` makes files that it needs, and `more` is asked about what was compiled while the job is
+/// there.
 pub(crate) fn compile_as<T>(
     req: &CompileRequest,
+    before: impl FnOnce(&Job<'_>) -> Result<(), CompileError>,
     more: impl FnOnce(&Job<'_>) -> Result<T, CompileError>,
 ) -> Result<(Compiled, T), CompileError> {
     let compiler = find_compiler()?;
@@ -105,6 +107,8 @@ pub(crate) fn compile_as<T>(
         flags: &req.flags,
         launcher: &req.launcher,
     };
+    prepare(&job)?;
+    before(&job)?;
     let object = build_object(&job)?;
     link_shared(&job, &object, &req.output)?;
     let (read, more) = (read_files(&job), more(&job)?);

@@ -27,8 +27,28 @@ pub enum CompileError {
     /// The image would count which lines run, and the tables that say what is counted are not as expected.
     #[error("the compiler's coverage tables cannot be read: {0}; install clang-19, or set PERCUSS_CC to it")]
     Counters(String),
+    #[error(transparent)]
+    Call(#[from] CallError),
     #[error("{what}: {error}")]
     Io { what: String, error: std::io::Error },
+}
+
+/// Why a function cannot be called.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    #[error("the tree declares no function {0}; a macro or a variable cannot be called")]
+    NotDeclared(String),
+    #[error("{name} is declared, but not defined in what is compiled (mm/percpu* and their headers)")]
+    NotDefined { name: String },
+    #[error("{name} takes {wanted} argument{}, and the program gives {given}: {prototype}", plural(*wanted))]
+    Arguments { name: String, wanted: usize, given: usize, prototype: String },
+    #[error("the prototype of {name} cannot be read: {what} is no number and no pointer: {prototype}")]
+    Prototype { name: String, what: String, prototype: String },
+}
+
+fn plural(n: usize) -> &'static str {
+    if n == 1 { "" } else { "s" }
 }
 
 /// The exit code of a launcher that could not start the compiler; shells and env(1) use the same.
@@ -104,19 +124,22 @@ pub(crate) fn program_of(compiler: &Path, name: &str) -> Option<PathBuf> {
     path.filter(|p| p.is_absolute() && p.exists())
 }
 
-/// Compiles everything and merges it into one object.
-///
-/// Its writable state becomes one section, so that a snapshot of the allocator is one copy.
-pub(crate) fn build_object(job: &Job<'_>) -> Result<PathBuf, CompileError> {
+/// Makes the files beside the tree that the compiler needs.
+pub(crate) fn prepare(job: &Job<'_>) -> Result<(), CompileError> {
     for missing in ["mm/percpu.c", "include/linux/percpu.h", "lib/find_bit.c"] {
         if !job.tree.join(missing).exists() {
             return Err(CompileError::NotATree { tree: job.tree.into(), missing });
         }
     }
     write_generic(job.scratch)?;
-    if let Some(overlay) = job.overlay {
-        gather_percpu(job, overlay)?;
-    }
+    job.overlay.map_or(Ok(()), |overlay| gather_percpu(job, overlay))
+}
+
+/// Compiles everything and merges it into one object.
+///
+/// Its writable state becomes one section, so that a snapshot of the allocator is one copy.
+pub(crate) fn build_object(job: &Job<'_>) -> Result<PathBuf, CompileError> {
+    prepare(job)?;
     let common = common_flags(job);
     let compile = |(source, name): (PathBuf, String)| match &name[..] {
         "unit" => compile_unit(job, &common, &source),
@@ -163,6 +186,16 @@ pub(crate) fn preprocessed(job: &Job<'_>) -> Result<Vec<String>, CompileError> {
     sources(job).map(one).collect()
 }
 
+/// clang's dump of all declarations whose name contains `name`, in the translation unit of percpu.c.
+pub(crate) fn declarations(job: &Job<'_>, name: &str) -> Result<String, CompileError> {
+    let source = job.shim.join("c/unit.c");
+    let mut cc = job.command(job.compiler);
+    // The functions to call are not made yet: this finds out what they are.
+    cc.args(common_flags(job)).arg("-UPERCUSS_CALLS").arg("-fsyntax-only").arg("-fno-color-diagnostics");
+    cc.args(["-Xclang", "-ast-dump", "-Xclang", "-ast-dump-filter", "-Xclang", name]).arg(&source);
+    run(&mut cc).map(|out| String::from_utf8_lossy(&out).into_owned()).map_err(|e| compile_error(job, source, e))
+}
+
 /// Makes a shared object of a merged object.
 pub(crate) fn link_shared(job: &Job<'_>, object: &Path, output: &Path) -> Result<(), CompileError> {
     let mut cc = job.command(job.compiler);
@@ -177,7 +210,7 @@ pub(crate) fn link_shared(job: &Job<'_>, object: &Path, output: &Path) -> Result
         cc.arg("-nostdlib");
     }
     cc.args(job.flags);
-    run(&mut cc).map_err(link_error)
+    run(&mut cc).map(drop).map_err(link_error)
 }
 
 fn link_error(e: CommandError) -> CompileError {
@@ -356,10 +389,11 @@ enum CommandError {
     Failed(String),
 }
 
-fn run(command: &mut Command) -> Result<(), CommandError> {
+/// Runs a command to its end, and gives what it printed.
+fn run(command: &mut Command) -> Result<Vec<u8>, CommandError> {
     let out = command.output().map_err(CommandError::Start)?;
     if out.status.success() {
-        return Ok(());
+        return Ok(out.stdout);
     }
     let mut said = String::from_utf8_lossy(&out.stderr).into_owned();
     if out.status.code() == Some(NOT_STARTED) {

@@ -39,6 +39,17 @@ pub enum LoadError {
     InUse,
 }
 
+/// A function that programs call by its name.
+#[repr(transparent)]
+pub(crate) struct CallTarget(pub abi::percuss_call);
+
+impl CallTarget {
+    pub fn name(&self) -> &str {
+        // SAFETY: a literal of the image, which is mapped as long as this is.
+        unsafe { std::ffi::CStr::from_ptr(self.0.name) }.to_str().unwrap_or_default()
+    }
+}
+
 /// An image with statics of its own: one allocator, whose state is copied out and in by an
 /// [`Instance`](crate::Instance).
 pub struct Image {
@@ -140,6 +151,15 @@ impl Image {
     /// The writable ranges, address and length in bytes: all memory outside the arena that the image ever changes.
     pub fn ranges(&self) -> Vec<(usize, usize)> {
         self.ranges.iter().map(|r| (r.start as usize, r.len as usize)).collect()
+    }
+
+    /// Functions that programs call by name, of an image that is compiled with some.
+    pub(crate) fn calls(&self) -> &[CallTarget] {
+        if self.raw.nr_calls == 0 {
+            return &[];
+        }
+        // SAFETY: the image says how many there are, in a constant of its own.
+        unsafe { std::slice::from_raw_parts(self.raw.calls.cast(), self.raw.nr_calls as usize) }
     }
 
     /// How often each counted part ran since the last [`Image::forget_counts`]; nothing for an image that does not count.

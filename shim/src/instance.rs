@@ -308,6 +308,26 @@ impl<H: Host> Instance<H> {
         unsafe { function!(self.to_phys)(addr) }
     }
 
+    /// Calls a function by its name; None when the image was not compiled with it. `relative` and `absolute` turn
+    /// pointers into what programs hold, and back.
+    pub fn call(
+        &self,
+        name: &str,
+        args: &[u64],
+        absolute: impl Fn(u64) -> u64,
+        relative: impl Fn(u64) -> u64,
+    ) -> Option<u64> {
+        let call = self.image.calls().iter().find(|call| call.name() == name)?;
+        let mut all = [0; 32];
+        for (i, (to, arg)) in all.iter_mut().zip(args).enumerate() {
+            *to = if call.0.pointers >> i & 1 != 0 { absolute(*arg) } else { *arg };
+        }
+        // SAFETY: attached; the function reads as many of the arguments as it has, of which there are fewer than 32. What
+        // it does with them is what it does in the kernel.
+        let result = unsafe { call.0.function.expect("every call has a function")(all.as_ptr()) };
+        Some(if call.0.pointers & abi::PERCUSS_CALL_RETURNS != 0 { relative(result) } else { result })
+    }
+
     pub fn nr_pages(&self) -> u64 {
         // SAFETY: attached.
         unsafe { function!(self.nr_pages)() }

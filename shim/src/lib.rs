@@ -5,6 +5,7 @@
 //! which plays the kernel around it. Addresses are absolute.
 
 pub mod abi;
+mod calls;
 pub mod compile;
 mod counted;
 mod driver;
@@ -15,6 +16,7 @@ mod kinds;
 mod sancov;
 mod trampoline;
 
+pub use calls::{Called, compile_calling};
 pub use compile::{CompileError, CompileRequest, Compiled, Config, compile};
 pub use counted::{Counted, Place, Region, compile_counted};
 pub use host::Host;

@@ -115,6 +115,8 @@ impl ImageArgs {
             upto: None,
             // Verbs that report the coverage of a patch set it: to count costs a little.
             coverage: false,
+            // Verbs that run one program add those of the program.
+            calls: Vec::new(),
             program: Some(this_program()?),
             edits: self.edit.clone(),
             config: self.config.parse().map_err(percuss::image::ImageError::from)?,

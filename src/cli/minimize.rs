@@ -17,7 +17,7 @@ use super::{CliError, Exit, output};
 /// The program or the image is not available, or the program shows no such finding.
 pub fn run(args: &MinimizeArgs) -> Result<Exit, CliError> {
     let program = read_program(&args.file)?;
-    let image = Image::build(&args.image.spec()?)?;
+    let image = Image::build(&args.image.spec()?.calling(&program))?;
     output::notes(&image.notes);
     // The seed does not matter: only this program is run, and smaller ones are cut out of it.
     let setup = image.setup(1, Oracles::default());

@@ -23,7 +23,7 @@ const CONTEXT: usize = 12;
 /// The program or the image is not available, or the output cannot be written.
 pub fn run(args: &ReplayArgs) -> Result<Exit, CliError> {
     let program = read_program(&args.file)?;
-    let image = Image::build(&args.image.spec()?)?;
+    let image = Image::build(&args.image.spec()?.calling(&program))?;
     output::notes(&image.notes);
     let setup = image.setup(1, Oracles::default());
     let batch = campaign::one(&setup, &program)?;

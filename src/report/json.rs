@@ -179,6 +179,7 @@ pub fn replay_json(i: &Image, program: &Program, b: &Batch, story: Option<&[Row]
         "happened": story,
         "stats": stats,
         "findings": b.found.iter().map(|f| finding(f, Standing::alone(&f.finding), program, None)).collect::<Vec<_>>(),
+        "rules_only": program.has_calls(),
         "summary": {"new": new, "known": b.found.len() - new},
     })
     .to_string()

@@ -163,7 +163,7 @@ fn results(row: &Row, cpus: u32) -> Vec<String> {
             format!("NULL: {words}")
         });
     }
-    out.extend(row.answer.map(|n| if n < 10_000_000 { format!("= {n}") } else { format!("= {n:#x}") }));
+    out.extend(row.answer.map(answer));
     if row.freed > 0 {
         out.push(format!("frees {}", plural(row.freed, "area")));
     }
@@ -237,6 +237,17 @@ fn words(why: Failure, refused: &[String]) -> String {
         Failure::NoRoom => "atomic, no populated room".to_owned(),
         Failure::Killed => "a fatal signal".to_owned(),
         Failure::Refused => "refused".to_owned(),
+    }
+}
+
+/// A count or an errno reads as a number, an address in hexadecimal.
+fn answer(n: u64) -> String {
+    // -MAX_ERRNO of the kernel: what is below 0 by no more is an error.
+    const MIN_ERRNO: i64 = -4095;
+    match n as i64 {
+        errno @ MIN_ERRNO..0 => format!("= {errno}"),
+        _ if n < 10_000_000 => format!("= {n}"),
+        _ => format!("= {n:#x}"),
     }
 }
 

@@ -36,6 +36,13 @@ pub fn findings(p: &Program, b: &Batch, width: usize) -> String {
         out += &report(&f.detail, width);
         out.push('\n');
     }
+    if p.has_calls() {
+        let mut names: Vec<&str> = p.calls().iter().map(|call| call.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let text = format!("by rules alone: the Model does not know {}", names.join(", "));
+        out += &wrap("judged   ", 9, &text, width);
+    }
     let new = b.found.iter().filter(|f| f.finding.quirk.is_none()).count();
     let _ = match (new, b.found.len() - new) {
         (0, 0) => writeln!(out, "{}", "no finding".green().bold()),

@@ -35,6 +35,12 @@ pub trait Tenant {
     fn to_phys(&self, addr: Addr) -> u64;
     /// `pcpu_nr_pages()`: populated pages over all units.
     fn nr_pages(&self) -> u64;
+    /// Calls a function of the tree that this trait has no method for. Arguments are addresses relative to the arena where
+    /// the function takes a pointer, and plain numbers elsewhere; so is the result. A tenant without the function does
+    /// nothing and returns 0.
+    fn call(&self, _name: &str, _args: &[u64]) -> u64 {
+        0
+    }
     /// Digest of the whole state, as percuss_abi.h defines it: two tenants are compared by one number.
     fn digest_all(&self) -> u64;
     /// Copies globals and chunks into `out`, reusing its memory. [`Touched::Recent`] takes the chunks that were touched

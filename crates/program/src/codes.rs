@@ -146,6 +146,11 @@ impl<'b> Long<'b> {
         self.at
     }
 
+    /// Passes over operands that were read elsewhere.
+    pub fn skip(&mut self, n: usize) {
+        self.at += n;
+    }
+
     /// Takes the next operand of `n` bytes, at most 4.
     pub fn get(&mut self, n: usize) -> u32 {
         self.at += n;

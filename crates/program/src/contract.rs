@@ -293,7 +293,12 @@ impl ContractState {
             Op::Interrupt { .. } => keep(self.takes_interrupts(), INTERRUPT),
             Op::InterruptEnd => keep(self.interrupt.is_some(), INTERRUPT),
             Op::Memcg { .. } => keep(self.interrupt.is_none(), INTERRUPT),
-            Op::Free { .. } | Op::Write { .. } | Op::Verify { .. } | Op::NrPages | Op::Signal { .. } => Ok(()),
+            Op::Free { .. }
+            | Op::Write { .. }
+            | Op::Verify { .. }
+            | Op::NrPages
+            | Op::Signal { .. }
+            | Op::Call { .. } => Ok(()),
             Op::SchedProbe { .. } => Err(SCHEDULER),
         }
     }
@@ -453,6 +458,7 @@ fn handler_may(op: &Op) -> bool {
             | Op::IsStatic { .. }
             | Op::Phys { .. }
             | Op::NrPages
+            | Op::Call { .. }
             | Op::Signal { .. }
     )
 }

@@ -7,6 +7,7 @@
 
 pub mod axes;
 mod bytes;
+mod call;
 mod codes;
 pub mod contract;
 mod draw;
@@ -30,6 +31,7 @@ mod tests;
 mod words;
 
 pub use bytes::{BytesError, VERSION};
+pub use call::{ARGS, Arg, Call};
 pub use error::TextError;
 pub use generate::Generator;
 pub use handler::Handler;
@@ -94,6 +96,24 @@ impl Program {
         // The three kinds of lists share one limit, so that a program has a bounded size however they are filled.
         let others = self.shrinkers.iter().map(|s| &s.ops).chain(self.handlers.iter().map(|h| &h.ops));
         self.tasks.iter().chain(others).map(Vec::len).sum()
+    }
+
+    /// Its lists of ops, in the order in which they are numbered.
+    fn lists_mut(&mut self) -> impl Iterator<Item = &mut Vec<Op>> {
+        let others = self.shrinkers.iter_mut().map(|s| &mut s.ops).chain(self.handlers.iter_mut().map(|h| &mut h.ops));
+        self.tasks.iter_mut().chain(others)
+    }
+
+    /// The calls of functions by name: what an image has to have for this program.
+    pub fn calls(&self) -> Vec<Call> {
+        let others = self.shrinkers.iter().map(|s| &s.ops).chain(self.handlers.iter().map(|h| &h.ops));
+        let call = |op: &Op| if let Op::Call { call, .. } = op { Some(*call) } else { None };
+        self.tasks.iter().chain(others).flatten().filter_map(call).collect()
+    }
+
+    /// Whether it calls a function by name: then the Model does not follow it.
+    pub fn has_calls(&self) -> bool {
+        !self.calls().is_empty()
     }
 
     /// Turns of the schedule that end at a scheduling point inside an op rather than with the op.

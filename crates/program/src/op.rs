@@ -5,13 +5,14 @@
 //! A new op is a row here and its meaning in the runner. Give it byte codes that no other op has: the codes of existing
 //! ops are part of the byte form, and moving them changes what every stored corpus means.
 
+use super::call::Call;
 use super::codes::{Long, Short};
 use super::draw::Draw;
 use super::error::TextError;
 use super::lock::HeldLock;
 use super::operand::{
-    Align, Cpu, Delta, Dst, Hardness, LockName, Mask, MemcgId, Operand, Reserved, ScopeName, Seed, Size, Target,
-    VarRef, VarVisitor,
+    Align, Cpu, Delta, Dst, Hardness, Invocation, LockName, Mask, MemcgId, Operand, OptionalDst, Reserved, ScopeName,
+    Seed, Size, Target, VarRef, VarVisitor,
 };
 use super::words::Words;
 use percuss_kernel::gfp::Gfp;
@@ -21,7 +22,7 @@ use percuss_kernel::{Scope, Var};
 #[derive(Clone, Debug)]
 pub struct OpInfo {
     pub name: &'static str,
-    /// First and last code in the byte form.
+    /// First and last code in the byte form; an op whose last is before its first has a form of its own.
     ///
     /// The encoder writes the first, the decoder accepts all. A wide range makes the op frequent in random bytes, which
     /// is why `alloc` has 20 of the codes and `nr-pages` one.
@@ -38,7 +39,8 @@ pub struct OpInfo {
 impl OpInfo {
     /// The syntax of the op, such as `x = alloc SIZE [align N] [reserved] [gfp MASK]`.
     pub fn syntax(&self) -> String {
-        let (lead, rest): (Vec<&str>, Vec<&str>) = self.operands.iter().partition(|o| o.ends_with('='));
+        let (lead, rest): (Vec<&str>, Vec<&str>) =
+            self.operands.iter().partition(|o| o.trim_end_matches(']').ends_with('='));
         [lead, vec![self.name], rest].concat().join(" ")
     }
 }
@@ -194,6 +196,8 @@ ops! {
     Interrupt { hard: bool as Hardness } = "interrupt", codes 55..=55, weight 5;
     /// The interrupt handler returns.
     InterruptEnd = "interrupt-end", codes 56..=56, weight 9;
+    /// Calls a function of the tree; arguments are variables and numbers, also as `4K` or a gfp mask. See [below](#calls).
+    Call { dst: Option<Var> as OptionalDst, call: Call as Invocation } = "call", codes 57..=56, weight 0;
 }
 
 impl Op {

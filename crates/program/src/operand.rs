@@ -4,6 +4,7 @@
 //! The table in [`op`](super::op) names a kind for each field of an op. Everything that depends on the kind stands here
 //! once, so a new op needs no parser, printer or encoder of its own.
 
+use super::call::Call;
 use super::codes::{ALIGNS, GFPS, SIZES};
 use super::draw::Draw;
 use super::error::TextError;
@@ -162,6 +163,78 @@ variable! {
 variable! {
     /// A variable an op uses.
     VarRef, leads false, "x", parse |w| w.variable(), print " v{}", draw |d| d.used_var()
+}
+
+/// The variable that a call assigns, if it assigns one.
+pub(super) struct OptionalDst;
+
+impl Operand for OptionalDst {
+    type Value = Option<Var>;
+    const SYNTAX: &'static str = "[x =]";
+    const LEADS: bool = true;
+    const SHORT: usize = 1;
+    const LONG: usize = 1;
+    fn parse(words: &mut Words<'_, '_>) -> Result<Option<Var>, TextError> {
+        words.assigned_if_any()
+    }
+    fn print(value: Option<Var>, out: &mut String) {
+        if let Some(var) = value {
+            out.push_str(&format!("v{} = ", var.0));
+        }
+    }
+    fn short(_: Option<Var>) -> Option<u16> {
+        None
+    }
+    fn from_short(_: u16) -> Option<Var> {
+        None
+    }
+    fn long(value: Option<Var>) -> u32 {
+        value.map_or(0, |var| u32::from(var.0))
+    }
+    fn from_long(code: u32) -> Option<Var> {
+        Some(Var(code as u8))
+    }
+    fn draw(_: &mut Draw<'_>) -> Option<Var> {
+        None
+    }
+    fn visit_var(value: &mut Option<Var>, f: &mut VarVisitor<'_>) {
+        value.iter_mut().for_each(f);
+    }
+}
+
+/// A function and its arguments. The byte form has records of their own for it, as names have no fixed length, and the
+/// generator knows no names.
+pub(super) struct Invocation;
+
+impl Operand for Invocation {
+    type Value = Call;
+    const SYNTAX: &'static str = "NAME ARG…";
+    const SHORT: usize = 1;
+    const LONG: usize = 1;
+    fn parse(words: &mut Words<'_, '_>) -> Result<Call, TextError> {
+        words.call()
+    }
+    fn print(value: Call, out: &mut String) {
+        out.push_str(&format!(" {value}"));
+    }
+    fn short(_: Call) -> Option<u16> {
+        None
+    }
+    fn from_short(_: u16) -> Call {
+        Call::new("none", &[])
+    }
+    fn long(_: Call) -> u32 {
+        0
+    }
+    fn from_long(_: u32) -> Call {
+        Call::new("none", &[])
+    }
+    fn draw(_: &mut Draw<'_>) -> Call {
+        Call::new("none", &[])
+    }
+    fn visit_var(value: &mut Call, f: &mut VarVisitor<'_>) {
+        value.visit_vars(f);
+    }
 }
 
 /// Bytes to allocate.

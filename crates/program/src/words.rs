@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 
+use super::call::{self, ARGS, Arg, Call};
 use super::error::{TextError, nearest};
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{VARS, Var, limits};
@@ -101,6 +102,16 @@ fn parse_number(word: &str) -> Option<u32> {
         // No sign: `+12` is a delta.
         None => word.bytes().all(|b| b.is_ascii_digit()).then(|| word.parse().ok())?,
     }
+}
+
+/// An argument that is a number: `64`, `-1`, `0xff`, a size such as `4K`, or a gfp mask by its names.
+fn integer(word: &str) -> Option<i64> {
+    // All 64 bits may be given, with or without a sign.
+    let whole = |word: &str| match word.strip_prefix("0x") {
+        Some(hex) => u64::from_str_radix(hex, 16).ok().map(|n| n as i64),
+        None => word.parse::<i64>().ok().or_else(|| word.parse::<u64>().ok().map(|n| n as i64)),
+    };
+    whole(word).or_else(|| parse_size(word).map(i64::from)).or_else(|| word.parse::<Gfp>().ok().map(|g| g.0.into()))
 }
 
 /// The words of a line that are not taken yet.
@@ -258,6 +269,30 @@ impl<'t, 'n> Words<'t, 'n> {
                 Err(self.error(self.end..self.end, "expected a variable to assign".to_owned(), help))
             }
         }
+    }
+
+    /// The variable before `=`, where there is one.
+    pub(super) fn assigned_if_any(&mut self) -> Result<Option<Var>, TextError> {
+        self.assigned.take().map(|at| self.name(at)).transpose()
+    }
+
+    /// A function's name and its arguments, to the end of the line.
+    pub(super) fn call(&mut self) -> Result<Call, TextError> {
+        let (name, at) = self.expect("a function's name")?;
+        if !call::is_name(name) {
+            return Err(self.unexpected(at, "a function's name", &[]));
+        }
+        let mut args = Vec::new();
+        while let Some((word, at)) = self.next() {
+            if args.len() == ARGS {
+                return Err(self.error(at, format!("more than {ARGS} arguments"), None));
+            }
+            args.push(match integer(word) {
+                Some(n) => Arg::Int(n),
+                None => Arg::Var(self.name(at)?),
+            });
+        }
+        Ok(Call::new(name, &args))
     }
 
     fn name(&mut self, at: Range<usize>) -> Result<Var, TextError> {

@@ -11,7 +11,7 @@ use percuss_kernel::event::{Event, Ext};
 use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Addr, DRAIN, Kernel, Scope, Tenant, Var, limits, op_number};
 use percuss_oracle::{ContentError, content};
-use percuss_program::{Handler, HeldLock, Op, Shrinker};
+use percuss_program::{ARGS, Arg, Call, Handler, HeldLock, Op, Shrinker};
 use percuss_world::Host;
 use percuss_world::areas::Area;
 use percuss_world::sample::Contents;
@@ -108,6 +108,7 @@ impl<T: Tenant> Shared<T> {
             Op::IsStatic { var, cpu, delta } => self.is_static(number, self.address(var, cpu, delta)),
             Op::Phys { var, cpu, delta } => self.phys(number, self.address(var, cpu, delta)),
             Op::NrPages => self.tenant.nr_pages(),
+            Op::Call { dst, call } => self.call(dst, call),
             Op::Signal { task } => {
                 self.host.world_mut().kill(task.map(usize::from));
                 0
@@ -259,6 +260,24 @@ impl<T: Tenant> Shared<T> {
         self.tenant.balance();
         self.host.world_mut().work_end(task);
         true
+    }
+
+    /// Calls a function by its name. What it returns is no area, whatever it is: percuss does not know what it means, so
+    /// nothing is checked, and the drain does not free it.
+    fn call(&self, dst: Option<Var>, call: Call) -> u64 {
+        // An array, since the fiber may be abandoned in the call.
+        let mut args = [0; ARGS];
+        for (to, arg) in args.iter_mut().zip(call.args()) {
+            *to = match arg {
+                Arg::Var(var) => self.host.world().areas().get(*var),
+                Arg::Int(n) => *n as u64,
+            };
+        }
+        let result = self.tenant.call(call.name(), &args[..call.args().len()]);
+        if let Some(dst) = dst {
+            self.host.world_mut().areas_mut().set(dst, result);
+        }
+        result
     }
 
     fn write(&self, var: Var, seed: u8) -> u64 {

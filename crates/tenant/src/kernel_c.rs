@@ -11,6 +11,7 @@ use percuss_kernel::gfp::Gfp;
 use percuss_kernel::{Addr, ChunkState, ChunkView, Geometry, Globals, Layout, State, Tenant, Touched};
 use percuss_shim as shim;
 use percuss_world::Host;
+use percuss_world::arena::addresses;
 use shim::Host as _;
 
 use super::bridge::{Bridge, Judge, ReleaseHook};
@@ -183,6 +184,17 @@ impl Tenant for KernelC {
 
     fn nr_pages(&self) -> u64 {
         self.instance.nr_pages()
+    }
+
+    fn call(&self, name: &str, args: &[u64]) -> u64 {
+        let bridge = self.bridge();
+        // A pointer to anything else than the World's memory differs from run to run: a program may know that there is
+        // one, and no more.
+        let relative = |addr| match bridge.rel(addr) {
+            rel if rel < addresses::VMALLOC_END => rel,
+            _ => u64::MAX,
+        };
+        self.instance.call(name, args, |addr| bridge.abs(addr), relative).unwrap_or(0)
     }
 
     fn digest_all(&self) -> u64 {

@@ -42,7 +42,7 @@ pub fn compile_counted(req: &CompileRequest, files: &[String]) -> Result<(Compil
     let names = ["-mllvm", "-enable-name-compression=false", "-DPERCUSS_COVERAGE=1"].map(OsString::from);
     let counting =
         CompileRequest { flags: req.flags.iter().cloned().chain(flags).chain(names).collect(), ..req.clone() };
-    compile_as(&counting, |job| counted(job, &req.output, files))
+    compile_as(&counting, |_| Ok(()), |job| counted(job, &req.output, files))
 }
 
 /// Which functions the compiler counts in: those of the files, wherever they are compiled.

@@ -19,6 +19,7 @@ use crate::sandbox::{self, Confinement, Workshop};
 use crate::worker::{self, Before, Lost, Setup};
 use percuss_kernel::{Quirk, Quirks};
 use percuss_model::Facts;
+use percuss_program::Program;
 use percuss_source::changed::changed;
 use percuss_source::edit::{Edit, EditError};
 use percuss_source::files::copy_below;
@@ -47,6 +48,8 @@ pub struct ImageSpec {
     /// Edits of our own, by name, applied after the variant.
     pub edits: Vec<String>,
     pub config: Config,
+    /// Functions that the programs to run call by name.
+    pub calls: Vec<shim::Called>,
     /// The image counts which of the lines that were changed run, see [`Image::coverage`].
     pub coverage: bool,
     /// The percuss command, which compiles and probes confined; when there is none (tests are not percuss), both are
@@ -71,6 +74,18 @@ impl ImageSpec {
             Some(rev) => Tree::revision(&self.tree, rev, &root)?,
             None => Tree::resolve(&self.tree, &root)?,
         })
+    }
+
+    /// The same for a program: the image has the functions that it calls by name.
+    pub fn calling(self, program: &Program) -> ImageSpec {
+        let mut calls: Vec<shim::Called> = Vec::new();
+        for call in program.calls() {
+            let called = shim::Called { name: call.name().to_owned(), args: call.args().len() };
+            if !calls.contains(&called) {
+                calls.push(called);
+            }
+        }
+        ImageSpec { calls, ..self }
     }
 
     /// Whether something is applied to the tree.
@@ -303,7 +318,11 @@ fn compiled(
             notes.push(format!("which lines of the patch run is not known: {error}"));
         }
     }
-    Ok((shim::compile(request)?, None))
+    let compiled = match &spec.calls[..] {
+        [] => shim::compile(request)?,
+        calls => shim::compile_calling(request, calls)?,
+    };
+    Ok((compiled, None))
 }
 
 /// The words before the compiler's command: percuss itself, which confines the compiler. None when there is no percuss

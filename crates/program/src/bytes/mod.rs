@@ -13,7 +13,8 @@
 //! * the start of the next task, shrinker or handler, whose ops then follow;
 //! * a fault, or the memory of the machine;
 //! * up to ten turns of tasks to the end of an op, or up to three turns of any kind;
-//! * *wide*: an op, fault, memory or turn with operands in long form, over as many records as it takes.
+//! * *wide*: an op, fault, memory or turn with operands in long form, over as many records as it takes;
+//! * a call of a function by its name, twice wide.
 //!
 //! Short forms are indices into tables of values worth trying; what has no short form is written wide, so every program
 //! has a byte form. Both headers are whole records long, and all records have one length: a mutation that drops or
@@ -22,6 +23,7 @@
 //! Every byte string decodes, since a fuzzer makes any: unknown codes are `alloc`, indices are taken modulo, what is
 //! missing is 0, and [`Program::repair`] does the rest.
 
+mod call;
 mod header;
 
 pub use self::header::VERSION;
@@ -219,6 +221,12 @@ fn get_turn(lane: u8, points: u32) -> Option<Turn> {
 
 fn put_ops(ops: &[Op], out: &mut Vec<u8>) {
     for op in ops {
+        if let Op::Call { dst, call } = *op {
+            out.extend([WIDE, WIDE]);
+            call::put(dst, call, out);
+            pad(out);
+            continue;
+        }
         let mut short = Short::default();
         // The short form is preferred: fuzzers mutate it into other useful values.
         if op.put_short(&mut short) {
@@ -342,6 +350,10 @@ impl Program {
                 let inner = byte(0) % CODES;
                 let mut long = Long::new(operands, 1);
                 let op = match inner {
+                    WIDE => call::get(&operands[1.min(operands.len())..]).map(|(op, len)| {
+                        long.skip(len);
+                        op
+                    }),
                     FAULT => {
                         let site = site(long.get(1) as u8);
                         self.faults.push(Fault { site, nth: long.get(4), times: long.get(4) });
@@ -421,8 +433,10 @@ impl Program {
     fn from_fuzzer(bytes: &[u8]) -> Program {
         let mut program = Program::decode(bytes);
         // Only then is there something left to repair.
-        if program.unsafe_caller {
+        if program.unsafe_caller || !program.calls().is_empty() {
             program.unsafe_caller = false;
+            // A name that a fuzzer makes is of no function.
+            program.lists_mut().for_each(|ops| ops.retain(|op| !matches!(op, Op::Call { .. })));
             program.repair();
         }
         program

@@ -140,7 +140,7 @@ fn random_bytes_hold_every_op() {
     let mut seen = vec![0; TABLE.len()];
     program.tasks.iter().flatten().for_each(|op| seen[op.row()] += 1);
     // The scheduler allocates in programs of unsafe callers only.
-    let legal = |(row, n): (usize, &usize)| TABLE[row].name == "sched-probe" || *n > 10;
+    let legal = |(row, n): (usize, &usize)| matches!(TABLE[row].name, "sched-probe" | "call") || *n > 10;
     assert!(seen.iter().enumerate().all(legal), "{seen:?}");
 }
 
@@ -190,4 +190,24 @@ fn names_are_free_and_numbers_stay() {
     fault pages nth=3 times=all
     schedule b*3 a b:17*2 kswapd a:1
     ");
+}
+
+#[test]
+fn calls_have_both_forms_and_no_fuzzer_makes_them() {
+    let text = "task a\n  r = call pcpu_charge v0 64 -1 0xffffffffffffffff 4K GFP_KERNEL\n  call f\n  free v0\n";
+    let program: Program = text.parse().unwrap();
+    let printed = program.to_string();
+    assert!(printed.contains("  v1 = call pcpu_charge v0 64 -1 -1 4096 3264\n  call f\n"), "{printed}");
+    assert_eq!(printed.parse().as_ref(), Ok(&program));
+    let bytes = program.encode();
+    assert_eq!(Program::decode_strict(&bytes).as_ref(), Ok(&program));
+    // Cut short, it is some other program.
+    (0..bytes.len()).for_each(|len| drop(Program::decode(&bytes[..len])));
+    let fuzzed = Program::arbitrary_take_rest(Unstructured::new(&bytes)).unwrap();
+    assert!(!fuzzed.has_calls() && program.has_calls() && fuzzed.nr_ops() == 1);
+    let mut renamed = program.tasks[0][0];
+    renamed.visit_vars(&mut |var| var.0 += 7);
+    assert!(renamed.to_string().starts_with("v8 = call pcpu_charge v7 64 "), "{renamed}");
+    let error = "task a\n call f 1 2 3 4 5 6 7\n".parse::<Program>().unwrap_err().to_string();
+    assert!(error.contains("more than 6 arguments"), "{error}");
 }

@@ -111,7 +111,10 @@ impl<'p> Follow<'p> {
         if result == 0 && allocates(self.program, op) {
             self.rows[row].failed = Some(self.clues[row].why(could_sleep(self.program, op)));
         }
-        if matches!(op_at(self.program, op), Some(Op::NrPages | Op::IsStatic { .. } | Op::Phys { .. })) {
+        if matches!(
+            op_at(self.program, op),
+            Some(Op::NrPages | Op::IsStatic { .. } | Op::Phys { .. } | Op::Call { .. })
+        ) {
             self.rows[row].answer = Some(result);
         }
     }

@@ -2,12 +2,10 @@
 //! Coverage of a patch: what `check` and `diff` say of lines that are not compiled, that no program reached, and of
 //! functions that nothing calls.
 
-mod common;
-
 use std::fs;
 use std::path::PathBuf;
 
-use common::{Done, percuss};
+use super::common::{self, Done, percuss};
 use serde_json::Value;
 use tempfile::TempDir;
 
