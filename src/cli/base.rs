@@ -20,13 +20,13 @@ pub struct BaseArgs {
     /// Revision before the change, of the same checkout
     #[arg(long, value_name = "REV")]
     pub base_rev: Option<String>,
-    /// Patch that the change comes on top of; may be given several times
+    /// Patch applied to the tree before the change (give it with --patch, too); may be given several times
     #[arg(long, value_name = "FILE")]
     pub base_patch: Vec<PathBuf>,
-    /// Variant that the change comes on top of
+    /// Variant applied to the tree before the change (give it with --variant, too)
     #[arg(long, value_name = "NAME")]
     pub base_variant: Option<String>,
-    /// Edit that the change comes on top of; may be given several times
+    /// Edit applied to the tree before the change (give it with --edit, too); may be given several times
     #[arg(long, value_name = "NAME")]
     pub base_edit: Vec<String>,
 }

@@ -153,7 +153,8 @@ fn follow(v: &Verdict<'_>, cause: &Cause, width: usize) -> String {
     if titles.is_empty() {
         return String::new();
     }
-    let mut out = format!("{} that follow\n", plural(titles.len() as u64, "finding"));
+    let verb = if titles.len() == 1 { "follows" } else { "follow" };
+    let mut out = format!("{} that {verb}\n", plural(titles.len() as u64, "finding"));
     for title in titles.iter().take(FOLLOWING) {
         out += &wrap("  ", 4, title, width);
     }

@@ -10,7 +10,7 @@ use super::geometry::geometry;
 use super::gone::gone;
 use super::layout::{count, plural, wrap, wrap_items};
 use super::{causes, coverage, differences, known, without_finding};
-use percuss_engine::campaign::{Case, SeriesStep, Verdict};
+use percuss_engine::campaign::{Case, SeriesStep, Standing, Verdict};
 use percuss_engine::image::Image;
 use percuss_engine::judge::{Found, JudgeBy};
 use percuss_kernel::{Quirk, Quirks};
@@ -144,6 +144,11 @@ fn is_new(v: &Verdict<'_>, found: &Found) -> bool {
     v.cases.iter().any(|c| c.is_new() && c.found.finding.key() == found.finding.key())
 }
 
+fn is_known(v: &Verdict<'_>, found: &Found) -> bool {
+    let known = |c: &&Case| matches!(c.standing, Standing::Known | Standing::Before);
+    v.cases.iter().filter(known).any(|c| c.found.finding.key() == found.finding.key())
+}
+
 fn table(v: &Verdict<'_>) -> String {
     let mut out = String::new();
     let head = format!("{:<12} {:>10} {:>11} {:>13} {:>5} {:>6}", "programs", "run", "ops", "events", "new", "known");
@@ -151,7 +156,12 @@ fn table(v: &Verdict<'_>) -> String {
     for (source, b) in [("corpus", &v.corpus), ("generated", &v.generated)] {
         let new = b.found.iter().filter(|f| is_new(v, f)).count() as u64;
         let sums = format!("{source:<12} {:>10} {:>11} {:>13}", count(b.programs), count(b.ops), count(b.events));
-        let _ = writeln!(out, "{sums} {} {:>6}", alarm(new, 5), count(b.found.len() as u64 - new));
+        let _ = writeln!(
+            out,
+            "{sums} {} {:>6}",
+            alarm(new, 5),
+            count(b.found.iter().filter(|f| is_known(v, f)).count() as u64)
+        );
     }
     let g = &v.generated;
     // A campaign without generated programs may take no measurable time.
@@ -177,7 +187,7 @@ fn table(v: &Verdict<'_>) -> String {
             continue;
         }
         let new = of.iter().filter(|c| c.is_new()).count() as u64;
-        let known = of.len() as u64 - new;
+        let known = of.iter().filter(|c| matches!(c.standing, Standing::Known | Standing::Before)).count() as u64;
         let seen = of.iter().map(|c| c.found.count).sum();
         let ok = if of.is_empty() { format!("  {}", "ok".green()) } else { String::new() };
         let _ =
