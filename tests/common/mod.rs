@@ -5,6 +5,8 @@
 //! run the others.
 #![allow(dead_code)] // each test binary uses its own part
 
+pub mod patch;
+
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
