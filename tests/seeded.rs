@@ -105,11 +105,12 @@ fn fires(pair: &Pair, case: &Case) -> Found {
     eprintln!("{}: {} in program {}: {}", case.name, found.finding.oracle.name(), found.index, found.finding.title);
     let silent = generated(&pair.base, Extent::Programs(programs), 1, &Progress::default()).unwrap();
     assert_eq!(silent.programs, programs);
-    // The trees themselves have cycles of locks, stalls and warnings beyond the limit. That these are known is found
+    // The trees themselves have cycles of locks, stalls, requests that fail without need and
+    // warnings beyond the limit. That these are known is found
     // out by comparing with the Model's run, so without lockstep they look new.
     let accounted = |f: &Found| {
         !pair.base.oracles.has(OracleKind::Lockstep)
-            && (matches!(f.finding.oracle, OracleKind::LockOrder | OracleKind::Stall)
+            && (matches!(f.finding.oracle, OracleKind::LockOrder | OracleKind::Stall | OracleKind::Liveness)
                 || f.finding.title.ends_with("than the limit"))
     };
     let named = |f: &&Found| case.oracles.contains(&f.finding.oracle) || !accounted(f);

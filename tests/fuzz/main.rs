@@ -132,7 +132,8 @@ fn seeds_differ_and_have_every_op() {
             panic!("{} and {} are one program", other.display(), path.display());
         }
     }
-    for op in TABLE {
+    // Fuzz inputs call no function of one tree by its name: bytes would have to hold it.
+    for op in TABLE.iter().filter(|op| op.name != "call") {
         assert!(ops.contains(op.name), "no seed has `{}`", op.name);
     }
     for target in TARGETS.iter().filter(|t| matches!(t.kind, Kind::Parser(_))) {

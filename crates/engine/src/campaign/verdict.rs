@@ -24,7 +24,7 @@ const TRIES: [u32; 3] = [3000, 600, 200];
 
 /// Kinds of which the image before the change is asked under other schedules. Each costs a few dozen runs; a change that
 /// breaks more kinds is wrong whatever the answer.
-const ASKED: usize = 32;
+const ASKED: usize = 12;
 
 /// The rest of a verdict.
 pub(super) struct Concluded {

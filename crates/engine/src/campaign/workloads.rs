@@ -28,13 +28,13 @@ fn workloads() -> [(&'static str, String); 4] {
     ]
 }
 
-/// As the kernel's own test of percpu allocates: sizes up to a quarter of a page, all at once. Then most of it is freed, so
+/// As the kernel's own test of percpu allocates: all at once, whole pages and parts of one. Then most of it is freed, so
 /// that pages have to be given back from between areas.
 fn mixed() -> String {
     let mut text = String::from("boot cpus=8\ntask a\n");
     for n in 0..200u32 {
         // A fixed order of sizes without a pattern that some allocator may like.
-        let size = 4 + (n * 397 % 256) * 4;
+        let size = if n % 2 == 0 { 4096 } else { 4 + (n * 397 % 256) * 4 };
         let _ = writeln!(text, "  v{n} = alloc {size}");
     }
     (0..200).filter(|n| n % 8 != 0).for_each(|n| text += &format!("  free v{n}\n"));

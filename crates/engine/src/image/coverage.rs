@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_line_has_the_innermost_part_and_those_that_begin_on_it() {
-        let mut all = vec![
+        let mut all = [
             region((2, 1), (20, 2), 0),
             region((4, 6), (4, 8), 1),
             region((5, 3), (5, 13), 2),
@@ -232,7 +232,7 @@ mod tests {
         let alive = BTreeSet::from([6]);
         let counted = Counted { regions: vec![], alive: [("f.c".to_owned(), alive)].into() };
         let read = ["f.c".to_owned()];
-        let coverage = Watched::new(&[file.clone()], &counted, &read).coverage(&Reached::default(), 1, 0);
+        let coverage = Watched::new(std::slice::from_ref(&file), &counted, &read).coverage(&Reached::default(), 1, 0);
         assert_eq!((coverage.changed, coverage.compiled, coverage.ran), (2, 1, 0));
         assert_eq!(coverage.not_compiled[0].when.as_deref(), Some("B"));
         assert_eq!((coverage.removed, coverage.removed_not_compiled), (2, 1));
