@@ -177,10 +177,11 @@ full:
 /* The lock was taken, from this place; nothing was done under it yet. */
 void percuss_taken(const struct percuss_at *at)
 {
-	if (percuss_h->threads || !percuss_keeping)
+	if (!percuss_keeping)
 		return;
 	percuss_keeping = false;
-	if (percuss_h->change)
+	/* What was kept before the threads came is not compared after they are gone. */
+	if (percuss_h->threads || percuss_h->change)
 		return;
 	percuss_compare();
 	percuss_change.taken = at;

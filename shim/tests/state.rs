@@ -97,11 +97,11 @@ fn statics_and_once_flags_are_in_the_state() {
     std::fs::create_dir(overlay.path().join("mm")).expect("writable");
     let mut text = std::fs::read_to_string(tree.join("mm/percpu.c")).expect("a tree");
     text.push_str("\nint percuss_probe(int x) { static int hits = 3; WARN_ON_ONCE(x); return hits += x; }\n");
-    text.push_str("\nint (*percuss_keep)(int) = percuss_probe;\n");
-    text = text.replace("return pcpu_nr_populated * pcpu_nr_units;", "return percuss_keep2() + 0UL;");
+    text.push_str("\nint (*percuss_kept_call)(int) = percuss_probe;\n");
+    text = text.replace("return pcpu_nr_populated * pcpu_nr_units;", "return percuss_kept_call2() + 0UL;");
     text = text.replace(
         "unsigned long pcpu_nr_pages(void)",
-        "extern int (*percuss_keep)(int);\n#define percuss_keep2() percuss_keep(1)\nunsigned long pcpu_nr_pages(void)",
+        "extern int (*percuss_kept_call)(int);\n#define percuss_kept_call2() percuss_kept_call(1)\nunsigned long pcpu_nr_pages(void)",
     );
     std::fs::write(overlay.path().join("mm/percpu.c"), text).expect("writable");
     let path = build_in(overlay.path(), &tree, Config::Smp, Some(overlay.path()), &[]);

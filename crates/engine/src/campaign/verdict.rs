@@ -2,6 +2,8 @@
 //! From the findings of a campaign to its verdict: what was there before the change, what causes what, and a small
 //! program for each cause.
 
+use std::cell::RefCell;
+
 use percuss_kernel::Quirks;
 use percuss_lockdep::{Graph, Part};
 use percuss_oracle::{Detail, OracleKind};
@@ -46,7 +48,7 @@ pub(super) fn conclude(
 ) -> Result<Concluded, Lost> {
     let compared = Compared::of(setup, options, batches)?;
     if setup.oracles.has(OracleKind::LockOrder) && !options.progress.stopped() {
-        let composed = compared.composed(setup)?;
+        let composed = compared.composed(setup, batches)?;
         batches[1].found.extend(composed);
         batches[1].sort();
     }
@@ -176,8 +178,10 @@ impl Compared {
         Ok(Compared { after, before })
     }
 
-    /// What the order of all programs together shows and none of them alone, as far as the change brings it.
-    fn composed(&self, setup: &Setup) -> Result<Vec<Found>, Lost> {
+    /// What the order of all programs together shows and none of them alone, as far as the change brings it: one conflict
+    /// for each new dependency that `batches` show in no single program. A dependency closes dozens of cycles, and to put
+    /// one together takes seconds.
+    fn composed(&self, setup: &Setup, batches: &[Batch; 2]) -> Result<Vec<Found>, Lost> {
         let corpus = corpus_programs();
         let program = |index: u64| -> Result<Program, Lost> {
             match index.checked_sub(CORPUS_INDEX) {
@@ -185,9 +189,18 @@ impl Compared {
                 None => as_it_runs(setup, index),
             }
         };
-        let brought = |title: &str| match &self.before {
-            Some(before) => before.gained(title, &self.after).is_none_or(|parts| !parts.is_empty()),
-            None => true,
+        let shown = batches.iter().flat_map(|b| &b.found).flat_map(|f| self.parts(f));
+        let told: RefCell<Vec<Part>> = RefCell::new(shown.collect());
+        let brought = |title: &str| {
+            let Some(parts) = self.before.as_ref().and_then(|before| before.gained(title, &self.after)) else {
+                return true;
+            };
+            let mut told = told.borrow_mut();
+            let new = !parts.is_empty() && !parts.iter().any(|part| told.contains(part));
+            if new {
+                told.extend(parts);
+            }
+            new
         };
         compose(setup, &self.after, &program, &brought)
     }
