@@ -19,7 +19,7 @@ pub struct Called {
 /// Compiles an image as [`compile`](crate::compile()) does, whose functions `calls` can be called by name.
 ///
 /// # Errors
-/// As for [`compile`](crate::compile()); or a function cannot be called, see [`CallError`].
+/// As for [`compile`](crate::compile()); or a function cannot be called, see `CallError`.
 pub fn compile_calling(req: &CompileRequest, calls: &[Called]) -> Result<Compiled, CompileError> {
     let dir = req.scratch.join("calls");
     std::fs::create_dir_all(&dir).map_err(io_error("creating", &dir))?;

@@ -39,7 +39,7 @@ pub fn replayed(program: &Program, all: bool) -> String {
     out
 }
 
-/// The rows as text, at most [`LINES`] lines unless `all`. `cpus` is the number of possible CPUs, each of which has a
+/// The rows as text, at most `LINES` lines unless `all`. `cpus` is the number of possible CPUs, each of which has a
 /// copy of every page.
 pub fn ops(rows: &[Row], cpus: u32, all: bool, width: usize) -> String {
     list(rows, cpus, all, width).replace(GLUE, " ")

@@ -41,7 +41,7 @@ pub struct Verdict<'a> {
     /// How it differs, in figures of a few workloads; empty where it does nothing otherwise.
     pub measured: Vec<Measured>,
     pub judge: JudgeBy,
-    /// [`Progress::stop`] ended it before its extent.
+    /// [`Progress::stop`](super::Progress::stop) ended it before its extent.
     pub interrupted: bool,
     /// Seconds that the programs took, without making those of findings small.
     pub seconds: f64,

@@ -2,6 +2,7 @@
 //! What AddressSanitizer lets a tenant touch. Without the sanitizer, nothing in here does anything.
 
 use crate::arena::addresses;
+use crate::state::redzone::after;
 use crate::world::World;
 use percuss_kernel::Addr;
 
@@ -35,8 +36,9 @@ impl World {
             self.space.arena.forbidden(unit + taken, self.boot.layout.unit_size.saturating_sub(taken));
         }
         // The first-chunk builder gives the unused ends of units back to memblock, and the boot may have got metadata
-        // there.
-        self.buffers.memblock.metadata().iter().for_each(|(addr, len)| self.space.arena.owned(*addr, *len));
+        // there. Its red zones are looked at, so they have to be readable, and a write into one is reported from there.
+        let metadata = self.buffers.memblock.metadata().iter();
+        metadata.for_each(|(addr, len)| self.space.arena.owned(*addr, after(*addr + *len) - *addr));
     }
 
     /// Whether the sanitizer would report accesses outside of live areas, for a check that the fence works at all; None
