@@ -14,7 +14,7 @@ impl World {
     #[inline]
     pub(crate) fn redden(&self, addr: Addr, size: u64) {
         let end = addr + size;
-        // The program before may have had areas here, which a sanitizer lets nobody touch.
+        // The program before may have had areas here, which a sanitizer forbids to touch.
         self.space.arena.owned(end, after(end) - end);
         self.space.arena.fill(end, after(end) - end, RED);
     }
